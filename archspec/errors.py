@@ -1,0 +1,70 @@
+"""What is wrong with a spec, said so that its author can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    `message` is one sentence: what was met and what would do. `where` is "file:line:col" (or the
+    file alone), `pointer` the JSON pointer into that file, `stack` the template calls that led
+    there, innermost first.
+    """
+
+    message: str
+    where: str = ""
+    pointer: str | None = None
+    stack: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        place = [self.where] if self.where else []
+        if self.pointer is not None:
+            place.append(f"at {self.pointer or '/'}")
+        head = ": ".join([*place, self.message])
+        return "\n".join([head, *(f"    {call}" for call in self.stack)])
+
+
+class SpecError(Exception):
+    """A spec, or another file handed to archspec, cannot be used; `problems` says all of why."""
+
+    def __init__(self, problems: Problem | str | Iterable[Problem]):
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def called_from(self, call: str) -> SpecError:
+        """The same error with one more template call beneath each problem's stack."""
+        return SpecError(
+            replace(problem, stack=(*problem.stack, call)) for problem in self.problems
+        )
+
+
+class UsageError(Exception):
+    """The command was called wrongly (exit code 2)."""
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """ "; did you mean 'x'?" when one of the known words is close, else an empty string."""
+    from difflib import get_close_matches  # costs 5 ms, so only when something is wrong
+
+    candidates = sorted(set(known))
+    lower = {candidate.lower(): candidate for candidate in reversed(candidates)}
+    close = get_close_matches(str(word).lower()[:80], lower, n=1, cutoff=0.6)
+    return f"; did you mean {lower[close[0]]!r}?" if close else ""
+
+
+def listed(words: Sequence[str], conjunction: str = "or", most: int = 12) -> str:
+    """'a', 'b' or 'c': words as a sentence has them, the tail of a long list counted."""
+    quoted = [repr(word) for word in words[:most]]
+    if len(words) > most:
+        return ", ".join(quoted) + f" {conjunction} {len(words) - most} more"
+    if len(quoted) < 2:
+        return "".join(quoted)
+    return f"{', '.join(quoted[:-1])} {conjunction} {quoted[-1]}"

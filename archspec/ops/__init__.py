@@ -1,0 +1,28 @@
+"""The primitive ops, lower case in a spec: `OPS` is all of them, by name."""
+
+from __future__ import annotations
+
+from archspec.ops.activation import FUNCTIONS, Act, Softmax
+from archspec.ops.base import Op, Weight, Window
+from archspec.ops.conv import Conv
+from archspec.ops.linear import Dense
+from archspec.ops.merge import Add, Concat, Mul
+from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.regularize import DropPath, Dropout, LayerScale
+from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
+
+OPS: dict[str, type[Op]] = {
+    op.name: op
+    for op in (
+        Conv, Dense,
+        BatchNorm, LayerNorm, GroupNorm,
+        Act, Softmax,
+        MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool,
+        Dropout, DropPath, LayerScale,
+        Add, Mul, Concat,
+        Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
+    )
+}  # fmt: skip
+
+__all__ = ["FUNCTIONS", "OPS", "Op", "Weight", "Window"]

@@ -1,0 +1,69 @@
+"""Activation functions and softmax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops.base import BOOLEAN, NUMBER, Op, Weight, Window, attribute
+from archspec.shapes import Shapes, elements
+
+FUNCTIONS = {
+    "relu": "max(x, 0)",
+    "relu6": "min(max(x, 0), 6)",
+    "leaky_relu": "x where x > 0, else alpha x (alpha 0.01)",
+    "prelu": "x where x > 0, else a learnt slope per channel times x",
+    "elu": "x where x > 0, else alpha (exp(x) - 1) (alpha 1)",
+    "gelu": "x Phi(x) with the error function, or its tanh form with approximate",
+    "silu": "x sigmoid(x), also called swish",
+    "hswish": "x min(max(x + 3, 0), 6) / 6",
+    "hsigmoid": "min(max(x + 3, 0), 6) / 6",
+    "sigmoid": "1 / (1 + exp(-x))",
+    "tanh": "tanh(x)",
+    "mish": "x tanh(log(1 + exp(x)))",
+}
+"""Every activation function with its formula."""
+
+_DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+@dataclass(frozen=True)
+class Act(Op):
+    name = "act"
+    doc = 'an activation function; "relu" alone is short for it'
+    category = "act"
+
+    function: str = attribute({"enum": list(FUNCTIONS)}, "which function")
+    alpha: float | None = attribute(
+        {"anyOf": [NUMBER, {"type": "null"}]}, "slope of leaky_relu, scale of elu; null is the function's own", None
+    )
+    approximate: bool = attribute(BOOLEAN, "gelu by its tanh form", False)
+
+    @property
+    def slope(self) -> float:
+        """alpha, or the function's own default."""
+        return _DEFAULT_ALPHA.get(self.function, 0.0) if self.alpha is None else self.alpha
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        return (Weight("slope", inputs[0][:1]),) if self.function == "prelu" else ()
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(outputs[0])
+
+
+@dataclass(frozen=True)
+class Softmax(Op):
+    name = "softmax"
+    doc = "softmax over the channels (or features)"
+    category = "act"
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(outputs[0])
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(everything=len(inputs[0]) == 1)

@@ -1,0 +1,193 @@
+"""What every primitive op says of itself: attributes, arity, shapes, weights and work.
+
+An op is a frozen dataclass; its fields are its attributes, and each field carries the fragment of
+JSON Schema its value must meet, so the spec schema, the defaults and the docs come from one place.
+Nothing here knows a framework: how a target spells an op stands in that target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, ClassVar
+
+from archspec.shapes import Shape, ShapeError, Shapes, elements, written
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One array an op owns: its name within the op, its shape, and whether training moves it.
+
+    A convolution's kernel is (channels out, channels in / groups, height, width), a dense layer's
+    (features out, features in). `trainable` is False for running statistics.
+    """
+
+    name: str
+    shape: Shape
+    trainable: bool = True
+
+    @property
+    def size(self) -> int:
+        return elements(self.shape)
+
+
+@dataclass(frozen=True)
+class Window:
+    """How an op's outputs see its input, for receptive fields: extent, step, and magnification."""
+
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    scale: tuple[int, int] = (1, 1)
+    everything: bool = False
+
+
+def attribute(
+    schema: Schema, doc: str, default: Any = MISSING, convert: Callable[[Any], Any] | None = None
+) -> Any:
+    """A dataclass field that is an op's attribute.
+
+    `schema` is the JSON Schema fragment a literal value meets, `convert` brings the ways of writing
+    one value (3 and [3, 3]) to one form.
+    """
+    metadata = {"schema": schema, "doc": doc, "convert": convert}
+    if default is MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Op:
+    """Base of all ops. Subclasses name themselves and say their shapes; the rest has defaults
+    that are true of an op without weights and without arithmetic."""
+
+    name: ClassVar[str]
+    doc: ClassVar[str]
+    category: ClassVar[str]
+    """conv, dense, norm, act, pool, merge, reshape or regularize."""
+    inputs: ClassVar[tuple[int, int | None]] = (1, 1)
+    """Fewest and most inputs; None is no limit."""
+    is_view: ClassVar[bool] = False
+    """True where inference gives the input's own bytes back, so no new activation is stored."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            convert = item.metadata["convert"]
+            if convert is not None:
+                object.__setattr__(self, item.name, convert(getattr(self, item.name)))
+
+    @classmethod
+    def attributes(cls) -> tuple[Field[Any], ...]:
+        return fields(cls)
+
+    @property
+    def outputs(self) -> int:
+        """How many results the op gives."""
+        return 1
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        """Output shapes from input shapes, per sample. Raises ShapeError."""
+        raise NotImplementedError
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        """The arrays the op owns, given its input shapes."""
+        return ()
+
+    def macs(self, inputs: Shapes, outputs: Shapes) -> int:
+        """Multiply-accumulates for one sample; only conv and dense have any."""
+        return 0
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        """Scalar operations for one sample outside multiply-accumulates: normalisation 2 per output
+        (scale and shift, as fvcore counts), an activation 1 per output, pooling 1 per input, a merge
+        one per output and further input."""
+        return 0
+
+    def window(self, inputs: Shapes) -> Window:
+        """How one output element sees the input."""
+        return Window()
+
+    def written_attributes(self) -> dict[str, Any]:
+        """The attributes that differ from their defaults, as JSON values, in one canonical form."""
+        result: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.default is MISSING or value != _converted(item, item.default):
+                result[item.name] = _as_json(value)
+        return result
+
+
+def _converted(item: Field[Any], value: Any) -> Any:
+    convert = item.metadata["convert"]
+    return value if convert is None else convert(value)
+
+
+def _as_json(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    if len(set(value)) == 1:
+        return value[0]
+    if len(value) == 4 and value[0] == value[1] and value[2] == value[3]:
+        return [value[0], value[2]]
+    return list(value)
+
+
+# JSON Schema fragments that several ops share.
+
+POSITIVE: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+NATURAL: Schema = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+BOOLEAN: Schema = {"type": "boolean"}
+NUMBER: Schema = {"type": "number"}
+PROBABILITY: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+EPSILON: Schema = {"type": "number", "exclusiveMinimum": 0}
+PAIR: Schema = {"anyOf": [POSITIVE, {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2}]}
+_SIDES: Schema = {
+    "anyOf": [
+        NATURAL,
+        {"type": "array", "items": NATURAL, "minItems": 2, "maxItems": 2},
+        {"type": "array", "items": NATURAL, "minItems": 4, "maxItems": 4},
+    ]
+}
+SIDES: Schema = _SIDES
+PADDING: Schema = {"anyOf": [{"enum": ["half", "same", "valid"]}, *_SIDES["anyOf"]]}
+
+PAIR_DOC = "one number or [height, width]"
+PADDING_DOC = (
+    '"half" (kernel // 2 each side), "same" (TensorFlow\'s rule: ceil(extent / stride) outputs, the odd'
+    ' zero after), "valid" (none), one number, [rows, columns] or [top, bottom, left, right]'
+)
+
+
+def as_pair(value: Any) -> Any:
+    """3 and [3, 3] are both (3, 3)."""
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def as_sides(value: Any) -> Any:
+    """1, [1, 1] and [1, 1, 1, 1] are all (1, 1, 1, 1); a named padding stays its name."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return (value,) * 4
+    sides = tuple(value)
+    return (sides[0], sides[0], sides[1], sides[1]) if len(sides) == 2 else sides
+
+
+# Guards that several ops share.
+
+
+def image(shape: Shape, what: str) -> tuple[int, int, int]:
+    """The shape as (channels, height, width), or ShapeError."""
+    if len(shape) != 3:
+        raise ShapeError(
+            f"{what} works on images of channels x height x width and met {written(shape)};"
+            " place it before the flatten"
+        )
+    return (shape[0], shape[1], shape[2])
+
+
+def divides(divisor: int, number: int, what: str) -> None:
+    """Raise ShapeError unless `number` is a multiple of `divisor`."""
+    if number % divisor:
+        raise ShapeError(f"{what} {number} cannot be split into {divisor} equal parts")

@@ -1,0 +1,80 @@
+"""Convolution, ordinary, grouped, depthwise (groups equal to the input channels) and dilated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops.base import (
+    BOOLEAN,
+    PADDING,
+    PADDING_DOC,
+    PAIR,
+    PAIR_DOC,
+    POSITIVE,
+    Op,
+    Weight,
+    Window,
+    as_pair,
+    as_sides,
+    attribute,
+    divides,
+    image,
+)
+from archspec.shapes import (
+    Padding,
+    Pair,
+    Shapes,
+    Sides,
+    effective_kernel,
+    elements,
+    resolve_padding,
+    window_extent,
+)
+
+
+@dataclass(frozen=True)
+class Conv(Op):
+    name = "conv"
+    doc = "2-D convolution (cross-correlation, zero padding)"
+    category = "conv"
+
+    channels: int = attribute(POSITIVE, "output channels")
+    kernel: Pair = attribute(PAIR, PAIR_DOC, convert=as_pair)
+    stride: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
+    padding: Padding = attribute(PADDING, PADDING_DOC, "half", as_sides)
+    dilation: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
+    groups: int = attribute(POSITIVE, "groups of channels convolved apart; in_channels is depthwise", 1)
+    bias: bool = attribute(BOOLEAN, "add a learnt constant per output channel", False)
+    weight_standardization: bool = attribute(
+        BOOLEAN,
+        "normalise each filter: (w - mean) / (sqrt(n / (n - 1) * mean(w ** 2)) + 5e-4), w already"
+        " centred, n weights a filter",
+        False,
+    )
+
+    def sides(self, inputs: Shapes) -> Sides:
+        """Padding as explicit (top, bottom, left, right) for this input."""
+        _, *extent = inputs[0]
+        return resolve_padding(
+            self.padding, self.kernel, self.stride, self.dilation, (extent[0], extent[1])
+        )
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, height, width = image(inputs[0], "conv")
+        divides(self.groups, channels, "the number of input channels")
+        divides(self.groups, self.channels, "the number of output channels")
+        extent = window_extent(
+            (height, width), self.kernel, self.stride, self.dilation, self.sides(inputs)
+        )
+        return ((self.channels, *extent),)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        kernel = Weight("weight", (self.channels, inputs[0][0] // self.groups, *self.kernel))
+        return (kernel, Weight("bias", (self.channels,))) if self.bias else (kernel,)
+
+    def macs(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(outputs[0]) * (inputs[0][0] // self.groups) * elements(self.kernel)
+
+    def window(self, inputs: Shapes) -> Window:
+        spans = tuple(map(effective_kernel, self.kernel, self.dilation))
+        return Window(kernel=(spans[0], spans[1]), stride=self.stride)

@@ -1,0 +1,35 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops.base import BOOLEAN, POSITIVE, Op, Weight, Window, attribute
+from archspec.shapes import ShapeError, Shapes, written
+
+
+@dataclass(frozen=True)
+class Dense(Op):
+    name = "dense"
+    doc = "fully connected layer over a flat vector of features"
+    category = "dense"
+
+    channels: int = attribute(POSITIVE, "output features")
+    bias: bool = attribute(BOOLEAN, "add a learnt constant per output feature", True)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        if len(inputs[0]) != 1:
+            raise ShapeError(
+                f"dense takes a flat vector and met {written(inputs[0])}; put a flatten before it"
+            )
+        return ((self.channels,),)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        kernel = Weight("weight", (self.channels, inputs[0][0]))
+        return (kernel, Weight("bias", (self.channels,))) if self.bias else (kernel,)
+
+    def macs(self, inputs: Shapes, outputs: Shapes) -> int:
+        return self.channels * inputs[0][0]
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(everything=True)

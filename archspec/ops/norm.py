@@ -1,0 +1,68 @@
+"""Normalisation. All work on images (channels, height, width) and on flat vectors (features,)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops.base import EPSILON, POSITIVE, PROBABILITY, Op, Weight, Window, attribute, divides
+from archspec.shapes import Shapes, elements
+
+EPSILON_DOC = "added to the variance before its root"
+
+
+@dataclass(frozen=True)
+class _Norm(Op):
+    category = "norm"
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        channels = inputs[0][:1]
+        return (Weight("gamma", channels), Weight("beta", channels))
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return 2 * elements(outputs[0])
+
+
+@dataclass(frozen=True)
+class BatchNorm(_Norm):
+    name = "batch_norm"
+    doc = "batch normalisation, arXiv 1502.03167; running statistics in inference"
+
+    epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
+    momentum: float = attribute(
+        PROBABILITY, "what the running statistics keep per step (MindSpore's sense; PyTorch's is 1 - this)", 0.9
+    )
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        channels = inputs[0][:1]
+        return (
+            *super().weights(inputs),
+            Weight("moving_mean", channels, trainable=False),
+            Weight("moving_variance", channels, trainable=False),
+        )
+
+
+@dataclass(frozen=True)
+class LayerNorm(_Norm):
+    name = "layer_norm"
+    doc = "normalise the channels of each position (ConvNeXt's LayerNorm2d, arXiv 2201.03545)"
+
+    epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-6)
+
+
+@dataclass(frozen=True)
+class GroupNorm(_Norm):
+    name = "group_norm"
+    doc = "normalise each group of channels over its positions, arXiv 1803.08494"
+
+    groups: int = attribute(POSITIVE, "groups of channels, each with its own statistics")
+    epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        divides(self.groups, inputs[0][0], "the number of input channels")
+        return (inputs[0],)
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(everything=True)

@@ -1,0 +1,98 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archspec.ops.base import (
+    BOOLEAN,
+    PADDING,
+    PADDING_DOC,
+    PAIR,
+    PAIR_DOC,
+    Op,
+    Window,
+    as_pair,
+    as_sides,
+    attribute,
+    image,
+)
+from archspec.shapes import Padding, Pair, ShapeError, Shapes, Sides, elements, resolve_padding, window_extent
+
+
+@dataclass(frozen=True)
+class _Pool(Op):
+    category = "pool"
+
+    kernel: Pair = attribute(PAIR, PAIR_DOC, convert=as_pair)
+    stride: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
+    padding: Padding = attribute(PADDING, PADDING_DOC, "valid", as_sides)
+    ceil: bool = attribute(BOOLEAN, "count a last window that reaches past the end", False)
+
+    def sides(self, inputs: Shapes) -> Sides:
+        """Padding as explicit (top, bottom, left, right) for this input."""
+        _, *extent = inputs[0]
+        return resolve_padding(self.padding, self.kernel, self.stride, (1, 1), (extent[0], extent[1]))
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, height, width = image(inputs[0], self.name)
+        sides = self.sides(inputs)
+        for axis in (0, 1):
+            if max(sides[2 * axis : 2 * axis + 2]) >= self.kernel[axis]:
+                raise ShapeError(
+                    f"{self.name} pads by {max(sides)}, so a window of {self.kernel[axis]} could hold"
+                    " padding alone; less padding than the kernel would do"
+                )
+        extent = window_extent((height, width), self.kernel, self.stride, (1, 1), sides, self.ceil)
+        return ((channels, *extent),)
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(inputs[0])
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(kernel=self.kernel, stride=self.stride)
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pool):
+    name = "max_pool"
+    doc = "the largest value of each window; padding never wins"
+
+
+@dataclass(frozen=True)
+class AvgPool(_Pool):
+    name = "avg_pool"
+    doc = "the mean of each window"
+
+    count_padding: bool = attribute(
+        BOOLEAN, "padded zeros count in the mean (PyTorch's default); false: only what the window covers", False
+    )
+
+
+@dataclass(frozen=True)
+class _GlobalPool(Op):
+    category = "pool"
+    reduces_to: ClassVar[Pair] = (1, 1)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, _, _ = image(inputs[0], self.name)
+        return ((channels, *self.reduces_to),)
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(inputs[0])
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(everything=True)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(_GlobalPool):
+    name = "global_avg_pool"
+    doc = "the mean over height and width, kept as channels x 1 x 1"
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(_GlobalPool):
+    name = "global_max_pool"
+    doc = "the largest value over height and width, kept as channels x 1 x 1"

@@ -1,0 +1,49 @@
+"""Ops that exist for training: noise that inference leaves out, and a learnt damping of branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops.base import NUMBER, PROBABILITY, Op, Weight, attribute
+from archspec.shapes import Shapes, elements
+
+
+@dataclass(frozen=True)
+class _Drop(Op):
+    category = "regularize"
+    is_view = True
+
+    rate: float = attribute(PROBABILITY, "probability of dropping, in training only")
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+
+@dataclass(frozen=True)
+class Dropout(_Drop):
+    name = "dropout"
+    doc = "zero single values in training, the rest scaled by 1 / (1 - rate)"
+
+
+@dataclass(frozen=True)
+class DropPath(_Drop):
+    name = "drop_path"
+    doc = "zero whole samples of a branch in training, arXiv 1603.09382, the rest scaled by 1 / (1 - rate)"
+
+
+@dataclass(frozen=True)
+class LayerScale(Op):
+    name = "layer_scale"
+    doc = "a learnt factor per channel, arXiv 2103.17239"
+    category = "regularize"
+
+    initial: float = attribute(NUMBER, "value the factors start from", 1e-5)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        return (Weight("gamma", inputs[0][:1]),)
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(outputs[0])

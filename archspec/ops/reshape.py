@@ -1,0 +1,135 @@
+"""Ops that move, cut, repeat or pad values and compute nothing new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.ops.base import (
+    NATURAL,
+    NUMBER,
+    PAIR,
+    PAIR_DOC,
+    POSITIVE,
+    SIDES,
+    Op,
+    Window,
+    as_pair,
+    as_sides,
+    attribute,
+    divides,
+    image,
+)
+from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
+
+
+@dataclass(frozen=True)
+class Flatten(Op):
+    name = "flatten"
+    doc = "channels x height x width as one vector"
+    category = "reshape"
+    is_view = True
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return ((elements(inputs[0]),),)
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(everything=elements(inputs[0][1:]) > 1)
+
+
+@dataclass(frozen=True)
+class Split(Op):
+    name = "split"
+    doc = "equal parts of the channels; the results are named name.1, name.2 and so on"
+    category = "reshape"
+
+    parts: int = attribute({"type": "integer", "minimum": 2, "maximum": 1024}, "how many equal parts")
+
+    @property
+    def outputs(self) -> int:
+        return self.parts
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, *extent = inputs[0]
+        divides(self.parts, channels, "the number of input channels")
+        return ((channels // self.parts, *extent),) * self.parts
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    name = "slice"
+    doc = "the channels from start up to, not including, stop"
+    category = "reshape"
+
+    start: int = attribute(NATURAL, "first channel", 0)
+    stop: int | None = attribute({"anyOf": [POSITIVE, {"type": "null"}]}, "channel after the last; null is the end", None)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, *extent = inputs[0]
+        stop = channels if self.stop is None else self.stop
+        if not self.start < stop <= channels:
+            raise ShapeError(
+                f"slice from {self.start} to {stop} does not lie in {channels} channels;"
+                f" 0 <= start < stop <= {channels} would do"
+            )
+        return ((stop - self.start, *extent),)
+
+
+@dataclass(frozen=True)
+class ChannelShuffle(Op):
+    name = "channel_shuffle"
+    doc = "interleave the groups' channels, arXiv 1707.01083: (groups, n) channels become (n, groups)"
+    category = "reshape"
+
+    groups: int = attribute(POSITIVE, "groups of channels to interleave")
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        image(inputs[0], self.name)
+        divides(self.groups, inputs[0][0], "the number of input channels")
+        return (inputs[0],)
+
+
+@dataclass(frozen=True)
+class Upsample(Op):
+    name = "upsample"
+    doc = "enlarge height and width by whole factors, pixels' centres aligned (half-pixel rule)"
+    category = "reshape"
+
+    scale: Pair = attribute(PAIR, PAIR_DOC, 2, as_pair)
+    mode: str = attribute({"enum": ["nearest", "bilinear"]}, "how values between pixels are made", "nearest")
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, height, width = image(inputs[0], self.name)
+        return ((channels, height * self.scale[0], width * self.scale[1]),)
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(outputs[0])
+
+    def window(self, inputs: Shapes) -> Window:
+        reach = 2 if self.mode == "bilinear" else 1
+        return Window(kernel=(reach, reach), scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    name = "pad"
+    doc = "a border of one constant value"
+    category = "reshape"
+
+    padding: Sides = attribute(SIDES, "one number, [rows, columns] or [top, bottom, left, right]", convert=as_sides)
+    value: float = attribute(NUMBER, "the border's value", 0)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, height, width = image(inputs[0], self.name)
+        top, bottom, left, right = self.padding
+        return ((channels, height + top + bottom, width + left + right),)
+
+
+@dataclass(frozen=True)
+class Identity(Op):
+    name = "identity"
+    doc = "the input as it is, for a name to hang on it"
+    category = "reshape"
+    is_view = True
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
