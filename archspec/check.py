@@ -1,0 +1,355 @@
+"""Checking a document against the schema, and saying what is wrong as sentences.
+
+The schema is applied one object at a time: this module walks the document, picks the piece of
+schema that the object's kind key calls for, and lets jsonschema judge it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from archspec import schema
+from archspec.document import At, Document
+from archspec.errors import Problem, did_you_mean, listed
+from archspec.ops import FUNCTIONS, OPS, Op
+from archspec.syntax import KINDS, NOTHING, is_op
+
+
+def _is_integer(_checker: Any, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# JSON Schema takes 2.0 for an integer; a kernel of 2.0 is a slip, and 2 is what was meant.
+Validator: Any = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+
+_ARTICLES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a string",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_SHOWN_AT_MOST = 60
+
+
+def check_document(document: Document) -> list[Problem]:
+    """Everything that is wrong with the form of a spec, an extension or a template library."""
+    at = At(document)
+    data = document.data
+    if not isinstance(data, dict):
+        return [at.problem(f"a spec is an object and this is {shown(data)}")]
+    kind = "extension" if "extends" in data else "spec" if "body" in data else "library"
+    if kind == "library" and "templates" not in data:
+        return [
+            at.problem(
+                "this is no spec: it has neither a body, nor extends, nor templates;"
+                " `archspec new NAME` writes one to start from"
+            )
+        ]
+    problems = list(_check(_shallow_document(kind), at, data, f"a {kind}"))
+    if isinstance(data.get("templates"), dict):
+        for name, template in data["templates"].items():
+            if isinstance(template, dict) and "body" in template:
+                problems += _check_node(template["body"], at / "templates" / name / "body")
+    if "body" in data and kind == "spec":
+        problems += _check_node(data["body"], at / "body")
+    return problems
+
+
+def check_attributes(op: type[Op], attributes: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with an op's evaluated attributes: attribute ("" for the op) -> sentence."""
+    return _by_property(_attributes_validator(op), attributes, op.name)
+
+
+def check_argument(fragment: Mapping[str, Any], name: str, value: Any) -> str | None:
+    """What is wrong with an evaluated argument of a template or a spec, as a sentence, or None."""
+    error = next(iter(Validator(fragment).iter_errors(value)), None)
+    return None if error is None else _value_sentence(name, value, fragment)
+
+
+def shown(value: Any) -> str:
+    """A JSON value as a sentence has it."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, dict):
+        return "an object" if value else "an empty object"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_AT_MOST else text[: _SHOWN_AT_MOST - 3] + "..."
+
+
+def described(fragment: Mapping[str, Any]) -> str:
+    """What would do, in words: {"type": "integer", "minimum": 1} is "a whole number of at least 1"."""
+    if "anyOf" in fragment:
+        parts = [
+            described(part)
+            for part in fragment["anyOf"]
+            if part not in (schema.EXPRESSION, schema.CHOICE_VALUE)
+        ]
+        return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else parts[0]
+    if "enum" in fragment:
+        return listed(fragment["enum"], most=20)
+    if "const" in fragment:
+        return repr(fragment["const"])
+    types = fragment.get("type")
+    if isinstance(types, list):
+        return " or ".join(_ARTICLES[name] for name in types)
+    text = _ARTICLES.get(types or "", "another value")
+    bounds = [
+        f"{word} {fragment[key]:,}"
+        for key, word in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "over"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "under"),
+        )
+        if key in fragment
+    ]
+    if bounds:
+        text += f" of {' and '.join(bounds)}"
+    if types == "array":
+        count = fragment.get("minItems")
+        if count and count == fragment.get("maxItems"):
+            text += f" of {count}"
+        elif count:
+            text += f" of {count} or more"
+        items = fragment.get("items")
+        if items and (kinds := described(items)) != "another value":
+            text += f", each {kinds}"
+    if "pattern" in fragment:
+        text += f" that matches {fragment['pattern']}"
+    return text
+
+
+def _check_node(node: Any, at: At) -> Iterator[Problem]:
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _check_node(child, at / index)
+    elif isinstance(node, str):
+        yield from _check_word(node, at, [NOTHING, *OPS, *FUNCTIONS])
+    elif not isinstance(node, dict):
+        yield at.problem(
+            f"a node is an object, a list of nodes or a word and this is {shown(node)}"
+        )
+    else:
+        yield from _check_node_object(node, at)
+
+
+def _check_node_object(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
+    kinds = [kind for kind in KINDS if kind in node]
+    if len(kinds) != 1:
+        met = "none" if not kinds else listed(kinds, "and")
+        hint = did_you_mean(next(iter(node), ""), KINDS) if not kinds else ""
+        yield at.problem(f"a node has one of the keys {listed(KINDS)} and this has {met}{hint}")
+        return
+    kind = kinds[0]
+    if "each" in node and "repeat" in node:
+        yield at.problem("a node has repeat or each, not both")
+    for edge in ("first", "last"):
+        if edge in node and "repeat" not in node and "each" not in node:
+            yield (at / edge).problem(f"{edge} speaks of copies; a repeat or each beside it would do")
+    if kind == "branches" and "join" not in node:
+        yield at.problem("branches need a join; 'add', 'concat', 'mul' or 'none' would do")
+    if kind == "op":
+        yield from _check_call(node, at)
+        return
+    yield from _check(_shallow_node(kind), at, node, f"a {kind} node")
+    yield from _check_children(node, kind, at)
+
+
+def _check_children(node: Mapping[str, Any], kind: str, at: At) -> Iterator[Problem]:
+    inner = node[kind]
+    if kind == "branches":
+        pairs: Iterable[tuple[str | int, Any]] = ()
+        if isinstance(inner, dict):
+            pairs = inner.items()
+        elif isinstance(inner, list):
+            pairs = enumerate(inner)
+        for key, child in pairs:
+            yield from _check_node(child, at / kind / key)
+        return
+    yield from _check_node(inner, at / kind)
+    if "shortcut" in node:
+        yield from _check_node(node["shortcut"], at / "shortcut")
+
+
+def _check_call(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
+    word = node["op"]
+    if not isinstance(word, str):
+        yield (at / "op").problem(f"op is {shown(word)}; the name of an op or a template would do")
+        return
+    wrong = list(_check_word(word, at / "op", OPS))
+    yield from wrong
+    if wrong or not is_op(word):
+        yield from _check(_shallow_node("Template"), at, node, f"a call of {word}")
+        return
+    op = OPS[word]
+    yield from _check(_shallow_op(word), at, node, word)
+    rows: list[tuple[At, Any]] = [(at / key, node[key]) for key in ("first", "last") if key in node]
+    if isinstance(node.get("each"), list):
+        rows += [(at / "each" / index, row) for index, row in enumerate(node["each"])]
+    for place, row in rows:
+        if isinstance(row, dict):
+            yield from _check(_shallow_row(op.name), place, row, word)
+
+
+def _check_word(word: str, at: At, known: Iterable[str]) -> Iterator[Problem]:
+    known = list(known)
+    if word in known:
+        return
+    if not word or is_op(word):
+        yield at.problem(f"{shown(word)} is no op{did_you_mean(word, known)}")
+    elif not Validator({"pattern": schema.TEMPLATE_NAME}).is_valid(word):
+        yield at.problem(
+            f"{shown(word)} is no name of an op or a template{did_you_mean(word, known)}"
+        )
+
+
+def _check(validator: Any, at: At, value: Any, what: str) -> Iterator[Problem]:
+    for error in validator.iter_errors(value):
+        place = at
+        for step in error.absolute_path:
+            place = place / step
+        name = str(error.absolute_path[-1]) if error.absolute_path else what
+        if error.validator == "additionalProperties":
+            for key, message in _unknown_keys(error, what if not error.absolute_path else name):
+                yield (place / key).problem(message)
+        elif error.validator == "propertyNames" or error.parent is not None:
+            yield place.problem(
+                f"{shown(error.instance)} cannot be a name here{_name_advice(error)}"
+            )
+        else:
+            yield place.problem(_sentence(error, name, place is at))
+
+
+def _by_property(validator: Any, value: Mapping[str, Any], what: str) -> dict[str, str]:
+    result: dict[str, str] = {}
+    for error in validator.iter_errors(value):
+        if error.validator == "additionalProperties":
+            result.update(_unknown_keys(error, what))
+        elif error.validator == "required":
+            result.setdefault("", _sentence(error, what, True))
+        else:
+            name = str(error.absolute_path[0])
+            result[name] = _value_sentence(
+                name, value[name], validator.schema["properties"][name]
+            )
+    return result
+
+
+def _unknown_keys(error: ValidationError, what: str) -> list[tuple[str, str]]:
+    assert isinstance(error.instance, dict) and isinstance(error.schema, dict)
+    known = list(error.schema.get("properties", {}))
+    return [
+        (key, f"{what} has no {shown(key)}{did_you_mean(key, known) or _all_of(known)}")
+        for key in error.instance
+        if key not in known
+    ]
+
+
+def _all_of(known: list[str]) -> str:
+    own = [word for word in known if not word.startswith("$")]
+    return f"; it has {listed(own, 'and', most=30)}" if own else ""
+
+
+def _name_advice(error: ValidationError) -> str:
+    assert isinstance(error.schema, dict)
+    if error.validator == "not":
+        return ": the language uses the word itself"
+    pattern = error.schema.get("pattern")
+    return f"; one that matches {pattern} would do" if pattern else ""
+
+
+def _sentence(error: ValidationError, name: str, is_whole: bool) -> str:
+    if error.validator == "required":
+        assert isinstance(error.instance, dict)
+        missing = [key for key in error.validator_value if key not in error.instance]
+        present = did_you_mean(missing[0], error.instance) if missing else ""
+        return f"{name} lacks {listed(missing, 'and')}{present}"
+    assert isinstance(error.schema, dict)
+    if is_whole and error.validator == "type":
+        return f"{name} is an object and this is {shown(error.instance)}"
+    return _value_sentence(name, error.instance, error.schema)
+
+
+def _value_sentence(name: str, value: Any, fragment: Mapping[str, Any]) -> str:
+    hint = ""
+    options = fragment.get("enum") or next(
+        (part["enum"] for part in fragment.get("anyOf", ()) if "enum" in part), None
+    )
+    if options and isinstance(value, str):
+        hint = did_you_mean(value, map(str, options))
+    if isinstance(value, float) and value.is_integer() and "integer" in str(fragment):
+        hint = f"; did you mean {int(value)}?"
+    label = f"item {name}" if name.isdigit() else name
+    return f"{label} is {shown(value)}; {described(fragment)} would do{hint}"
+
+
+@cache
+def _shallow_document(kind: str) -> Any:
+    return Validator(_without_nodes(schema.DOCUMENTS[kind]))
+
+
+@cache
+def _shallow_node(kind: str) -> Any:
+    if kind == "Template":
+        call = {**schema.MODIFIER_PROPERTIES, **schema.COPY_PROPERTIES}
+        return Validator({"type": "object", "properties": call})
+    return Validator(
+        _without_nodes(
+            schema.closed({**schema.KIND_PROPERTIES[kind], **schema.MODIFIER_PROPERTIES})
+        )
+    )
+
+
+@cache
+def _shallow_op(name: str) -> Any:
+    attributes = schema.attribute_properties(OPS[name])
+    return Validator(
+        schema.closed(
+            {
+                "op": {},
+                **attributes,
+                **schema.MODIFIER_PROPERTIES,
+                **schema.COPY_PROPERTIES,
+            }
+        )
+    )
+
+
+@cache
+def _shallow_row(name: str) -> Any:
+    return Validator(schema.closed(schema.attribute_properties(OPS[name])))
+
+
+@cache
+def _attributes_validator(op: type[Op]) -> Any:
+    from dataclasses import MISSING
+
+    return Validator(
+        schema.closed(
+            {item.name: item.metadata["schema"] for item in op.attributes()},
+            tuple(item.name for item in op.attributes() if item.default is MISSING),
+        )
+    )
+
+
+def _without_nodes(fragment: Any) -> Any:
+    """The fragment with every nested node allowed, since the walk visits those itself."""
+    if fragment == schema.NODE or (isinstance(fragment, dict) and "$ref" in fragment):
+        return {}
+    if isinstance(fragment, dict):
+        return {key: _without_nodes(value) for key, value in fragment.items()}
+    if isinstance(fragment, list):
+        return [_without_nodes(value) for value in fragment]
+    return fragment

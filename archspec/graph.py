@@ -1,0 +1,133 @@
+"""A network as a graph of primitive ops with known shapes: a value, never changed in place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from archspec.node import INPUT, Layer, Node, Tensor
+from archspec.shapes import Shape
+from archspec.stats import Stats, stats_of
+
+if TYPE_CHECKING:
+    import networkx
+
+RESULT = "logits"
+"""What the only result of a network is called where its spec gives it no name."""
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateCall:
+    """A template call that some nodes came from: its evaluated arguments and its origin."""
+
+    template: str
+    arguments: Mapping[str, Any]
+    origin: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in execution order (each after its inputs), by name.
+
+    `input_shape` is (channels, height, width) of one sample; `preprocessing` is the spec's `input`.
+    `outputs` maps each result's name to the tensor that is it. `calls` are the template calls by
+    path, `arguments` the values of the spec's args.
+    """
+
+    name: str
+    input_shape: Shape
+    nodes: Mapping[str, Node]
+    outputs: Mapping[str, Tensor]
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    calls: Mapping[str, TemplateCall] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    doc: str = ""
+
+    @property
+    def params(self) -> int:
+        """Trainable weights."""
+        return sum(node.layer.params for node in self.nodes.values())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one sample."""
+        return sum(node.layer.macs for node in self.nodes.values())
+
+    def stats(self, batch: int = 1) -> Stats:
+        """Parameters, MACs, activation memory and receptive fields, for a batch of float32."""
+        return stats_of(self.nodes, self.outputs.values(), self.input_shape, batch)
+
+    def shape(self, tensor: Tensor) -> Shape:
+        """Shape of one sample of a tensor."""
+        if tensor.node == INPUT:
+            return self.input_shape
+        return self.nodes[tensor.node].layer.output_shapes[tensor.output]
+
+    @property
+    def output_shapes(self) -> dict[str, Shape]:
+        return {name: self.shape(tensor) for name, tensor in self.outputs.items()}
+
+    @cached_property
+    def digraph(self) -> networkx.DiGraph:
+        """The graph for networkx: nodes by name (and "in"), an edge for each use of a result."""
+        import networkx  # a tenth of a second to import, and counting needs none of it
+
+        graph = networkx.DiGraph()
+        graph.add_node(INPUT)
+        for node in self.nodes.values():
+            graph.add_node(node.name, node=node)
+            graph.add_edges_from((tensor.node, node.name) for tensor in node.inputs)
+        return graph
+
+    def normal_form(self) -> dict[str, Any]:
+        """The flat spec this graph is: primitive nodes only, every name and shape-giving attribute
+        explicit. Expanding it gives this graph again."""
+        names = {name: name for name in self.nodes}
+        spec: dict[str, Any] = {"archspec": 1, "name": self.name}
+        if self.doc:
+            spec["doc"] = self.doc
+        spec["input"] = {**self.preprocessing, "shape": list(self.input_shape)}
+        return {**spec, **self._structure(names)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the normal form with names (but for results' own), doc and expect left out: the
+        identity of an architecture. Two specs that write one network differently share it."""
+        names = {name: f"n{index}" for index, name in enumerate(self.nodes)}
+        content = {
+            "input": {**self.preprocessing, "shape": list(self.input_shape)},
+            **self._structure(names),
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _structure(self, names: Mapping[str, str]) -> dict[str, Any]:
+        previous: Tensor | None = Tensor(INPUT)
+        body: list[dict[str, Any]] = []
+        for node in self.nodes.values():
+            entry: dict[str, Any] = {"op": node.op.name, "name": names[node.name]}
+            entry.update(node.op.written_attributes())
+            if node.inputs != (previous,):
+                sources = [self._written(tensor, names) for tensor in node.inputs]
+                entry["from"] = sources[0] if len(sources) == 1 else sources
+            body.append(entry)
+            previous = node.results[0] if len(node.results) == 1 else None
+        if dict(self.outputs) == {RESULT: previous}:
+            return {"body": body}
+        outputs = {key: self._written(tensor, names) for key, tensor in self.outputs.items()}
+        return {"body": body, "outputs": outputs}
+
+    def _written(self, tensor: Tensor, names: Mapping[str, str]) -> str:
+        if tensor.node == INPUT:
+            return INPUT
+        name = names[tensor.node]
+        several = len(self.nodes[tensor.node].layer.output_shapes) > 1
+        return f"{name}.{tensor.output + 1}" if several else name
+
+
+__all__ = ["INPUT", "RESULT", "Graph", "Layer", "Node", "TemplateCall", "Tensor"]

@@ -1,0 +1,65 @@
+"""From the name of a spec to its checked graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archspec.document import At
+from archspec.errors import Problem, SpecError
+from archspec.expand import Decide, Expander
+from archspec.graph import Graph
+from archspec.program import Program, read_program
+from archspec.shapes import Shape, written
+
+
+def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, **args: Any) -> Graph:
+    """The graph of a spec: a path, or the bare name of a shipped one.
+
+    `args` are values for the spec's args, `input_shape` replaces its (channels, height, width).
+    Raises SpecError with every problem of the first stage that has any: the text, the schema, names,
+    expansion and shapes, and the spec's own `expect` where neither args nor input are changed.
+    """
+    return build(read_program(path), args, input_shape)
+
+
+def build(
+    program: Program,
+    arguments: Mapping[str, Any] | None = None,
+    input_shape: Shape | None = None,
+    decide: Decide | None = None,
+) -> Graph:
+    """The graph of a program, held to its `expect` where it is built as written. Raises SpecError."""
+    graph = Expander(program).graph(arguments, input_shape, decide)
+    if not arguments and input_shape is None and decide is None:
+        problems = list(_broken_claims(program, graph))
+        if problems:
+            raise SpecError(problems)
+    return graph
+
+
+def _broken_claims(program: Program, graph: Graph) -> Iterator[Problem]:
+    expect = program.expect
+    source = f" ({expect['source']})" if "source" in expect else ""
+    for key, actual in (("params", graph.params), ("macs", graph.macs)):
+        if key in expect and expect[key] != actual:
+            yield (program.expect_at / key).problem(
+                f"expected {expect[key]:,} {key}{source} and the network has {actual:,}"
+                f" ({actual - expect[key]:+,})"
+            )
+    if "output" in expect:
+        yield from _broken_outputs(expect["output"], graph, program.expect_at / "output")
+
+
+def _broken_outputs(claim: Any, graph: Graph, at: At) -> Iterator[Problem]:
+    shapes = graph.output_shapes
+    claims = claim if isinstance(claim, dict) else dict.fromkeys(shapes, claim)
+    if claims.keys() != shapes.keys():
+        yield at.problem(f"expected outputs {list(claims)} and the network has {list(shapes)}")
+        return
+    for name, shape in shapes.items():
+        if tuple(claims[name]) != shape:
+            yield at.problem(
+                f"expected {name} to be {written(tuple(claims[name]))} and it is {written(shape)}"
+            )

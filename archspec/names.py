@@ -1,0 +1,193 @@
+"""The names stage: every op, template, argument and name in an expression means something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from archspec.document import At
+from archspec.errors import Problem, SpecError, did_you_mean
+from archspec.expressions import CONSTANTS
+from archspec.library import Definition, Library
+from archspec.ops import OPS
+from archspec.syntax import (
+    INPUT,
+    Arguments,
+    Call,
+    Node,
+    Parameter,
+    Sequence,
+    Template,
+    Value,
+    children,
+    is_op,
+    values,
+)
+
+INDEX = "index"
+INPUT_NAMES = ("in_channels", "in_height", "in_width")
+
+
+def check_names(
+    body: Node,
+    parameters: Mapping[str, Parameter],
+    defaults: Mapping[str, Arguments],
+    library: Library,
+    at: At,
+) -> list[Problem]:
+    """Problems with names anywhere in a spec, in its own templates and in those it reaches."""
+    problems = list(_check_scope(body, parameters, INPUT_NAMES, library))
+    for target, arguments in defaults.items():
+        problems += _check_default(target, arguments, parameters, library, at / "defaults")
+    reached, wrong = _reachable(body, library)
+    problems += wrong
+    for definition in reached:
+        template = definition.template
+        names = INPUT_NAMES if template.inputs == (INPUT,) else ()
+        problems += _check_scope(
+            template.body, template.parameters, names, definition.library
+        )
+    if not wrong:
+        problems += _recursion(reached)
+    return problems
+
+
+def _reachable(body: Node, library: Library) -> tuple[list[Definition], list[Problem]]:
+    """The library's own templates and all that the body reaches, and those whose text is wrong."""
+    found: dict[int, Definition] = {}
+    problems: list[Problem] = []
+    spec = Definition(Template("", At(library.document), "", {}, (INPUT,), body, {}), library)
+    waiting: list[Definition] = [spec]
+    for name in library.own_names:
+        try:
+            definition = library.own(name)
+        except SpecError as error:
+            problems += error.problems
+        else:
+            assert definition is not None
+            waiting.append(definition)
+    while waiting:
+        definition = waiting.pop()
+        if id(definition) in found:
+            continue
+        found[id(definition)] = definition
+        try:
+            waiting += definition.callees()
+        except SpecError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    del found[id(spec)]
+    return list(found.values()), problems
+
+
+def _check_scope(
+    body: Node,
+    parameters: Mapping[str, Parameter],
+    input_names: tuple[str, ...],
+    library: Library,
+) -> Iterator[Problem]:
+    known: list[str] = [*input_names]
+    for parameter in parameters.values():
+        if parameter.default is not None:
+            yield from _check_value(parameter.default, known)
+        known.append(parameter.name)
+    yield from _check_node(body, known, library)
+
+
+def _check_node(node: Node, known: list[str], library: Library) -> Iterator[Problem]:
+    if not isinstance(node, Sequence) and node.copies is not None and INDEX not in known:
+        known = [*known, INDEX]
+    for value in values(node):
+        yield from _check_value(value, known)
+    if isinstance(node, Call):
+        yield from _check_call(node, library)
+    for child in children(node):
+        yield from _check_node(child, known, library)
+
+
+def _check_value(value: Value, known: list[str]) -> Iterator[Problem]:
+    for name in sorted(value.names.difference(known)):
+        hint = did_you_mean(name, [*known, *CONSTANTS])
+        if not hint and known:
+            hint = f"; {', '.join(known)} are known"
+        yield value.at.problem(f"{name!r} is not known here{hint}")
+
+
+def _check_call(call: Call, library: Library) -> Iterator[Problem]:
+    if call.is_op:
+        return
+    try:
+        definition = library.find(call.target)
+    except SpecError:
+        return
+    if definition is None:
+        yield (call.at / "op").problem(library.unknown(call.target))
+        return
+    parameters = definition.template.parameters
+    layers = [call.arguments]
+    if call.copies is not None:
+        layers += [call.copies.first, call.copies.last, *(call.copies.rows or ())]
+    for arguments in layers:
+        for name, value in arguments.items():
+            if name not in parameters:
+                yield value.at.problem(
+                    f"{call.target} has no argument {name!r}"
+                    f"{did_you_mean(name, parameters) or _listed(parameters)}"
+                )
+
+
+def _check_default(
+    target: str,
+    arguments: Arguments,
+    parameters: Mapping[str, Parameter],
+    library: Library,
+    at: At,
+) -> Iterator[Problem]:
+    known: list[str]
+    if is_op(target) and target in OPS:
+        known = [item.name for item in OPS[target].attributes()]
+    else:
+        try:
+            definition = None if is_op(target) else library.find(target)
+        except SpecError:
+            return
+        if definition is None:
+            hint = did_you_mean(target, [*OPS, *library.names()])
+            yield (at / target).problem(f"{target!r} is no op and no template{hint}")
+            return
+        known = list(definition.template.parameters)
+    for name, value in arguments.items():
+        if name not in known:
+            yield value.at.problem(f"{target} has no argument {name!r}{did_you_mean(name, known)}")
+        yield from _check_value(value, [*INPUT_NAMES, *parameters])
+
+
+def _recursion(definitions: list[Definition]) -> Iterator[Problem]:
+    """One problem for each template that calls itself, through others or directly."""
+    finished: set[int] = set()
+    for start in definitions:
+        path: list[Definition] = []
+        stack: list[tuple[Definition, Iterator[Definition]]] = []
+        if id(start) not in finished:
+            path.append(start)
+            stack.append((start, start.callees()))
+        while stack:
+            definition, callees = stack[-1]
+            callee = next(callees, None)
+            if callee is None:
+                finished.add(id(definition))
+                stack.pop()
+                path.pop()
+            elif any(callee is earlier for earlier in path):
+                circle = [*(d.template.name for d in path), callee.template.name]
+                circle = circle[circle.index(callee.template.name) :]
+                yield callee.template.at.problem(
+                    f"templates call each other in a circle ({' -> '.join(circle)}),"
+                    " which would never end; repeat makes copies"
+                )
+                return
+            elif id(callee) not in finished:
+                path.append(callee)
+                stack.append((callee, callee.callees()))
+
+
+def _listed(parameters: Mapping[str, Parameter]) -> str:
+    return f"; it has {', '.join(parameters)}" if parameters else "; it has none"

@@ -1,0 +1,127 @@
+"""A spec ready to expand: its text read and checked, `extends` and `import` followed, names resolved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archspec.document import At, Document
+from archspec.errors import SpecError, did_you_mean
+from archspec.library import DEEPEST_REFERENCES, Library, read_checked, read_library
+from archspec.names import check_names
+from archspec.sources import referenced_path, shown_path, spec_path
+from archspec.syntax import Arguments, Node, Parameter, Reader
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """One spec, read. `parameters` are its args with the defaults that `extends` gave them."""
+
+    at: At
+    name: str
+    doc: str
+    source: Mapping[str, Any]
+    input: Mapping[str, Any]
+    parameters: Mapping[str, Parameter]
+    body: Node
+    outputs: Mapping[str, str]
+    defaults: Mapping[str, Arguments]
+    expect: Mapping[str, Any]
+    expect_at: At
+    library: Library
+
+
+def read_program(name: str | os.PathLike[str]) -> Program:
+    """Read the spec at a path, or the shipped one of that name. Raises SpecError with every
+    problem of the first stage that has any: text, schema, names."""
+    shown = os.fspath(name)
+    path = spec_path(shown)
+    return program_of(read_checked(path, shown if path == Path(shown) else shown_path(path)))
+
+
+def program_of(document: Document) -> Program:
+    """The program of a checked document. Raises SpecError."""
+    base, extensions = _follow_extends(document)
+    library = read_library(base)
+    reader = Reader()
+    at = At(base)
+    parameters = reader.parameters(base.data.get("args", {}), at / "args")
+    for extension in extensions:
+        parameters = _override(parameters, extension, reader)
+    head = document.data
+    outer = At(document)
+    program = Program(
+        at=outer,
+        name=head["name"],
+        doc=head.get("doc", ""),
+        source=head.get("source", {}),
+        input=base.data["input"],
+        parameters=parameters,
+        body=reader.node(base.data["body"], at / "body"),
+        outputs=base.data.get("outputs", {}),
+        defaults={
+            target: reader.arguments(arguments, at / "defaults" / target, "defaults")
+            for target, arguments in base.data.get("defaults", {}).items()
+        },
+        expect=head.get("expect", {}),
+        expect_at=outer / "expect",
+        library=library,
+    )
+    problems = [
+        *reader.problems,
+        *_input_problems(program, at / "input"),
+        *check_names(program.body, program.parameters, program.defaults, library, at),
+    ]
+    if problems:
+        raise SpecError(problems)
+    return program
+
+
+def _follow_extends(document: Document) -> tuple[Document, list[Document]]:
+    """The spec at the bottom of a chain of extends, and the extensions, innermost first."""
+    extensions: list[Document] = []
+    seen = {document.path.resolve()}
+    while "extends" in document.data:
+        extensions.insert(0, document)
+        at = At(document) / "extends"
+        path = referenced_path(document.data["extends"], at).resolve()
+        if path in seen:
+            raise at.error(f"{document.data['extends']!r} extends itself in a circle")
+        if len(seen) > DEEPEST_REFERENCES:
+            raise at.error(f"extends are nested deeper than {DEEPEST_REFERENCES} files")
+        seen.add(path)
+        document = read_checked(path, shown_path(path), at)
+    if "body" not in document.data:
+        raise At(document).error("a spec to extend has a body, and this is a library of templates")
+    return document, extensions
+
+
+def _override(
+    parameters: Mapping[str, Parameter], extension: Document, reader: Reader
+) -> dict[str, Parameter]:
+    result = dict(parameters)
+    at = At(extension) / "args"
+    for name, raw in extension.data.get("args", {}).items():
+        if name not in result:
+            reader.problems.append(
+                (at / name).problem(
+                    f"the extended spec has no arg {name!r}{did_you_mean(name, result)}"
+                )
+            )
+            continue
+        value = reader.value(raw, at / name, "extends", name)
+        result[name] = replace(result[name], default=value)
+    return result
+
+
+def _input_problems(program: Program, at: At) -> Iterator[Any]:
+    channels = program.input["shape"][0]
+    for key in ("mean", "std"):
+        values = program.input.get(key)
+        if values is not None and len(values) != channels:
+            yield (at / key).problem(
+                f"{key} has {len(values)} values and the input {channels} channels; one each would do"
+            )

@@ -1,0 +1,102 @@
+"""Which file a name means: a path, a shipped spec, or a reference from one spec to another."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from archspec.document import At
+from archspec.errors import Problem, SpecError, did_you_mean
+
+PROJECT_MARKERS = (".git", "pyproject.toml", ".archspec")
+"""A folder that holds one of these is a project; no spec below it reaches outside."""
+
+_PACKAGE = Path(__file__).parent
+
+
+@cache
+def shipped_folder() -> Path:
+    """The specs that come with archspec: beside the package in a checkout, inside it installed."""
+    inside = _PACKAGE / "specs"
+    return inside if inside.is_dir() else _PACKAGE.parent / "specs"
+
+
+@cache
+def shipped_names() -> tuple[str, ...]:
+    """Names of every shipped network and space, such as "isynet_n1" and "spaces/isynet"."""
+    folder = shipped_folder()
+    names = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.json"))
+    return tuple(sorted(name for name in names if not name.startswith("blocks/")))
+
+
+def spec_path(name: str) -> Path:
+    """The file a user means by a path or by a shipped spec's bare name. Raises SpecError."""
+    path = Path(name)
+    if name.endswith(".json") or os.path.lexists(path):
+        return path
+    shipped = _shipped(name)
+    if shipped is None:
+        known = [*shipped_names(), *(other.rpartition("/")[2] for other in shipped_names())]
+        raise SpecError(
+            Problem(
+                f"there is no file and no shipped spec of this name{did_you_mean(name, known)}"
+                " (`archspec list` shows the shipped ones)",
+                name[:200],
+            )
+        )
+    return shipped
+
+
+def referenced_path(reference: str, at: At) -> Path:
+    """The file a spec means by `extends` or `import`: a path relative to it and inside its project,
+    or a shipped name. Raises SpecError."""
+    if not reference.endswith(".json"):
+        shipped = _shipped(reference)
+        if shipped is None:
+            raise at.error(
+                f"{reference!r} is neither the name of a shipped spec"
+                f"{did_you_mean(reference, shipped_names())} nor a relative path ending in .json"
+            )
+        return shipped
+    home = at.document.path.resolve().parent
+    if Path(reference).is_absolute():
+        raise at.error(f"{reference!r} is absolute; a path relative to this file would do")
+    try:
+        path = (home / reference).resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise at.error(f"{reference!r} is no usable path: {error}") from None
+    project = project_folder(home)
+    if not path.is_relative_to(project):
+        raise at.error(
+            f"{reference!r} leads outside the project {project}, where no file is read; a path"
+            " inside it would do (a folder holding an empty file .archspec is a project)"
+        )
+    return path
+
+
+def project_folder(home: Path) -> Path:
+    """The nearest folder at or above `home` that is marked as a project, else `home` itself."""
+    shipped = shipped_folder().resolve()
+    if home.is_relative_to(shipped):
+        return shipped
+    for folder in (home, *home.parents):
+        if any((folder / marker).exists() for marker in PROJECT_MARKERS):
+            return folder
+    return home
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would write it from here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _shipped(name: str) -> Path | None:
+    if not all(part and part.replace("_", "").replace("-", "").isalnum() for part in name.split("/")):
+        return None
+    for candidate in (name, f"spaces/{name}"):
+        path = shipped_folder() / f"{candidate}.json"
+        if path.is_file():
+            return path
+    return None

@@ -1,0 +1,184 @@
+"""What a network costs: parameters, multiply-accumulates, activation memory, receptive field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archspec.node import INPUT, Node, Tensor
+from archspec.shapes import Shape, elements
+
+BYTES_PER_ELEMENT = 4
+"""Activations are counted as float32."""
+
+
+@dataclass(frozen=True)
+class LayerStats:
+    """One row: a node, or several folded into one (a block, or all nodes of one op).
+
+    `macs`, `elementwise` and `activation_bytes` are for the whole batch; `receptive_field` is
+    (height, width) in input pixels, None where it is the whole input.
+    """
+
+    name: str
+    op: str
+    output: Shape | None
+    params: int
+    buffers: int
+    macs: int
+    elementwise: int
+    activation_bytes: int
+    receptive_field: tuple[int, int] | None
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Totals of a network and its rows in execution order.
+
+    params: trainable weights. buffers: running statistics. macs: multiply-accumulates of conv and
+    dense, one counting 1. elementwise: other scalar operations (see Op.elementwise).
+    fvcore_extra: 2 x normalised values + pooled inputs, which fvcore and timm's tables add to MACs.
+    activation_bytes: all results stored, as in training. peak_activation_bytes: the most that is
+    alive at once when nodes run in order and results are freed after their last use; peak_node is
+    where. Weights are in neither. All but params and buffers are for `batch` samples, in float32.
+    """
+
+    batch: int
+    layers: tuple[LayerStats, ...]
+    params: int
+    buffers: int
+    macs: int
+    elementwise: int
+    fvcore_extra: int
+    activation_bytes: int
+    peak_activation_bytes: int
+    peak_node: str
+
+    def by_block(self) -> tuple[LayerStats, ...]:
+        """Rows folded by the first part of their names."""
+        return _fold(self.layers, lambda row: row.name.partition(".")[0], keeps_output=True)
+
+    def by_op(self) -> tuple[LayerStats, ...]:
+        """Rows folded by op, the costliest first."""
+        rows = _fold(self.layers, lambda row: row.op, keeps_output=False)
+        return tuple(sorted(rows, key=lambda row: (-row.macs, -row.params)))
+
+
+def stats_of(
+    nodes: Mapping[str, Node], outputs: Iterable[Tensor], input_shape: Shape, batch: int = 1
+) -> Stats:
+    """Count a network whose nodes stand in execution order."""
+    fields = _receptive_fields(nodes.values())
+    layers = tuple(_row(node, fields[node.name], batch) for node in nodes.values())
+    peak, peak_node = _peak(nodes, outputs, input_shape)
+    return Stats(
+        batch=batch,
+        layers=layers,
+        params=sum(row.params for row in layers),
+        buffers=sum(row.buffers for row in layers),
+        macs=sum(row.macs for row in layers),
+        elementwise=sum(row.elementwise for row in layers),
+        fvcore_extra=batch
+        * sum(
+            node.layer.elementwise
+            for node in nodes.values()
+            if node.op.category in ("norm", "pool")
+        ),
+        activation_bytes=sum(row.activation_bytes for row in layers),
+        peak_activation_bytes=peak * BYTES_PER_ELEMENT * batch,
+        peak_node=peak_node,
+    )
+
+
+def _row(node: Node, field: _Field, batch: int) -> LayerStats:
+    layer = node.layer
+    stored = 0 if node.op.is_view else sum(map(elements, layer.output_shapes))
+    return LayerStats(
+        name=node.name,
+        op=node.op.name,
+        output=layer.output_shapes[0],
+        params=layer.params,
+        buffers=layer.buffers,
+        macs=layer.macs * batch,
+        elementwise=layer.elementwise * batch,
+        activation_bytes=stored * BYTES_PER_ELEMENT * batch,
+        receptive_field=None if field is None else (math.ceil(field[0]), math.ceil(field[1])),
+    )
+
+
+def _fold(rows: Iterable[LayerStats], key: object, keeps_output: bool) -> tuple[LayerStats, ...]:
+    assert callable(key)
+    groups: dict[str, list[LayerStats]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return tuple(
+        LayerStats(
+            name=name,
+            op=members[0].op if len({row.op for row in members}) == 1 else "",
+            output=members[-1].output if keeps_output else None,
+            params=sum(row.params for row in members),
+            buffers=sum(row.buffers for row in members),
+            macs=sum(row.macs for row in members),
+            elementwise=sum(row.elementwise for row in members),
+            activation_bytes=sum(row.activation_bytes for row in members),
+            receptive_field=members[-1].receptive_field,
+            nodes=sum(row.nodes for row in members),
+        )
+        for name, members in groups.items()
+    )
+
+
+def _peak(
+    nodes: Mapping[str, Node], outputs: Iterable[Tensor], input_shape: Shape
+) -> tuple[int, str]:
+    """The most elements alive at once for one sample, and at which node."""
+    # A view has no bytes of its own: whoever uses it uses what it looks at.
+    stored: dict[Tensor, Tensor] = {Tensor(INPUT): Tensor(INPUT)}
+    size: dict[Tensor, int] = {Tensor(INPUT): elements(input_shape)}
+    last_use: dict[Tensor, str] = {}
+    for node in nodes.values():
+        for tensor in node.inputs:
+            last_use[stored[tensor]] = node.name
+        for tensor, shape in zip(node.results, node.layer.output_shapes, strict=True):
+            stored[tensor] = stored[node.inputs[0]] if node.op.is_view else tensor
+            size.setdefault(stored[tensor], elements(shape))
+            last_use.setdefault(stored[tensor], node.name)
+    for tensor in outputs:
+        last_use[stored[tensor]] = ""
+    freed_after: dict[str, list[Tensor]] = {}
+    for tensor, name in last_use.items():
+        freed_after.setdefault(name, []).append(tensor)
+    alive = size[Tensor(INPUT)]
+    peak, peak_node = alive, INPUT
+    for node in nodes.values():
+        alive += sum(size[tensor] for tensor in node.results if stored[tensor] == tensor)
+        if alive > peak:
+            peak, peak_node = alive, node.name
+        alive -= sum(size[tensor] for tensor in freed_after.get(node.name, ()))
+    return peak, peak_node
+
+
+_Field: TypeAlias = "tuple[float, float, float, float] | None"
+"""Receptive field height and width, and the distance in input pixels between neighbours in each."""
+
+
+def _receptive_fields(nodes: Iterable[Node]) -> dict[str, _Field]:
+    fields: dict[str, _Field] = {INPUT: (1, 1, 1, 1)}
+    for node in nodes:
+        window = node.op.window(node.layer.input_shapes)
+        inputs = [fields[tensor.node] for tensor in node.inputs]
+        seen = [field for field in inputs if field is not None]
+        if window.everything or len(seen) < len(inputs):
+            fields[node.name] = None
+            continue
+        height, width, down, right = (max(values) for values in zip(*seen, strict=True))
+        fields[node.name] = (
+            height + (window.kernel[0] - 1) * down,
+            width + (window.kernel[1] - 1) * right,
+            down * window.stride[0] / window.scale[0],
+            right * window.stride[1] / window.scale[1],
+        )
+    return fields

@@ -1,0 +1,427 @@
+"""The spec as written, read once into typed nodes whose values are ready to evaluate.
+
+Text that reached here has passed the schema, so this module only resolves what the words mean:
+expressions become closures, names of ops and templates become what they stand for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from archspec.document import At
+from archspec.errors import Problem, SpecError
+from archspec.expressions import Expression, ExpressionError, Scope, read_expression
+from archspec.ops import FUNCTIONS, OPS
+
+KINDS = ("op", "body", "residual", "branches", "choice")
+JOINS = ("add", "concat", "mul", "none")
+NOTHING = "none"
+"""The node that is no node, the join that joins nothing, the activation that leaves values alone."""
+INPUT = "in"
+"""The name of a template's only input, and of the network's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """One choice as written: where its options stand, and how a supernet would realise it."""
+
+    at: At
+    key: str
+    shared_name: str | None
+    share: str
+    options: int
+
+
+Evaluate: TypeAlias = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """One value of a spec. `layer` says which part of a node gave it ("node", "row", "first"...)."""
+
+    raw: Any
+    at: At
+    layer: str
+    evaluate: Evaluate = field(repr=False)
+    is_constant: bool = False
+    has_choice: bool = False
+    names: frozenset[str] = frozenset()
+
+
+Arguments: TypeAlias = "dict[str, Value]"
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    at: At
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """How often a node stands in sequence: `repeat` times, or once for each row."""
+
+    at: At
+    repeat: Value | None
+    rows: tuple[Arguments, ...] | None
+    computed_rows: Value | None
+    first: Arguments
+    last: Arguments
+
+
+@dataclass(frozen=True, eq=False)
+class Modifiers:
+    at: At
+    name: str | None
+    default_name: str
+    sources: Mapping[str, str] | tuple[str, ...] | None
+    when: Value | None
+    copies: Copies | None
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Modifiers):
+    """A primitive op (lower case) or a template (Capital, perhaps namespace.Capital)."""
+
+    target: str
+    arguments: Arguments
+
+    @property
+    def is_op(self) -> bool:
+        return is_op(self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Group(Modifiers):
+    body: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Residual(Modifiers):
+    body: Node
+    shortcut: Node | None
+    join: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Branches(Modifiers):
+    branches: tuple[tuple[str, Node], ...]
+    join: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Choice(Modifiers):
+    decision: Decision
+    options: tuple[Node, ...]
+
+
+Node: TypeAlias = "Sequence | Call | Group | Residual | Branches | Choice"
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """An argument of a template or of a spec: its schema fragment and default (None: required)."""
+
+    name: str
+    at: At
+    schema: Mapping[str, Any]
+    default: Value | None
+    doc: str
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A body with parameters; `outputs` names nodes of the body, {} is its last result."""
+
+    name: str
+    at: At
+    doc: str
+    parameters: Mapping[str, Parameter]
+    inputs: tuple[str, ...]
+    body: Node
+    outputs: Mapping[str, str]
+
+
+def is_op(word: str) -> bool:
+    """Lower case is a primitive op, Capital is a template."""
+    return word.rpartition(".")[2][:1].islower()
+
+
+def snake_case(word: str) -> str:
+    """isynet.ConvNormAct -> conv_norm_act, the name an unnamed call takes."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.rpartition(".")[2]).lower()
+
+
+class Reader:
+    """Reads nodes and values of one document, gathering problems instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def value(self, raw: Any, at: At, layer: str = "node", key: str = "") -> Value:
+        """Read a literal, an "=expression", a {"choice": [...]} or a list or object of those."""
+        if isinstance(raw, str):
+            return self._string(raw, at, layer)
+        if isinstance(raw, dict):
+            if "choice" in raw:
+                return self._choice(raw, at, layer, key)
+            parts = {name: self.value(v, at / name, layer, _join(key, name)) for name, v in raw.items()}
+            return _compound(raw, at, layer, list(parts.values()), lambda scope: {
+                name: part.evaluate(scope) for name, part in parts.items()
+            })  # fmt: skip
+        if isinstance(raw, list):
+            items = [self.value(v, at / i, layer, _join(key, i)) for i, v in enumerate(raw)]
+            return _compound(
+                raw, at, layer, items, lambda scope: [item.evaluate(scope) for item in items]
+            )
+        return constant(raw, at, layer)
+
+    def _string(self, raw: str, at: At, layer: str) -> Value:
+        if not raw.startswith("="):
+            return constant(raw, at, layer)
+        try:
+            expression = read_expression(raw[1:])
+        except ExpressionError as error:
+            self.problems.append(at.problem(str(error)))
+            return constant(None, at, layer)
+        return Value(raw, at, layer, _located(expression, at), names=expression.names)
+
+    def _choice(self, raw: dict[str, Any], at: At, layer: str, key: str) -> Value:
+        options = [
+            self.value(option, at / "choice" / index, layer, key)
+            for index, option in enumerate(raw["choice"])
+        ]
+        decision = Decision(at, key, raw.get("name"), raw.get("share", "paths"), len(options))
+        return Value(
+            raw,
+            at,
+            layer,
+            lambda scope: options[scope.decide(decision)].evaluate(scope),
+            has_choice=True,
+            names=frozenset().union(*(option.names for option in options)),
+        )
+
+    def arguments(self, raw: Mapping[str, Any], at: At, layer: str) -> Arguments:
+        return {name: self.value(value, at / name, layer, name) for name, value in raw.items()}
+
+    def node(self, raw: Any, at: At) -> Node:
+        """Read a Node of the grammar."""
+        if isinstance(raw, list):
+            return Sequence(at, tuple(self.node(child, at / i) for i, child in enumerate(raw)))
+        if isinstance(raw, str):
+            return self._short(raw, at)
+        if "op" in raw:
+            return self._call(raw, at)
+        modifiers = self._modifiers(raw, at)
+        if "residual" in raw:
+            shortcut = raw.get("shortcut")
+            return Residual(
+                **modifiers("residual"),
+                body=self.node(raw["residual"], at / "residual"),
+                shortcut=None if shortcut is None else self.node(shortcut, at / "shortcut"),
+                join=self.value(raw.get("join", "add"), at / "join", key="join"),
+            )
+        if "branches" in raw:
+            return self._branches(raw, at, modifiers)
+        if "choice" in raw:
+            options = raw["choice"]
+            return Choice(
+                **modifiers("choice"),
+                decision=Decision(at, "", None, raw.get("share", "paths"), len(options)),
+                options=tuple(self.node(o, at / "choice" / i) for i, o in enumerate(options)),
+            )
+        return Group(**modifiers("group"), body=self.node(raw["body"], at / "body"))
+
+    def _short(self, word: str, at: At) -> Node:
+        if word == NOTHING:
+            return Sequence(at, ())
+        arguments: Arguments = {}
+        if word in FUNCTIONS and word not in OPS:
+            arguments = {"function": constant(word, at, "node")}
+            word = "act"
+        return Call(at, None, snake_case(word), None, None, None, word, arguments)
+
+    def _call(self, raw: Mapping[str, Any], at: At) -> Call:
+        own = {
+            name: value
+            for name, value in raw.items()
+            if name not in MODIFIERS and name not in ("op", "doc")
+        }
+        return Call(
+            **self._modifiers(raw, at)(snake_case(raw["op"])),
+            target=raw["op"],
+            arguments=self.arguments(own, at, "node"),
+        )
+
+    def _branches(
+        self, raw: Mapping[str, Any], at: At, modifiers: Callable[[str], dict[str, Any]]
+    ) -> Branches:
+        written = raw["branches"]
+        pairs = (
+            list(written.items())
+            if isinstance(written, dict)
+            else [(i, child) for i, child in enumerate(written)]
+        )
+        return Branches(
+            **modifiers("branches"),
+            branches=tuple(
+                (
+                    key if isinstance(key, str) else f"branch{key + 1}",
+                    self.node(child, at / "branches" / key),
+                )
+                for key, child in pairs
+            ),
+            join=self.value(raw["join"], at / "join", key="join"),
+        )
+
+    def _modifiers(self, raw: Mapping[str, Any], at: At) -> Callable[[str], dict[str, Any]]:
+        sources = raw.get("from")
+        if isinstance(sources, str):
+            sources = (sources,)
+        elif isinstance(sources, list):
+            sources = tuple(sources)
+        result: dict[str, Any] = {
+            "at": at,
+            "name": raw.get("name"),
+            "sources": sources,
+            "when": self.value(raw["when"], at / "when", key="when") if "when" in raw else None,
+            "copies": self._copies(raw, at),
+        }
+        return lambda default_name: {**result, "default_name": default_name}
+
+    def _copies(self, raw: Mapping[str, Any], at: At) -> Copies | None:
+        if "repeat" not in raw and "each" not in raw:
+            return None
+        each = raw.get("each")
+        rows = None
+        if isinstance(each, list):
+            rows = tuple(
+                self.arguments(row, at / "each" / index, f"row {index + 1} of each")
+                for index, row in enumerate(each)
+            )
+        return Copies(
+            at,
+            repeat=self.value(raw["repeat"], at / "repeat", key="repeat") if "repeat" in raw else None,
+            rows=rows,
+            computed_rows=self.value(each, at / "each", key="each") if isinstance(each, str) else None,
+            first=self.arguments(raw.get("first", {}), at / "first", "first"),
+            last=self.arguments(raw.get("last", {}), at / "last", "last"),
+        )
+
+    def parameters(self, raw: Mapping[str, Any], at: At) -> dict[str, Parameter]:
+        """Read Args: a bare value is a default, an object with a type a declaration."""
+        result: dict[str, Parameter] = {}
+        for name, written in raw.items():
+            place = at / name
+            schema: dict[str, Any] = {}
+            default: Any = written
+            doc = ""
+            has_default = True
+            if isinstance(written, dict) and "choice" not in written:
+                schema = {k: v for k, v in written.items() if k not in ("doc", "default")}
+                doc = written.get("doc", "")
+                has_default = "default" in written
+                default = written.get("default")
+                place = place / "default" if has_default else place
+            value = self.value(default, place, "default", name) if has_default else None
+            result[name] = Parameter(name, at / name, schema, value, doc)
+        return result
+
+    def template(self, name: str, raw: Mapping[str, Any], at: At) -> Template:
+        return Template(
+            name,
+            at,
+            raw.get("doc", ""),
+            self.parameters(raw.get("args", {}), at / "args"),
+            tuple(raw.get("inputs", (INPUT,))),
+            self.node(raw["body"], at / "body"),
+            raw.get("outputs", {}),
+        )
+
+
+MODIFIERS = ("name", "doc", "from", "when", "repeat", "each", "first", "last")
+
+
+def constant(raw: Any, at: At, layer: str) -> Value:
+    """A value that needs no scope."""
+    return Value(raw, at, layer, lambda scope: raw, is_constant=True)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes written directly inside a node."""
+    if isinstance(node, Sequence):
+        yield from node.nodes
+    elif isinstance(node, Group):
+        yield node.body
+    elif isinstance(node, Residual):
+        yield node.body
+        if node.shortcut is not None:
+            yield node.shortcut
+    elif isinstance(node, Branches):
+        yield from (child for _, child in node.branches)
+    elif isinstance(node, Choice):
+        yield from node.options
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and everything written inside it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def values(node: Node) -> Iterator[Value]:
+    """The values written on one node itself."""
+    if isinstance(node, Sequence):
+        return
+    if isinstance(node, Call):
+        yield from node.arguments.values()
+    elif isinstance(node, (Residual, Branches)):
+        yield node.join
+    if node.when is not None:
+        yield node.when
+    if node.copies is not None:
+        copies = node.copies
+        yield from (value for value in (copies.repeat, copies.computed_rows) if value is not None)
+        for arguments in (copies.first, copies.last, *(copies.rows or ())):
+            yield from arguments.values()
+
+
+def holds_choice(node: Node) -> bool:
+    """Whether a choice is written in the node, the bodies of templates it calls left aside."""
+    return any(
+        isinstance(inner, Choice) or any(value.has_choice for value in values(inner))
+        for inner in walk(node)
+    )
+
+
+def _located(expression: Expression, at: At) -> Evaluate:
+    evaluate = expression.evaluate
+
+    def located(scope: Scope) -> Any:
+        try:
+            return evaluate(scope)
+        except ExpressionError as error:
+            raise SpecError(at.problem(f"{error} (in '={expression.text}')")) from None
+
+    return located
+
+
+def _compound(raw: Any, at: At, layer: str, parts: list[Value], evaluate: Evaluate) -> Value:
+    if all(part.is_constant for part in parts):
+        return constant(raw, at, layer)
+    return Value(
+        raw,
+        at,
+        layer,
+        evaluate,
+        has_choice=any(part.has_choice for part in parts),
+        names=frozenset().union(*(part.names for part in parts)),
+    )
+
+
+def _join(key: str, step: str | int) -> str:
+    return f"{key}.{step}" if key else str(step)
