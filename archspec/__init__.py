@@ -11,6 +11,7 @@
 from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.loading import load
+from archspec.space import Space
 from archspec.stats import Stats
 
-__all__ = ["Graph", "SpecError", "Stats", "load"]
+__all__ = ["Graph", "Space", "SpecError", "Stats", "load"]

@@ -18,7 +18,7 @@ from archspec import schema
 from archspec.document import At, Document
 from archspec.errors import Problem, did_you_mean, listed
 from archspec.ops import FUNCTIONS, OPS, Op
-from archspec.syntax import KINDS, NOTHING, is_op
+from archspec.syntax import KINDS, NOTHING, Parameter, is_op
 
 
 def _is_integer(_checker: Any, value: object) -> bool:
@@ -67,15 +67,49 @@ def check_document(document: Document) -> list[Problem]:
     return problems
 
 
+def check_object(fragment: Mapping[str, Any], at: At, what: str) -> list[Problem]:
+    """What is wrong with the value at a place that a fragment of JSON Schema describes."""
+    value = at.document.data
+    for step in at.pointer:
+        value = value[step]
+    return list(_check(Validator(fragment), at, value, what))
+
+
 def check_attributes(op: type[Op], attributes: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with an op's evaluated attributes: attribute ("" for the op) -> sentence."""
     return _by_property(_attributes_validator(op), attributes, op.name)
 
 
-def check_argument(fragment: Mapping[str, Any], name: str, value: Any) -> str | None:
+def check_argument(parameter: Parameter, value: Any) -> str | None:
     """What is wrong with an evaluated argument of a template or a spec, as a sentence, or None."""
-    error = next(iter(Validator(fragment).iter_errors(value)), None)
-    return None if error is None else _value_sentence(name, value, fragment)
+    if not parameter.schema:
+        return None
+    # Values repeat a thousandfold between related networks, so what passed once passes.
+    key = (parameter.schema_key, frozen(value))
+    if key in _passed:
+        return None
+    if Validator(parameter.schema).is_valid(value):
+        if len(_passed) >= _MOST_REMEMBERED:
+            _passed.clear()
+        _passed.add(key)
+        return None
+    return _value_sentence(parameter.name, value, parameter.schema)
+
+
+_passed: set[tuple[str, Any]] = set()
+_MOST_REMEMBERED = 100_000
+
+
+def frozen(value: Any) -> Any:
+    """A hashable stand-in for a JSON value; unlike Python's ==, it tells 1, 1.0 and true apart."""
+    kind = type(value)
+    if kind is int or kind is str:
+        return value
+    if kind is dict:
+        return tuple([(name, frozen(item)) for name, item in value.items()])
+    if kind is list:
+        return ("list", *[frozen(item) for item in value])
+    return (kind.__name__, value)
 
 
 def shown(value: Any) -> str:

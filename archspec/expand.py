@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from archspec.check import check_argument, check_attributes, shown
+from archspec.check import check_argument, check_attributes, frozen, shown
 from archspec.document import At
 from archspec.errors import Problem, SpecError, did_you_mean, listed
 from archspec.graph import INPUT, RESULT, Graph, TemplateCall
@@ -99,7 +99,6 @@ class Expander:
 
     def __init__(self, program: Program):
         self.program = program
-        self._layers: dict[Any, Layer] = {}
         self._fragments: dict[Any, dict[Any, Fragment]] = {}
 
     def fragment(
@@ -291,11 +290,10 @@ class _Expansion:
 
     def __init__(self, expander: Expander, decide: Decide | None):
         self.program = expander.program
-        self._layers = expander._layers
         self._all_fragments = expander._fragments
         self._fragments: dict[Any, Fragment] = {}
         self._decide = decide
-        self._settled: dict[str, tuple[int, int]] = {}
+        self._settled: dict[str, tuple[int, tuple[Any, ...]]] = {}
         self._path: list[str] = []
         self._defaults: dict[Any, Arguments] = {}
         self._steps = 0
@@ -322,7 +320,7 @@ class _Expansion:
             if not syntax.is_op(target):
                 key = self.program.library.find(target)
             evaluated = {name: value.evaluate(body) for name, value in arguments.items()}
-            frozen.append((target, _freeze(evaluated)))
+            frozen.append((target, frozen(evaluated)))
             self._defaults[key] = {
                 name: constant(value, arguments[name].at, "defaults")
                 for name, value in evaluated.items()
@@ -338,13 +336,15 @@ class _Expansion:
         if settled is None:
             if self._decide is None:
                 raise decision.at.error(
-                    f"this is a search space: the choice {key!r} is open; decisions for it would do"
+                    f"this is a search space: the choice {key!r} is open; an assigned space would do"
+                    " (archspec.Space(name).assign(decisions), --decisions on the command line)"
                 )
             settled = self._settled[key] = (self._decide(key, decision), decision.options)
         if settled[1] != decision.options:
             raise decision.at.error(
-                f"the choice {key!r} has {decision.options} options here and {settled[1]}"
-                " elsewhere; choices that share a name share their options"
+                f"the choice {key!r} has the options {listed(list(map(str, decision.options)))} here and"
+                f" {listed(list(map(str, settled[1])))} elsewhere; choices that share a name share"
+                " their options"
             )
         return settled[0]
 
@@ -379,10 +379,9 @@ class _Expansion:
             else:
                 problems.append(at.problem(f"{what} lacks its argument {name!r}"))
                 continue
-            if parameter.schema:
-                message = check_argument(parameter.schema, name, value)
-                if message is not None:
-                    problems.append(place.problem(message))
+            message = check_argument(parameter, value)
+            if message is not None:
+                problems.append(place.problem(message))
             body.names[name] = value
         if problems:
             raise SpecError(problems)
@@ -643,10 +642,7 @@ class _Expansion:
         index: int | None,
     ) -> _Results:
         shapes = tuple(map(body.shape, refs))
-        key = (name, _freeze(attributes), shapes)
-        layer = self._layers.get(key)
-        if layer is None:
-            layer = self._layers[key] = _layer(node, name, values, attributes, shapes)
+        layer = _layer(node, name, values, attributes, shapes)
         ref = self._append(body, node, Item(path, layer, refs, Origin(node, values, index)), 1)
         count = len(layer.output_shapes)
         if count == 1:
@@ -670,7 +666,7 @@ class _Expansion:
         template = definition.template
         refs = self._template_inputs(body, node, template, inputs, index)
         shapes = tuple(map(body.shape, refs))
-        key = (definition, _freeze(arguments), shapes)
+        key = (definition, frozen(arguments), shapes)
         fragment = self._fragments.get(key)
         if fragment is None:
             fragment = self._expand_call(body, node, path, definition, values, arguments, shapes)
@@ -801,10 +797,27 @@ class _Expansion:
         return refs
 
 
+_layers: dict[Any, Layer] = {}
+"""Every layer met so far: layers are values, and a few hundred make thousands of networks."""
+_MOST_LAYERS = 100_000
+
+
 def _layer(
     node: Modifiers, name: str, values: Arguments, attributes: Mapping[str, Any], shapes: Shapes
 ) -> Layer:
-    """Check evaluated attributes and apply the op. Raises SpecError."""
+    """The op with these evaluated attributes on these inputs. Raises SpecError."""
+    key = (name, frozen(attributes), shapes)
+    layer = _layers.get(key)
+    if layer is None:
+        if len(_layers) >= _MOST_LAYERS:
+            _layers.clear()
+        layer = _layers[key] = _new_layer(node, name, values, attributes, shapes)
+    return layer
+
+
+def _new_layer(
+    node: Modifiers, name: str, values: Arguments, attributes: Mapping[str, Any], shapes: Shapes
+) -> Layer:
     op = OPS[name]
     wrong = check_attributes(op, attributes)
     if wrong:
@@ -820,7 +833,7 @@ def _layer(
             " would do"
         )
     try:
-        return Layer.of(op(**attributes), shapes)
+        return Layer(op(**attributes), shapes)
     except ShapeError as error:
         raise node.at.error(str(error)) from None
 
@@ -832,14 +845,3 @@ def _single(results: _Results) -> Ref | None:
 def _results(ref: Ref | None) -> _Results:
     return _Results(()) if ref is None else _Results((ref,))
 
-
-def _freeze(value: Any) -> Any:
-    """A hashable stand-in for a JSON value; unlike Python's ==, it tells 1, 1.0 and true apart."""
-    kind = type(value)
-    if kind is int or kind is str:
-        return value
-    if kind is dict:
-        return tuple([(name, _freeze(item)) for name, item in value.items()])
-    if kind is list:
-        return ("list", *[_freeze(item) for item in value])
-    return (kind.__name__, value)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archspec.ops import Op, Weight
-from archspec.shapes import Shapes
+from archspec.shapes import Shapes, elements
 
 INPUT = "in"
 """The name under which nodes refer to the network's input."""
@@ -19,52 +18,50 @@ class Tensor(NamedTuple):
     output: int = 0
 
 
-@dataclass(frozen=True, eq=False)
 class Layer:
-    """An op applied to inputs of known shapes, with what that costs for one sample."""
+    """An op applied to inputs of known shapes, with what that costs for one sample.
 
-    op: Op
-    input_shapes: Shapes
-    output_shapes: Shapes
-    weights: tuple[Weight, ...]
-    params: int
-    macs: int
-    elementwise: int
+    `params` are trainable weights, `buffers` elements that training does not move (running
+    statistics), `macs` multiply-accumulates, `elementwise` other scalar operations, `stored` the
+    elements of the results that need memory of their own, `window` what a result sees of the input.
+    A layer is a value: thousands of networks share the same few hundred.
+    """
 
-    @classmethod
-    def of(cls, op: Op, inputs: Shapes) -> Layer:
+    __slots__ = (
+        "buffers", "elementwise", "input_shapes", "macs", "op", "output_shapes", "params",
+        "stored", "weights", "window",
+    )  # fmt: skip
+
+    def __init__(self, op: Op, inputs: Shapes):
         """Raises ShapeError where the op cannot take these inputs."""
-        outputs = op.infer(inputs)
-        weights = op.weights(inputs)
-        return cls(
-            op,
-            inputs,
-            outputs,
-            weights,
-            sum(weight.size for weight in weights if weight.trainable),
-            op.macs(inputs, outputs),
-            op.elementwise(inputs, outputs),
-        )
-
-    @property
-    def buffers(self) -> int:
-        """Elements that training does not move: running statistics."""
-        return sum(weight.size for weight in self.weights if not weight.trainable)
+        self.op = op
+        self.input_shapes = inputs
+        self.output_shapes = op.infer(inputs)
+        self.weights: tuple[Weight, ...] = op.weights(inputs)
+        self.params = sum(weight.size for weight in self.weights if weight.trainable)
+        self.buffers = sum(weight.size for weight in self.weights if not weight.trainable)
+        self.macs = op.macs(inputs, self.output_shapes)
+        self.elementwise = op.elementwise(inputs, self.output_shapes)
+        self.stored = 0 if op.is_view else sum(map(elements, self.output_shapes))
+        self.window = op.window(inputs)
 
 
-@dataclass(frozen=True, eq=False)
 class Node:
-    """A layer in its place. `origin` is what the expansion knows of where it came from."""
+    """A layer in its place: `results` are its outputs as tensors, `origin` is what the expansion
+    knows of where it came from."""
 
-    name: str
-    layer: Layer
-    inputs: tuple[Tensor, ...]
-    origin: Any = None
+    __slots__ = ("inputs", "layer", "name", "origin", "results")
+
+    def __init__(self, name: str, layer: Layer, inputs: tuple[Tensor, ...], origin: Any = None):
+        self.name = name
+        self.layer = layer
+        self.inputs = inputs
+        self.origin = origin
+        self.results = tuple([Tensor(name, k) for k in range(len(layer.output_shapes))])
 
     @property
     def op(self) -> Op:
         return self.layer.op
 
-    @property
-    def results(self) -> tuple[Tensor, ...]:
-        return tuple(Tensor(self.name, k) for k in range(len(self.layer.output_shapes)))
+    def __repr__(self) -> str:
+        return f"Node({self.name!r}, {self.op}, inputs={[tensor.node for tensor in self.inputs]})"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from archspec.document import At, Document
 from archspec.errors import SpecError, did_you_mean
-from archspec.library import DEEPEST_REFERENCES, Library, read_checked, read_library
+from archspec.library import DEEPEST_REFERENCES, Definition, Library, read_checked, read_library
 from archspec.names import check_names
 from archspec.sources import referenced_path, shown_path, spec_path
-from archspec.syntax import Arguments, Node, Parameter, Reader
+from archspec.syntax import INPUT, Arguments, Node, Parameter, Reader, Template
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,13 @@ class Program:
     expect: Mapping[str, Any]
     expect_at: At
     library: Library
+
+    @cached_property
+    def has_choice(self) -> bool:
+        """Whether this is a search space."""
+        parameters = {**self.parameters}
+        template = Template(self.name, self.at, self.doc, parameters, (INPUT,), self.body, {})
+        return Definition(template, self.library).has_choice
 
 
 def read_program(name: str | os.PathLike[str]) -> Program:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from archspec.node import INPUT, Node, Tensor
+from archspec.ops import Window
 from archspec.shapes import Shape, elements
 
 BYTES_PER_ELEMENT = 4
 """Activations are counted as float32."""
 
 
-@dataclass(frozen=True)
-class LayerStats:
+class LayerStats(NamedTuple):
     """One row: a node, or several folded into one (a block, or all nodes of one op).
 
     `macs`, `elementwise` and `activation_bytes` are for the whole batch; `receptive_field` is
@@ -95,22 +95,20 @@ def stats_of(
 
 def _row(node: Node, field: _Field, batch: int) -> LayerStats:
     layer = node.layer
-    stored = 0 if node.op.is_view else sum(map(elements, layer.output_shapes))
     return LayerStats(
-        name=node.name,
-        op=node.op.name,
-        output=layer.output_shapes[0],
-        params=layer.params,
-        buffers=layer.buffers,
-        macs=layer.macs * batch,
-        elementwise=layer.elementwise * batch,
-        activation_bytes=stored * BYTES_PER_ELEMENT * batch,
-        receptive_field=None if field is None else (math.ceil(field[0]), math.ceil(field[1])),
+        node.name,
+        layer.op.name,
+        layer.output_shapes[0],
+        layer.params,
+        layer.buffers,
+        layer.macs * batch,
+        layer.elementwise * batch,
+        layer.stored * BYTES_PER_ELEMENT * batch,
+        None if field is None else (math.ceil(field[0]), math.ceil(field[1])),
     )
 
 
-def _fold(rows: Iterable[LayerStats], key: object, keeps_output: bool) -> tuple[LayerStats, ...]:
-    assert callable(key)
+def _fold(rows: Iterable[LayerStats], key: Callable[[LayerStats], str], keeps_output: bool) -> tuple[LayerStats, ...]:
     groups: dict[str, list[LayerStats]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
@@ -136,49 +134,68 @@ def _peak(
 ) -> tuple[int, str]:
     """The most elements alive at once for one sample, and at which node."""
     # A view has no bytes of its own: whoever uses it uses what it looks at.
-    stored: dict[Tensor, Tensor] = {Tensor(INPUT): Tensor(INPUT)}
-    size: dict[Tensor, int] = {Tensor(INPUT): elements(input_shape)}
-    last_use: dict[Tensor, str] = {}
-    for node in nodes.values():
+    image = Tensor(INPUT)
+    owner: dict[Tensor, Tensor] = {image: image}
+    last_use: dict[Tensor, str] = {image: INPUT}
+    for name, node in nodes.items():
         for tensor in node.inputs:
-            last_use[stored[tensor]] = node.name
-        for tensor, shape in zip(node.results, node.layer.output_shapes, strict=True):
-            stored[tensor] = stored[node.inputs[0]] if node.op.is_view else tensor
-            size.setdefault(stored[tensor], elements(shape))
-            last_use.setdefault(stored[tensor], node.name)
+            last_use[owner[tensor]] = name
+        if node.layer.op.is_view:
+            owner[node.results[0]] = owner[node.inputs[0]]
+            continue
+        for tensor in node.results:
+            owner[tensor] = tensor
+            last_use[tensor] = name
     for tensor in outputs:
-        last_use[stored[tensor]] = ""
-    freed_after: dict[str, list[Tensor]] = {}
+        last_use[owner[tensor]] = ""
+    freed: dict[str, int] = {}
     for tensor, name in last_use.items():
-        freed_after.setdefault(name, []).append(tensor)
-    alive = size[Tensor(INPUT)]
+        shape = input_shape
+        if tensor is not image:
+            shape = nodes[tensor.node].layer.output_shapes[tensor.output]
+        freed[name] = freed.get(name, 0) + elements(shape)
+    alive = elements(input_shape)
     peak, peak_node = alive, INPUT
-    for node in nodes.values():
-        alive += sum(size[tensor] for tensor in node.results if stored[tensor] == tensor)
+    for name, node in nodes.items():
+        alive += node.layer.stored
         if alive > peak:
-            peak, peak_node = alive, node.name
-        alive -= sum(size[tensor] for tensor in freed_after.get(node.name, ()))
+            peak, peak_node = alive, name
+        alive -= freed.get(name, 0)
     return peak, peak_node
 
 
 _Field: TypeAlias = "tuple[float, float, float, float] | None"
 """Receptive field height and width, and the distance in input pixels between neighbours in each."""
 
+_ONE_TO_ONE = Window()
+
 
 def _receptive_fields(nodes: Iterable[Node]) -> dict[str, _Field]:
     fields: dict[str, _Field] = {INPUT: (1, 1, 1, 1)}
     for node in nodes:
-        window = node.op.window(node.layer.input_shapes)
-        inputs = [fields[tensor.node] for tensor in node.inputs]
-        seen = [field for field in inputs if field is not None]
-        if window.everything or len(seen) < len(inputs):
-            fields[node.name] = None
-            continue
-        height, width, down, right = (max(values) for values in zip(*seen, strict=True))
-        fields[node.name] = (
-            height + (window.kernel[0] - 1) * down,
-            width + (window.kernel[1] - 1) * right,
-            down * window.stride[0] / window.scale[0],
-            right * window.stride[1] / window.scale[1],
-        )
+        window = node.layer.window
+        inputs = node.inputs
+        field = fields[inputs[0].node]
+        for tensor in inputs[1:]:
+            field = _wider(field, fields[tensor.node])
+        if field is not None and window != _ONE_TO_ONE:
+            field = None if window.everything else _seen_through(window, field)
+        fields[node.name] = field
     return fields
+
+
+def _wider(one: _Field, other: _Field) -> _Field:
+    if one is None or other is None:
+        return None
+    height, width, down, right = map(max, one, other)
+    return (height, width, down, right)
+
+
+def _seen_through(window: Window, field: tuple[float, float, float, float]) -> _Field:
+    height, width, down, right = field
+    return (
+        height + (window.kernel[0] - 1) * down,
+        width + (window.kernel[1] - 1) * right,
+        down * window.stride[0] / window.scale[0],
+        right * window.stride[1] / window.scale[1],
+    )

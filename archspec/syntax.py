@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from archspec.document import At
@@ -26,13 +27,14 @@ INPUT = "in"
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """One choice as written: where its options stand, and how a supernet would realise it."""
+    """One choice as written. `options` says each: a value as its spec writes it, a sub-network as
+    "option1" and so on. `share` is how a supernet would realise it."""
 
     at: At
     key: str
     shared_name: str | None
     share: str
-    options: int
+    options: tuple[Any, ...]
 
 
 Evaluate: TypeAlias = Callable[[Any], Any]
@@ -131,6 +133,11 @@ class Parameter:
     default: Value | None
     doc: str
 
+    @cached_property
+    def schema_key(self) -> str:
+        """The schema as something to look up by."""
+        return repr(self.schema)
+
 
 @dataclass(frozen=True, eq=False)
 class Template:
@@ -194,7 +201,7 @@ class Reader:
             self.value(option, at / "choice" / index, layer, key)
             for index, option in enumerate(raw["choice"])
         ]
-        decision = Decision(at, key, raw.get("name"), raw.get("share", "paths"), len(options))
+        decision = Decision(at, key, raw.get("name"), raw.get("share", "paths"), tuple(raw["choice"]))
         return Value(
             raw,
             at,
@@ -230,7 +237,13 @@ class Reader:
             options = raw["choice"]
             return Choice(
                 **modifiers("choice"),
-                decision=Decision(at, "", None, raw.get("share", "paths"), len(options)),
+                decision=Decision(
+                    at,
+                    "",
+                    None,
+                    raw.get("share", "paths"),
+                    tuple(f"option{number + 1}" for number in range(len(options))),
+                ),
                 options=tuple(self.node(o, at / "choice" / i) for i, o in enumerate(options)),
             )
         return Group(**modifiers("group"), body=self.node(raw["body"], at / "body"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from archspec.shapes import Shape, ShapeError, Shapes, elements, written
 
@@ -33,8 +33,7 @@ class Weight:
         return elements(self.shape)
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """How an op's outputs see its input, for receptive fields: extent, step, and magnification."""
 
     kernel: tuple[int, int] = (1, 1)

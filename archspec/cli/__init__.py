@@ -1,0 +1,102 @@
+"""The `archspec` command. Each subcommand is a module here, imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from archspec.errors import SpecError, UsageError, did_you_mean
+
+COMMANDS = {
+    "validate": "say everything that is wrong with specs",
+    "stats": "parameters, MACs, memory and receptive fields of networks",
+    "expand": "write a spec's normal form: primitive nodes only",
+    "explain": "where a node comes from, and each of its attributes",
+    "diff": "what differs between two networks, in words and numbers",
+    "plot": "draw a network as SVG or PNG",
+    "list": "the specs that come with archspec",
+    "new": "write a starter spec",
+    "import": "read a network from another format",
+    "schema": "the JSON Schema of specs, for editors",
+    "hash": "a network's fingerprint",
+}
+
+OK, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is its exit code: 0, 1 for bad input, 2 for bad usage."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # whoever read our output has gone; a second complaint at exit helps nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except UsageError as error:
+        return _fail(str(error), USAGE)
+    except SpecError as error:
+        return _fail(str(error), WRONG)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{(error.strerror or str(error)).lower()}", WRONG)
+    except Exception as error:
+        if os.environ.get("ARCHSPEC_TRACEBACK"):
+            raise
+        return _fail(
+            f"archspec itself went wrong ({type(error).__name__}: {error}); please report it with"
+            " what ARCHSPEC_TRACEBACK=1 prints",
+            WRONG,
+        )
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return OK if arguments else USAGE
+    if arguments[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"archspec {version('archspec-nn')}")
+        return OK
+    name = arguments[0]
+    if name not in COMMANDS:
+        raise UsageError(
+            f"archspec has no command {name!r}{did_you_mean(name, COMMANDS)}"
+            " (archspec --help lists them)"
+        )
+    module = import_module(f"archspec.cli.{name}_command")
+    parser = argparse.ArgumentParser(prog=f"archspec {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    try:
+        options = parser.parse_args(arguments[1:])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return module.run(options)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "usage: archspec COMMAND ...",
+        "",
+        "Convolutional networks as data: one JSON spec, known before it runs.",
+        "A spec is named by its path, or a shipped one by its bare name (archspec stats resnet50).",
+        "",
+        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
+        "",
+        "archspec COMMAND --help says more of one.",
+    ]
+    return "\n".join(lines)
+
+
+def _fail(message: str, code: int) -> int:
+    print("\n".join(f"error: {message}".splitlines()), file=sys.stderr)
+    return code

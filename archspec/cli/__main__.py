@@ -1,0 +1,7 @@
+"""python -m archspec.cli"""
+
+import sys
+
+from archspec.cli import main
+
+sys.exit(main())

@@ -1,0 +1,120 @@
+"""Options that several subcommands take, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from archspec.document import read_document
+from archspec.errors import SpecError, UsageError, did_you_mean
+from archspec.graph import Graph
+from archspec.loading import build
+from archspec.program import Program, read_program
+from archspec.shapes import Shape
+from archspec.space import Space
+from archspec.writing import write_whole
+
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+def add_spec(parser: argparse.ArgumentParser, name: str = "spec", **options: Any) -> None:
+    parser.add_argument(
+        name, help="path of a spec, or the bare name of a shipped one", metavar="SPEC", **options
+    )
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="ARG=VALUE",
+        help="another value for one of the spec's args (JSON, or a bare word)",
+    )
+    parser.add_argument(
+        "--input", metavar="CxHxW", help="another input shape, such as 3x256x256"
+    )
+    parser.add_argument(
+        "--decisions",
+        default="first",
+        metavar="FILE",
+        help="for a search space: a JSON file of decisions, random:SEED, or first",
+    )
+
+
+def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS) -> None:
+    parser.add_argument("--format", choices=formats, default="table", help="default: table")
+
+
+def graph_of(name: str, options: argparse.Namespace) -> Graph:
+    """The graph that a spec and the options of add_overrides mean."""
+    program = read_program(name)
+    arguments = _arguments(program, options.set)
+    shape = _input_shape(options.input)
+    if not program.has_choice:
+        return build(program, arguments, shape)
+    if arguments or shape:
+        raise UsageError(f"{name} is a search space; --set and --input are for plain specs")
+    return _assigned(program, options.decisions)
+
+
+def _assigned(program: Program, decisions: str) -> Graph:
+    space = Space(program)
+    if decisions == "first":
+        note = "this is a search space; what follows is the network of every choice's first option"
+        print(f"{program.name}: {note} (--decisions picks another)", file=sys.stderr)
+        return space.assign(space.first())
+    kind, _, seed = decisions.partition(":")
+    if kind == "random" and seed.lstrip("-").isdigit():
+        return space.assign(space.sample(random.Random(int(seed))))
+    assignment = read_document(decisions).data
+    if not isinstance(assignment, dict):
+        raise SpecError(f"{decisions}: decisions are one object, choice: option")
+    return space.assign(assignment)
+
+
+def _arguments(program: Program, settings: Sequence[str]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting} lacks its value; --set {setting}=VALUE would do")
+        if name not in program.parameters:
+            raise UsageError(
+                f"{program.name} has no arg {name!r}{did_you_mean(name, program.parameters)}"
+                f" (its args: {', '.join(program.parameters) or 'none'})"
+            )
+        try:
+            arguments[name] = json.loads(text, parse_constant=str)
+        except (ValueError, RecursionError):
+            arguments[name] = text
+    return arguments
+
+
+def _input_shape(text: str | None) -> Shape | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 7 for part in parts):
+        raise UsageError(f"--input {text} is no shape; channels x height x width such as 3x256x256 would do")
+    shape = tuple(map(int, parts))
+    if 0 in shape:
+        raise UsageError(f"--input {text} has an extent of 0; 1 or more would do")
+    return shape
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=list))
+
+
+def write_new_file(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file that is not there yet. Raises UsageError where it is."""
+    if Path(path).exists():
+        raise UsageError(f"{path} is there already; another name, or removing it, would do")
+    write_whole(path, text)

@@ -1,0 +1,38 @@
+"""Write a spec's normal form: a flat spec of primitive nodes with every name explicit."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.writing import write_whole
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    add_overrides(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    text = written_normal_form(graph_of(options.spec, options).normal_form())
+    if options.output is None:
+        sys.stdout.write(text)
+    else:
+        write_whole(options.output, text)
+    return 0
+
+
+def written_normal_form(spec: dict[str, Any]) -> str:
+    """JSON with a line per node."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+        for key, value in spec.items()
+        if key != "body"
+    ]
+    nodes = ",\n".join(f"    {json.dumps(node)}" for node in spec["body"])
+    lines.append(f'  "body": [\n{nodes}\n  ]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"

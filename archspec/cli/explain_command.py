@@ -1,0 +1,19 @@
+"""Where a node comes from: its template calls, who gave each attribute its value, shapes and cost."""
+
+from __future__ import annotations
+
+import argparse
+
+from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.explain import explain
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    parser.add_argument("node", metavar="NODE", help="a node, a template call or a weight by name")
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    print("\n".join(explain(graph_of(options.spec, options), options.node)))
+    return 0

@@ -1,0 +1,22 @@
+"""Draw a network: repeated blocks once with their number, branches side by side, colour by cost."""
+
+from __future__ import annotations
+
+import argparse
+
+from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.plot import save
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    add_overrides(parser)
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="a name ending in .svg or .png"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    save(graph_of(options.spec, options), options.output)
+    print(f"wrote {options.output}")
+    return 0

@@ -1,0 +1,26 @@
+"""The JSON Schema of specs, for editors; with --for, a spec's own templates complete too."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from archspec.editor import schema_for
+from archspec.schema import document_schema
+from archspec.writing import write_whole
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--for", dest="spec", metavar="FILE", help="a spec or a template library")
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    schema = document_schema() if options.spec is None else schema_for(options.spec)
+    text = json.dumps(schema, indent=1) + "\n"
+    if options.output is None:
+        sys.stdout.write(text)
+    else:
+        write_whole(options.output, text)
+    return 0

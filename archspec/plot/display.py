@@ -1,0 +1,132 @@
+"""The display list: what a picture is made of, before anything knows SVG or pixels.
+
+Units are CSS pixels, y grows downwards. `role` says what a shape stands for, for tests and for
+whoever styles the SVG.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Point: TypeAlias = tuple[float, float]
+Segment: TypeAlias = tuple[str, tuple[Point, ...]]
+"""A path segment as SVG has them: ("M", p), ("L", p), ("Q", control, p), ("C", c1, c2, p)."""
+
+
+@dataclass(frozen=True)
+class Rect:
+    x: float
+    y: float
+    width: float
+    height: float
+    role: str
+    fill: str
+    stroke: str = ""
+    radius: float = 3.0
+    stroke_width: float = 1.0
+
+
+@dataclass(frozen=True)
+class Circle:
+    x: float
+    y: float
+    radius: float
+    role: str
+    fill: str
+    stroke: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """One line of text; (x, y) is where its baseline starts, `width` what it takes."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    fill: str
+    width: float
+    bold: bool = False
+    role: str = "text"
+
+
+@dataclass(frozen=True)
+class Path:
+    """An open line. `edge` names the tensor and the consumer it stands for."""
+
+    segments: tuple[Segment, ...]
+    role: str
+    stroke: str
+    width: float = 1.2
+    arrow: bool = False
+    edge: tuple[str, str] = ("", "")
+
+
+Shape: TypeAlias = Rect | Circle | Text | Path
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished drawing; `shapes` are painted in order."""
+
+    name: str
+    width: float
+    height: float
+    shapes: tuple[Shape, ...]
+
+    def svg(self) -> str:
+        from archspec.plot.svg import render_svg
+
+        return render_svg(self)
+
+    def png(self, scale: int = 2) -> bytes:
+        """The picture as a PNG file, `scale` pixels to a CSS pixel."""
+        from archspec.plot.png import render_png
+
+        return render_png(self, scale)
+
+
+def rounded(points: list[Point], radius: float = 6.0) -> tuple[Segment, ...]:
+    """A path through points with its corners rounded."""
+    points = _without_repeats(points)
+    segments: list[Segment] = [("M", (points[0],))]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        reach = min(radius, _distance(before, corner) / 2, _distance(corner, after) / 2)
+        if _straight(before, corner, after):
+            continue
+        segments.append(("L", (_towards(corner, before, reach),)))
+        segments.append(("Q", (corner, _towards(corner, after, reach))))
+    segments.append(("L", (points[-1],)))
+    return tuple(segments)
+
+
+def smooth(start: Point, end: Point) -> Segment:
+    """A curve from start to end that leaves and arrives vertically."""
+    middle = (start[1] + end[1]) / 2
+    return ("C", ((start[0], middle), (end[0], middle), end))
+
+
+def _without_repeats(points: list[Point]) -> list[Point]:
+    kept = [points[0]]
+    for point in points[1:]:
+        if _distance(kept[-1], point) > 0.01:
+            kept.append(point)
+    return kept if len(kept) > 1 else [points[0], points[-1]]
+
+
+def _distance(a: Point, b: Point) -> float:
+    return ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5
+
+
+def _straight(a: Point, b: Point, c: Point) -> bool:
+    cross = (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0])
+    return abs(cross) < 1e-6
+
+
+def _towards(start: Point, end: Point, reach: float) -> Point:
+    length = _distance(start, end)
+    if length == 0:
+        return start
+    part = reach / length
+    return (start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part)

@@ -1,0 +1,1 @@
+"""Independent implementations of every op, to hold archspec's own arithmetic against."""

@@ -1,0 +1,356 @@
+"""Inference of every op in plain loops: slow, for small sizes, meant to be obviously right.
+
+It owes nothing to archspec.shapes: windows are walked one by one and output shapes are whatever
+comes out. Arrays are per sample, (channels, height, width) or (features,), in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import singledispatch
+
+import numpy as np
+
+from archspec.ops import activation, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.ops.base import Op
+
+Array = np.ndarray
+
+
+class Bench:
+    """What an op has besides its inputs: its weights, and a counter of multiplications."""
+
+    def __init__(self, weights: Mapping[str, Array]) -> None:
+        self.unused = dict(weights)
+        self.multiplications = 0
+
+    def take(self, name: str, *shape: int) -> Array:
+        """A weight of the shape that the arithmetic needs, whatever `Op.weights` says."""
+        weight = self.unused.pop(name)
+        assert weight.shape == shape, f"{name} is {weight.shape}, the op needs {shape}"
+        return weight
+
+    def multiply(self, one: float, other: float) -> float:
+        self.multiplications += 1
+        return one * other
+
+
+def run(op: Op, inputs: Sequence[Array], weights: Mapping[str, Array]) -> tuple[list[Array], int]:
+    """The outputs, and how many multiplications conv and dense made; ValueError where impossible."""
+    bench = Bench(weights)
+    outputs = forward(op, inputs, bench)
+    assert not bench.unused, f"{op.name} has no use for {sorted(bench.unused)}"
+    return outputs, bench.multiplications
+
+
+@singledispatch
+def forward(op: Op, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    raise NotImplementedError(f"no numpy reference for {op}")
+
+
+# Windows.
+
+
+def margins(padding: str | tuple[int, ...], kernel: int, stride: int, dilation: int, extent: int,
+            axis: int) -> tuple[int, int]:  # fmt: skip
+    """Zeros before and after one axis."""
+    span = 1 + dilation * (kernel - 1)
+    if padding == "valid":
+        return 0, 0
+    if padding == "half":
+        return span // 2, span // 2
+    if padding == "same":  # in the words of TensorFlow's documentation
+        total = max(span - (extent % stride or stride), 0)
+        return total // 2, total - total // 2
+    return padding[2 * axis], padding[2 * axis + 1]
+
+
+def walk(extent: int, kernel: int, stride: int, dilation: int, before: int, after: int,
+         ceil: bool = False) -> list[range]:  # fmt: skip
+    """The positions under each window; those outside 0..extent - 1 are padding."""
+    span = 1 + dilation * (kernel - 1)
+    end = extent + after
+    windows = []
+    start = -before
+    while start + span <= end:
+        windows.append(range(start, start + span, dilation))
+        start += stride
+    if not windows:
+        raise ValueError("no window fits")
+    if ceil and windows[-1][-1] < end - 1 and start < extent:
+        windows.append(range(start, start + span, dilation))
+    return windows
+
+
+def axis_windows(op: conv.Conv | pool.MaxPool | pool.AvgPool, image: Array,
+                 axis: int) -> tuple[list[range], int]:  # fmt: skip
+    """The windows along an axis (0 is height), and where the padding after it ends."""
+    extent = image.shape[1 + axis]
+    kernel, stride = op.kernel[axis], op.stride[axis]
+    dilation = getattr(op, "dilation", (1, 1))[axis]
+    before, after = margins(op.padding, kernel, stride, dilation, extent, axis)
+    ceil = getattr(op, "ceil", False)
+    return walk(extent, kernel, stride, dilation, before, after, ceil), extent + after
+
+
+@forward.register
+def _(op: conv.Conv, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (image,) = inputs
+    channels, height, width = image.shape
+    if channels % op.groups or op.channels % op.groups:
+        raise ValueError("groups do not divide the channels")
+    group_inputs, group_outputs = channels // op.groups, op.channels // op.groups
+    weight = bench.take("weight", op.channels, group_inputs, *op.kernel)
+    bias = bench.take("bias", op.channels) if op.bias else np.zeros(op.channels)
+    if op.weight_standardization:
+        weight = np.stack([standardized(one) for one in weight])
+    rows, _ = axis_windows(op, image, 0)
+    columns, _ = axis_windows(op, image, 1)
+    pixels, filters = image.tolist(), weight.tolist()
+    output = np.zeros((op.channels, len(rows), len(columns)))
+    for channel, i, j in np.ndindex(output.shape):
+        first = channel // group_outputs * group_inputs
+        total = bias[channel]
+        for c in range(group_inputs):
+            for a, y in enumerate(rows[i]):
+                for b, x in enumerate(columns[j]):
+                    inside = 0 <= y < height and 0 <= x < width
+                    pixel = pixels[first + c][y][x] if inside else 0.0
+                    total += bench.multiply(pixel, filters[channel][c][a][b])
+        output[channel, i, j] = total
+    return [output]
+
+
+def standardized(kernel: Array) -> Array:
+    if kernel.size < 2:
+        raise ValueError("one weight has no deviation")
+    deviation = math.sqrt(sum((w - kernel.mean()) ** 2 for w in kernel.flat) / (kernel.size - 1))
+    return (kernel - kernel.mean()) / (deviation + 5e-4)
+
+
+@forward.register
+def _(op: linear.Dense, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (vector,) = inputs
+    (features,) = vector.shape
+    weight = bench.take("weight", op.channels, features)
+    bias = bench.take("bias", op.channels) if op.bias else np.zeros(op.channels)
+    output = bias.copy()
+    for o in range(op.channels):
+        for i in range(features):
+            output[o] += bench.multiply(vector[i], weight[o, i])
+    return [output]
+
+
+def pooled(op: pool.MaxPool | pool.AvgPool, image: Array,
+           reduce: Callable[[list[float], int], float]) -> list[Array]:  # fmt: skip
+    """`reduce` gets the window's values and how many padded zeros it covers besides.
+
+    A ceil window's reach beyond the padding is neither.
+    """
+    _, height, width = image.shape
+    rows, bottom = axis_windows(op, image, 0)
+    columns, right = axis_windows(op, image, 1)
+    output = np.zeros((image.shape[0], len(rows), len(columns)))
+    for channel, i, j in np.ndindex(output.shape):
+        places = [(y, x) for y in rows[i] for x in columns[j] if y < bottom and x < right]
+        inside = [(y, x) for y, x in places if 0 <= y < height and 0 <= x < width]
+        if not inside:
+            raise ValueError("a window over padding alone")
+        values = [image[channel, y, x] for y, x in inside]
+        output[channel, i, j] = reduce(values, len(places) - len(inside))
+    return [output]
+
+
+@forward.register
+def _(op: pool.MaxPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return pooled(op, inputs[0], lambda values, zeros: max(values))
+
+
+@forward.register
+def _(op: pool.AvgPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    counted = int(op.count_padding)
+    return pooled(
+        op, inputs[0], lambda values, zeros: sum(values) / (len(values) + counted * zeros)
+    )
+
+
+@forward.register
+def _(op: pool.GlobalAvgPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [np.array([[[channel.mean()]] for channel in inputs[0]])]
+
+
+@forward.register
+def _(op: pool.GlobalMaxPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [np.array([[[channel.max()]] for channel in inputs[0]])]
+
+
+# Normalisation and other work on whole channels.
+
+
+def per_channel(weight: Array, like: Array) -> Array:
+    return weight.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def scaled(op: Op, normal: Array, bench: Bench) -> list[Array]:
+    gamma = bench.take("gamma", normal.shape[0])
+    beta = bench.take("beta", normal.shape[0])
+    return [normal * per_channel(gamma, normal) + per_channel(beta, normal)]
+
+
+@forward.register
+def _(op: norm.BatchNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    mean = per_channel(bench.take("moving_mean", x.shape[0]), x)
+    variance = per_channel(bench.take("moving_variance", x.shape[0]), x)
+    return scaled(op, (x - mean) / np.sqrt(variance + op.epsilon), bench)
+
+
+@forward.register
+def _(op: norm.LayerNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    normal = np.zeros_like(x)
+    for position in np.ndindex(x.shape[1:]):
+        values = x[(slice(None), *position)]
+        deviation = np.sqrt(values.var() + op.epsilon)
+        normal[(slice(None), *position)] = (values - values.mean()) / deviation
+    return scaled(op, normal, bench)
+
+
+@forward.register
+def _(op: norm.GroupNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    groups = np.split(x, op.groups)
+    normal = [(one - one.mean()) / np.sqrt(one.var() + op.epsilon) for one in groups]
+    return scaled(op, np.concatenate(normal), bench)
+
+
+@forward.register
+def _(op: regularize.LayerScale, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    return [x * per_channel(bench.take("gamma", x.shape[0]), x)]
+
+
+@forward.register
+def _(op: activation.Softmax, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    powers = np.exp(inputs[0])
+    return [powers / powers.sum(axis=0)]
+
+
+# Activations, one value at a time.
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def gelu(x: float, alpha: float) -> float:
+    return x * (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def gelu_tanh(x: float, alpha: float) -> float:
+    return x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+FUNCTIONS: dict[str, Callable[[float, float], float]] = {
+    "relu": lambda x, alpha: max(x, 0.0),
+    "relu6": lambda x, alpha: min(max(x, 0.0), 6.0),
+    "leaky_relu": lambda x, alpha: x if x > 0 else alpha * x,
+    "elu": lambda x, alpha: x if x > 0 else alpha * (math.exp(x) - 1),
+    "gelu": gelu,
+    "silu": lambda x, alpha: x * sigmoid(x),
+    "hswish": lambda x, alpha: x * min(max(x + 3, 0.0), 6.0) / 6,
+    "hsigmoid": lambda x, alpha: min(max(x + 3, 0.0), 6.0) / 6,
+    "sigmoid": lambda x, alpha: sigmoid(x),
+    "tanh": lambda x, alpha: math.tanh(x),
+    "mish": lambda x, alpha: x * math.tanh(math.log(1 + math.exp(x))),
+}
+ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+@forward.register
+def _(op: activation.Act, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    if op.function == "prelu":
+        return [np.where(x > 0, x, x * per_channel(bench.take("slope", x.shape[0]), x))]
+    alpha = ALPHA.get(op.function, math.nan) if op.alpha is None else op.alpha
+    function = gelu_tanh if op.approximate else FUNCTIONS[op.function]
+    return [np.array([function(value, alpha) for value in x.flat]).reshape(x.shape)]
+
+
+# Merges, and ops that only move values.
+
+
+@forward.register
+def _(op: merge.Add, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [np.sum(np.stack(inputs), axis=0)]
+
+
+@forward.register
+def _(op: merge.Mul, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [math.prod(inputs, start=np.float64(1))]
+
+
+@forward.register
+def _(op: merge.Concat, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [np.array([channel for x in inputs for channel in x])]
+
+
+@forward.register(regularize.Dropout)
+@forward.register(regularize.DropPath)
+@forward.register(reshape.Identity)
+def _(op: Op, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [inputs[0]]
+
+
+@forward.register
+def _(op: reshape.Flatten, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [np.array(list(inputs[0].flat))]
+
+
+@forward.register
+def _(op: reshape.Split, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return np.split(inputs[0], op.parts)
+
+
+@forward.register
+def _(op: reshape.Slice, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    return [inputs[0][op.start : op.stop]]
+
+
+@forward.register
+def _(op: reshape.ChannelShuffle, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    size = len(x) // op.groups
+    return [np.array([x[group * size + i] for i in range(size) for group in range(op.groups)])]
+
+
+@forward.register
+def _(op: reshape.Upsample, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    if op.mode == "nearest":
+        return [x.repeat(op.scale[0], axis=1).repeat(op.scale[1], axis=2)]
+    for axis in (0, 1):
+        x = interpolated(x, op.scale[axis], axis=1 + axis)
+    return [x]
+
+
+def interpolated(x: Array, scale: int, axis: int) -> Array:
+    extent = x.shape[axis]
+    lines = []
+    for output in range(extent * scale):
+        centre = (output + 0.5) / scale - 0.5
+        below = math.floor(centre)
+        one, other = (x.take(min(max(i, 0), extent - 1), axis) for i in (below, below + 1))
+        lines.append(one + (other - one) * (centre - below))
+    return np.stack(lines, axis)
+
+
+@forward.register
+def _(op: reshape.Pad, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+    (x,) = inputs
+    top, bottom, left, right = op.padding
+    channels, height, width = x.shape
+    output = np.full((channels, top + height + bottom, left + width + right), float(op.value))
+    output[:, top : top + height, left : left + width] = x
+    return [output]

@@ -1,0 +1,317 @@
+"""Every op as ONNX nodes, so that ONNX's own shape inference and onnxruntime can judge.
+
+Attributes are handed over as they are and ONNX does the arithmetic ("same" is auto_pad); the one
+exception is "half", which ONNX cannot say. Weights are graph inputs, shaped as the op says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+from archspec.ops import activation, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.ops.base import Op
+
+Shape = tuple[int, ...]
+OPSET, IR = 21, 10
+
+
+class Net:
+    """The nodes and constants of one op in the making."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: Any, dtype: type) -> str:
+        name = f"constant{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.array(value, dtype), name))
+        return name
+
+    def several(self, kind: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
+        names = [f"value{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names
+
+    def one(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        return self.several(kind, *inputs, outputs=1, **attributes)[0]
+
+    def integers(self, *values: int) -> str:
+        return self.constant(values, np.int64)
+
+    def per_channel(self, weight: str, shape: Shape) -> str:
+        """(channels,) made to broadcast over the positions of one sample."""
+        return self.one("Reshape", weight, self.integers(-1, *[1] * (len(shape) - 1)))
+
+
+def model(op: Op, shapes: Sequence[Shape], weights: Mapping[str, Shape]) -> onnx.ModelProto:
+    """A model of one op for one sample, with inputs x0, x1... and its weights by their names."""
+    net = Net()
+    names = [f"x{i}" for i in range(len(shapes))]
+    results = emit(op, net, names, shapes)
+    declared = {
+        **{name: (1, *shape) for name, shape in zip(names, shapes, strict=True)},
+        **weights,
+    }
+    graph = helper.make_graph(
+        net.nodes,
+        op.name,
+        [_tensor(name, shape) for name, shape in declared.items()],
+        [_tensor(name, None) for name in results],
+        net.constants,
+    )
+    opset = helper.make_opsetid("", OPSET)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=IR)
+
+
+def _tensor(name: str, shape: Shape | None) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def inferred(proto: onnx.ModelProto) -> tuple[Shape, ...]:
+    """What ONNX itself says of the outputs, less the batch."""
+    onnx.checker.check_model(proto)
+    known = shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
+    dims = [output.type.tensor_type.shape.dim for output in known.graph.output]
+    return tuple(tuple(dim.dim_value for dim in one)[1:] for one in dims)
+
+
+def run(proto: onnx.ModelProto, inputs: Sequence[np.ndarray],
+        weights: Mapping[str, np.ndarray]) -> list[np.ndarray]:  # fmt: skip
+    """onnxruntime's outputs for one sample."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    feeds = {f"x{i}": x[np.newaxis] for i, x in enumerate(inputs)} | dict(weights)
+    results = session.run(None, {name: x.astype(np.float32) for name, x in feeds.items()})
+    return [result[0] for result in results]
+
+
+@singledispatch
+def emit(op: Op, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    """Add the op's nodes and name its outputs; weights are met by their names."""
+    raise NotImplementedError(f"no ONNX form of {op}")
+
+
+def padding_attributes(op: conv.Conv | pool.MaxPool | pool.AvgPool) -> dict[str, Any]:
+    if op.padding == "same":
+        return {"auto_pad": "SAME_UPPER"}
+    if op.padding == "valid":
+        return {"auto_pad": "VALID"}
+    if op.padding == "half":
+        dilation = getattr(op, "dilation", (1, 1))
+        half = [(d * (k - 1) + 1) // 2 for d, k in zip(dilation, op.kernel, strict=True)]
+        return {"pads": half * 2}
+    top, bottom, left, right = op.padding
+    return {"pads": [top, left, bottom, right]}
+
+
+@emit.register
+def _(op: conv.Conv, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    weight = standardized(net) if op.weight_standardization else "weight"
+    attributes = {
+        "kernel_shape": op.kernel,
+        "strides": op.stride,
+        "dilations": op.dilation,
+        "group": op.groups,
+        **padding_attributes(op),
+    }
+    return [net.one("Conv", *inputs, weight, *["bias"] * op.bias, **attributes)]
+
+
+def standardized(net: Net) -> str:
+    """ONNX has no unbiased deviation: ReduceSumSquare over n - 1, with n from the weight itself."""
+    axes, one = net.integers(1, 2, 3), net.constant(1, np.float32)
+    centred = net.one("Sub", "weight", net.one("ReduceMean", "weight", axes))
+    squares = net.one("ReduceSumSquare", centred, axes)
+    sizes = net.one("Shape", "weight", start=1)
+    count = net.one("Cast", net.one("ReduceProd", sizes, keepdims=0), to=TensorProto.FLOAT)
+    deviation = net.one("Sqrt", net.one("Div", squares, net.one("Sub", count, one)))
+    floor = net.constant(5e-4, np.float32)
+    return net.one("Div", centred, net.one("Add", deviation, floor))
+
+
+@emit.register
+def _(op: linear.Dense, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return [net.one("Gemm", *inputs, "weight", *["bias"] * op.bias, transB=1)]
+
+
+@emit.register
+def _(op: norm.BatchNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    weights = ("gamma", "beta", "moving_mean", "moving_variance")
+    return [net.one("BatchNormalization", *inputs, *weights, epsilon=op.epsilon)]
+
+
+@emit.register
+def _(op: norm.LayerNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    (x,) = inputs
+    if len(shapes[0]) == 1:
+        return [net.one("LayerNormalization", x, "gamma", "beta", epsilon=op.epsilon)]
+    last = net.one("Transpose", x, perm=[0, 2, 3, 1])
+    normal = net.one("LayerNormalization", last, "gamma", "beta", epsilon=op.epsilon)
+    return [net.one("Transpose", normal, perm=[0, 3, 1, 2])]
+
+
+@emit.register
+def _(op: norm.GroupNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    attributes = {"num_groups": op.groups, "epsilon": op.epsilon}
+    return [net.one("GroupNormalization", *inputs, "gamma", "beta", **attributes)]
+
+
+PLAIN = {
+    "relu": "Relu",
+    "hswish": "HardSwish",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "mish": "Mish",
+}
+
+
+@emit.register
+def _(op: activation.Act, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    (x,) = inputs
+    alpha = {} if op.alpha is None else {"alpha": op.alpha}
+    match op.function:
+        case "relu6":
+            bounds = (net.constant(0, np.float32), net.constant(6, np.float32))
+            return [net.one("Clip", x, *bounds)]
+        case "leaky_relu":
+            return [net.one("LeakyRelu", x, **alpha)]
+        case "elu":
+            return [net.one("Elu", x, **alpha)]
+        case "prelu":
+            return [net.one("PRelu", x, net.per_channel("slope", shapes[0]))]
+        case "gelu":
+            return [net.one("Gelu", x, approximate="tanh" if op.approximate else "none")]
+        case "silu":
+            return [net.one("Mul", x, net.one("Sigmoid", x))]
+        case "hsigmoid":
+            return [net.one("HardSigmoid", x, alpha=1 / 6, beta=0.5)]
+        case plain:
+            return [net.one(PLAIN[plain], x)]
+
+
+@emit.register
+def _(op: activation.Softmax, net: Net, inputs: Sequence[str],
+      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+    return [net.one("Softmax", *inputs, axis=1)]
+
+
+@emit.register
+def _(op: pool.MaxPool, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return [net.one("MaxPool", *inputs, **pool_attributes(op))]
+
+
+@emit.register
+def _(op: pool.AvgPool, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    counted = int(op.count_padding)
+    return [net.one("AveragePool", *inputs, count_include_pad=counted, **pool_attributes(op))]
+
+
+def pool_attributes(op: pool.MaxPool | pool.AvgPool) -> dict[str, Any]:
+    return {
+        "kernel_shape": op.kernel,
+        "strides": op.stride,
+        "ceil_mode": int(op.ceil),
+        **padding_attributes(op),
+    }
+
+
+@emit.register
+def _(op: pool.GlobalAvgPool, net: Net, inputs: Sequence[str],
+      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+    return [net.one("GlobalAveragePool", *inputs)]
+
+
+@emit.register
+def _(op: pool.GlobalMaxPool, net: Net, inputs: Sequence[str],
+      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+    return [net.one("GlobalMaxPool", *inputs)]
+
+
+@emit.register
+def _(op: regularize.Dropout, net: Net, inputs: Sequence[str],
+      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+    return [net.one("Dropout", *inputs, net.constant(op.rate, np.float32))]
+
+
+@emit.register(regularize.DropPath)
+@emit.register(reshape.Identity)
+def _(op: Op, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return [net.one("Identity", *inputs)]
+
+
+@emit.register
+def _(op: regularize.LayerScale, net: Net, inputs: Sequence[str],
+      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+    return [net.one("Mul", *inputs, net.per_channel("gamma", shapes[0]))]
+
+
+@emit.register
+def _(op: merge.Add, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return [net.one("Sum", *inputs)]
+
+
+@emit.register
+def _(op: merge.Mul, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    product, *rest = inputs
+    for factor in rest:
+        product = net.one("Mul", product, factor)
+    return [product]
+
+
+@emit.register
+def _(op: merge.Concat, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return [net.one("Concat", *inputs, axis=1)]
+
+
+@emit.register
+def _(op: reshape.Flatten, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return [net.one("Flatten", *inputs, axis=1)]
+
+
+@emit.register
+def _(op: reshape.Split, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    return net.several("Split", *inputs, outputs=op.parts, num_outputs=op.parts, axis=1)
+
+
+@emit.register
+def _(op: reshape.Slice, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    stop = np.iinfo(np.int64).max if op.stop is None else op.stop
+    bounds = map(net.integers, (op.start, stop, 1))  # starts, ends, axes
+    return [net.one("Slice", *inputs, *bounds)]
+
+
+@emit.register
+def _(op: reshape.ChannelShuffle, net: Net, inputs: Sequence[str],
+      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+    _, height, width = shapes[0]
+    apart = net.one("Reshape", *inputs, net.integers(0, op.groups, -1, height, width))
+    swapped = net.one("Transpose", apart, perm=[0, 2, 1, 3, 4])
+    return [net.one("Reshape", swapped, net.integers(0, -1, height, width))]
+
+
+@emit.register
+def _(op: reshape.Upsample, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    scales = net.constant([1, 1, *op.scale], np.float32)
+    attributes = {
+        "mode": {"nearest": "nearest", "bilinear": "linear"}[op.mode],
+        "coordinate_transformation_mode": "half_pixel",
+    }
+    return [net.one("Resize", *inputs, "", scales, **attributes)]
+
+
+@emit.register
+def _(op: reshape.Pad, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+    top, bottom, left, right = op.padding
+    pads = net.integers(0, 0, top, left, 0, 0, bottom, right)
+    return [net.one("Pad", *inputs, pads, net.constant(op.value, np.float32))]
