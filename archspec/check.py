@@ -123,7 +123,7 @@ def shown(value: Any) -> str:
 
 
 def described(fragment: Mapping[str, Any]) -> str:
-    """What would do, in words: {"type": "integer", "minimum": 1} is "a whole number of at least 1"."""
+    """What would do: {"type": "integer", "minimum": 1} is "a whole number of at least 1"."""
     if "anyOf" in fragment:
         parts = [
             described(part)
@@ -191,7 +191,9 @@ def _check_node_object(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
         yield at.problem("a node has repeat or each, not both")
     for edge in ("first", "last"):
         if edge in node and "repeat" not in node and "each" not in node:
-            yield (at / edge).problem(f"{edge} speaks of copies; a repeat or each beside it would do")
+            yield (at / edge).problem(
+                f"{edge} speaks of copies; a repeat or each beside it would do"
+            )
     if kind == "branches" and "join" not in node:
         yield at.problem("branches need a join; 'add', 'concat', 'mul' or 'none' would do")
     if kind == "op":
@@ -275,9 +277,7 @@ def _by_property(validator: Any, value: Mapping[str, Any], what: str) -> dict[st
             result.setdefault("", _sentence(error, what, True))
         else:
             name = str(error.absolute_path[0])
-            result[name] = _value_sentence(
-                name, value[name], validator.schema["properties"][name]
-            )
+            result[name] = _value_sentence(name, value[name], validator.schema["properties"][name])
     return result
 
 
@@ -306,7 +306,7 @@ def _name_advice(error: ValidationError) -> str:
 
 def _sentence(error: ValidationError, name: str, is_whole: bool) -> str:
     if error.validator == "required":
-        assert isinstance(error.instance, dict)
+        assert isinstance(error.instance, dict) and isinstance(error.validator_value, tuple | list)
         missing = [key for key in error.validator_value if key not in error.instance]
         present = did_you_mean(missing[0], error.instance) if missing else ""
         return f"{name} lacks {listed(missing, 'and')}{present}"

@@ -161,8 +161,7 @@ def _read_text(path: str | os.PathLike[str], name: str) -> str:
         if status.st_size > LARGEST_FILE:
             raise SpecError(
                 Problem(
-                    f"the file has {status.st_size:,} bytes;"
-                    f" at most {LARGEST_FILE:,} would do",
+                    f"the file has {status.st_size:,} bytes; at most {LARGEST_FILE:,} would do",
                     name,
                 )
             )
@@ -177,7 +176,9 @@ def _read_text(path: str | os.PathLike[str], name: str) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         raise SpecError(
-            Problem("this is not UTF-8 text; a JSON file in UTF-8 would do", f"{name}:{line}:{column}")
+            Problem(
+                "this is not UTF-8 text; a JSON file in UTF-8 would do", f"{name}:{line}:{column}"
+            )
         ) from None
 
 

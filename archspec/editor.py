@@ -12,7 +12,7 @@ from archspec.syntax import Parameter
 
 
 def schema_for(name: str) -> dict[str, Any]:
-    """The document schema with the arguments of every template the spec can call. Raises SpecError."""
+    """The schema with the arguments of every template the spec can call. Raises SpecError."""
     path = spec_path(name)
     library = read_library(read_checked(path, shown_path(path)))
     templates: dict[str, dict[str, Any]] = {}
@@ -34,5 +34,3 @@ def _fragment(parameter: Parameter) -> dict[str, Any]:
     else:
         notes.append(f"default: {parameter.default.raw}")
     return {**fragment, "description": "; ".join(notes)}
-
-

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from archspec import syntax
 from archspec.check import check_argument, check_attributes, frozen, shown
 from archspec.document import At
 from archspec.errors import Problem, SpecError, did_you_mean, listed
@@ -21,7 +22,6 @@ from archspec.node import Layer, Node, Tensor
 from archspec.ops import OPS
 from archspec.program import Program
 from archspec.shapes import Shape, ShapeError, Shapes
-from archspec import syntax
 from archspec.syntax import (
     JOINS,
     NOTHING,
@@ -60,7 +60,7 @@ class Origin(NamedTuple):
 
     node: Modifiers
     values: Arguments
-    index: int | None
+    copy: int | None
 
 
 class Item(NamedTuple):
@@ -99,7 +99,7 @@ class Expander:
 
     def __init__(self, program: Program):
         self.program = program
-        self._fragments: dict[Any, dict[Any, Fragment]] = {}
+        self.fragments: dict[Any, dict[Any, Fragment]] = {}
 
     def fragment(
         self,
@@ -290,7 +290,7 @@ class _Expansion:
 
     def __init__(self, expander: Expander, decide: Decide | None):
         self.program = expander.program
-        self._all_fragments = expander._fragments
+        self._all_fragments = expander.fragments
         self._fragments: dict[Any, Fragment] = {}
         self._decide = decide
         self._settled: dict[str, tuple[int, tuple[Any, ...]]] = {}
@@ -306,26 +306,25 @@ class _Expansion:
         for name in given:
             if name not in program.parameters:
                 raise program.at.error(
-                    f"{program.name} has no arg {name!r}"
-                    f"{did_you_mean(name, program.parameters)}"
+                    f"{program.name} has no arg {name!r}{did_you_mean(name, program.parameters)}"
                 )
         self._bind(body, program.parameters, given, {}, program.at, program.name)
         self._evaluate_defaults(body)
         return self._finish(body, program.name, program.body, program.outputs, program.at)
 
     def _evaluate_defaults(self, body: _Body) -> None:
-        frozen: list[Any] = []
+        keys: list[Any] = []
         for target, arguments in self.program.defaults.items():
             key: Any = target
             if not syntax.is_op(target):
                 key = self.program.library.find(target)
             evaluated = {name: value.evaluate(body) for name, value in arguments.items()}
-            frozen.append((target, frozen(evaluated)))
+            keys.append((target, frozen(evaluated)))
             self._defaults[key] = {
                 name: constant(value, arguments[name].at, "defaults")
                 for name, value in evaluated.items()
             }
-        self._fragments = self._all_fragments.setdefault(tuple(frozen), {})
+        self._fragments = self._all_fragments.setdefault(tuple(keys), {})
 
     def decide(self, decision: Decision, here: str) -> int:
         """The option taken for a choice met while expanding the node called `here`."""
@@ -336,15 +335,15 @@ class _Expansion:
         if settled is None:
             if self._decide is None:
                 raise decision.at.error(
-                    f"this is a search space: the choice {key!r} is open; an assigned space would do"
-                    " (archspec.Space(name).assign(decisions), --decisions on the command line)"
+                    f"this is a search space: the choice {key!r} is open; an assigned space would"
+                    " do (archspec.Space(name).assign(decisions), --decisions on the command line)"
                 )
             settled = self._settled[key] = (self._decide(key, decision), decision.options)
         if settled[1] != decision.options:
             raise decision.at.error(
-                f"the choice {key!r} has the options {listed(list(map(str, decision.options)))} here and"
-                f" {listed(list(map(str, settled[1])))} elsewhere; choices that share a name share"
-                " their options"
+                f"the choice {key!r} has the options {listed(list(map(str, decision.options)))}"
+                f" here and {listed(list(map(str, settled[1])))} elsewhere; choices that share a"
+                " name share their options"
             )
         return settled[0]
 
@@ -482,9 +481,7 @@ class _Expansion:
             for number, row in enumerate(rows, 1)
         ]
 
-    def _next_inputs(
-        self, body: _Body, node: Modifiers, results: _Results
-    ) -> tuple[Ref, ...]:
+    def _next_inputs(self, body: _Body, node: Modifiers, results: _Results) -> tuple[Ref, ...]:
         """What the next copy takes: the result before it, or each result for the input so named."""
         if not results.names:
             return results.refs
@@ -598,9 +595,7 @@ class _Expansion:
             )
         return kind
 
-    def _join(
-        self, body: _Body, node: Modifiers, join: str, streams: tuple[Ref, ...]
-    ) -> _Results:
+    def _join(self, body: _Body, node: Modifiers, join: str, streams: tuple[Ref, ...]) -> _Results:
         name = body.ordinal(body.prefix + join)
         return self._place_op(body, node, name, join, {}, {}, streams, None)
 
@@ -729,9 +724,7 @@ class _Expansion:
 
     # --- inputs
 
-    def _sources(
-        self, body: _Body, node: Modifiers, current: Ref | None
-    ) -> tuple[Ref, ...] | None:
+    def _sources(self, body: _Body, node: Modifiers, current: Ref | None) -> tuple[Ref, ...] | None:
         """The results a node takes: those its `from` names, else the current one."""
         if node.sources is None:
             return None if current is None else (current,)
@@ -844,4 +837,3 @@ def _single(results: _Results) -> Ref | None:
 
 def _results(ref: Ref | None) -> _Results:
     return _Results(()) if ref is None else _Results((ref,))
-

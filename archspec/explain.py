@@ -56,11 +56,14 @@ def _node_lines(graph: Graph, node: Node) -> Iterator[str]:
         for other in graph.nodes.values()
         if any(tensor.node == node.name for tensor in other.inputs)
     ]
-    users += [f"the output {key}" for key, tensor in graph.outputs.items() if tensor.node == node.name]
+    users += [
+        f"the output {key}" for key, tensor in graph.outputs.items() if tensor.node == node.name
+    ]
     yield f"  used by     {', '.join(users) or 'nothing'}"
     for weight in layer.weights:
         kind = "" if weight.trainable else ", running statistic"
-        yield f"  weight      {node.name}.{weight.name} {written(weight.shape)} ({weight.size:,}{kind})"
+        shape = f"{written(weight.shape)} ({weight.size:,}{kind})"
+        yield f"  weight      {node.name}.{weight.name} {shape}"
     share = f", {100 * layer.macs / graph.macs:.2f}% of the network's" if graph.macs else ""
     if layer.macs:
         yield f"  MACs        {layer.macs:,}{share}"
@@ -102,7 +105,7 @@ def _values_of(graph: Graph, name: str, indent: str) -> Iterator[str]:
     if origin is None:
         return
     at = origin.node.at
-    copy = "" if origin.index is None else f", copy {origin.index + 1}"
+    copy = "" if origin.copy is None else f", copy {origin.copy + 1}"
     yield f"{indent}written at {at.where} ({written_pointer(at.pointer) or '/'}){copy}"
     if not isinstance(origin.node, Call):
         yield f"{indent}  joins the paths of this node"

@@ -142,7 +142,9 @@ def _row(
     channels = 16 * int(base / 16)
     middle = 16 * int(base * block["expantionFactor"] / 16)
     if channels < 1 or middle < 1:
-        raise at.error("the channels round down to 0; a larger cIncrease or expantionFactor would do")
+        raise at.error(
+            "the channels round down to 0; a larger cIncrease or expantionFactor would do"
+        )
     kept = [operation for operation in operations if operation["op"] != IDENTITY]
     row: dict[str, Any] = {
         "channels": channels,
@@ -169,17 +171,15 @@ def _operation(operation: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _skip_and_activation(
-    stage: int, block: Mapping[str, Any], quirks: list[str]
-) -> dict[str, Any]:
+def _skip_and_activation(stage: int, block: Mapping[str, Any], quirks: list[str]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if block["skipType"] != "add":
         result["skip"] = SKIPS[block["skipType"]]
     if block["lastActivation"] == "Linear":
         if block["operations"][-1]["op"] == IDENTITY:
             quirks.append(
-                f"stage {stage}: lastActivation Linear has no effect, since the last edge is identity;"
-                " every operation keeps its ReLU"
+                f"stage {stage}: lastActivation Linear has no effect, since the last edge is"
+                " identity; every operation keeps its ReLU"
             )
         else:
             result["act"] = "none"

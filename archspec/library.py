@@ -104,9 +104,7 @@ class Library:
         """The sentence for a name that find() does not find."""
         namespace = name.rpartition(".")[0]
         if namespace and namespace not in self.imports:
-            return (
-                f"there is no import called {namespace!r}{did_you_mean(namespace, self.imports)}"
-            )
+            return f"there is no import called {namespace!r}{did_you_mean(namespace, self.imports)}"
         return f"there is no template {name!r}{did_you_mean(name, self.names())}"
 
 

@@ -18,7 +18,7 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, **ar
     """The graph of a spec: a path, or the bare name of a shipped one.
 
     `args` are values for the spec's args, `input_shape` replaces its (channels, height, width).
-    Raises SpecError with every problem of the first stage that has any: the text, the schema, names,
+    Raises SpecError with every problem of the first stage that has any: text, schema, names,
     expansion and shapes, and the spec's own `expect` where neither args nor input are changed.
     """
     return build(read_program(path), args, input_shape)
@@ -30,7 +30,7 @@ def build(
     input_shape: Shape | None = None,
     decide: Decide | None = None,
 ) -> Graph:
-    """The graph of a program, held to its `expect` where it is built as written. Raises SpecError."""
+    """The graph of a program, held to its `expect` if built as written. Raises SpecError."""
     graph = Expander(program).graph(arguments, input_shape, decide)
     if not arguments and input_shape is None and decide is None:
         problems = list(_broken_claims(program, graph))
@@ -54,7 +54,7 @@ def _broken_claims(program: Program, graph: Graph) -> Iterator[Problem]:
 
 def _broken_outputs(claim: Any, graph: Graph, at: At) -> Iterator[Problem]:
     shapes = graph.output_shapes
-    claims = claim if isinstance(claim, dict) else dict.fromkeys(shapes, claim)
+    claims: dict[str, Any] = claim if isinstance(claim, dict) else dict.fromkeys(shapes, claim)
     if claims.keys() != shapes.keys():
         yield at.problem(f"expected outputs {list(claims)} and the network has {list(shapes)}")
         return

@@ -43,9 +43,7 @@ def check_names(
     for definition in reached:
         template = definition.template
         names = INPUT_NAMES if template.inputs == (INPUT,) else ()
-        problems += _check_scope(
-            template.body, template.parameters, names, definition.library
-        )
+        problems += _check_scope(template.body, template.parameters, names, definition.library)
     if not wrong:
         problems += _recursion(reached)
     return problems

@@ -1,4 +1,4 @@
-"""A spec ready to expand: its text read and checked, `extends` and `import` followed, names resolved."""
+"""A spec ready to expand: its text checked, extends and import followed, names resolved."""
 
 from __future__ import annotations
 
@@ -131,5 +131,6 @@ def _input_problems(program: Program, at: At) -> Iterator[Any]:
         values = program.input.get(key)
         if values is not None and len(values) != channels:
             yield (at / key).problem(
-                f"{key} has {len(values)} values and the input {channels} channels; one each would do"
+                f"{key} has {len(values)} values and the input {channels} channels;"
+                " one each would do"
             )

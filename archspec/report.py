@@ -106,7 +106,8 @@ def comparison_table(graphs: Sequence[Graph], all_stats: Sequence[Stats]) -> Tab
             }
         )
     notes = [
-        f"batch {all_stats[0].batch}, float32; memory is all activations, peak the most alive at once",
+        f"batch {all_stats[0].batch}, float32; memory is all activations,"
+        " peak the most alive at once",
         *(
             f"{graph.name}: {graph.source['published']['note']}"
             for graph in graphs
@@ -139,7 +140,9 @@ def _totals(graph: Graph, stats: Stats) -> list[str]:
     if published:
         names = {"params": "parameters", "macs": "MACs", "top1": "% top-1", "top5": "% top-5"}
         figures = ", ".join(
-            f"{shown_amount(v) if k in ('params', 'macs') else f'{v:g}'} {names[k]}".replace(" %", "%")
+            f"{shown_amount(v) if k in ('params', 'macs') else f'{v:g}'} {names[k]}".replace(
+                " %", "%"
+            )
             for k, v in published.items()
         )
         note = graph.source["published"].get("note", "")

@@ -47,7 +47,11 @@ TEXT: Schema = {"type": "string"}
 NODE: Schema = {"$ref": "#/$defs/node"}
 VALUE: Schema = {}
 NAME: Schema = {"type": "string", "pattern": NODE_NAME, "maxLength": 200}
-SPEC_NAME: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", "maxLength": 100}
+SPEC_NAME: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
+    "maxLength": 100,
+}
 JOIN: Schema = {"anyOf": [EXPRESSION, {"enum": list(JOINS)}]}
 ROW: Schema = {"type": "object"}
 ARGUMENT_TYPES = ["integer", "number", "string", "boolean", "array", "object", "null"]
@@ -90,7 +94,7 @@ MODIFIER_PROPERTIES: Schema = {
                 {"type": "object", "additionalProperties": TEXT, "minProperties": 1},
             ]
         },
-        'earlier nodes to take as inputs instead of the previous result; "in" is the template\'s own',
+        'nodes to take as inputs instead of the previous result; "in" is the template\'s own',
     ),
     "when": described(
         {"anyOf": [EXPRESSION, CHOICE_VALUE, {"type": "boolean"}]}, "false passes the input through"
@@ -402,5 +406,3 @@ def _node_object(templates: Mapping[str, Any]) -> Schema:
         "dependentRequired": {"branches": ["join"]},
         "unevaluatedProperties": False,
     }
-
-

@@ -66,7 +66,7 @@ def window_extent(
     """Output (height, width) of a window moved over an extent with explicit padding.
 
     With `ceil` a last window that starts inside the input or its padding before it counts although
-    it reaches past the end (PyTorch's and ONNX's ceil_mode). Raises ShapeError where no window fits.
+    it reaches past the end (PyTorch's and ONNX's ceil_mode). Raises ShapeError where none fits.
     """
     result: list[int] = []
     for axis, name in ((0, "height"), (1, "width")):

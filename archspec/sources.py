@@ -93,7 +93,9 @@ def shown_path(path: Path) -> str:
 
 
 def _shipped(name: str) -> Path | None:
-    if not all(part and part.replace("_", "").replace("-", "").isalnum() for part in name.split("/")):
+    if not all(
+        part and part.replace("_", "").replace("-", "").isalnum() for part in name.split("/")
+    ):
         return None
     for candidate in (name, f"spaces/{name}"):
         path = shipped_folder() / f"{candidate}.json"

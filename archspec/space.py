@@ -1,8 +1,9 @@
 """Search spaces: a spec with choices in it, its decisions, and the plain networks they give.
 
 A decision's key is the path to where its choice stands, once per copy ("stage1.layer2.kernel"), or
-the choice's own name, which shares it. A choice can decide which further choices there are (a depth,
-say), so decisions are discovered by expanding. An assignment maps keys to options as written.
+the choice's own name, which shares it. A choice can decide which further choices there are (a
+depth, say), so decisions are discovered by expanding. An assignment maps keys to options as
+written.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ class Space:
     def _refuse_unused(self, assignment: Mapping[str, Any], unused: set[str]) -> None:
         if unused:
             raise self.program.at.error(
-                f"the assignment settles {listed(sorted(unused), 'and')}, which the network it gives"
-                f" does not have{did_you_mean(min(unused), set(assignment) - unused)}"
+                f"the assignment settles {listed(sorted(unused), 'and')}, which the network it"
+                f" gives does not have{did_you_mean(min(unused), set(assignment) - unused)}"
             )
 
 

@@ -30,8 +30,8 @@ STARTER: dict[str, Any] = {
     },
     "templates": {
         "Stage": {
-            "doc": "Capital is a template: its args are what a call gives. depth blocks, the first halves"
-            " height and width.",
+            "doc": "Capital is a template: its args are what a call gives. Here: depth blocks, of"
+            " which the first halves height and width.",
             "args": {"width": {"type": "integer"}, "depth": 2},
             "body": {
                 "doc": "repeat makes block1, block2...; first is for the first copy only.",
@@ -65,7 +65,7 @@ STARTER: dict[str, Any] = {
 
 
 def starter(name: str, like: str | None = None) -> dict[str, Any]:
-    """A new spec called `name`: the starter, or a copy of `like` that stands alone. Raises SpecError."""
+    """A new spec called `name`: the starter, or `like` made to stand alone. Raises SpecError."""
     head = {"archspec": VERSION, "name": name}
     if like is None:
         return {**head, **STARTER}
@@ -145,5 +145,3 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:
     if "choice" in node:
         result["choice"] = _renamed(node["choice"], names)
     return result
-
-

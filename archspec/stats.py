@@ -108,7 +108,9 @@ def _row(node: Node, field: _Field, batch: int) -> LayerStats:
     )
 
 
-def _fold(rows: Iterable[LayerStats], key: Callable[[LayerStats], str], keeps_output: bool) -> tuple[LayerStats, ...]:
+def _fold(
+    rows: Iterable[LayerStats], key: Callable[[LayerStats], str], keeps_output: bool
+) -> tuple[LayerStats, ...]:
     groups: dict[str, list[LayerStats]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)

@@ -20,7 +20,7 @@ from archspec.ops import FUNCTIONS, OPS
 KINDS = ("op", "body", "residual", "branches", "choice")
 JOINS = ("add", "concat", "mul", "none")
 NOTHING = "none"
-"""The node that is no node, the join that joins nothing, the activation that leaves values alone."""
+"""The node that is no node, the join that joins nothing, the activation that changes nothing."""
 INPUT = "in"
 """The name of a template's only input, and of the network's."""
 
@@ -42,7 +42,7 @@ Evaluate: TypeAlias = Callable[[Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """One value of a spec. `layer` says which part of a node gave it ("node", "row", "first"...)."""
+    """One value of a spec. `layer` says which part of a node gave it ("node", "first"...)."""
 
     raw: Any
     at: At
@@ -163,7 +163,7 @@ def snake_case(word: str) -> str:
 
 
 class Reader:
-    """Reads nodes and values of one document, gathering problems instead of stopping at the first."""
+    """Reads nodes and values of one document, gathering problems as it goes."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -175,7 +175,9 @@ class Reader:
         if isinstance(raw, dict):
             if "choice" in raw:
                 return self._choice(raw, at, layer, key)
-            parts = {name: self.value(v, at / name, layer, _join(key, name)) for name, v in raw.items()}
+            parts = {
+                name: self.value(v, at / name, layer, _join(key, name)) for name, v in raw.items()
+            }
             return _compound(raw, at, layer, list(parts.values()), lambda scope: {
                 name: part.evaluate(scope) for name, part in parts.items()
             })  # fmt: skip
@@ -201,7 +203,9 @@ class Reader:
             self.value(option, at / "choice" / index, layer, key)
             for index, option in enumerate(raw["choice"])
         ]
-        decision = Decision(at, key, raw.get("name"), raw.get("share", "paths"), tuple(raw["choice"]))
+        decision = Decision(
+            at, key, raw.get("name"), raw.get("share", "paths"), tuple(raw["choice"])
+        )
         return Value(
             raw,
             at,
@@ -317,9 +321,13 @@ class Reader:
             )
         return Copies(
             at,
-            repeat=self.value(raw["repeat"], at / "repeat", key="repeat") if "repeat" in raw else None,
+            repeat=self.value(raw["repeat"], at / "repeat", key="repeat")
+            if "repeat" in raw
+            else None,
             rows=rows,
-            computed_rows=self.value(each, at / "each", key="each") if isinstance(each, str) else None,
+            computed_rows=self.value(each, at / "each", key="each")
+            if isinstance(each, str)
+            else None,
             first=self.arguments(raw.get("first", {}), at / "first", "first"),
             last=self.arguments(raw.get("last", {}), at / "last", "last"),
         )

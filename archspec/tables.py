@@ -1,4 +1,4 @@
-"""Tables for people and programs: one table, written for a terminal, as text, JSON, CSV or Markdown."""
+"""One table for people and programs: for a terminal, as text, CSV or Markdown."""
 
 from __future__ import annotations
 

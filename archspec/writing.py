@@ -22,10 +22,10 @@ def written_json(value: Any, indent: int = 0, room: int = WIDEST_LINE) -> str:
     if isinstance(value, list):
         items = [f"{margin}{written_json(item, indent + 2, room)}" for item in value]
         return "[\n" + ",\n".join(items) + "\n" + " " * indent + "]"
-    pairs = [
-        f"{margin}{json.dumps(key, ensure_ascii=False)}: {written_json(item, indent + 2, room - len(key) - 4)}"
-        for key, item in value.items()
-    ]
+    pairs: list[str] = []
+    for key, item in value.items():
+        label = json.dumps(key, ensure_ascii=False)
+        pairs.append(f"{margin}{label}: {written_json(item, indent + 2, room - len(label) - 2)}")
     return "{\n" + ",\n".join(pairs) + "\n" + " " * indent + "}"
 
 

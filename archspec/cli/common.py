@@ -37,9 +37,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         metavar="ARG=VALUE",
         help="another value for one of the spec's args (JSON, or a bare word)",
     )
-    parser.add_argument(
-        "--input", metavar="CxHxW", help="another input shape, such as 3x256x256"
-    )
+    parser.add_argument("--input", metavar="CxHxW", help="another input shape, such as 3x256x256")
     parser.add_argument(
         "--decisions",
         default="first",
@@ -101,8 +99,12 @@ def _input_shape(text: str | None) -> Shape | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 7 for part in parts):
-        raise UsageError(f"--input {text} is no shape; channels x height x width such as 3x256x256 would do")
+    if len(parts) != 3 or not all(
+        part.isascii() and part.isdigit() and len(part) < 7 for part in parts
+    ):
+        raise UsageError(
+            f"--input {text} is no shape; channels x height x width such as 3x256x256 would do"
+        )
     shape = tuple(map(int, parts))
     if 0 in shape:
         raise UsageError(f"--input {text} has an extent of 0; 1 or more would do")

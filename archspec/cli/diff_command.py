@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(
         f"\n{old.name} -> {new.name}: {old.params:,} -> {new.params:,} parameters"
-        f" ({new.params - old.params:+,}), {shown_amount(old.macs)} -> {shown_amount(new.macs)} MACs"
+        f" ({new.params - old.params:+,}),"
+        f" {shown_amount(old.macs)} -> {shown_amount(new.macs)} MACs"
         f" ({signed_amount(new.macs - old.macs)})"
     )
     return 0

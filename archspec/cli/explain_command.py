@@ -1,4 +1,4 @@
-"""Where a node comes from: its template calls, who gave each attribute its value, shapes and cost."""
+"""Where a node comes from: its templates, who gave each attribute its value, its cost."""
 
 from __future__ import annotations
 

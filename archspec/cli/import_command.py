@@ -1,4 +1,4 @@
-"""Read a network from another format and write it as a spec, with the quirks that were preserved."""
+"""Read a network from another format and write it as a spec; say what was preserved."""
 
 from __future__ import annotations
 

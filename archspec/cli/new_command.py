@@ -26,5 +26,8 @@ def run(options: argparse.Namespace) -> int:
             f"{path.stem!r} cannot name a network; letters, digits, '_', '.', '+' and '-' would do"
         )
     write_new_file(path, text)
-    print(f"wrote {path}; archspec stats {path} counts it, archspec plot {path} -o {path.stem}.svg draws it")
+    print(
+        f"wrote {path}; archspec stats {path} counts it,"
+        f" archspec plot {path} -o {path.stem}.svg draws it"
+    )
     return 0

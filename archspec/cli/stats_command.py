@@ -1,4 +1,4 @@
-"""Parameters, MACs, activation memory and receptive fields of one network, or of several compared."""
+"""Parameters, MACs, activation memory and receptive fields of a network, or of several."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def run(options: argparse.Namespace) -> int:
     graphs = [graph_of(name, options) for name in options.specs]
     stats = [graph.stats(options.batch) for graph in graphs]
     if options.format == "json":
-        print_json(
-            [stats_as_json(g, s, options.by) for g, s in zip(graphs, stats, strict=True)]
-        )
+        print_json([stats_as_json(g, s, options.by) for g, s in zip(graphs, stats, strict=True)])
     elif len(graphs) == 1:
         write_table(stats_table(graphs[0], stats[0], options.by), options.format)
     else:

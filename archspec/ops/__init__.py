@@ -9,7 +9,7 @@ from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.regularize import DropPath, Dropout, LayerScale
+from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
 
 OPS: dict[str, type[Op]] = {

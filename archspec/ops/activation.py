@@ -34,7 +34,9 @@ class Act(Op):
 
     function: str = attribute({"enum": list(FUNCTIONS)}, "which function")
     alpha: float | None = attribute(
-        {"anyOf": [NUMBER, {"type": "null"}]}, "slope of leaky_relu, scale of elu; null is the function's own", None
+        {"anyOf": [NUMBER, {"type": "null"}]},
+        "slope of leaky_relu, scale of elu; null is the function's own",
+        None,
     )
     approximate: bool = attribute(BOOLEAN, "gelu by its tanh form", False)
 

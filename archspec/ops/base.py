@@ -99,8 +99,8 @@ class Op:
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         """Scalar operations for one sample outside multiply-accumulates: normalisation 2 per output
-        (scale and shift, as fvcore counts), an activation 1 per output, pooling 1 per input, a merge
-        one per output and further input."""
+        (scale and shift, as fvcore counts), an activation 1 per output, pooling 1 per input, a
+        merge one per output and further input."""
         return 0
 
     def window(self, inputs: Shapes) -> Window:
@@ -140,7 +140,9 @@ BOOLEAN: Schema = {"type": "boolean"}
 NUMBER: Schema = {"type": "number"}
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 EPSILON: Schema = {"type": "number", "exclusiveMinimum": 0}
-PAIR: Schema = {"anyOf": [POSITIVE, {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2}]}
+PAIR: Schema = {
+    "anyOf": [POSITIVE, {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2}]
+}
 _SIDES: Schema = {
     "anyOf": [
         NATURAL,
@@ -153,8 +155,8 @@ PADDING: Schema = {"anyOf": [{"enum": ["half", "same", "valid"]}, *_SIDES["anyOf
 
 PAIR_DOC = "one number or [height, width]"
 PADDING_DOC = (
-    '"half" (kernel // 2 each side), "same" (TensorFlow\'s rule: ceil(extent / stride) outputs, the odd'
-    ' zero after), "valid" (none), one number, [rows, columns] or [top, bottom, left, right]'
+    '"half" (kernel // 2 each side), "same" (TensorFlow\'s rule: ceil(extent / stride) outputs, the'
+    ' odd zero after), "valid" (none), one number, [rows, columns] or [top, bottom, left, right]'
 )
 
 

@@ -43,7 +43,9 @@ class Conv(Op):
     stride: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
     padding: Padding = attribute(PADDING, PADDING_DOC, "half", as_sides)
     dilation: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
-    groups: int = attribute(POSITIVE, "groups of channels convolved apart; in_channels is depthwise", 1)
+    groups: int = attribute(
+        POSITIVE, "groups of channels convolved apart; in_channels is depthwise", 1
+    )
     bias: bool = attribute(BOOLEAN, "add a learnt constant per output channel", False)
     weight_standardization: bool = attribute(
         BOOLEAN,

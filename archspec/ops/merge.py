@@ -58,7 +58,8 @@ class Concat(Op):
     def infer(self, inputs: Shapes) -> Shapes:
         if any(shape[1:] != inputs[0][1:] for shape in inputs):
             raise ShapeError(
-                f"concat joins channels of inputs with one height and width and met {_several(inputs)}"
+                "concat joins channels of inputs with one height and width and met"
+                f" {_several(inputs)}"
             )
         return ((sum(shape[0] for shape in inputs), *inputs[0][1:]),)
 

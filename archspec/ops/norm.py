@@ -32,7 +32,9 @@ class BatchNorm(_Norm):
 
     epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
     momentum: float = attribute(
-        PROBABILITY, "what the running statistics keep per step (MindSpore's sense; PyTorch's is 1 - this)", 0.9
+        PROBABILITY,
+        "what the running statistics keep per step (MindSpore's sense; PyTorch's is 1 - this)",
+        0.9,
     )
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:

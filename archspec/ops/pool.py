@@ -18,7 +18,16 @@ from archspec.ops.base import (
     attribute,
     image,
 )
-from archspec.shapes import Padding, Pair, ShapeError, Shapes, Sides, elements, resolve_padding, window_extent
+from archspec.shapes import (
+    Padding,
+    Pair,
+    ShapeError,
+    Shapes,
+    Sides,
+    elements,
+    resolve_padding,
+    window_extent,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,9 @@ class _Pool(Op):
     def sides(self, inputs: Shapes) -> Sides:
         """Padding as explicit (top, bottom, left, right) for this input."""
         _, *extent = inputs[0]
-        return resolve_padding(self.padding, self.kernel, self.stride, (1, 1), (extent[0], extent[1]))
+        return resolve_padding(
+            self.padding, self.kernel, self.stride, (1, 1), (extent[0], extent[1])
+        )
 
     def infer(self, inputs: Shapes) -> Shapes:
         channels, height, width = image(inputs[0], self.name)
@@ -41,8 +52,8 @@ class _Pool(Op):
         for axis in (0, 1):
             if max(sides[2 * axis : 2 * axis + 2]) >= self.kernel[axis]:
                 raise ShapeError(
-                    f"{self.name} pads by {max(sides)}, so a window of {self.kernel[axis]} could hold"
-                    " padding alone; less padding than the kernel would do"
+                    f"{self.name} pads by {max(sides)}, so a window of {self.kernel[axis]} could"
+                    " hold padding alone; less padding than the kernel would do"
                 )
         extent = window_extent((height, width), self.kernel, self.stride, (1, 1), sides, self.ceil)
         return ((channels, *extent),)
@@ -66,7 +77,9 @@ class AvgPool(_Pool):
     doc = "the mean of each window"
 
     count_padding: bool = attribute(
-        BOOLEAN, "padded zeros count in the mean (PyTorch's default); false: only what the window covers", False
+        BOOLEAN,
+        "padded zeros count in the mean (PyTorch's default); false: only what the window covers",
+        False,
     )
 
 

@@ -1,4 +1,4 @@
-"""Ops that exist for training: noise that inference leaves out, and a learnt damping of branches."""
+"""Ops that exist for training: noise that inference leaves out, and learnt damping."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Dropout(_Drop):
 @dataclass(frozen=True)
 class DropPath(_Drop):
     name = "drop_path"
-    doc = "zero whole samples of a branch in training, arXiv 1603.09382, the rest scaled by 1 / (1 - rate)"
+    doc = "zero whole samples in training, arXiv 1603.09382, the rest scaled by 1 / (1 - rate)"
 
 
 @dataclass(frozen=True)

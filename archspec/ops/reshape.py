@@ -42,7 +42,9 @@ class Split(Op):
     doc = "equal parts of the channels; the results are named name.1, name.2 and so on"
     category = "reshape"
 
-    parts: int = attribute({"type": "integer", "minimum": 2, "maximum": 1024}, "how many equal parts")
+    parts: int = attribute(
+        {"type": "integer", "minimum": 2, "maximum": 1024}, "how many equal parts"
+    )
 
     @property
     def outputs(self) -> int:
@@ -61,7 +63,9 @@ class Slice(Op):
     category = "reshape"
 
     start: int = attribute(NATURAL, "first channel", 0)
-    stop: int | None = attribute({"anyOf": [POSITIVE, {"type": "null"}]}, "channel after the last; null is the end", None)
+    stop: int | None = attribute(
+        {"anyOf": [POSITIVE, {"type": "null"}]}, "channel after the last; null is the end", None
+    )
 
     def infer(self, inputs: Shapes) -> Shapes:
         channels, *extent = inputs[0]
@@ -77,7 +81,9 @@ class Slice(Op):
 @dataclass(frozen=True)
 class ChannelShuffle(Op):
     name = "channel_shuffle"
-    doc = "interleave the groups' channels, arXiv 1707.01083: (groups, n) channels become (n, groups)"
+    doc = (
+        "interleave the groups' channels, arXiv 1707.01083: (groups, n) channels become (n, groups)"
+    )
     category = "reshape"
 
     groups: int = attribute(POSITIVE, "groups of channels to interleave")
@@ -95,7 +101,9 @@ class Upsample(Op):
     category = "reshape"
 
     scale: Pair = attribute(PAIR, PAIR_DOC, 2, as_pair)
-    mode: str = attribute({"enum": ["nearest", "bilinear"]}, "how values between pixels are made", "nearest")
+    mode: str = attribute(
+        {"enum": ["nearest", "bilinear"]}, "how values between pixels are made", "nearest"
+    )
 
     def infer(self, inputs: Shapes) -> Shapes:
         channels, height, width = image(inputs[0], self.name)
@@ -115,7 +123,9 @@ class Pad(Op):
     doc = "a border of one constant value"
     category = "reshape"
 
-    padding: Sides = attribute(SIDES, "one number, [rows, columns] or [top, bottom, left, right]", convert=as_sides)
+    padding: Sides = attribute(
+        SIDES, "one number, [rows, columns] or [top, bottom, left, right]", convert=as_sides
+    )
     value: float = attribute(NUMBER, "the border's value", 0)
 
     def infer(self, inputs: Shapes) -> Shapes:

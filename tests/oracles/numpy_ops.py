@@ -16,6 +16,8 @@ from archspec.ops import activation, conv, linear, merge, norm, pool, regularize
 from archspec.ops.base import Op
 
 Array = np.ndarray
+Inputs = Sequence[np.ndarray]
+Outputs = list[np.ndarray]
 
 
 class Bench:
@@ -45,15 +47,16 @@ def run(op: Op, inputs: Sequence[Array], weights: Mapping[str, Array]) -> tuple[
 
 
 @singledispatch
-def forward(op: Op, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def forward(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
     raise NotImplementedError(f"no numpy reference for {op}")
 
 
 # Windows.
 
 
-def margins(padding: str | tuple[int, ...], kernel: int, stride: int, dilation: int, extent: int,
-            axis: int) -> tuple[int, int]:  # fmt: skip
+def margins(
+    padding: str | tuple[int, ...], kernel: int, stride: int, dilation: int, extent: int, axis: int
+) -> tuple[int, int]:
     """Zeros before and after one axis."""
     span = 1 + dilation * (kernel - 1)
     if padding == "valid":
@@ -66,8 +69,15 @@ def margins(padding: str | tuple[int, ...], kernel: int, stride: int, dilation: 
     return padding[2 * axis], padding[2 * axis + 1]
 
 
-def walk(extent: int, kernel: int, stride: int, dilation: int, before: int, after: int,
-         ceil: bool = False) -> list[range]:  # fmt: skip
+def walk(
+    extent: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    before: int,
+    after: int,
+    ceil: bool = False,
+) -> list[range]:
     """The positions under each window; those outside 0..extent - 1 are padding."""
     span = 1 + dilation * (kernel - 1)
     end = extent + after
@@ -83,8 +93,9 @@ def walk(extent: int, kernel: int, stride: int, dilation: int, before: int, afte
     return windows
 
 
-def axis_windows(op: conv.Conv | pool.MaxPool | pool.AvgPool, image: Array,
-                 axis: int) -> tuple[list[range], int]:  # fmt: skip
+def axis_windows(
+    op: conv.Conv | pool.MaxPool | pool.AvgPool, image: Array, axis: int
+) -> tuple[list[range], int]:
     """The windows along an axis (0 is height), and where the padding after it ends."""
     extent = image.shape[1 + axis]
     kernel, stride = op.kernel[axis], op.stride[axis]
@@ -95,7 +106,7 @@ def axis_windows(op: conv.Conv | pool.MaxPool | pool.AvgPool, image: Array,
 
 
 @forward.register
-def _(op: conv.Conv, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: conv.Conv, inputs: Inputs, bench: Bench) -> Outputs:
     (image,) = inputs
     channels, height, width = image.shape
     if channels % op.groups or op.channels % op.groups:
@@ -130,7 +141,7 @@ def standardized(kernel: Array) -> Array:
 
 
 @forward.register
-def _(op: linear.Dense, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: linear.Dense, inputs: Inputs, bench: Bench) -> Outputs:
     (vector,) = inputs
     (features,) = vector.shape
     weight = bench.take("weight", op.channels, features)
@@ -142,8 +153,9 @@ def _(op: linear.Dense, inputs: Sequence[Array], bench: Bench) -> list[Array]:
     return [output]
 
 
-def pooled(op: pool.MaxPool | pool.AvgPool, image: Array,
-           reduce: Callable[[list[float], int], float]) -> list[Array]:  # fmt: skip
+def pooled(
+    op: pool.MaxPool | pool.AvgPool, image: Array, reduce: Callable[[list[float], int], float]
+) -> list[Array]:
     """`reduce` gets the window's values and how many padded zeros it covers besides.
 
     A ceil window's reach beyond the padding is neither.
@@ -163,12 +175,12 @@ def pooled(op: pool.MaxPool | pool.AvgPool, image: Array,
 
 
 @forward.register
-def _(op: pool.MaxPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: pool.MaxPool, inputs: Inputs, bench: Bench) -> Outputs:
     return pooled(op, inputs[0], lambda values, zeros: max(values))
 
 
 @forward.register
-def _(op: pool.AvgPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: pool.AvgPool, inputs: Inputs, bench: Bench) -> Outputs:
     counted = int(op.count_padding)
     return pooled(
         op, inputs[0], lambda values, zeros: sum(values) / (len(values) + counted * zeros)
@@ -176,12 +188,12 @@ def _(op: pool.AvgPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
 
 
 @forward.register
-def _(op: pool.GlobalAvgPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: pool.GlobalAvgPool, inputs: Inputs, bench: Bench) -> Outputs:
     return [np.array([[[channel.mean()]] for channel in inputs[0]])]
 
 
 @forward.register
-def _(op: pool.GlobalMaxPool, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: pool.GlobalMaxPool, inputs: Inputs, bench: Bench) -> Outputs:
     return [np.array([[[channel.max()]] for channel in inputs[0]])]
 
 
@@ -199,7 +211,7 @@ def scaled(op: Op, normal: Array, bench: Bench) -> list[Array]:
 
 
 @forward.register
-def _(op: norm.BatchNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: norm.BatchNorm, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     mean = per_channel(bench.take("moving_mean", x.shape[0]), x)
     variance = per_channel(bench.take("moving_variance", x.shape[0]), x)
@@ -207,7 +219,7 @@ def _(op: norm.BatchNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
 
 
 @forward.register
-def _(op: norm.LayerNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: norm.LayerNorm, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     normal = np.zeros_like(x)
     for position in np.ndindex(x.shape[1:]):
@@ -218,7 +230,7 @@ def _(op: norm.LayerNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
 
 
 @forward.register
-def _(op: norm.GroupNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: norm.GroupNorm, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     groups = np.split(x, op.groups)
     normal = [(one - one.mean()) / np.sqrt(one.var() + op.epsilon) for one in groups]
@@ -226,13 +238,13 @@ def _(op: norm.GroupNorm, inputs: Sequence[Array], bench: Bench) -> list[Array]:
 
 
 @forward.register
-def _(op: regularize.LayerScale, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: regularize.LayerScale, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     return [x * per_channel(bench.take("gamma", x.shape[0]), x)]
 
 
 @forward.register
-def _(op: activation.Softmax, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: activation.Softmax, inputs: Inputs, bench: Bench) -> Outputs:
     powers = np.exp(inputs[0])
     return [powers / powers.sum(axis=0)]
 
@@ -269,7 +281,7 @@ ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 
 @forward.register
-def _(op: activation.Act, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: activation.Act, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     if op.function == "prelu":
         return [np.where(x > 0, x, x * per_channel(bench.take("slope", x.shape[0]), x))]
@@ -282,51 +294,51 @@ def _(op: activation.Act, inputs: Sequence[Array], bench: Bench) -> list[Array]:
 
 
 @forward.register
-def _(op: merge.Add, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: merge.Add, inputs: Inputs, bench: Bench) -> Outputs:
     return [np.sum(np.stack(inputs), axis=0)]
 
 
 @forward.register
-def _(op: merge.Mul, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: merge.Mul, inputs: Inputs, bench: Bench) -> Outputs:
     return [math.prod(inputs, start=np.float64(1))]
 
 
 @forward.register
-def _(op: merge.Concat, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: merge.Concat, inputs: Inputs, bench: Bench) -> Outputs:
     return [np.array([channel for x in inputs for channel in x])]
 
 
 @forward.register(regularize.Dropout)
 @forward.register(regularize.DropPath)
 @forward.register(reshape.Identity)
-def _(op: Op, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
     return [inputs[0]]
 
 
 @forward.register
-def _(op: reshape.Flatten, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: reshape.Flatten, inputs: Inputs, bench: Bench) -> Outputs:
     return [np.array(list(inputs[0].flat))]
 
 
 @forward.register
-def _(op: reshape.Split, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: reshape.Split, inputs: Inputs, bench: Bench) -> Outputs:
     return np.split(inputs[0], op.parts)
 
 
 @forward.register
-def _(op: reshape.Slice, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: reshape.Slice, inputs: Inputs, bench: Bench) -> Outputs:
     return [inputs[0][op.start : op.stop]]
 
 
 @forward.register
-def _(op: reshape.ChannelShuffle, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: reshape.ChannelShuffle, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     size = len(x) // op.groups
     return [np.array([x[group * size + i] for i in range(size) for group in range(op.groups)])]
 
 
 @forward.register
-def _(op: reshape.Upsample, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: reshape.Upsample, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     if op.mode == "nearest":
         return [x.repeat(op.scale[0], axis=1).repeat(op.scale[1], axis=2)]
@@ -347,7 +359,7 @@ def interpolated(x: Array, scale: int, axis: int) -> Array:
 
 
 @forward.register
-def _(op: reshape.Pad, inputs: Sequence[Array], bench: Bench) -> list[Array]:
+def _(op: reshape.Pad, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     top, bottom, left, right = op.padding
     channels, height, width = x.shape

@@ -19,6 +19,8 @@ from archspec.ops import activation, conv, linear, merge, norm, pool, regularize
 from archspec.ops.base import Op
 
 Shape = tuple[int, ...]
+Shapes = Sequence[Shape]
+Names = list[str]
 OPSET, IR = 21, 10
 
 
@@ -50,7 +52,7 @@ class Net:
         return self.one("Reshape", weight, self.integers(-1, *[1] * (len(shape) - 1)))
 
 
-def model(op: Op, shapes: Sequence[Shape], weights: Mapping[str, Shape]) -> onnx.ModelProto:
+def model(op: Op, shapes: Shapes, weights: Mapping[str, Shape]) -> onnx.ModelProto:
     """A model of one op for one sample, with inputs x0, x1... and its weights by their names."""
     net = Net()
     names = [f"x{i}" for i in range(len(shapes))]
@@ -82,8 +84,9 @@ def inferred(proto: onnx.ModelProto) -> tuple[Shape, ...]:
     return tuple(tuple(dim.dim_value for dim in one)[1:] for one in dims)
 
 
-def run(proto: onnx.ModelProto, inputs: Sequence[np.ndarray],
-        weights: Mapping[str, np.ndarray]) -> list[np.ndarray]:  # fmt: skip
+def run(
+    proto: onnx.ModelProto, inputs: Sequence[np.ndarray], weights: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
     """onnxruntime's outputs for one sample."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -97,7 +100,7 @@ def run(proto: onnx.ModelProto, inputs: Sequence[np.ndarray],
 
 
 @singledispatch
-def emit(op: Op, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def emit(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
     """Add the op's nodes and name its outputs; weights are met by their names."""
     raise NotImplementedError(f"no ONNX form of {op}")
 
@@ -116,7 +119,7 @@ def padding_attributes(op: conv.Conv | pool.MaxPool | pool.AvgPool) -> dict[str,
 
 
 @emit.register
-def _(op: conv.Conv, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: conv.Conv, net: Net, inputs: Names, shapes: Shapes) -> Names:
     weight = standardized(net) if op.weight_standardization else "weight"
     attributes = {
         "kernel_shape": op.kernel,
@@ -141,18 +144,18 @@ def standardized(net: Net) -> str:
 
 
 @emit.register
-def _(op: linear.Dense, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: linear.Dense, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Gemm", *inputs, "weight", *["bias"] * op.bias, transB=1)]
 
 
 @emit.register
-def _(op: norm.BatchNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: norm.BatchNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     return [net.one("BatchNormalization", *inputs, *weights, epsilon=op.epsilon)]
 
 
 @emit.register
-def _(op: norm.LayerNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: norm.LayerNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
     (x,) = inputs
     if len(shapes[0]) == 1:
         return [net.one("LayerNormalization", x, "gamma", "beta", epsilon=op.epsilon)]
@@ -162,7 +165,7 @@ def _(op: norm.LayerNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shap
 
 
 @emit.register
-def _(op: norm.GroupNorm, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: norm.GroupNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
     attributes = {"num_groups": op.groups, "epsilon": op.epsilon}
     return [net.one("GroupNormalization", *inputs, "gamma", "beta", **attributes)]
 
@@ -177,7 +180,7 @@ PLAIN = {
 
 
 @emit.register
-def _(op: activation.Act, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: activation.Act, net: Net, inputs: Names, shapes: Shapes) -> Names:
     (x,) = inputs
     alpha = {} if op.alpha is None else {"alpha": op.alpha}
     match op.function:
@@ -201,18 +204,17 @@ def _(op: activation.Act, net: Net, inputs: Sequence[str], shapes: Sequence[Shap
 
 
 @emit.register
-def _(op: activation.Softmax, net: Net, inputs: Sequence[str],
-      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+def _(op: activation.Softmax, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Softmax", *inputs, axis=1)]
 
 
 @emit.register
-def _(op: pool.MaxPool, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: pool.MaxPool, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("MaxPool", *inputs, **pool_attributes(op))]
 
 
 @emit.register
-def _(op: pool.AvgPool, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: pool.AvgPool, net: Net, inputs: Names, shapes: Shapes) -> Names:
     counted = int(op.count_padding)
     return [net.one("AveragePool", *inputs, count_include_pad=counted, **pool_attributes(op))]
 
@@ -227,42 +229,38 @@ def pool_attributes(op: pool.MaxPool | pool.AvgPool) -> dict[str, Any]:
 
 
 @emit.register
-def _(op: pool.GlobalAvgPool, net: Net, inputs: Sequence[str],
-      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+def _(op: pool.GlobalAvgPool, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("GlobalAveragePool", *inputs)]
 
 
 @emit.register
-def _(op: pool.GlobalMaxPool, net: Net, inputs: Sequence[str],
-      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+def _(op: pool.GlobalMaxPool, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("GlobalMaxPool", *inputs)]
 
 
 @emit.register
-def _(op: regularize.Dropout, net: Net, inputs: Sequence[str],
-      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+def _(op: regularize.Dropout, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Dropout", *inputs, net.constant(op.rate, np.float32))]
 
 
 @emit.register(regularize.DropPath)
 @emit.register(reshape.Identity)
-def _(op: Op, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Identity", *inputs)]
 
 
 @emit.register
-def _(op: regularize.LayerScale, net: Net, inputs: Sequence[str],
-      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+def _(op: regularize.LayerScale, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Mul", *inputs, net.per_channel("gamma", shapes[0]))]
 
 
 @emit.register
-def _(op: merge.Add, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: merge.Add, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Sum", *inputs)]
 
 
 @emit.register
-def _(op: merge.Mul, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: merge.Mul, net: Net, inputs: Names, shapes: Shapes) -> Names:
     product, *rest = inputs
     for factor in rest:
         product = net.one("Mul", product, factor)
@@ -270,30 +268,29 @@ def _(op: merge.Mul, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -
 
 
 @emit.register
-def _(op: merge.Concat, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: merge.Concat, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Concat", *inputs, axis=1)]
 
 
 @emit.register
-def _(op: reshape.Flatten, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: reshape.Flatten, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Flatten", *inputs, axis=1)]
 
 
 @emit.register
-def _(op: reshape.Split, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: reshape.Split, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return net.several("Split", *inputs, outputs=op.parts, num_outputs=op.parts, axis=1)
 
 
 @emit.register
-def _(op: reshape.Slice, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: reshape.Slice, net: Net, inputs: Names, shapes: Shapes) -> Names:
     stop = np.iinfo(np.int64).max if op.stop is None else op.stop
     bounds = map(net.integers, (op.start, stop, 1))  # starts, ends, axes
     return [net.one("Slice", *inputs, *bounds)]
 
 
 @emit.register
-def _(op: reshape.ChannelShuffle, net: Net, inputs: Sequence[str],
-      shapes: Sequence[Shape]) -> list[str]:  # fmt: skip
+def _(op: reshape.ChannelShuffle, net: Net, inputs: Names, shapes: Shapes) -> Names:
     _, height, width = shapes[0]
     apart = net.one("Reshape", *inputs, net.integers(0, op.groups, -1, height, width))
     swapped = net.one("Transpose", apart, perm=[0, 2, 1, 3, 4])
@@ -301,7 +298,7 @@ def _(op: reshape.ChannelShuffle, net: Net, inputs: Sequence[str],
 
 
 @emit.register
-def _(op: reshape.Upsample, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: reshape.Upsample, net: Net, inputs: Names, shapes: Shapes) -> Names:
     scales = net.constant([1, 1, *op.scale], np.float32)
     attributes = {
         "mode": {"nearest": "nearest", "bilinear": "linear"}[op.mode],
@@ -311,7 +308,7 @@ def _(op: reshape.Upsample, net: Net, inputs: Sequence[str], shapes: Sequence[Sh
 
 
 @emit.register
-def _(op: reshape.Pad, net: Net, inputs: Sequence[str], shapes: Sequence[Shape]) -> list[str]:
+def _(op: reshape.Pad, net: Net, inputs: Names, shapes: Shapes) -> Names:
     top, bottom, left, right = op.padding
     pads = net.integers(0, 0, top, left, 0, 0, bottom, right)
     return [net.one("Pad", *inputs, pads, net.constant(op.value, np.float32))]
