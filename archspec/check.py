@@ -6,6 +6,7 @@ schema that the object's kind key calls for, and lets jsonschema judge it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from jsonschema.validators import extend
 
 from archspec import schema
 from archspec.document import At, Document
-from archspec.errors import Problem, did_you_mean, listed
+from archspec.errors import Problem, did_you_mean, first_problems, listed
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.syntax import KINDS, NOTHING, Parameter, is_op
 
@@ -57,14 +58,17 @@ def check_document(document: Document) -> list[Problem]:
                 " `archspec new NAME` writes one to start from"
             )
         ]
-    problems = list(_check(_shallow_document(kind), at, data, f"a {kind}"))
+    return first_problems(_check_whole(kind, at, data))
+
+
+def _check_whole(kind: str, at: At, data: dict[str, Any]) -> Iterator[Problem]:
+    yield from _check(_shallow_document(kind), at, data, f"a {kind}")
     if isinstance(data.get("templates"), dict):
         for name, template in data["templates"].items():
             if isinstance(template, dict) and "body" in template:
-                problems += _check_node(template["body"], at / "templates" / name / "body")
-    if "body" in data and kind == "spec":
-        problems += _check_node(data["body"], at / "body")
-    return problems
+                yield from _check_node(template["body"], at / "templates" / name / "body")
+    if kind == "spec":
+        yield from _check_node(data["body"], at / "body")
 
 
 def check_object(fragment: Mapping[str, Any], at: At, what: str) -> list[Problem]:
@@ -82,8 +86,6 @@ def check_attributes(op: type[Op], attributes: Mapping[str, Any]) -> dict[str, s
 
 def check_argument(parameter: Parameter, value: Any) -> str | None:
     """What is wrong with an evaluated argument of a template or a spec, as a sentence, or None."""
-    if not parameter.schema:
-        return None
     # Values repeat a thousandfold between related networks, so what passed once passes.
     key = (parameter.schema_key, frozen(value))
     if key in _passed:
@@ -106,10 +108,15 @@ def frozen(value: Any) -> Any:
     if kind is int or kind is str:
         return value
     if kind is dict:
-        return tuple([(name, frozen(item)) for name, item in value.items()])
+        parts: list[Any] = []
+        for name, item in value.items():
+            parts.append(name)
+            kind = type(item)
+            parts.append(item if kind is int or kind is str else frozen(item))
+        return tuple(parts)
     if kind is list:
-        return ("list", *[frozen(item) for item in value])
-    return (kind.__name__, value)
+        return (list, *map(frozen, value))
+    return (kind, value)
 
 
 def shown(value: Any) -> str:
@@ -252,6 +259,10 @@ def _check_word(word: str, at: At, known: Iterable[str]) -> Iterator[Problem]:
 
 
 def _check(validator: Any, at: At, value: Any, what: str) -> Iterator[Problem]:
+    if isinstance(value, dict) and "required" not in validator.schema:
+        value = _not_yet_passed(validator, value)
+        if not value:
+            return
     for error in validator.iter_errors(value):
         place = at
         for step in error.absolute_path:
@@ -266,6 +277,43 @@ def _check(validator: Any, at: At, value: Any, what: str) -> Iterator[Problem]:
             )
         else:
             yield place.problem(_sentence(error, name, place is at))
+
+
+def _not_yet_passed(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
+    """The properties that jsonschema has not passed before: a spec of ten thousand nodes says the
+    same few things ten thousand times, and judging each anew would take most of the time."""
+    result: dict[str, Any] = {}
+    properties = validator.schema["properties"]
+    for key, item in value.items():
+        fragment = properties.get(key)
+        if fragment is None or isinstance(item, (dict, list)):
+            result[key] = item
+            continue
+        if isinstance(item, str) and _is_accepted_text(fragment, item):
+            continue
+        known = (id(fragment), frozen(item))
+        if known in _passed_literals:
+            continue
+        if validator.evolve(schema=fragment).is_valid(item):
+            if len(_passed_literals) >= _MOST_REMEMBERED:
+                _passed_literals.clear()
+            _passed_literals.add(known)
+        else:
+            result[key] = item
+    return result
+
+
+_passed_literals: set[tuple[int, Any]] = set()
+"""By the identity of the fragment: fragments live as long as the validators, which are cached."""
+
+
+def _is_accepted_text(fragment: Mapping[str, Any], text: str) -> bool:
+    """Whether a fragment for plain text takes this text: names and notes differ on every node."""
+    if fragment.get("type") != "string":
+        return any(option is schema.TEXT for option in fragment.get("anyOf", ()))
+    return len(text) <= fragment.get("maxLength", len(text)) and (
+        "pattern" not in fragment or re.search(fragment["pattern"], text) is not None
+    )
 
 
 def _by_property(validator: Any, value: Mapping[str, Any], what: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """JSON text that remembers where each value stands, so that an error can point at it.
 
-Parsing is the standard library's, made strict (no duplicate keys, NaN or infinities, bounded size,
-depth and numbers). Positions cost a second reading and are only looked up once something is wrong.
+Parsing is the standard library's, made strict (no duplicate keys, NaN, infinities or half characters,
+bounded size, depth and numbers). A position is looked up only once something is wrong: by reading
+the text again up to there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -19,8 +19,8 @@ from archspec.errors import Problem, SpecError
 
 Pointer: TypeAlias = "tuple[str | int, ...]"
 
-LARGEST_FILE = 64 * 2**20
-DEEPEST_NESTING = 200
+LARGEST_FILE = 16 * 2**20
+DEEPEST_NESTING = 100
 LARGEST_INTEGER = 2**53
 
 
@@ -55,15 +55,9 @@ class Document:
     text: str = field(repr=False)
     data: Any = field(repr=False)
 
-    @cached_property
-    def _offsets(self) -> dict[Pointer, int]:
-        return _value_offsets(self.text)
-
     def where(self, pointer: Pointer) -> str:
         """file:line:col of the value at the pointer, or of its nearest ancestor that is there."""
-        while pointer not in self._offsets and pointer:
-            pointer = pointer[:-1]
-        line, column = _line_column(self.text, self._offsets.get(pointer, 0))
+        line, column = _line_column(self.text, _value_offset(self.text, pointer))
         return f"{self.shown}:{line}:{column}"
 
 
@@ -84,13 +78,15 @@ def parse_document(
         raise SpecError(Problem(message, f"{name}:{line}:{column}")) from None
 
     too_deep = f"values are nested too deeply; at most {DEEPEST_NESTING} levels would do"
+    # A hook costs ten times what a number does, so only text with long ones in it gets the hooks.
+    has_long_numbers = _LONG_NUMBER.search(text) is not None
     try:
         data = json.loads(
             text,
             object_pairs_hook=_unique_keys,
             parse_constant=_no_constant,
-            parse_int=_bounded_int,
-            parse_float=_finite_float,
+            parse_int=_bounded_int if has_long_numbers else None,
+            parse_float=_finite_float if has_long_numbers else None,
         )
     except json.JSONDecodeError as error:
         refuse(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.pos)
@@ -100,6 +96,13 @@ def parse_document(
         refuse(too_deep)
     if _depth(data) > DEEPEST_NESTING:
         refuse(too_deep)
+    if _SURROGATE.search(text):
+        for escape in _ESCAPE.finditer(text):
+            if escape.group(1):
+                refuse(
+                    f"{escape.group()} is half a character; both halves of a pair would do",
+                    escape.start(),
+                )
     return Document(Path(path), name, text, data)
 
 
@@ -199,67 +202,60 @@ def _depth(data: Any) -> int:
     return depth
 
 
-_TOKEN = re.compile(
-    r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|-?[0-9][-+.eE0-9]*|true|false|null|-?Infinity|NaN', re.DOTALL
+_LONG_NUMBER = re.compile(r"[0-9]{16}|[0-9][eE]\+?[0-9]{3}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def _offset_of(text: str, refused: _Refused) -> int:
     """Where the refused token stands: for a duplicate key, its second place in one object."""
-    open_keys: list[set[str] | None] = []
-    tokens = list(_TOKEN.finditer(text))
-    for index, match in enumerate(tokens):
-        token = match.group()
-        if token in "{[":
-            open_keys.append(set() if token == "{" else None)
-        elif token in "}]":
-            if open_keys:
-                open_keys.pop()
-        elif not refused.duplicate:
-            if token == refused.token:
+    if not refused.duplicate:
+        token = re.compile(rf"{_STRING}|(?<![-+.\w])({re.escape(refused.token)})(?![-+.\w])")
+        return next((match.start(1) for match in token.finditer(text) if match.group(1)), 0)
+    open_keys: list[set[str]] = []
+    for match in re.finditer(rf"({_STRING})\s*:|{_STRING}|[{{}}]", text):
+        if match.group() == "{":
+            open_keys.append(set())
+        elif match.group() == "}":
+            open_keys.pop()
+        elif match.group(1):
+            key = json.loads(match.group(1))
+            if key == refused.token and key in open_keys[-1]:
                 return match.start()
-        elif index + 1 < len(tokens) and tokens[index + 1].group() == ":":
-            keys = open_keys[-1] if open_keys else None
-            key = json.loads(token)
-            if keys is not None and key == refused.token and key in keys:
-                return match.start()
-            if keys is not None:
-                keys.add(key)
+            open_keys[-1].add(key)
     return 0
 
 
-def _value_offsets(text: str) -> dict[Pointer, int]:
-    """Offset of every value of valid JSON text, by pointer."""
-    offsets: dict[Pointer, int] = {}
-    pointer: list[str | int] = []
-    in_object: list[bool] = []
-    expects_key = False
-    key = ""
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token in "}]":
-            in_object.pop()
-            if pointer:
-                pointer.pop()
-            expects_key = False
-            continue
-        if token == ",":
-            if in_object[-1]:
-                expects_key = True
-            else:
-                last = pointer.pop()
-                pointer.append(int(last) + 1)
-            continue
-        if token == ":":
-            pointer[-1] = key
-            continue
-        if expects_key:
-            key = json.loads(token)
-            expects_key = False
-            continue
-        offsets.setdefault(tuple(pointer), match.start())
-        if token in "{[":
-            in_object.append(token == "{")
-            pointer.append("" if token == "{" else 0)
-            expects_key = token == "{"
-    return offsets
+def _value_offset(text: str, pointer: Pointer) -> int:
+    """Offset, in valid JSON text, of the value at the pointer or of its nearest ancestor there."""
+    read = json.JSONDecoder().raw_decode
+
+    def skip(offset: int) -> int:
+        match = _SPACE.match(text, offset)
+        return offset if match is None else match.end()
+
+    value = skip(0)
+    for step in pointer:
+        if text[value] != ("{" if isinstance(step, str) else "["):
+            return value
+        offset, index = skip(value + 1), 0
+        while text[offset] not in "}]":
+            key: Any = index
+            if isinstance(step, str):
+                key, offset = read(text, offset)
+                offset = skip(skip(offset) + 1)
+            if key == step:
+                break
+            offset = skip(read(text, offset)[1])
+            if text[offset] == ",":
+                offset = skip(offset + 1)
+            index += 1
+        else:
+            return value
+        value = offset
+    return value

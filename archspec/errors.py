@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,20 @@ class SpecError(Exception):
         return SpecError(
             replace(problem, stack=(*problem.stack, call)) for problem in self.problems
         )
+
+
+MOST_PROBLEMS = 50
+"""Said at once; whoever has more has one mistake many times."""
+
+
+def first_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """The first problems, and a word that there are more where there are."""
+    found = list(islice(problems, MOST_PROBLEMS + 1))
+    if len(found) > MOST_PROBLEMS:
+        found[-1] = replace(
+            found[-1], message=f"{found[-1].message} (the first {len(found)} problems; there may be more)"
+        )
+    return found
 
 
 class UsageError(Exception):

@@ -18,6 +18,7 @@ from archspec.document import At
 from archspec.errors import Problem, SpecError, did_you_mean, listed
 from archspec.graph import INPUT, RESULT, Graph, TemplateCall
 from archspec.library import Definition, Library
+from archspec.names import INDEX, INPUT_NAMES
 from archspec.node import Layer, Node, Tensor
 from archspec.ops import OPS
 from archspec.program import Program
@@ -39,9 +40,16 @@ from archspec.syntax import (
 )
 
 MOST_NODES = 100_000
-MOST_STEPS = 400_000
+MOST_STEPS = 150_000
 """Nodes visited while expanding, those that turn out to be nothing included."""
+STEPS_OF_A_CALL = 10
+"""What expanding a template anew counts, beside the nodes of its body: about what it costs."""
 DEEPEST_CALLS = 50
+MOST_FRAGMENTS = 20_000
+"""Kept for the next time; a search through a space would fill the memory without a bound."""
+
+IMPLICIT_NAMES = frozenset(INPUT_NAMES)
+"""Names in scope that are no arguments."""
 
 Decide: TypeAlias = Callable[[str, Decision], int]
 """Settles a choice: given its key and what was written, the index of the option taken."""
@@ -72,7 +80,7 @@ class Item(NamedTuple):
     origin: Origin
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Fragment:
     """An expanded template call, wherever it stands."""
 
@@ -274,11 +282,10 @@ class _Body:
         self.taken.add(path)
 
     @contextmanager
-    def scope(self, name: str | None) -> Iterator[None]:
-        """Names inside stand under `name`; None leaves them where they are."""
+    def scope(self, name: str) -> Iterator[None]:
+        """Names inside stand under `name`."""
         outer = self.prefix
-        if name is not None:
-            self.prefix = f"{name}."
+        self.prefix = f"{name}."
         try:
             yield
         finally:
@@ -371,16 +378,17 @@ class _Expansion:
         for name, parameter in parameters.items():
             if name in arguments:
                 value = arguments[name]
-                place = given[name].at if name in given else parameter.at
             elif parameter.default is not None:
                 value = parameter.default.evaluate(body)
-                place = parameter.default.at
             else:
                 problems.append(at.problem(f"{what} lacks its argument {name!r}"))
                 continue
-            message = check_argument(parameter, value)
-            if message is not None:
-                problems.append(place.problem(message))
+            if parameter.schema:
+                message = check_argument(parameter, value)
+                if message is not None:
+                    source = given.get(name) if name in arguments else parameter.default
+                    place = parameter.at if source is None else source.at
+                    problems.append(place.problem(message))
             body.names[name] = value
         if problems:
             raise SpecError(problems)
@@ -389,9 +397,7 @@ class _Expansion:
         self, body: _Body, name: str, node: syntax.Node, outputs: Mapping[str, str], at: At
     ) -> Fragment:
         """Expand the body and look up its outputs."""
-        arguments = dict(body.names)
-        for implicit in ("in_channels", "in_height", "in_width"):
-            arguments.pop(implicit, None)
+        arguments = {name: v for name, v in body.names.items() if name not in IMPLICIT_NAMES}
         result = self.node(body, node, Ref(-1) if len(body.inputs) == 1 else None)
         refs: list[Ref] = []
         for key, target in outputs.items():
@@ -440,7 +446,7 @@ class _Expansion:
         copies = node.copies
         assert copies is not None
         results = _Results(inputs or ())
-        outer_index = body.names.get("index")
+        outer_index = body.names.get(INDEX)
         for index, row in enumerate(rows):
             if index > 0:
                 inputs = self._next_inputs(body, node, results)
@@ -449,12 +455,12 @@ class _Expansion:
                 arguments.update(copies.first)
             if index == len(rows) - 1:
                 arguments.update(copies.last)
-            body.names["index"] = index
+            body.names[INDEX] = index
             name = body.copy_name(path, index + 1, node)
             results = self._copy(body, node, name, inputs, arguments, index)
-        body.names.pop("index", None)
+        body.names.pop(INDEX, None)
         if outer_index is not None:
-            body.names["index"] = outer_index
+            body.names[INDEX] = outer_index
         if node.name is not None:
             body.results[path] = results
         return _single(results)
@@ -519,10 +525,12 @@ class _Expansion:
         elif isinstance(node, Call):
             results = self._call(body, node, path, inputs, arguments, index)
         else:
-            scope = path if node.name is not None or node.copies is not None else None
             ref = self._inputs(node, inputs)[0]
-            with body.scope(scope):
+            if node.name is None and node.copies is None:
                 results = self._structure(body, node, path, ref)
+            else:
+                with body.scope(path):
+                    results = self._structure(body, node, path, ref)
         body.results[path] = results
         return results
 
@@ -570,21 +578,28 @@ class _Expansion:
         streams: list[Ref] = []
         problems: list[Problem] = []
         for name, child in paths:
-            scope = None
-            if name is not None and not (isinstance(child, syntax.Sequence) and not child.nodes):
-                scope = body.ordinal(body.prefix + name)
             try:
-                with body.scope(scope):
-                    result = self.node(body, child, ref)
-                if result is None:
-                    raise child.at.error("this path ends in several results; one would do")
-                streams.append(result)
-                body.results[body.prefix + name if name else ""] = _Results((result,))
+                streams.append(self._path_of(body, name, child, ref))
             except SpecError as error:
                 problems += error.problems
         if problems:
             raise SpecError(problems)
         return tuple(streams)
+
+    def _path_of(self, body: _Body, name: str | None, child: syntax.Node, ref: Ref) -> Ref:
+        """Expand one path, in a scope of its own where it has a name and holds anything."""
+        if name is None:
+            return self._end_of_path(child, self.node(body, child, ref))
+        scope = body.ordinal(body.prefix + name)
+        with body.scope(scope):
+            result = self._end_of_path(child, self.node(body, child, ref))
+        body.results[scope] = _Results((result,))
+        return result
+
+    def _end_of_path(self, child: syntax.Node, result: Ref | None) -> Ref:
+        if result is None:
+            raise child.at.error("this path ends in several results; one would do")
+        return result
 
     def _join_kind(self, body: _Body, join: Value) -> str:
         kind = join.evaluate(body)
@@ -617,8 +632,11 @@ class _Expansion:
             assert target is not None, "the names stage let an unknown template pass"
         defaults = self._defaults.get(target)
         values = {**defaults, **written} if defaults else written
-        arguments = {name: value.evaluate(body) for name, value in values.items()}
-        if isinstance(target, Definition):
+        arguments = {
+            name: value.raw if value.is_constant else value.evaluate(body)
+            for name, value in values.items()
+        }
+        if not node.is_op:
             return self._place_template(body, node, path, target, values, arguments, inputs, index)
         refs = self._inputs(node, inputs)
         if target == "act" and arguments.get("function") == NOTHING:
@@ -666,9 +684,12 @@ class _Expansion:
         if fragment is None:
             fragment = self._expand_call(body, node, path, definition, values, arguments, shapes)
             if not definition.has_choice:
+                if len(self._fragments) >= MOST_FRAGMENTS:
+                    self._fragments.clear()
                 self._fragments[key] = fragment
         item = Item(path, fragment, refs, Origin(node, values, index))
-        ref = self._append(body, node, item, fragment.nodes)
+        # a call that leaves no node counts too, or doubling it often would never end
+        ref = self._append(body, node, item, max(fragment.nodes, 1))
         return _Results(
             tuple(Ref(ref.item, k) for k in range(len(fragment.outputs))), fragment.output_names
         )
@@ -700,6 +721,7 @@ class _Expansion:
         ]
         if missing:
             raise node.at.error(f"{node.target} lacks its argument {listed(missing, 'and')}")
+        self._steps += STEPS_OF_A_CALL
         if len(self._path) >= DEEPEST_CALLS:
             raise node.at.error(f"templates call each other deeper than {DEEPEST_CALLS} levels")
         self._path.append(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.document import At
-from archspec.errors import Problem, SpecError, did_you_mean
+from archspec.errors import Problem, SpecError, did_you_mean, first_problems
 from archspec.expressions import CONSTANTS
 from archspec.library import Definition, Library
 from archspec.ops import OPS
@@ -35,18 +35,27 @@ def check_names(
     at: At,
 ) -> list[Problem]:
     """Problems with names anywhere in a spec, in its own templates and in those it reaches."""
-    problems = list(_check_scope(body, parameters, INPUT_NAMES, library))
+    return first_problems(_check_everything(body, parameters, defaults, library, at))
+
+
+def _check_everything(
+    body: Node,
+    parameters: Mapping[str, Parameter],
+    defaults: Mapping[str, Arguments],
+    library: Library,
+    at: At,
+) -> Iterator[Problem]:
+    yield from _check_scope(body, parameters, INPUT_NAMES, library)
     for target, arguments in defaults.items():
-        problems += _check_default(target, arguments, parameters, library, at / "defaults")
+        yield from _check_default(target, arguments, parameters, library, at / "defaults")
     reached, wrong = _reachable(body, library)
-    problems += wrong
+    yield from wrong
     for definition in reached:
         template = definition.template
         names = INPUT_NAMES if template.inputs == (INPUT,) else ()
-        problems += _check_scope(template.body, template.parameters, names, definition.library)
+        yield from _check_scope(template.body, template.parameters, names, definition.library)
     if not wrong:
-        problems += _recursion(reached)
-    return problems
+        yield from _recursion(reached)
 
 
 def _reachable(body: Node, library: Library) -> tuple[list[Definition], list[Problem]]:

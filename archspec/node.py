@@ -57,7 +57,10 @@ class Node:
         self.layer = layer
         self.inputs = inputs
         self.origin = origin
-        self.results = tuple([Tensor(name, k) for k in range(len(layer.output_shapes))])
+        count = len(layer.output_shapes)
+        self.results = (
+            (Tensor(name),) if count == 1 else tuple(Tensor(name, k) for k in range(count))
+        )
 
     @property
     def op(self) -> Op:

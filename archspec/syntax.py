@@ -91,7 +91,7 @@ class Call(Modifiers):
     target: str
     arguments: Arguments
 
-    @property
+    @cached_property
     def is_op(self) -> bool:
         return is_op(self.target)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ OK, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is its exit code: 0, 1 for bad input, 2 for bad usage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # An expansion makes many values and no rubbish: collecting often only costs, a third of the
+    # time at 100,000 nodes.
+    gc.set_threshold(100_000, 50, 1000)
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import BOOLEAN, NUMBER, Op, Weight, Window, attribute
+from archspec.ops.base import BOOLEAN, NUMBER, Op, Weight, attribute
 from archspec.shapes import Shapes, elements
 
 FUNCTIONS = {
@@ -66,6 +66,3 @@ class Softmax(Op):
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0])
-
-    def window(self, inputs: Shapes) -> Window:
-        return Window(everything=len(inputs[0]) == 1)

@@ -104,7 +104,7 @@ class Op:
         return 0
 
     def window(self, inputs: Shapes) -> Window:
-        """How one output element sees the input."""
+        """How one output element sees the input, as to height and width."""
         return Window()
 
     def written_attributes(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from archspec.ops.base import (
 from archspec.shapes import (
     Padding,
     Pair,
+    ShapeError,
     Shapes,
     Sides,
     effective_kernel,
@@ -65,6 +66,11 @@ class Conv(Op):
         channels, height, width = image(inputs[0], "conv")
         divides(self.groups, channels, "the number of input channels")
         divides(self.groups, self.channels, "the number of output channels")
+        if self.weight_standardization and self.kernel == (1, 1) and channels == self.groups:
+            raise ShapeError(
+                "weight_standardization needs filters of at least 2 weights and met 1x1x1; a larger"
+                " kernel or fewer groups would do"
+            )
         extent = window_extent(
             (height, width), self.kernel, self.stride, self.dilation, self.sides(inputs)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import BOOLEAN, POSITIVE, Op, Weight, Window, attribute
+from archspec.ops.base import BOOLEAN, POSITIVE, Op, Weight, attribute
 from archspec.shapes import ShapeError, Shapes, written
 
 
@@ -30,6 +30,3 @@ class Dense(Op):
 
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
         return self.channels * inputs[0][0]
-
-    def window(self, inputs: Shapes) -> Window:
-        return Window(everything=True)

@@ -50,9 +50,10 @@ class _Pool(Op):
         channels, height, width = image(inputs[0], self.name)
         sides = self.sides(inputs)
         for axis in (0, 1):
-            if max(sides[2 * axis : 2 * axis + 2]) >= self.kernel[axis]:
+            most = max(sides[2 * axis : 2 * axis + 2])
+            if most >= self.kernel[axis]:
                 raise ShapeError(
-                    f"{self.name} pads by {max(sides)}, so a window of {self.kernel[axis]} could"
+                    f"{self.name} pads by {most}, so a window of {self.kernel[axis]} could"
                     " hold padding alone; less padding than the kernel would do"
                 )
         extent = window_extent((height, width), self.kernel, self.stride, (1, 1), sides, self.ceil)
@@ -96,7 +97,7 @@ class _GlobalPool(Op):
         return elements(inputs[0])
 
     def window(self, inputs: Shapes) -> Window:
-        return Window(everything=True)
+        return Window(everything=elements(inputs[0][1:]) > 1)
 
 
 @dataclass(frozen=True)

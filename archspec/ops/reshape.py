@@ -113,8 +113,9 @@ class Upsample(Op):
         return elements(outputs[0])
 
     def window(self, inputs: Shapes) -> Window:
-        reach = 2 if self.mode == "bilinear" else 1
-        return Window(kernel=(reach, reach), scale=self.scale)
+        blends = self.mode == "bilinear"  # between two pixels, unless the factor is 1
+        down, right = (2 if blends and factor > 1 else 1 for factor in self.scale)
+        return Window(kernel=(down, right), scale=self.scale)
 
 
 @dataclass(frozen=True)

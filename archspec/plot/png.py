@@ -8,7 +8,9 @@ from functools import lru_cache
 from PIL import Image, ImageDraw, ImageFont
 
 from archspec.plot.display import Circle, Path, Picture, Point, Rect, Shape, Text
+from archspec.plot.metrics import BOLD_EXTRA, text_width
 from archspec.plot.svg import arrow_head
+from archspec.plot.words import TIMES
 
 SMOOTHING = 2
 """Shapes are drawn this many times larger and scaled down, which is what smooths their edges."""
@@ -26,13 +28,8 @@ def render_png(picture: Picture, scale: int = 2) -> bytes:
     pen = ImageDraw.Draw(image)
     for shape in picture.shapes:
         _draw(pen, shape, factor)
-    image = image.reduce(SMOOTHING)
-    pen = ImageDraw.Draw(image)
-    for shape in picture.shapes:
-        if isinstance(shape, Text):
-            _write(pen, shape, scale)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=False)
+    image.reduce(SMOOTHING).save(buffer, "PNG", optimize=False)
     return buffer.getvalue()
 
 
@@ -60,6 +57,8 @@ def _draw(pen: ImageDraw.ImageDraw, shape: Shape, factor: int) -> None:
         head = [(x * factor, y * factor) for x, y in arrow_head(shape)]
         if head:
             pen.polygon(head, shape.stroke)
+    else:
+        _write(pen, shape, factor)
 
 
 def _flattened(path: Path) -> list[Point]:
@@ -83,22 +82,25 @@ def _bezier(controls: tuple[Point, ...], t: float) -> Point:
     return controls[0]
 
 
-def _write(pen: ImageDraw.ImageDraw, shape: Text, scale: int) -> None:
-    font = _font(shape.size * scale)
-    x, y = shape.x * scale, shape.y * scale
-    for index, piece in enumerate(shape.text.split("×")):
-        if index:
-            _times(pen, x, y, shape, scale)
-            x += 0.5 * shape.size * scale
-        pen.text((x, y), piece, shape.fill, font, anchor="ls")
-        if shape.bold:
-            pen.text((x + 0.3 * scale, y), piece, shape.fill, font, anchor="ls")
-        x += font.getlength(piece)
+def _write(pen: ImageDraw.ImageDraw, shape: Text, factor: int) -> None:
+    """Letter by letter, for hinted advances would add up to more than the text was measured at."""
+    size = shape.size * factor
+    font = _font(size)
+    x, y = shape.x * factor, shape.y * factor
+    stretch = BOLD_EXTRA if shape.bold else 1.0
+    for letter in shape.text:
+        if letter == TIMES:
+            _times(pen, x, y, shape, factor)
+        elif letter != " ":
+            pen.text((x, y), letter, shape.fill, font, anchor="ls")
+            if shape.bold:
+                pen.text((x + 0.045 * size, y), letter, shape.fill, font, anchor="ls")
+        x += text_width(letter, size) * stretch
 
 
-def _times(pen: ImageDraw.ImageDraw, x: float, y: float, shape: Text, scale: int) -> None:
+def _times(pen: ImageDraw.ImageDraw, x: float, y: float, shape: Text, factor: int) -> None:
     # Pillow's own font has no multiplication sign.
-    size = shape.size * scale
+    size = shape.size * factor
     left, right = x + 0.08 * size, x + 0.42 * size
     top, bottom = y - 0.44 * size, y - 0.10 * size
     width = max(1, round(0.075 * size) + shape.bold)

@@ -16,8 +16,8 @@ from archspec.ops import activation, conv, linear, merge, norm, pool, regularize
 from archspec.ops.base import Op
 
 Array = np.ndarray
-Inputs = Sequence[np.ndarray]
-Outputs = list[np.ndarray]
+Inputs = Sequence[Array]
+Outputs = list[Array]
 
 
 class Bench:
@@ -38,8 +38,8 @@ class Bench:
         return one * other
 
 
-def run(op: Op, inputs: Sequence[Array], weights: Mapping[str, Array]) -> tuple[list[Array], int]:
-    """The outputs, and how many multiplications conv and dense made; ValueError where impossible."""
+def run(op: Op, inputs: Inputs, weights: Mapping[str, Array]) -> tuple[Outputs, int]:
+    """The outputs, and the multiplications of conv and dense; ValueError where impossible."""
     bench = Bench(weights)
     outputs = forward(op, inputs, bench)
     assert not bench.unused, f"{op.name} has no use for {sorted(bench.unused)}"

@@ -1,0 +1,51 @@
+# make demo and make test need Python 3.10, 3.11 or 3.12 and nothing else installed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test lint format bench schema lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/archspec validate specs/isynet_n1.json
+	$(BIN)/archspec stats specs/isynet_n1.json --by block
+	mkdir -p build
+	$(BIN)/archspec plot specs/isynet_n1.json -o build/isynet_n1.svg
+	$(BIN)/archspec plot specs/isynet_n1.json -o build/isynet_n1.png
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed
+	$(BIN)/python tests/benchmarks/bench.py
+
+schema: $(VENV)/.installed
+	$(BIN)/archspec schema -o archspec/schema.json
+
+# Needs uv (pip install uv); everything else installs from the lock alone.
+lock:
+	uv pip compile pyproject.toml --extra onnx --group dev --group build --universal \
+		--generate-hashes --python-version 3.10 --no-emit-index-url --no-header \
+		-o requirements.lock
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "archspec needs Python 3.10, 3.11 or 3.12; none is on PATH" \
+		"(make PYTHON=/path/to/python names one)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

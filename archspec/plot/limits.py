@@ -1,0 +1,96 @@
+"""Pictures of networks too large to draw whole: what is folded into a row, and the note on it."""
+
+from __future__ import annotations
+
+from archspec.plot.outline import Block, Item, Join, Reader, Row
+from archspec.plot.words import count_words
+
+MOST_ROWS = 420
+"""Rows a picture may have before inner blocks become single rows."""
+MOST_PANELS = 48
+MOST_ITEMS = 150
+"""Items within one block."""
+
+
+def within_limits(items: list[Item], reader: Reader) -> tuple[list[Item], str]:
+    """The items made few enough to draw, and a note that says what became of the rest."""
+    note = ""
+    for block in _blocks(items):
+        if len(block.items) > MOST_ITEMS:
+            block.items = [_summary(block.name, block.items, block)]
+            note = "very large blocks are drawn as one row"
+    depth = _depth(items)
+    while depth > 0 and sum(map(_rows, items)) > MOST_ROWS:
+        _collapse(items, depth)
+        depth -= 1
+        note = "inner blocks are drawn as one row"
+    if len(items) > MOST_PANELS:
+        items = _cut(items, reader)
+        note = "neighbouring blocks are drawn together"
+    return items, note
+
+
+def _blocks(items: list[Item]) -> list[Block]:
+    found: list[Block] = []
+    waiting = list(items)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Block):
+            found.append(item)
+            waiting += item.items
+    return found
+
+
+def _rows(item: Item) -> int:
+    return 1 + sum(map(_rows, item.items)) if isinstance(item, Block) else 1
+
+
+def _depth(items: list[Item]) -> int:
+    return max((1 + _depth(i.items) for i in items if isinstance(i, Block)), default=0)
+
+
+def _collapse(items: list[Item], depth: int) -> None:
+    """Blocks at this depth (1 is the outermost) become blocks of one row."""
+    for item in items:
+        if not isinstance(item, Block):
+            continue
+        if depth == 1:
+            item.items = [_summary(item.name, item.items, item)]
+        else:
+            _collapse(item.items, depth - 1)
+
+
+def _summary(name: str, items: list[Item], whole: Block) -> Row:
+    layers = sum(item.end - item.start for item in items)
+    macs = sum(item.macs for item in items)
+    words = f"{layers:,} layers"
+    if macs:
+        words += f", {count_words(macs)} MACs"
+    return Row(
+        name,
+        whole.start,
+        whole.end,
+        whole.inputs,
+        whole.inner_outputs,
+        macs,
+        sum(item.params for item in items),
+        words=words,
+    )
+
+
+def _cut(items: list[Item], reader: Reader) -> list[Item]:
+    """Runs of neighbours as one panel each."""
+    size = -(-len(items) // (MOST_PANELS // 2))
+    cut: list[Item] = []
+    for index in range(0, len(items), size):
+        run = items[index : index + size]
+        if len(run) == 1 or all(isinstance(item, Join) for item in run):
+            cut += run
+            continue
+        first, last = run[0].name.partition(".")[0], run[-1].name.partition(".")[0]
+        block = reader.block(f"{first} … {last}", run)
+        leaving = tuple(t for m in run for t in m.outputs if reader.last_use[t] >= block.end)
+        block.outputs = block.inner_outputs = leaving
+        block.items = [_summary(block.name, run, block)]
+        cut.append(block)
+    return cut

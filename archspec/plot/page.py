@@ -1,0 +1,95 @@
+"""The finished page: the best of several layouts, painted, with its header and legend."""
+
+from __future__ import annotations
+
+from archspec.graph import Graph
+from archspec.plot.boxes import Style
+from archspec.plot.display import Circle, Picture, Rect, Shape, Text
+from archspec.plot.flow import MARGIN, Page, pages
+from archspec.plot.level import Placer
+from archspec.plot.metrics import shortened, text_width
+from archspec.plot.paint import Painter
+from archspec.plot.palette import FAINT, FRAME, INK, STEPS
+from archspec.plot.panels import panels_of
+from archspec.plot.words import count_words, shape_words
+
+NAME_SIZE = 17.0
+FACTS_SIZE = 10.5
+LEGEND_SIZE = 8.5
+SWATCH = (44.0, 10.0)
+NARROWEST = 340.0
+
+
+def draw(graph: Graph) -> Picture:
+    """The picture of a graph: its panels in as many columns as print largest on a page."""
+    items, note = panels_of(graph)
+    candidates: list[Page] = []
+    for style in (Style(), Style(tall_rows=True)):
+        candidates += pages(items, graph, Placer(graph, style))
+    page = max(candidates, key=lambda candidate: candidate.scale)
+    style = Style()
+    for panel in page.panels:
+        style = style if panel.inside is None else style
+    return _finished(page, graph, note)
+
+
+def _finished(page: Page, graph: Graph, note: str) -> Picture:
+    width = max(page.width, NARROWEST, _header_width(graph) + 2 * MARGIN)
+    header, top = _header(graph, width, note)
+    painter = Painter(graph)
+    painter.page(page, (width - page.width) / 2, top)
+    return Picture(graph.name, width, top + page.height, (*header, *painter.shapes))
+
+
+def _facts(graph: Graph) -> str:
+    return (
+        f"{count_words(graph.params)} parameters · {count_words(graph.macs)} MACs"
+        f" · input {shape_words(graph.input_shape)}"
+    )
+
+
+def _header_width(graph: Graph) -> float:
+    return max(text_width(_facts(graph), FACTS_SIZE), _legend_width())
+
+
+def _legend_width() -> float:
+    return SWATCH[0] * len(STEPS)
+
+
+def _header(graph: Graph, width: float, note: str) -> tuple[list[Shape], float]:
+    """The header's shapes and where the page begins beneath them."""
+    name = shortened(graph.name, NAME_SIZE, width - 2 * MARGIN, bold=True)
+    facts = _facts(graph)
+    shapes: list[Shape] = [
+        _line(MARGIN, MARGIN + 15, name, NAME_SIZE, INK, bold=True),
+        _line(MARGIN, MARGIN + 32, facts, FACTS_SIZE, FAINT),
+    ]
+    y = MARGIN + 32
+    if note:
+        y += 14
+        note = shortened(f"note: {note}", LEGEND_SIZE, width - 2 * MARGIN)
+        shapes.append(_line(MARGIN, y, note, LEGEND_SIZE, FAINT))
+    words = max(text_width(name, NAME_SIZE, bold=True), text_width(facts, FACTS_SIZE))
+    if width - 2 * MARGIN >= words + 30 + _legend_width():
+        shapes += _legend(width - MARGIN - _legend_width(), MARGIN + 3)
+    else:
+        shapes += _legend(MARGIN, y + 12)
+        y += 44
+    return shapes, y + 4
+
+
+def _legend(x: float, y: float) -> list[Shape]:
+    shapes: list[Shape] = [_line(x, y + 6, "share of MACs", LEGEND_SIZE, FAINT)]
+    for k, step in enumerate(STEPS):
+        left = x + k * SWATCH[0]
+        shapes.append(Rect(left, y + 10, *SWATCH, "swatch", step.fill, FRAME, 0, 0.5))
+        shift = (SWATCH[0] - text_width(step.label, LEGEND_SIZE)) / 2
+        shapes.append(_line(left + shift, y + 30, step.label, LEGEND_SIZE, FAINT))
+    return shapes
+
+
+def _line(x: float, y: float, text: str, size: float, fill: str, bold: bool = False) -> Text:
+    return Text(x, y, text, size, fill, text_width(text, size, bold), bold)
+
+
+__all__ = ["Circle", "draw"]

@@ -1,0 +1,185 @@
+"""Placed boxes and wires as shapes of the display list."""
+
+from __future__ import annotations
+
+from archspec.graph import Graph
+from archspec.plot.boxes import (
+    CIRCLE,
+    LABEL_SIZE,
+    ROW_PAD,
+    ROW_SIZE,
+    STRIP,
+    TAIL_SIZE,
+    TITLE_SIZE,
+    Box,
+    badge_width,
+    badge_words,
+    is_light,
+    row_texts,
+)
+from archspec.plot.display import Circle, Path, Point, Rect, Segment, Shape, Text
+from archspec.plot.flow import Page
+from archspec.plot.level import Level
+from archspec.plot.metrics import shortened, text_width
+from archspec.plot.outline import Block, Join, Port, Row
+from archspec.plot.palette import BADGE, FAINT, FRAME, INK, INNER, LINE, PANEL, PAPER, STRIP as BAR
+from archspec.plot.palette import step
+from archspec.plot.routes import routes
+from archspec.plot.structure import Wire
+
+
+class Painter:
+    """Collects shapes: frames first, then wires, then what stands on them."""
+
+    def __init__(self, graph: Graph):
+        self._macs = graph.macs
+        self._graph = graph
+        self._frames: list[Shape] = []
+        self._wires: list[Shape] = []
+        self._boxes: list[Shape] = []
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return (*self._frames, *self._wires, *self._boxes)
+
+    def page(self, page: Page, dx: float, dy: float) -> None:
+        for panel in page.panels:
+            self._box(panel.box, panel.inside, dx, dy, is_panel=True)
+        for line in page.lines:
+            names = (page.panels[line.wire.source], page.panels[line.wire.target])
+            self._wire(line.wire, line.segments, dx, dy, True, "flow", names[1].box)
+            x, y = line.label_at
+            self._label(line.label, x + dx, y + dy)
+
+    def level(self, level: Level, dx: float, dy: float) -> None:
+        for index, box in enumerate(level.boxes):
+            self._box(box, level.insides.get(index), dx, dy, is_panel=False)
+        for wire, segments, arrow in routes(level):
+            target = level.boxes[wire.target]
+            self._wire(wire, segments, dx, dy, arrow, "wire", target)
+            if wire in level.labels:
+                x = target.x + target.inputs[wire.tensor] + dx + 5
+                self._label(level.labels[wire], x, target.y + dy - 8)
+
+    # --- boxes
+
+    def _box(self, box: Box, inside: Level | None, dx: float, dy: float, is_panel: bool) -> None:
+        item = box.item
+        if isinstance(item, Block):
+            self._block(box, item, inside, dx, dy, is_panel)
+        elif isinstance(item, Row):
+            self._row(box, item, dx, dy)
+        elif isinstance(item, Join):
+            self._join(box, item, dx, dy)
+        elif isinstance(item, Port) and item.words:
+            self._pill(box, item, dx, dy)
+
+    def _block(
+        self, box: Box, block: Block, inside: Level | None, dx: float, dy: float, is_panel: bool
+    ) -> None:
+        left, top = box.x - box.left + dx, box.y + dy
+        if block.framed:
+            fill = PANEL if is_panel else INNER
+            role = "panel" if is_panel else "block"
+            self._frames.append(Rect(left, top, box.width, box.height, role, fill, FRAME, 4))
+            self._title(block, left, top, box.width, is_panel)
+        if inside is not None:
+            self.level(inside, box.x + dx, top + (STRIP if block.framed else 0.0))
+
+    def _title(self, block: Block, left: float, top: float, width: float, strong: bool) -> None:
+        bar = BAR if strong else PANEL
+        self._frames.append(Rect(left, top, width, STRIP, "strip", bar, FRAME, 4))
+        room = width - 12 - badge_width(block)
+        title = shortened(block.title, TITLE_SIZE, room, bold=True)
+        self._boxes.append(_text(left + 6, top + 11.5, title, TITLE_SIZE, INK, bold=True))
+        used = text_width(title, TITLE_SIZE, bold=True) + 6
+        if block.template and text_width(block.template, TITLE_SIZE) <= room - used:
+            words = _text(left + 6 + used, top + 11.5, block.template, TITLE_SIZE, FAINT)
+            self._boxes.append(words)
+        if block.copies > 1:
+            self._badge(badge_words(block), badge_width(block), left + width - 3, top + STRIP / 2)
+
+    def _row(self, box: Box, row: Row, dx: float, dy: float) -> None:
+        colours = step(row.macs / self._macs if self._macs else 0.0)
+        left, top = box.x - box.left + dx, box.y + dy
+        self._boxes.append(
+            Rect(left, top, box.width, box.height, "row", colours.fill, LINE, 3, 0.8)
+        )
+        extra = badge_width(row) + 4 if row.copies > 1 else 0.0
+        center = left + (box.width - extra) / 2
+        head, tail = row_texts(row)
+        if is_light(row):
+            self._centered(head, center, top + box.height / 2 + 3, TAIL_SIZE, colours.ink)
+        elif tail and box.height > 24:
+            self._centered(head, center, top + 12, ROW_SIZE, colours.ink)
+            self._centered(tail, center, top + 22.5, TAIL_SIZE, colours.ink)
+        else:
+            words = f"{head} · {tail}" if tail else head
+            self._centered(words, center, top + box.height / 2 + 3.8, ROW_SIZE, colours.ink)
+        if row.copies > 1:
+            right = left + box.width - ROW_PAD / 2
+            self._badge(badge_words(row), badge_width(row), right, top + box.height / 2)
+
+    def _join(self, box: Box, join: Join, dx: float, dy: float) -> None:
+        x, y = box.x + dx, box.center + dy
+        if join.kind == "concat":
+            left = x - box.left
+            self._boxes.append(
+                Rect(left, box.y + dy, box.width, box.height, "join", PAPER, LINE, 7)
+            )
+            middle = left + box.width / 2
+            self._centered("concat", middle, y + 3, TAIL_SIZE, INK)
+            return
+        self._boxes.append(Circle(x, y, CIRCLE, "join", PAPER, LINE))
+        reach = CIRCLE - 3 if join.kind == "add" else (CIRCLE - 2.5) * 0.7071
+        strokes: tuple[tuple[Point, Point], ...] = (((-1, 0), (1, 0)), ((0, -1), (0, 1)))
+        if join.kind != "add":
+            strokes = (((-1, -1), (1, 1)), ((-1, 1), (1, -1)))
+        for (ax, ay), (bx, by) in strokes:
+            start, end = (x + ax * reach, y + ay * reach), (x + bx * reach, y + by * reach)
+            self._boxes.append(Path((("M", (start,)), ("L", (end,))), "sign", LINE, 1.3))
+
+    def _pill(self, box: Box, port: Port, dx: float, dy: float) -> None:
+        left, top = box.x - box.left + dx, box.y + dy
+        self._boxes.append(Rect(left, top, box.width, box.height, "pill", BAR, FRAME, 10))
+        self._centered(port.words, box.x + dx, top + box.height / 2 + 3.8, ROW_SIZE, INK)
+
+    # --- wires and words
+
+    def _wire(
+        self,
+        wire: Wire,
+        segments: tuple[Segment, ...],
+        dx: float,
+        dy: float,
+        arrow: bool,
+        role: str,
+        target: Box,
+    ) -> None:
+        moved = tuple(
+            (command, tuple((x + dx, y + dy) for x, y in points)) for command, points in segments
+        )
+        edge = (wire.tensor.node, target.item.name)
+        self._wires.append(Path(moved, role, LINE, 1.2, arrow, edge))
+
+    def _label(self, words: str, x: float, y: float) -> None:
+        if words:
+            self._boxes.append(_text(x, y, words, LABEL_SIZE, FAINT, role="label"))
+
+    def _badge(self, words: str, width: float, right: float, middle: float) -> None:
+        self._boxes.append(
+            Rect(right - width, middle - 6, width, 12, "badge", BADGE, "", 6)
+        )
+        self._centered(words, right - width / 2, middle + 3.4, TITLE_SIZE, PAPER, bold=True)
+
+    def _centered(
+        self, words: str, x: float, y: float, size: float, fill: str, bold: bool = False
+    ) -> None:
+        width = text_width(words, size, bold)
+        self._boxes.append(_text(x - width / 2, y, words, size, fill, bold))
+
+
+def _text(
+    x: float, y: float, words: str, size: float, fill: str, bold: bool = False, role: str = "text"
+) -> Text:
+    return Text(x, y, words, size, fill, text_width(words, size, bold), bold, role)
