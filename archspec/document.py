@@ -77,6 +77,8 @@ def parse_document(
         line, column = _line_column(text, offset)
         raise SpecError(Problem(message, f"{name}:{line}:{column}")) from None
 
+    if not text.strip():
+        refuse("the file is empty; a JSON object would do")
     too_deep = f"values are nested too deeply; at most {DEEPEST_NESTING} levels would do"
     # A hook costs ten times what a number does, so only text with long ones in it gets the hooks.
     has_long_numbers = _LONG_NUMBER.search(text) is not None
@@ -140,9 +142,7 @@ def _no_constant(token: str) -> NoReturn:
 def _bounded_int(token: str) -> int:
     if len(token) > 17 or abs(int(token)) > LARGEST_INTEGER:
         raise _Refused(
-            f"the number {token[:20]}{'...' * (len(token) > 20)} is too large;"
-            f" at most 2**53 would do",
-            token,
+            f"the number {_short(token)} is too large; at most 2**53 would do", token
         )
     return int(token)
 
@@ -150,8 +150,12 @@ def _bounded_int(token: str) -> int:
 def _finite_float(token: str) -> float:
     value = float(token)
     if value in (float("inf"), float("-inf")):
-        raise _Refused(f"the number {token[:20]} is too large for a float", token)
+        raise _Refused(f"the number {_short(token)} is too large; under 1.8e308 would do", token)
     return value
+
+
+def _short(token: str) -> str:
+    return token if len(token) <= 20 else f"{token[:20]}..."
 
 
 def _read_text(path: str | os.PathLike[str], name: str) -> str:

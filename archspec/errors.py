@@ -29,6 +29,18 @@ class Problem:
         return "\n".join([head, *(f"    {call}" for call in self.stack)])
 
 
+MOST_PROBLEMS = 50
+"""Told at once: who mends fifty looks again, and a hostile file could hold a million."""
+
+
+def first_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems, or the first of them and a word that there are more."""
+    found = list(islice(problems, MOST_PROBLEMS + 1))
+    if len(found) > MOST_PROBLEMS:
+        found[-1] = Problem(f"there are more problems than these {MOST_PROBLEMS}")
+    return found
+
+
 class SpecError(Exception):
     """A spec, or another file handed to archspec, cannot be used; `problems` says all of why."""
 
@@ -47,29 +59,18 @@ class SpecError(Exception):
         )
 
 
-MOST_PROBLEMS = 50
-"""Said at once; whoever has more has one mistake many times."""
-
-
-def first_problems(problems: Iterable[Problem]) -> list[Problem]:
-    """The first problems, and a word that there are more where there are."""
-    found = list(islice(problems, MOST_PROBLEMS + 1))
-    if len(found) > MOST_PROBLEMS:
-        found[-1] = replace(
-            found[-1], message=f"{found[-1].message} (the first {len(found)} problems; there may be more)"
-        )
-    return found
-
-
 class UsageError(Exception):
     """The command was called wrongly (exit code 2)."""
+
+
+_MOST_CANDIDATES = 1000
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """ "; did you mean 'x'?" when one of the known words is close, else an empty string."""
     from difflib import get_close_matches  # costs 5 ms, so only when something is wrong
 
-    candidates = sorted(set(known))
+    candidates = sorted(set(islice(known, _MOST_CANDIDATES)))
     lower = {candidate.lower(): candidate for candidate in reversed(candidates)}
     close = get_close_matches(str(word).lower()[:80], lower, n=1, cutoff=0.6)
     return f"; did you mean {lower[close[0]]!r}?" if close else ""

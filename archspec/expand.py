@@ -7,23 +7,24 @@ That is what makes a hundred equal blocks, or a thousand related networks, cost 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from archspec import syntax
 from archspec.check import check_argument, check_attributes, frozen, shown
 from archspec.document import At
 from archspec.errors import Problem, SpecError, did_you_mean, listed
+from archspec.fragment import Fragment, Item, Ref, place
 from archspec.graph import INPUT, RESULT, Graph, TemplateCall
-from archspec.library import Definition, Library
-from archspec.names import INDEX, INPUT_NAMES
+from archspec.library import Definition
+from archspec.names import INPUT_NAMES
 from archspec.node import Layer, Node, Tensor
 from archspec.ops import OPS
 from archspec.program import Program
+from archspec.scope import Body, Results
 from archspec.shapes import Shape, ShapeError, Shapes
 from archspec.syntax import (
+    INDEX,
     JOINS,
     NOTHING,
     Arguments,
@@ -55,53 +56,6 @@ Decide: TypeAlias = Callable[[str, Decision], int]
 """Settles a choice: given its key and what was written, the index of the option taken."""
 
 
-class Ref(NamedTuple):
-    """A value inside a fragment: the item that gives it and which of its results; item -1 is the
-    fragment's first input, -2 its second."""
-
-    item: int
-    output: int = 0
-
-
-class Origin(NamedTuple):
-    """Where an item came from: the node as written, the value each attribute took, its copy."""
-
-    node: Modifiers
-    values: Arguments
-    copy: int | None
-
-
-class Item(NamedTuple):
-    """A layer or a fragment placed in a fragment, under a name relative to it."""
-
-    name: str
-    part: Layer | Fragment
-    inputs: tuple[Ref, ...]
-    origin: Origin
-
-
-@dataclass(eq=False, slots=True)
-class Fragment:
-    """An expanded template call, wherever it stands."""
-
-    template: str
-    arguments: Mapping[str, Any]
-    items: tuple[Item, ...]
-    outputs: tuple[Ref, ...]
-    output_names: tuple[str, ...]
-    output_shapes: Shapes
-    nodes: int
-    params: int
-    macs: int
-
-
-class _Results(NamedTuple):
-    """What a name stands for in a body: one result, or several with names."""
-
-    refs: tuple[Ref, ...]
-    names: tuple[str, ...] = ()
-
-
 class Expander:
     """Expands one program, any number of times; what is equal between times is expanded once."""
 
@@ -131,7 +85,7 @@ class Expander:
         fragment = self.fragment(arguments, input_shape, decide)
         nodes: dict[str, Node] = {}
         calls: dict[str, TemplateCall] = {}
-        results = _place(fragment, "", (Tensor(INPUT),), nodes, calls)
+        results = place(fragment, "", (Tensor(INPUT),), nodes, calls)
         return Graph(
             name=program.name,
             input_shape=tuple(program.input["shape"]) if input_shape is None else input_shape,
@@ -143,153 +97,6 @@ class Expander:
             source=program.source,
             doc=program.doc,
         )
-
-
-def _place(
-    fragment: Fragment,
-    prefix: str,
-    inputs: tuple[Tensor, ...],
-    nodes: dict[str, Node],
-    calls: dict[str, TemplateCall],
-) -> tuple[Tensor, ...]:
-    """Give a fragment's items their full names and inputs."""
-    results: list[tuple[Tensor, ...]] = []
-
-    def tensor(ref: Ref) -> Tensor:
-        return inputs[-1 - ref.item] if ref.item < 0 else results[ref.item][ref.output]
-
-    for item in fragment.items:
-        name = prefix + item.name
-        sources = tuple(map(tensor, item.inputs))
-        part = item.part
-        if isinstance(part, Layer):
-            node = nodes[name] = Node(name, part, sources, item.origin)
-            results.append(node.results)
-        else:
-            calls[name] = TemplateCall(part.template, part.arguments, item.origin)
-            results.append(_place(part, f"{name}.", sources, nodes, calls))
-    return tuple(map(tensor, fragment.outputs))
-
-
-class _Body:
-    """One template's body while it is expanded: the scope of its expressions and of its names."""
-
-    def __init__(
-        self, expansion: _Expansion, library: Library, inputs: tuple[str, ...], shapes: Shapes
-    ):
-        self.expansion = expansion
-        self.library = library
-        self.inputs = inputs
-        self.input_shapes = shapes
-        self.names: dict[str, Any] = {}
-        self.items: list[Item] = []
-        self.results: dict[str, _Results] = {}
-        self.taken: set[str] = set()
-        self.ordinals: dict[str, int] = {}
-        self.prefix = ""
-        self.here = ""
-        self.nodes = 0
-        if inputs == (syntax.INPUT,):
-            self.names["in_channels"] = shapes[0][0]
-            if len(shapes[0]) == 3:
-                _, self.names["in_height"], self.names["in_width"] = shapes[0]
-
-    def shape(self, ref: Ref) -> Shape:
-        if ref.item < 0:
-            return self.input_shapes[-1 - ref.item]
-        return self.items[ref.item].part.output_shapes[ref.output]
-
-    def shape_of(self, name: str) -> Shape:
-        """For channels('name') and its like in expressions."""
-        from archspec.expressions import ExpressionError
-
-        results = self.find(name)
-        if results is None or len(results.refs) != 1:
-            raise ExpressionError(self.unknown(name, results))
-        return self.shape(results.refs[0])
-
-    def decide(self, decision: Decision) -> int:
-        return self.expansion.decide(decision, self.here)
-
-    def find(self, name: str) -> _Results | None:
-        """What a name means here: innermost scope first, the template's inputs last."""
-        prefix = self.prefix
-        while True:
-            results = self.results.get(prefix + name)
-            if results is None:
-                owner, _, output = (prefix + name).rpartition(".")
-                several = self.results.get(owner)
-                if several is not None and output in several.names:
-                    results = _Results((several.refs[several.names.index(output)],))
-            if results is not None:
-                return results
-            if not prefix:
-                break
-            prefix = prefix[: prefix.rstrip(".").rfind(".") + 1]
-        if name in self.inputs:
-            return _Results((Ref(-1 - self.inputs.index(name)),))
-        return None
-
-    def unknown(self, name: str, results: _Results | None) -> str:
-        """The sentence for a name that find() does not find, or finds several results of."""
-        if results is not None:
-            own = [f"{name}.{output}" for output in results.names]
-            return f"{name!r} has several results; {listed(own)} would do"
-        visible = [name.removeprefix(self.prefix) for name in self.results]
-        hint = did_you_mean(name, [*visible, *self.inputs])
-        if not hint and any(name.startswith(f"{other}.") for other in visible):
-            hint = "; what stands inside a template is its own, unless its outputs name it"
-        return f"there is no earlier node {name!r} here{hint}"
-
-    def claim(self, node: Modifiers) -> str:
-        """The full name, within the template, of a node; for copies what their numbers follow."""
-        if node.name is not None:
-            path = self.prefix + node.name
-            if node.copies is None:
-                self.take(path, node.at)
-            return path
-        path = self.prefix + node.default_name
-        if node.copies is not None:
-            return path
-        return self.ordinal(path)
-
-    def ordinal(self, path: str) -> str:
-        """path, then path2, path3: names of nodes that were given none."""
-        while True:
-            count = self.ordinals[path] = self.ordinals.get(path, 0) + 1
-            numbered = path if count == 1 else f"{path}{count}"
-            if numbered not in self.taken:
-                self.taken.add(numbered)
-                return numbered
-
-    def copy_name(self, path: str, number: int, node: Modifiers) -> str:
-        """path1, path2...; unnamed repeats in one scope go on counting."""
-        if node.name is not None:
-            self.take(f"{path}{number}", node.at)
-            return f"{path}{number}"
-        self.ordinals[path] = count = self.ordinals.get(path, 0) + 1
-        if f"{path}{count}" in self.taken:
-            return self.copy_name(path, number, node)
-        self.taken.add(f"{path}{count}")
-        return f"{path}{count}"
-
-    def take(self, path: str, at: At) -> None:
-        if path in self.taken or path in self.inputs:
-            raise at.error(
-                f"the name {path.removeprefix(self.prefix)!r} is taken already in this scope;"
-                " another name would do"
-            )
-        self.taken.add(path)
-
-    @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
-        """Names inside stand under `name`."""
-        outer = self.prefix
-        self.prefix = f"{name}."
-        try:
-            yield
-        finally:
-            self.prefix = outer
 
 
 class _Expansion:
@@ -309,7 +116,7 @@ class _Expansion:
 
     def spec(self, given: Mapping[str, Any], shape: Shape) -> Fragment:
         program = self.program
-        body = _Body(self, program.library, (syntax.INPUT,), (shape,))
+        body = Body(program.library, (syntax.INPUT,), (shape,), self.decide)
         for name in given:
             if name not in program.parameters:
                 raise program.at.error(
@@ -319,7 +126,7 @@ class _Expansion:
         self._evaluate_defaults(body)
         return self._finish(body, program.name, program.body, program.outputs, program.at)
 
-    def _evaluate_defaults(self, body: _Body) -> None:
+    def _evaluate_defaults(self, body: Body) -> None:
         keys: list[Any] = []
         for target, arguments in self.program.defaults.items():
             key: Any = target
@@ -360,13 +167,13 @@ class _Expansion:
         self, definition: Definition, given: Arguments, arguments: Mapping[str, Any], shapes: Shapes
     ) -> Fragment:
         template = definition.template
-        body = _Body(self, definition.library, template.inputs, shapes)
+        body = Body(definition.library, template.inputs, shapes, self.decide)
         self._bind(body, template.parameters, arguments, given, template.at, template.name)
         return self._finish(body, template.name, template.body, template.outputs, template.at)
 
     def _bind(
         self,
-        body: _Body,
+        body: Body,
         parameters: Mapping[str, Parameter],
         arguments: Mapping[str, Any],
         given: Arguments,
@@ -394,11 +201,11 @@ class _Expansion:
             raise SpecError(problems)
 
     def _finish(
-        self, body: _Body, name: str, node: syntax.Node, outputs: Mapping[str, str], at: At
+        self, body: Body, name: str, node: syntax.Node, outputs: Mapping[str, str], at: At
     ) -> Fragment:
         """Expand the body and look up its outputs."""
         arguments = {name: v for name, v in body.names.items() if name not in IMPLICIT_NAMES}
-        result = self.node(body, node, Ref(-1) if len(body.inputs) == 1 else None)
+        result = self.node(body, node, -1 if len(body.inputs) == 1 else None)
         refs: list[Ref] = []
         for key, target in outputs.items():
             found = body.find(target)
@@ -425,7 +232,7 @@ class _Expansion:
 
     # --- nodes: each takes the current result and gives the next, None where there are several
 
-    def node(self, body: _Body, node: syntax.Node, current: Ref | None) -> Ref | None:
+    def node(self, body: Body, node: syntax.Node, current: Ref | None) -> Ref | None:
         if isinstance(node, syntax.Sequence):
             for child in node.nodes:
                 current = self.node(body, child, current)
@@ -438,26 +245,36 @@ class _Expansion:
         return self._copies(body, node, path, inputs)
 
     def _copies(
-        self, body: _Body, node: Modifiers, path: str, inputs: tuple[Ref, ...] | None
+        self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...] | None
     ) -> Ref | None:
         body.here = path
         rows = self._rows(body, node)
         base = node.arguments if isinstance(node, Call) else {}
         copies = node.copies
         assert copies is not None
-        results = _Results(inputs or ())
+        results = Results(inputs or ())
         outer_index = body.names.get(INDEX)
+        can_be_steady = self._can_be_steady(body, node)
+        steady: Shapes | None = None
         for index, row in enumerate(rows):
             if index > 0:
                 inputs = self._next_inputs(body, node, results)
-            arguments = {**base, **row}
-            if index == 0:
-                arguments.update(copies.first)
-            if index == len(rows) - 1:
-                arguments.update(copies.last)
+            arguments = base
+            if row:
+                arguments = {**base, **row}
+            if index == 0 and copies.first:
+                arguments = {**arguments, **copies.first}
+            if index == len(rows) - 1 and copies.last:
+                arguments = {**arguments, **copies.last}
             body.names[INDEX] = index
             name = body.copy_name(path, index + 1, node)
+            if arguments is base and steady is not None and steady == body.shapes(inputs):
+                results = self._again(body, node, name, inputs or (), index)
+                continue
+            placed = len(body.items)
+            shapes = body.shapes(inputs) if can_be_steady and arguments is base else None
             results = self._copy(body, node, name, inputs, arguments, index)
+            steady = shapes if len(body.items) == placed + 1 else None
         body.names.pop(INDEX, None)
         if outer_index is not None:
             body.names[INDEX] = outer_index
@@ -465,7 +282,28 @@ class _Expansion:
             body.results[path] = results
         return _single(results)
 
-    def _rows(self, body: _Body, node: Modifiers) -> Sequence[Arguments]:
+    def _can_be_steady(self, body: Body, node: Modifiers) -> bool:
+        """Whether copies with equal arguments and inputs are equal: a call that counts nothing and
+        decides nothing."""
+        if not isinstance(node, Call) or not node.is_steady:
+            return False
+        if node.is_op:
+            return True
+        definition = body.library.find(node.target)
+        return definition is not None and not definition.has_choice
+
+    def _again(
+        self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...], index: int
+    ) -> Results:
+        """Place what the copy before was once more."""
+        self._steps += 1
+        before = body.items[-1]
+        item = before._replace(name=path, inputs=inputs, copy=index)
+        results = self._append(body, item)
+        body.results[path] = results
+        return results
+
+    def _rows(self, body: Body, node: Modifiers) -> Sequence[Arguments]:
         copies = node.copies
         assert copies is not None
         if copies.rows is not None:
@@ -487,7 +325,7 @@ class _Expansion:
             for number, row in enumerate(rows, 1)
         ]
 
-    def _next_inputs(self, body: _Body, node: Modifiers, results: _Results) -> tuple[Ref, ...]:
+    def _next_inputs(self, body: Body, node: Modifiers, results: Results) -> tuple[Ref, ...]:
         """What the next copy takes: the result before it, or each result for the input so named."""
         if not results.names:
             return results.refs
@@ -505,13 +343,13 @@ class _Expansion:
 
     def _copy(
         self,
-        body: _Body,
+        body: Body,
         node: Modifiers,
         path: str,
         inputs: tuple[Ref, ...] | None,
         arguments: Arguments,
         index: int | None,
-    ) -> _Results:
+    ) -> Results:
         """Expand one copy of a node and remember its results under its name."""
         self._steps += 1
         if self._steps > MOST_STEPS:
@@ -521,7 +359,7 @@ class _Expansion:
             )
         body.here = path
         if node.when is not None and not self._condition(body, node.when):
-            results = _Results(self._inputs(node, inputs))
+            results = Results(self._inputs(node, inputs))
         elif isinstance(node, Call):
             results = self._call(body, node, path, inputs, arguments, index)
         else:
@@ -534,13 +372,13 @@ class _Expansion:
         body.results[path] = results
         return results
 
-    def _condition(self, body: _Body, when: Value) -> bool:
+    def _condition(self, body: Body, when: Value) -> bool:
         value = when.evaluate(body)
         if not isinstance(value, bool):
             raise when.at.error(f"when is {shown(value)}; true or false would do")
         return value
 
-    def _structure(self, body: _Body, node: Modifiers, path: str, ref: Ref) -> _Results:
+    def _structure(self, body: Body, node: Modifiers, path: str, ref: Ref) -> Results:
         if isinstance(node, Group):
             return _results(self.node(body, node.body, ref))
         if isinstance(node, Residual):
@@ -552,7 +390,7 @@ class _Expansion:
         with body.scope(f"{path}.option{chosen + 1}"):
             return _results(self.node(body, node.options[chosen], ref))
 
-    def _residual(self, body: _Body, node: Residual, ref: Ref) -> _Results:
+    def _residual(self, body: Body, node: Residual, ref: Ref) -> Results:
         join = self._join_kind(body, node.join)
         paths: list[tuple[str | None, syntax.Node]] = [(None, node.body)]
         if join != NOTHING:
@@ -560,19 +398,19 @@ class _Expansion:
             paths.append(("shortcut", shortcut))
         streams = self._paths(body, paths, ref)
         if join == NOTHING:
-            return _Results((streams[0],))
+            return Results((streams[0],))
         return self._join(body, node, join, streams)
 
-    def _branches(self, body: _Body, node: Branches, ref: Ref) -> _Results:
+    def _branches(self, body: Body, node: Branches, ref: Ref) -> Results:
         join = self._join_kind(body, node.join)
         streams = self._paths(body, node.branches, ref)
         if join == NOTHING:
             names = tuple(name for name, _ in node.branches)
-            return _Results(streams, names)
+            return Results(streams, names)
         return self._join(body, node, join, streams)
 
     def _paths(
-        self, body: _Body, paths: Sequence[tuple[str | None, syntax.Node]], ref: Ref
+        self, body: Body, paths: Sequence[tuple[str | None, syntax.Node]], ref: Ref
     ) -> tuple[Ref, ...]:
         """Expand paths that start from one result, and gather the problems of all of them."""
         streams: list[Ref] = []
@@ -586,14 +424,14 @@ class _Expansion:
             raise SpecError(problems)
         return tuple(streams)
 
-    def _path_of(self, body: _Body, name: str | None, child: syntax.Node, ref: Ref) -> Ref:
+    def _path_of(self, body: Body, name: str | None, child: syntax.Node, ref: Ref) -> Ref:
         """Expand one path, in a scope of its own where it has a name and holds anything."""
         if name is None:
             return self._end_of_path(child, self.node(body, child, ref))
         scope = body.ordinal(body.prefix + name)
         with body.scope(scope):
             result = self._end_of_path(child, self.node(body, child, ref))
-        body.results[scope] = _Results((result,))
+        body.results[scope] = Results((result,))
         return result
 
     def _end_of_path(self, child: syntax.Node, result: Ref | None) -> Ref:
@@ -601,7 +439,7 @@ class _Expansion:
             raise child.at.error("this path ends in several results; one would do")
         return result
 
-    def _join_kind(self, body: _Body, join: Value) -> str:
+    def _join_kind(self, body: Body, join: Value) -> str:
         kind = join.evaluate(body)
         if kind not in JOINS:
             raise join.at.error(
@@ -610,7 +448,7 @@ class _Expansion:
             )
         return kind
 
-    def _join(self, body: _Body, node: Modifiers, join: str, streams: tuple[Ref, ...]) -> _Results:
+    def _join(self, body: Body, node: Modifiers, join: str, streams: tuple[Ref, ...]) -> Results:
         name = body.ordinal(body.prefix + join)
         return self._place_op(body, node, name, join, {}, {}, streams, None)
 
@@ -618,13 +456,13 @@ class _Expansion:
 
     def _call(
         self,
-        body: _Body,
+        body: Body,
         node: Call,
         path: str,
         inputs: tuple[Ref, ...] | None,
         written: Arguments,
         index: int | None,
-    ) -> _Results:
+    ) -> Results:
         if node.is_op:
             target: Any = node.target
         else:
@@ -640,12 +478,12 @@ class _Expansion:
             return self._place_template(body, node, path, target, values, arguments, inputs, index)
         refs = self._inputs(node, inputs)
         if target == "act" and arguments.get("function") == NOTHING:
-            return _Results(refs)
+            return Results(refs)
         return self._place_op(body, node, path, target, values, arguments, refs, index)
 
     def _place_op(
         self,
-        body: _Body,
+        body: Body,
         node: Modifiers,
         path: str,
         name: str,
@@ -653,21 +491,14 @@ class _Expansion:
         attributes: Mapping[str, Any],
         refs: tuple[Ref, ...],
         index: int | None,
-    ) -> _Results:
-        shapes = tuple(map(body.shape, refs))
+    ) -> Results:
+        shapes = body.shapes(refs)
         layer = _layer(node, name, values, attributes, shapes)
-        ref = self._append(body, node, Item(path, layer, refs, Origin(node, values, index)), 1)
-        count = len(layer.output_shapes)
-        if count == 1:
-            return _Results((ref,))
-        return _Results(
-            tuple(Ref(ref.item, k) for k in range(count)),
-            tuple(str(k + 1) for k in range(count)),
-        )
+        return self._append(body, Item(path, layer, refs, node, values, index))
 
     def _place_template(
         self,
-        body: _Body,
+        body: Body,
         node: Call,
         path: str,
         definition: Definition,
@@ -675,10 +506,10 @@ class _Expansion:
         arguments: Mapping[str, Any],
         inputs: tuple[Ref, ...] | None,
         index: int | None,
-    ) -> _Results:
+    ) -> Results:
         template = definition.template
-        refs = self._template_inputs(body, node, template, inputs, index)
-        shapes = tuple(map(body.shape, refs))
+        refs = self._template_inputs(node, template, inputs)
+        shapes = body.shapes(refs)
         key = (definition, frozen(arguments), shapes)
         fragment = self._fragments.get(key)
         if fragment is None:
@@ -687,16 +518,11 @@ class _Expansion:
                 if len(self._fragments) >= MOST_FRAGMENTS:
                     self._fragments.clear()
                 self._fragments[key] = fragment
-        item = Item(path, fragment, refs, Origin(node, values, index))
-        # a call that leaves no node counts too, or doubling it often would never end
-        ref = self._append(body, node, item, max(fragment.nodes, 1))
-        return _Results(
-            tuple(Ref(ref.item, k) for k in range(len(fragment.outputs))), fragment.output_names
-        )
+        return self._append(body, Item(path, fragment, refs, node, values, index))
 
     def _expand_call(
         self,
-        body: _Body,
+        body: Body,
         node: Call,
         path: str,
         definition: Definition,
@@ -735,18 +561,17 @@ class _Expansion:
         finally:
             self._path.pop()
 
-    def _append(self, body: _Body, node: Modifiers, item: Item, nodes: int) -> Ref:
-        body.nodes += nodes
+    def _append(self, body: Body, item: Item) -> Results:
+        results = body.append(item)
         if body.nodes > MOST_NODES:
-            raise node.at.error(
+            raise item.node.at.error(
                 f"the network passes {MOST_NODES:,} nodes here; fewer copies would do"
             )
-        body.items.append(item)
-        return Ref(len(body.items) - 1)
+        return results
 
     # --- inputs
 
-    def _sources(self, body: _Body, node: Modifiers, current: Ref | None) -> tuple[Ref, ...] | None:
+    def _sources(self, body: Body, node: Modifiers, current: Ref | None) -> tuple[Ref, ...] | None:
         """The results a node takes: those its `from` names, else the current one."""
         if node.sources is None:
             return None if current is None else (current,)
@@ -767,7 +592,7 @@ class _Expansion:
         return tuple(refs)
 
     def _named_sources(
-        self, body: _Body, node: Modifiers, sources: Mapping[str, str]
+        self, body: Body, node: Modifiers, sources: Mapping[str, str]
     ) -> tuple[Ref, ...]:
         definition = None
         if isinstance(node, Call) and not node.is_op:
@@ -796,12 +621,7 @@ class _Expansion:
         return inputs
 
     def _template_inputs(
-        self,
-        body: _Body,
-        node: Call,
-        template: syntax.Template,
-        inputs: tuple[Ref, ...] | None,
-        index: int | None,
+        self, node: Call, template: syntax.Template, inputs: tuple[Ref, ...] | None
     ) -> tuple[Ref, ...]:
         refs = self._inputs(node, inputs)
         if len(refs) != len(template.inputs):
@@ -853,9 +673,9 @@ def _new_layer(
         raise node.at.error(str(error)) from None
 
 
-def _single(results: _Results) -> Ref | None:
+def _single(results: Results) -> Ref | None:
     return results.refs[0] if len(results.refs) == 1 else None
 
 
-def _results(ref: Ref | None) -> _Results:
-    return _Results(()) if ref is None else _Results((ref,))
+def _results(ref: Ref | None) -> Results:
+    return Results(()) if ref is None else Results((ref,))

@@ -10,6 +10,7 @@ from archspec.expressions import CONSTANTS
 from archspec.library import Definition, Library
 from archspec.ops import OPS
 from archspec.syntax import (
+    INDEX,
     INPUT,
     Arguments,
     Call,
@@ -23,7 +24,6 @@ from archspec.syntax import (
     values,
 )
 
-INDEX = "index"
 INPUT_NAMES = ("in_channels", "in_height", "in_width")
 
 

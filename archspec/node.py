@@ -27,6 +27,10 @@ class Layer:
     A layer is a value: thousands of networks share the same few hundred.
     """
 
+    nodes = 1
+    output_names = ()
+    """A layer's results have no names of their own; these two it shares with fragments."""
+
     __slots__ = (
         "buffers", "elementwise", "input_shapes", "macs", "op", "output_shapes", "params",
         "stored", "weights", "window",

@@ -21,6 +21,8 @@ KINDS = ("op", "body", "residual", "branches", "choice")
 JOINS = ("add", "concat", "mul", "none")
 NOTHING = "none"
 """The node that is no node, the join that joins nothing, the activation that changes nothing."""
+INDEX = "index"
+"""The name of a copy's number, from 0, in expressions."""
 INPUT = "in"
 """The name of a template's only input, and of the network's."""
 
@@ -94,6 +96,12 @@ class Call(Modifiers):
     @cached_property
     def is_op(self) -> bool:
         return is_op(self.target)
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether nothing of the call depends on which copy it is, nor settles a choice."""
+        own = [*self.arguments.values(), *([] if self.when is None else [self.when])]
+        return not any(value.has_choice or INDEX in value.names for value in own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +204,10 @@ class Reader:
         except ExpressionError as error:
             self.problems.append(at.problem(str(error)))
             return constant(None, at, layer)
-        return Value(raw, at, layer, _located(expression, at), names=expression.names)
+        evaluate = _located(expression, at)
+        if expression.text in expression.names:
+            evaluate = _looked_up(expression.text, evaluate)
+        return Value(raw, at, layer, evaluate, names=expression.names)
 
     def _choice(self, raw: dict[str, Any], at: At, layer: str, key: str) -> Value:
         options = [
@@ -417,6 +428,20 @@ def holds_choice(node: Node) -> bool:
         isinstance(inner, Choice) or any(value.has_choice for value in values(inner))
         for inner in walk(node)
     )
+
+
+_MISSING = object()
+
+
+def _looked_up(name: str, located: Evaluate) -> Evaluate:
+    """The value of one name, as most expressions are: quicker than the general way, which is left
+    to say what is wrong."""
+
+    def evaluate(scope: Scope) -> Any:
+        value = scope.names.get(name, _MISSING)
+        return located(scope) if value is _MISSING else value
+
+    return evaluate
 
 
 def _located(expression: Expression, at: At) -> Evaluate:

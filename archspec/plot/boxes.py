@@ -70,6 +70,11 @@ def is_light(row: Row) -> bool:
     return not row.words and len(row.nodes) == 1 and not is_heavy(row.nodes[0])
 
 
+def name_width(row: Row) -> float:
+    """Of the cell at the left of a row that shows its name."""
+    return text_width(row.title, TITLE_SIZE, bold=True) + 12 if row.shows_name else 0.0
+
+
 def badge_words(item: Item) -> str:
     return f"{TIMES}{item.copies}" if item.copies > 1 else ""
 
@@ -93,7 +98,8 @@ def simple_box(item: Item, style: Style) -> Box:
 def _row_box(row: Row, style: Style) -> Box:
     head, tail = row_texts(row)
     extra = badge_width(row) + 4 if row.copies > 1 else 0.0
-    if is_light(row):
+    extra += name_width(row)
+    if is_light(row) and not row.shows_name:
         return _centered(row, text_width(head, TAIL_SIZE) + 2 * ROW_PAD + extra, LIGHT_HEIGHT)
     if style.tall_rows:
         width = max(text_width(head, ROW_SIZE), text_width(tail, TAIL_SIZE))

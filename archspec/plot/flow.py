@@ -26,6 +26,9 @@ OUT_STEP, IN_STEP, LANE_STEP = 7.0, 14.0, 8.0
 PAGE = (504.0, 640.0)
 """Width and height, in points, that a picture may take on a printed page."""
 WIDEST, TALLEST = 2.0, 1.5
+EMPTY = 0.25
+"""How much of its quality a page would lose by being all empty."""
+ABOUT_GAP = 30.0
 """The picture's width over its height, and its height over its width, go no further than this."""
 
 
@@ -57,31 +60,41 @@ class Page:
     height: float = 0.0
 
     @property
-    def scale(self) -> float:
-        """How large the page comes out in print; with a poor aspect ratio it counts for less."""
+    def quality(self) -> float:
+        """How large the page comes out in print, less for a poor aspect ratio and for emptiness."""
         aspect = self.width / self.height
         scale = min(PAGE[0] / self.width, PAGE[1] / self.height, 0.8)
         poor = max(aspect / WIDEST, 1 / (aspect * TALLEST), 1.0)
-        return scale / poor**2
+        return scale * (1 - EMPTY * (1 - self.filled)) / poor**2
+
+    @property
+    def filled(self) -> float:
+        """How much of the columns' height holds panels."""
+        columns = max((panel.column for panel in self.panels), default=0) + 1
+        total = sum(panel.box.height + ABOUT_GAP for panel in self.panels)
+        return min(total / (columns * self.height), 1.0)
 
 
 def pages(items: Sequence[Item], graph: Graph, placer: Placer, most: int = 7) -> list[Page]:
     """The panels flowed into one column, into two, and so on."""
     found: list[Page] = []
     wires = wires_between(items)
-    heights = [panel.box.height for panel in _measured(items, placer)]
-    seen: set[tuple[int, ...]] = set()
+    heights = [panel.box.height + ABOUT_GAP for panel in _measured(items, placer)]
+    ways: dict[tuple[int, ...], None] = {}
     for count in range(1, min(most, len(items)) + 1):
-        breaks = tuple(_balanced([height + 30 for height in heights], count))
-        if breaks not in seen:
-            seen.add(breaks)
-            found.append(_Flow(_measured(items, placer), wires, breaks, graph).page())
+        ways[tuple(_lowest(heights, count))] = None
+        ways[tuple(_evenest(heights, count))] = None
+    for breaks in ways:
+        found.append(_Flow(_measured(items, placer), wires, breaks, graph).page())
     return found
 
 
 def _measured(items: Sequence[Item], placer: Placer) -> list[Panel]:
     panels: list[Panel] = []
     for item in items:
+        if isinstance(item, Block) and item.name == RESULTS:
+            item.items.sort(key=lambda pill: _place_of(pill.inputs, panels))
+            item.inputs = tuple(sorted(item.inputs, key=lambda t: _place_of((t,), panels)))
         if isinstance(item, Block):
             panels.append(Panel(*placer.block(item)))
         else:
@@ -89,6 +102,15 @@ def _measured(items: Sequence[Item], placer: Placer) -> list[Panel]:
             panels[-1].box.item = item
             panels[-1].box.inputs = dict.fromkeys(item.inputs, 0.0)
     return panels
+
+
+def _place_of(tensors: tuple[Tensor, ...], panels: list[Panel]) -> tuple[int, float]:
+    """Where a pill's tensor comes from: pills stand in that order, so that wires do not cross."""
+    for index, panel in enumerate(panels):
+        for tensor in tensors:
+            if tensor in panel.box.outputs:
+                return index, panel.box.outputs[tensor]
+    return len(panels), 0.0
 
 
 def _alone(item: Item) -> Item:
@@ -100,7 +122,7 @@ def _alone(item: Item) -> Item:
     return alone
 
 
-def _balanced(heights: list[float], count: int) -> list[int]:
+def _lowest(heights: list[float], count: int) -> list[int]:
     """Starts of columns after the first, such that the tallest of `count` columns is lowest."""
     low, high = max(heights), sum(heights)
     for _ in range(40):
@@ -110,6 +132,31 @@ def _balanced(heights: list[float], count: int) -> list[int]:
         else:
             low = limit
     return _filled(heights, high)
+
+
+def _evenest(heights: list[float], count: int) -> list[int]:
+    """The same, such that the squares of the columns' heights add up to the least."""
+    sums = [0.0]
+    for height in heights:
+        sums.append(sums[-1] + height)
+    size = len(heights)
+    costs = [total * total for total in sums]
+    choices: list[list[int]] = []
+    for _ in range(count - 1):
+        best = [0] * (size + 1)
+        better = list(costs)
+        for end in range(1, size + 1):
+            options = [costs[k] + (sums[end] - sums[k]) ** 2 for k in range(end)]
+            best[end] = min(range(end), key=options.__getitem__)
+            better[end] = options[best[end]]
+        choices.append(best)
+        costs = better
+    breaks: list[int] = []
+    end = size
+    for best in reversed(choices):
+        end = best[end]
+        breaks.append(end)
+    return sorted(set(breaks) - {0})
 
 
 def _filled(heights: list[float], limit: float) -> list[int]:
@@ -126,9 +173,7 @@ def _filled(heights: list[float], limit: float) -> list[int]:
 class _Flow:
     """Places panels for given column breaks, and routes the wires between them."""
 
-    def __init__(
-        self, panels: list[Panel], wires: list[Wire], breaks: Sequence[int], graph: Graph
-    ):
+    def __init__(self, panels: list[Panel], wires: list[Wire], breaks: Sequence[int], graph: Graph):
         self.panels = panels
         self.wires = wires
         self.graph = graph
@@ -301,7 +346,10 @@ class _Flow:
         end = (target.x + target.inputs[wire.tensor], target.y)
         if isinstance(target.item, Join):
             end = (target.x, target.y)
-        label_at = (end[0] + 5, end[1] - 8 - self.entry_room(self.panels[wire.target]))
+        label_x = end[0] + 5
+        if start[0] > end[0] + 0.6:
+            label_x = end[0] - 6 - text_width(self.words(wire), LABEL_SIZE)
+        label_at = (label_x, end[1] - 8 - self.entry_room(self.panels[wire.target]))
         if abs(start[0] - end[0]) < 0.6:
             return Line(wire, rounded([start, end]), self.words(wire), label_at)
         low = start[1] + self.exit_room(self.panels[wire.source])
@@ -319,6 +367,8 @@ class _Flow:
         start = (source.box.x + source.box.outputs[wire.tensor], source.box.bottom)
         end = (target.box.x + target.box.inputs[wire.tensor], target.box.y)
         out_y, in_y = self.out_y(wire), self.in_y(wire)
+        if len(self.leaving[wire.source]) == 1 and abs(out_y - in_y) < 5:
+            out_y = in_y
         lane = self.lane_x(source.column + 1, wire.tensor)
         points: list[Point] = [start, (start[0], out_y), (lane, out_y)]
         if target.column > source.column + 1:
@@ -353,7 +403,7 @@ def _lanes(spans: dict[Tensor, tuple[float, float]]) -> dict[Tensor, int]:
     taken: list[list[tuple[float, float]]] = []
     for tensor, (low, high) in sorted(spans.items(), key=lambda item: item[1][1] - item[1][0]):
         lane = 0
-        while lane < len(taken) and any(low < h + 6 and l < high + 6 for l, h in taken[lane]):
+        while lane < len(taken) and any(low < b + 6 and a < high + 6 for a, b in taken[lane]):
             lane += 1
         if lane == len(taken):
             taken.append([])
@@ -364,7 +414,5 @@ def _lanes(spans: dict[Tensor, tuple[float, float]]) -> dict[Tensor, int]:
 
 def _frames(column: list[Panel]) -> tuple[float, float]:
     """How far the frames of a column reach, for they are all made equally wide."""
-    boxes = [
-        p.box for p in column if isinstance(p.box.item, Block) and p.box.item.framed
-    ]
+    boxes = [p.box for p in column if isinstance(p.box.item, Block) and p.box.item.framed]
     return max((b.left for b in boxes), default=0.0), max((b.right for b in boxes), default=0.0)

@@ -29,9 +29,7 @@ class Folder:
         items = self._runs(items, lambda item: self._signature(item, exact=True), fewest=2)
         return self._runs(items, lambda item: self._signature(item, exact=False), FEWEST_ALIKE)
 
-    def _runs(
-        self, items: list[Item], key: Callable[[Item], Hashable], fewest: int
-    ) -> list[Item]:
+    def _runs(self, items: list[Item], key: Callable[[Item], Hashable], fewest: int) -> list[Item]:
         folded: list[Item] = []
         index = 0
         keys = [None if isinstance(item, Join) else key(item) for item in items]
@@ -97,6 +95,7 @@ def _as_one(copies: list[Item]) -> Item:
         _add_costs(first, other)
     first.copies *= len(copies)
     first.end = last.end
+    first.last = last.last or last.name
     if isinstance(first, Block):
         inner = [first.inner_outputs[k] for k in range(len(last.outputs))]
         first.inner_outputs = tuple(inner)

@@ -6,20 +6,29 @@ from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 from archspec.node import Tensor
-from archspec.plot.outline import Block, Item, Join, Reader, Row
+from archspec.plot.outline import Block, Item, Reader, Row
 
 FEWEST_PLACES = 3
 LARGEST_SHARE = 0.12
-"""Of all MACs. What costs more is what the picture is about, and stays where it is."""
+"""Of all MACs, by all calls of a template. What costs more is what the picture is about, and stays
+where it is."""
 
 
 def with_insets(items: list[Item], reader: Reader) -> tuple[list[Item], list[Item]]:
     """The items with such modules as rows, and the insets."""
     groups: dict[Hashable, list[Block]] = {}
+    macs: dict[str, int] = {}
     for block in _inner_blocks(items):
         if block.template:
             groups.setdefault((block.template, _kind(block)), []).append(block)
-    chosen = {key: blocks for key, blocks in groups.items() if _is_module(blocks, reader)}
+            macs[block.template] = macs.get(block.template, 0) + block.macs
+    most = LARGEST_SHARE * reader.graph.macs
+    small = {template for template, count in macs.items() if count <= most}
+    chosen = {
+        key: blocks
+        for key, blocks in groups.items()
+        if blocks[0].template in small and _is_module(blocks)
+    }
     keys = {id(block): key for key, blocks in chosen.items() for block in blocks}
     shown: dict[Hashable, Block] = {}
     items = [_replaced(item, keys, shown, reader) for item in items]
@@ -35,10 +44,8 @@ def _inner_blocks(items: list[Item]) -> Iterator[Block]:
             yield from _inner_blocks(item.items)
 
 
-def _is_module(blocks: list[Block], reader: Reader) -> bool:
-    if len(blocks) < FEWEST_PLACES or any(block.copies > 1 for block in blocks):
-        return False
-    return sum(block.macs for block in blocks) <= LARGEST_SHARE * reader.graph.macs
+def _is_module(blocks: list[Block]) -> bool:
+    return len(blocks) >= FEWEST_PLACES and all(block.copies == 1 for block in blocks)
 
 
 def _kind(block: Block) -> Hashable:
@@ -88,16 +95,11 @@ def _words(block: Block, reader: Reader) -> str:
 
 def _inset(block: Block) -> Block:
     """The module as a panel by itself: nothing leads to it."""
-    items = block.items
     return replace(
         block,
         name=block.template,
-        template=f"as in {block.name}",
-        items=items,
+        template=f"as in {block.name.partition('.')[0]}",
         inputs=(),
         outputs=(),
         inner_inputs=block.inputs,
     )
-
-
-__all__ = ["Join", "with_insets"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from archspec.plot.boxes import Box
@@ -64,9 +65,7 @@ def place_knot(knot: Knot, boxes: list[Box]) -> KnotPlace:
             else:
                 passes.setdefault(entry, []).append((x - middle, y, y + tall))
         y += tall + LAYER_GAP
-    return KnotPlace(
-        knot, middle - low, high - middle, y - LAYER_GAP, spots, floors, passes
-    )
+    return KnotPlace(knot, middle - low, high - middle, y - LAYER_GAP, spots, floors, passes)
 
 
 def _sides(entry: int | Wire, boxes: list[Box]) -> tuple[float, float]:
@@ -109,7 +108,7 @@ def _links(knot: Knot) -> dict[tuple[int, int], list[tuple[int, int]]]:
             *spots.get(wire, ()),
             *spots.get(wire.target, ()),
         ]
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in itertools.pairwise(chain):
             links.setdefault(upper, []).append(lower)
             links.setdefault(lower, []).append(upper)
     return links

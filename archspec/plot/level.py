@@ -224,6 +224,8 @@ class _Layout:
             return FORK_GAP + BUS * max(len(outputs) - 1, 0)
         upper, lower = self.level.boxes[before], self.level.boxes[after]
         wires = self.into.get(after, [])
+        if isinstance(lower.item, Port) and lower.item.words:
+            return 0.0
         if len(wires) > 1:
             return 26.0 + 3 * len(wires)
         if wires and abs(upper.outputs[wires[0].tensor] - lower.inputs[wires[0].tensor]) > 1:
@@ -310,11 +312,18 @@ def _join_after(series: Series, k: int, boxes: list[Box]) -> bool:
     whose shortcut stands beside the main path."""
     part = series.parts[k]
     assert isinstance(part, Parallel)
-    if len(part.branches) != 2 or k + 1 >= len(series.parts):
+    if k + 1 >= len(series.parts):
         return True
     after = series.parts[k + 1]
     assert isinstance(after, int)
     item = boxes[after].item
-    return not (isinstance(item, Join) and item.kind != "concat")
+    if not isinstance(item, Join) or item.kind == "concat":
+        return True
+    return len(part.branches) != 2 and not all(_is_bare(b, boxes) for b in part.branches[1:])
 
 
+def _is_bare(branch: Branch, boxes: list[Box]) -> bool:
+    """Whether a branch is nothing but a stream that comes in."""
+    if isinstance(branch, Knot):
+        return False
+    return all(isinstance(p, int) and isinstance(boxes[p].item, Port) for p in branch.parts)

@@ -31,6 +31,16 @@ class Item:
     macs: int = 0
     params: int = 0
     copies: int = 1
+    last: str = ""
+    """The name of the last copy, where there are several."""
+
+    @property
+    def title(self) -> str:
+        """The last part of its name, "block2-4" where it stands for several."""
+        first, last = self.name.rpartition(".")[2], self.last.rpartition(".")[2]
+        stem = first.rstrip("0123456789")
+        number = last.removeprefix(stem)
+        return f"{first}-{number}" if stem != first and number.isdigit() else first
 
 
 @dataclass(eq=False)
@@ -41,6 +51,7 @@ class Row(Item):
     named: bool = False
     words: str = ""
     """What to write instead of the ops, where the row stands for many."""
+    shows_name: bool = False
 
 
 @dataclass(eq=False)
@@ -61,10 +72,6 @@ class Block(Item):
     inner_outputs: tuple[Tensor, ...] = ()
     inner_inputs: tuple[Tensor, ...] | None = None
     framed: bool = True
-
-    @property
-    def title(self) -> str:
-        return self.name.rpartition(".")[2]
 
 
 @dataclass(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.graph import Graph
 from archspec.plot.boxes import Style
-from archspec.plot.display import Circle, Picture, Rect, Shape, Text
+from archspec.plot.display import Picture, Rect, Shape, Text
 from archspec.plot.flow import MARGIN, Page, pages
 from archspec.plot.level import Placer
 from archspec.plot.metrics import shortened, text_width
@@ -26,10 +26,7 @@ def draw(graph: Graph) -> Picture:
     candidates: list[Page] = []
     for style in (Style(), Style(tall_rows=True)):
         candidates += pages(items, graph, Placer(graph, style))
-    page = max(candidates, key=lambda candidate: candidate.scale)
-    style = Style()
-    for panel in page.panels:
-        style = style if panel.inside is None else style
+    page = max(candidates, key=lambda candidate: candidate.quality)
     return _finished(page, graph, note)
 
 
@@ -90,6 +87,3 @@ def _legend(x: float, y: float) -> list[Shape]:
 
 def _line(x: float, y: float, text: str, size: float, fill: str, bold: bool = False) -> Text:
     return Text(x, y, text, size, fill, text_width(text, size, bold), bold)
-
-
-__all__ = ["Circle", "draw"]

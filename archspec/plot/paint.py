@@ -6,6 +6,7 @@ from archspec.graph import Graph
 from archspec.plot.boxes import (
     CIRCLE,
     LABEL_SIZE,
+    LIGHT_HEIGHT,
     ROW_PAD,
     ROW_SIZE,
     STRIP,
@@ -14,7 +15,7 @@ from archspec.plot.boxes import (
     Box,
     badge_width,
     badge_words,
-    is_light,
+    name_width,
     row_texts,
 )
 from archspec.plot.display import Circle, Path, Point, Rect, Segment, Shape, Text
@@ -22,8 +23,9 @@ from archspec.plot.flow import Page
 from archspec.plot.level import Level
 from archspec.plot.metrics import shortened, text_width
 from archspec.plot.outline import Block, Join, Port, Row
-from archspec.plot.palette import BADGE, FAINT, FRAME, INK, INNER, LINE, PANEL, PAPER, STRIP as BAR
-from archspec.plot.palette import step
+from archspec.plot.palette import BADGE, FAINT, FRAME, INK, INNER, LINE, PANEL, PAPER, step
+from archspec.plot.palette import STRIP as BAR
+from archspec.plot.panels import RESULTS
 from archspec.plot.routes import routes
 from archspec.plot.structure import Wire
 
@@ -46,8 +48,10 @@ class Painter:
         for panel in page.panels:
             self._box(panel.box, panel.inside, dx, dy, is_panel=True)
         for line in page.lines:
-            names = (page.panels[line.wire.source], page.panels[line.wire.target])
-            self._wire(line.wire, line.segments, dx, dy, True, "flow", names[1].box)
+            target = page.panels[line.wire.target].box
+            goes_on = isinstance(target.item, Block) and not target.item.framed
+            arrow = not goes_on or target.item.name == RESULTS
+            self._wire(line.wire, line.segments, dx, dy, arrow, "flow", target)
             x, y = line.label_at
             self._label(line.label, x + dx, y + dy)
 
@@ -102,13 +106,20 @@ class Painter:
     def _row(self, box: Box, row: Row, dx: float, dy: float) -> None:
         colours = step(row.macs / self._macs if self._macs else 0.0)
         left, top = box.x - box.left + dx, box.y + dy
+        # The outline of what stands for a whole module is heavier.
+        stroke = 1.6 if row.words else 0.8
         self._boxes.append(
-            Rect(left, top, box.width, box.height, "row", colours.fill, LINE, 3, 0.8)
+            Rect(left, top, box.width, box.height, "row", colours.fill, LINE, 3, stroke)
         )
         extra = badge_width(row) + 4 if row.copies > 1 else 0.0
-        center = left + (box.width - extra) / 2
+        cell = name_width(row)
+        if cell:
+            self._boxes.append(Rect(left, top, cell, box.height, "name", BAR, LINE, 3, 0.8))
+            middle = top + box.height / 2 + 3.4
+            self._centered(row.title, left + cell / 2, middle, TITLE_SIZE, INK, bold=True)
+        center = left + cell + (box.width - cell - extra) / 2
         head, tail = row_texts(row)
-        if is_light(row):
+        if box.height == LIGHT_HEIGHT:
             self._centered(head, center, top + box.height / 2 + 3, TAIL_SIZE, colours.ink)
         elif tail and box.height > 24:
             self._centered(head, center, top + 12, ROW_SIZE, colours.ink)
@@ -167,9 +178,7 @@ class Painter:
             self._boxes.append(_text(x, y, words, LABEL_SIZE, FAINT, role="label"))
 
     def _badge(self, words: str, width: float, right: float, middle: float) -> None:
-        self._boxes.append(
-            Rect(right - width, middle - 6, width, 12, "badge", BADGE, "", 6)
-        )
+        self._boxes.append(Rect(right - width, middle - 6, width, 12, "badge", BADGE, "", 6))
         self._centered(words, right - width / 2, middle + 3.4, TITLE_SIZE, PAPER, bold=True)
 
     def _centered(

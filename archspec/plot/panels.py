@@ -58,22 +58,24 @@ def _gathered(items: list[Item], reader: Reader) -> list[Item]:
     while index < len(items):
         key = _repeat_of(items[index], reader)
         stop = index + 1
-        while (
-            key is not None
-            and stop < len(items)
-            and _repeat_of(items[stop], reader) is key
-            and _extents(items[stop], reader) == _extents(items[index], reader)
-        ):
+        while key is not None and stop < len(items) and _repeat_of(items[stop], reader) is key:
             stop += 1
-        if stop - index > 1:
+        if stop - index > 1 and _is_stage(items[index:stop], reader):
             block = reader.block(_stem(items[index].name), items[index:stop])
             first = items[index]
             block.template = first.template if isinstance(first, Block) else ""
             gathered.append(block)
         else:
-            gathered.append(items[index])
+            gathered += items[index:stop]
         index = stop
     return gathered
+
+
+def _is_stage(copies: list[Item], reader: Reader) -> bool:
+    """Copies are one where they are rows, or blocks that all give the same resolution."""
+    if all(isinstance(item, Row) for item in copies):
+        return True
+    return all(_extents(item, reader) == _extents(copies[0], reader) for item in copies)
 
 
 def _repeat_of(item: Item, reader: Reader) -> object | None:
@@ -147,7 +149,7 @@ def _row_count(item: Item) -> int:
 
 
 def _cluster(members: list[Item], reader: Reader) -> Block:
-    block = reader.block(members[0].name, [_inner(member) for member in members])
+    block = reader.block(members[0].name, [_panel(member) for member in members])
     # Members may stand for several copies: what leaves them is said by the items themselves.
     leaving = tuple(t for m in members for t in m.outputs if reader.last_use[t] >= block.end)
     block.outputs = block.inner_outputs = leaving
@@ -155,22 +157,8 @@ def _cluster(members: list[Item], reader: Reader) -> Block:
     return block
 
 
-def _inner(item: Item) -> Item:
-    return _panel(item)
-
-
 def _panel(item: Item) -> Item:
-    """A named row gets a frame to carry its name."""
-    if not (isinstance(item, Row) and item.named):
-        return item
-    return Block(
-        item.name,
-        item.start,
-        item.end,
-        item.inputs,
-        item.outputs,
-        item.macs,
-        item.params,
-        items=[item],
-        inner_outputs=item.outputs,
-    )
+    """The item; a named row is to show its name."""
+    if isinstance(item, Row) and item.named:
+        item.shows_name = True
+    return item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
@@ -77,7 +78,7 @@ def _bezier(controls: tuple[Point, ...], t: float) -> Point:
     while len(controls) > 1:
         controls = tuple(
             (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t)
-            for a, b in zip(controls, controls[1:], strict=False)
+            for a, b in itertools.pairwise(controls)
         )
     return controls[0]
 

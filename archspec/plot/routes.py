@@ -24,7 +24,7 @@ def routes(level: Level) -> list[tuple[Wire, tuple[Segment, ...], bool]]:
         else:
             path = _path(level, wire)
         target = level.boxes[wire.target].item
-        found.append((wire, path, not isinstance(target, Port) or bool(target.words)))
+        found.append((wire, path, not isinstance(target, Port)))
     return found
 
 

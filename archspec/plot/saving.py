@@ -47,8 +47,8 @@ def _write(target: Path, content: bytes) -> None:
         # mkstemp keeps others out, which is not what one wants of a picture.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        Path(temporary).chmod(0o666 & ~umask)
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink()
         raise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from archspec.plot.outline import Block, Item, Row
+from archspec.plot.outline import Block, Item, Join, Row
 
 MOST_FRAMELESS = 2
-"""Rows that a template's call may have and still need no frame within another block."""
+MOST_FRAMELESS_BRANCH = 4
+"""Rows that a template's call may have and still need no frame within another block, or within one
+whose streams part."""
 
 
 def simplified(items: list[Item]) -> list[Item]:
@@ -18,23 +20,25 @@ def simplified(items: list[Item]) -> list[Item]:
 
 def _inside(items: list[Item]) -> list[Item]:
     result: list[Item] = []
+    parts = any(isinstance(item, Join) for item in items)
+    most = MOST_FRAMELESS_BRANCH if parts else MOST_FRAMELESS
     for item in items:
         if isinstance(item, Block):
             item.items = _inside(item.items)
             item = _without_shell(item)
-        if isinstance(item, Block) and _needs_no_frame(item):
+        if isinstance(item, Block) and _needs_no_frame(item, most):
             result += item.items
         else:
             result.append(item)
     return result
 
 
-def _needs_no_frame(block: Block) -> bool:
+def _needs_no_frame(block: Block, most: int) -> bool:
     """A scope that is no template's call, or a call that is a row or two."""
     if block.copies > 1:
         return False
     rows = [item for item in block.items if isinstance(item, Row)]
-    return not block.template or len(rows) == len(block.items) <= MOST_FRAMELESS
+    return not block.template or len(rows) == len(block.items) <= most
 
 
 def _without_shell(item: Item) -> Item:
@@ -44,6 +48,6 @@ def _without_shell(item: Item) -> Item:
     inner = item.items[0]
     if not isinstance(inner, Block):
         return item
-    inner.name = item.name
+    inner.name, inner.last = item.name, ""
     inner.inputs, inner.outputs = item.inputs, item.outputs
     return inner

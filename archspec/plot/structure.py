@@ -8,6 +8,7 @@ whose items are laid out in layers.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -73,7 +74,7 @@ def _series(nodes: list[int], wires: list[Wire]) -> Series:
     result = Series()
     bounds = [-1, *cuts, len(nodes)]
     groups = _by_gap(bounds, wires, rank, len(nodes))
-    for k, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for k, (low, high) in enumerate(itertools.pairwise(bounds)):
         between = nodes[low + 1 : high]
         mine = groups[k]
         if between:
@@ -174,7 +175,9 @@ def _branch(nodes: list[int], wires: list[Wire]) -> Branch:
 def _knot(nodes: list[int], wires: list[Wire]) -> Knot:
     layer: dict[int, int] = {}
     for node in nodes:
-        before = [layer[wire.source] for wire in wires if wire.target == node and wire.source in layer]
+        before = [
+            layer[wire.source] for wire in wires if wire.target == node and wire.source in layer
+        ]
         layer[node] = max(before, default=-1) + 1
     count = max(layer.values()) + 1
     layers: list[list[int | Wire]] = [[] for _ in range(count)]

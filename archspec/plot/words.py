@@ -8,7 +8,7 @@ from typing import Any
 from archspec.node import Node
 from archspec.shapes import Shape
 
-TIMES = "×"
+TIMES = "\u00d7"
 _FUNCTIONS = {
     "relu": "ReLU",
     "relu6": "ReLU6",
@@ -32,7 +32,7 @@ def is_heavy(node: Node) -> bool:
 
 
 def op_words(node: Node) -> str:
-    """One op, e.g. "conv 3×3 /2, 64", "BN", "max pool 3×3 /2"."""
+    """One op, e.g. "conv 3x3 /2, 64", "BN", "max pool 3x3 /2"."""
     op: Any = node.op
     name = op.name
     if name == "conv":
@@ -70,7 +70,7 @@ def count_words(count: float) -> str:
 
 
 def run_words(nodes: Sequence[Node]) -> tuple[str, str]:
-    """A run of ops as its first words and the rest: ("conv 3×3, 64", "BN · ReLU")."""
+    """A run of ops as its first words and the rest: ("conv 3x3, 64", "BN · ReLU")."""
     words = [op_words(node) for node in nodes if node.op.name != "flatten" or len(nodes) == 1]
     heavy = [index for index, node in enumerate(nodes) if is_heavy(node)]
     cut = 1 if not heavy or heavy[0] == 0 else len(words)

@@ -1,0 +1,69 @@
+"""Fragments: what a template call expands to, free of any place, and how they make a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from archspec.graph import TemplateCall
+from archspec.node import Layer, Node, Tensor
+from archspec.shapes import Shapes
+from archspec.syntax import Arguments, Modifiers
+
+Ref: TypeAlias = int
+"""A value inside a fragment: its items' results are counted from 0 in order, its inputs are -1, -2
+and so on. Plain numbers, since a search through a space makes millions."""
+
+
+class Item(NamedTuple):
+    """A layer or a fragment placed in a fragment, under a name relative to it; and where it came
+    from: the node as written, the value that each attribute took, and its copy, counted from 0."""
+
+    name: str
+    part: Layer | Fragment
+    inputs: tuple[Ref, ...]
+    node: Modifiers
+    values: Arguments
+    copy: int | None
+
+
+@dataclass(eq=False, slots=True)
+class Fragment:
+    """An expanded template call, wherever it stands."""
+
+    template: str
+    arguments: Mapping[str, Any]
+    items: tuple[Item, ...]
+    outputs: tuple[Ref, ...]
+    output_names: tuple[str, ...]
+    output_shapes: Shapes
+    nodes: int
+    params: int
+    macs: int
+
+
+def place(
+    fragment: Fragment,
+    prefix: str,
+    inputs: tuple[Tensor, ...],
+    nodes: dict[str, Node],
+    calls: dict[str, TemplateCall],
+) -> tuple[Tensor, ...]:
+    """Add a fragment's nodes and calls under their full names; the result is its outputs."""
+    results: list[Tensor] = []
+
+    def tensor(ref: Ref) -> Tensor:
+        return results[ref] if ref >= 0 else inputs[-1 - ref]
+
+    for item in fragment.items:
+        name = prefix + item.name
+        sources = tuple(map(tensor, item.inputs))
+        part = item.part
+        if isinstance(part, Layer):
+            node = nodes[name] = Node(name, part, sources, item)
+            results += node.results
+        else:
+            calls[name] = TemplateCall(part.template, part.arguments, item)
+            results += place(part, f"{name}.", sources, nodes, calls)
+    return tuple(map(tensor, fragment.outputs))

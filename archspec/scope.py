@@ -1,0 +1,161 @@
+"""The body of one template while it is expanded: what its names mean, what stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from archspec.document import At
+from archspec.errors import did_you_mean, listed
+from archspec.expressions import ExpressionError
+from archspec.fragment import Item, Ref
+from archspec.library import Library
+from archspec.shapes import Shape, Shapes
+from archspec.syntax import INPUT, Decision, Modifiers
+
+
+class Results(NamedTuple):
+    """What a name stands for in a body: one result, or several with names."""
+
+    refs: tuple[Ref, ...]
+    names: tuple[str, ...] = ()
+
+
+class Body:
+    """One template's body while it is expanded: the scope of its expressions and of its names."""
+
+    def __init__(
+        self,
+        library: Library,
+        inputs: tuple[str, ...],
+        shapes: Shapes,
+        settle: Callable[[Decision, str], int],
+    ):
+        self._settle = settle
+        self.library = library
+        self.inputs = inputs
+        self._input_shapes = shapes
+        self._value_shapes: list[Shape] = []
+        self.names: dict[str, Any] = {}
+        self.items: list[Item] = []
+        self.results: dict[str, Results] = {}
+        self.taken: set[str] = set()
+        self.ordinals: dict[str, int] = {}
+        self.prefix = ""
+        self.here = ""
+        self.nodes = 0
+        if inputs == (INPUT,):
+            self.names["in_channels"] = shapes[0][0]
+            if len(shapes[0]) == 3:
+                _, self.names["in_height"], self.names["in_width"] = shapes[0]
+
+    def shape(self, ref: Ref) -> Shape:
+        return self._value_shapes[ref] if ref >= 0 else self._input_shapes[-1 - ref]
+
+    def shapes(self, refs: tuple[Ref, ...] | None) -> Shapes:
+        return tuple(map(self.shape, refs or ()))
+
+    def append(self, item: Item) -> Results:
+        """Put an item in and give its results."""
+        part = item.part
+        # a call that leaves no node counts as one, or doubling it often would never end
+        self.nodes += part.nodes or 1
+        number = len(self._value_shapes)
+        self.items.append(item)
+        self._value_shapes += part.output_shapes
+        count = len(part.output_shapes)
+        if count == 1:
+            return Results((number,), part.output_names)
+        refs = tuple(range(number, number + count))
+        return Results(refs, part.output_names or tuple(str(k + 1) for k in range(count)))
+
+    def shape_of(self, name: str) -> Shape:
+        """For channels('name') and its like in expressions."""
+        results = self.find(name)
+        if results is None or len(results.refs) != 1:
+            raise ExpressionError(self.unknown(name, results))
+        return self.shape(results.refs[0])
+
+    def decide(self, decision: Decision) -> int:
+        return self._settle(decision, self.here)
+
+    def find(self, name: str) -> Results | None:
+        """What a name means here: innermost scope first, the template's inputs last."""
+        prefix = self.prefix
+        while True:
+            results = self.results.get(prefix + name)
+            if results is None:
+                owner, _, output = (prefix + name).rpartition(".")
+                several = self.results.get(owner)
+                if several is not None and output in several.names:
+                    results = Results((several.refs[several.names.index(output)],))
+            if results is not None:
+                return results
+            if not prefix:
+                break
+            prefix = prefix[: prefix.rstrip(".").rfind(".") + 1]
+        if name in self.inputs:
+            return Results((-1 - self.inputs.index(name),))
+        return None
+
+    def unknown(self, name: str, results: Results | None) -> str:
+        """The sentence for a name that find() does not find, or finds several results of."""
+        if results is not None:
+            own = [f"{name}.{output}" for output in results.names]
+            return f"{name!r} has several results; {listed(own)} would do"
+        visible = [name.removeprefix(self.prefix) for name in self.results]
+        hint = did_you_mean(name, [*visible, *self.inputs])
+        if not hint and any(name.startswith(f"{other}.") for other in visible):
+            hint = "; what stands inside a template is its own, unless its outputs name it"
+        return f"there is no earlier node {name!r} here{hint}"
+
+    def claim(self, node: Modifiers) -> str:
+        """The full name, within the template, of a node; for copies what their numbers follow."""
+        if node.name is not None:
+            path = self.prefix + node.name
+            if node.copies is None:
+                self.take(path, node.at)
+            return path
+        path = self.prefix + node.default_name
+        if node.copies is not None:
+            return path
+        return self.ordinal(path)
+
+    def ordinal(self, path: str) -> str:
+        """path, then path2, path3: names of nodes that were given none."""
+        while True:
+            count = self.ordinals[path] = self.ordinals.get(path, 0) + 1
+            numbered = path if count == 1 else f"{path}{count}"
+            if numbered not in self.taken:
+                self.taken.add(numbered)
+                return numbered
+
+    def copy_name(self, path: str, number: int, node: Modifiers) -> str:
+        """path1, path2...; unnamed repeats in one scope go on counting."""
+        if node.name is not None:
+            self.take(f"{path}{number}", node.at)
+            return f"{path}{number}"
+        self.ordinals[path] = count = self.ordinals.get(path, 0) + 1
+        if f"{path}{count}" in self.taken:
+            return self.copy_name(path, number, node)
+        self.taken.add(f"{path}{count}")
+        return f"{path}{count}"
+
+    def take(self, path: str, at: At) -> None:
+        if path in self.taken or path in self.inputs:
+            raise at.error(
+                f"the name {path.removeprefix(self.prefix)!r} is taken already in this scope;"
+                " another name would do"
+            )
+        self.taken.add(path)
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Names inside stand under `name`."""
+        outer = self.prefix
+        self.prefix = f"{name}."
+        try:
+            yield
+        finally:
+            self.prefix = outer
