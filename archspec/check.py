@@ -86,6 +86,8 @@ def check_attributes(op: type[Op], attributes: Mapping[str, Any]) -> dict[str, s
 
 def check_argument(parameter: Parameter, value: Any) -> str | None:
     """What is wrong with an evaluated argument of a template or a spec, as a sentence, or None."""
+    if type(value) is parameter.plain_type:
+        return None
     # Values repeat a thousandfold between related networks, so what passed once passes.
     key = (parameter.schema_key, frozen(value))
     if key in _passed:
@@ -102,6 +104,9 @@ _passed: set[tuple[str, Any]] = set()
 _MOST_REMEMBERED = 100_000
 
 
+_FROZEN_BOOLS = {True: (bool, True), False: (bool, False)}
+
+
 def frozen(value: Any) -> Any:
     """A hashable stand-in for a JSON value; unlike Python's ==, it tells 1, 1.0 and true apart."""
     kind = type(value)
@@ -116,7 +121,7 @@ def frozen(value: Any) -> Any:
         return tuple(parts)
     if kind is list:
         return (list, *map(frozen, value))
-    return (kind, value)
+    return _FROZEN_BOOLS[value] if kind is bool else (kind, value)
 
 
 def shown(value: Any) -> str:

@@ -108,7 +108,8 @@ class _Expansion:
         self._fragments: dict[Any, Fragment] = {}
         self._decide = decide
         self._settled: dict[str, tuple[int, tuple[Any, ...]]] = {}
-        self._path: list[str] = []
+        self._prefix = ""
+        self._depth = 0
         self._defaults: dict[Any, Arguments] = {}
         self._steps = 0
 
@@ -142,9 +143,7 @@ class _Expansion:
 
     def decide(self, decision: Decision, here: str) -> int:
         """The option taken for a choice met while expanding the node called `here`."""
-        key = decision.shared_name or ".".join(
-            part for part in (*self._path, here, decision.key) if part
-        )
+        key = decision.shared_name or self._key(here, decision.key)
         settled = self._settled.get(key)
         if settled is None:
             if self._decide is None:
@@ -160,6 +159,12 @@ class _Expansion:
                 " name share their options"
             )
         return settled[0]
+
+    def _key(self, here: str, key: str) -> str:
+        path = f"{self._prefix}{here}"
+        if not key:
+            return path
+        return f"{path}.{key}" if here else f"{path}{key}"
 
     # --- templates
 
@@ -226,8 +231,8 @@ class _Expansion:
             output_names=tuple(outputs),
             output_shapes=tuple(map(body.shape, refs)),
             nodes=body.nodes,
-            params=sum(item.part.params for item in body.items),
-            macs=sum(item.part.macs for item in body.items),
+            params=body.params,
+            macs=body.macs,
         )
 
     # --- nodes: each takes the current result and gives the next, None where there are several
@@ -548,18 +553,20 @@ class _Expansion:
         if missing:
             raise node.at.error(f"{node.target} lacks its argument {listed(missing, 'and')}")
         self._steps += STEPS_OF_A_CALL
-        if len(self._path) >= DEEPEST_CALLS:
+        if self._depth >= DEEPEST_CALLS:
             raise node.at.error(f"templates call each other deeper than {DEEPEST_CALLS} levels")
-        self._path.append(path)
+        outer = self._prefix
+        self._prefix = f"{outer}{path}."
+        self._depth += 1
         try:
             return self._template(definition, values, arguments, shapes)
         except SpecError as error:
-            full = ".".join(self._path)
             raise error.called_from(
-                f"in {node.target}, called at {node.at.where} as {full}"
+                f"in {node.target}, called at {node.at.where} as {outer}{path}"
             ) from None
         finally:
-            self._path.pop()
+            self._prefix = outer
+            self._depth -= 1
 
     def _append(self, body: Body, item: Item) -> Results:
         results = body.append(item)

@@ -272,26 +272,32 @@ def _read_boolean(node: ast.BoolOp, names: set[str], depth: int) -> Evaluate:
 
 
 def _read_comparison(node: ast.Compare, names: set[str], depth: int) -> Evaluate:
-    first = _read(node.left, names, depth)
-    rest: list[tuple[str, Callable[[Any, Any], bool], Evaluate]] = []
-    for sign, operand in zip(node.ops, node.comparators, strict=True):
+    """a < b < c is a < b and b < c; values have no effects, so b may be read twice."""
+    for sign in node.ops:
         if type(sign) not in _COMPARISONS:
             raise ExpressionError(
                 f"{ast.unparse(node)[:60]!r} uses a comparison that is not in the language;"
                 " == != < <= > >= are"
             )
-        rest.append((*_COMPARISONS[type(sign)], _read(operand, names, depth)))
+    operands = [_read(operand, names, depth) for operand in (node.left, *node.comparators)]
+    pairs = [
+        _comparison(*_COMPARISONS[type(sign)], left, right)
+        for sign, left, right in zip(node.ops, operands, operands[1:], strict=False)
+    ]
+    return pairs[0] if len(pairs) == 1 else lambda scope: all(pair(scope) for pair in pairs)
+
+
+def _comparison(
+    sign: str, function: Callable[[Any, Any], bool], left: Evaluate, right: Evaluate
+) -> Evaluate:
+    if sign in ("==", "!="):
+        return lambda scope: function(left(scope), right(scope))
 
     def evaluate(scope: Scope) -> bool:
-        left = first(scope)
-        for sign, function, operand in rest:
-            right = operand(scope)
-            if sign not in ("==", "!="):
-                _number(sign, left, right)
-            if not function(left, right):
-                return False
-            left = right
-        return True
+        a, b = left(scope), right(scope)
+        if type(a) is not int or type(b) is not int:
+            _number(sign, a, b)
+        return function(a, b)
 
     return evaluate
 
@@ -307,14 +313,17 @@ def _read_subscript(node: ast.Subscript, names: set[str], depth: int) -> Evaluat
 
     def evaluate(scope: Scope) -> Any:
         sequence, position = value(scope), index(scope)
-        if not isinstance(sequence, list) or type(position) is not int:
+        if type(sequence) is not list or type(position) is not int:
             raise ExpressionError(
                 f"a[i] wants a list and a whole number and met {_shown(sequence)}"
                 f" and {_shown(position)}"
             )
-        if not -len(sequence) <= position < len(sequence):
-            raise ExpressionError(f"there is no item {position} in a list of {len(sequence)}")
-        return sequence[position]
+        try:
+            return sequence[position]
+        except IndexError:
+            raise ExpressionError(
+                f"there is no item {position} in a list of {len(sequence)}"
+            ) from None
 
     return evaluate
 

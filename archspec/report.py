@@ -109,7 +109,7 @@ def comparison_table(graphs: Sequence[Graph], all_stats: Sequence[Stats]) -> Tab
         f"batch {all_stats[0].batch}, float32; memory is all activations,"
         " peak the most alive at once",
         *(
-            f"{graph.name}: {graph.source['published']['note']}"
+            f"published for {graph.name}: {graph.source['published']['note']}"
             for graph in graphs
             if "note" in graph.source.get("published", {})
         ),

@@ -45,6 +45,8 @@ class Body:
         self.prefix = ""
         self.here = ""
         self.nodes = 0
+        self.params = 0
+        self.macs = 0
         if inputs == (INPUT,):
             self.names["in_channels"] = shapes[0][0]
             if len(shapes[0]) == 3:
@@ -61,6 +63,8 @@ class Body:
         part = item.part
         # a call that leaves no node counts as one, or doubling it often would never end
         self.nodes += part.nodes or 1
+        self.params += part.params
+        self.macs += part.macs
         number = len(self._value_shapes)
         self.items.append(item)
         self._value_shapes += part.output_shapes

@@ -131,6 +131,15 @@ class Choice(Modifiers):
 Node: TypeAlias = "Sequence | Call | Group | Residual | Branches | Choice"
 
 
+_PLAIN_TYPES: Mapping[str, type] = {
+    "integer": int,
+    "string": str,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Parameter:
     """An argument of a template or of a spec: its schema fragment and default (None: required)."""
@@ -140,6 +149,13 @@ class Parameter:
     schema: Mapping[str, Any]
     default: Value | None
     doc: str
+
+    @cached_property
+    def plain_type(self) -> type | None:
+        """The Python type that alone is what the schema asks for, if there is one."""
+        if self.schema.keys() != {"type"} or not isinstance(self.schema["type"], str):
+            return None
+        return _PLAIN_TYPES.get(self.schema["type"])
 
     @cached_property
     def schema_key(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,18 +13,21 @@ from typing import Any
 WIDEST = 100
 """Columns of text that a table keeps within."""
 SHORTEST_CUT = 12
+NOTE_INDENT = 13
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: the key of its values, its title, and how people read a value. What only programs
-    want (`is_data`) stands in CSV alone."""
+    want (`is_data`) stands in CSV alone. A row too wide is cut where it is prose, else in its first
+    column."""
 
     key: str
     title: str
     show: Callable[[Any], str] = str
     is_number: bool = False
     is_data: bool = False
+    is_prose: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,9 @@ def write_table(table: Table, style: str) -> None:
 
 
 def as_text(table: Table, widest: int = WIDEST) -> str:
-    """Aligned columns, the first cut in the middle where a row would pass `widest`."""
+    """Aligned columns, none passing `widest`."""
     titles = [column.title for column in table.shown_columns]
-    rows = _cut_first(titles, table.shown(), widest)
+    rows = _cut_rows(table, widest)
     widths = [max(map(len, cells)) for cells in zip(titles, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
@@ -75,7 +79,7 @@ def as_text(table: Table, widest: int = WIDEST) -> str:
     lines = [table.title] if table.title else []
     lines += [line(titles), "  ".join("-" * width for width in widths), *map(line, rows)]
     if table.notes:
-        lines += ["", *table.notes]
+        lines += ["", *_wrapped(table.notes, widest)]
     return "\n".join(lines) + "\n"
 
 
@@ -137,13 +141,34 @@ def shown_share(share: float) -> str:
     return f"{100 * share:.1f}%" if share else ""
 
 
-def _cut_first(titles: list[str], rows: list[list[str]], widest: int) -> list[list[str]]:
+def _cut_rows(table: Table, widest: int) -> list[list[str]]:
+    """The shown rows with one column cut so that all fit."""
+    columns = table.shown_columns
+    rows = table.shown()
+    elastic = next((i for i, column in enumerate(columns) if column.is_prose), 0)
+    titles = [column.title for column in columns]
     widths = [max(map(len, cells)) for cells in zip(titles, *rows, strict=True)]
-    room = max(widest - sum(widths[1:]) - 2 * (len(widths) - 1), SHORTEST_CUT)
-    return [[_cut(row[0], room), *row[1:]] for row in rows]
+    others = sum(widths) - widths[elastic] + 2 * (len(widths) - 1)
+    room = max(widest - others, SHORTEST_CUT)
+    cut = _cut_tail if columns[elastic].is_prose else _cut_middle
+    return [[*row[:elastic], cut(row[elastic], room), *row[elastic + 1 :]] for row in rows]
 
 
-def _cut(text: str, room: int) -> str:
+def _wrapped(notes: Sequence[str], widest: int) -> list[str]:
+    """Long notes go on below, set in."""
+    indent = " " * NOTE_INDENT
+    return [
+        line
+        for note in notes
+        for line in (textwrap.wrap(note, widest, subsequent_indent=indent) if len(note) > widest else [note])
+    ]
+
+
+def _cut_tail(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
+
+
+def _cut_middle(text: str, room: int) -> str:
     """Names differ at their ends, so more of the tail is kept."""
     if len(text) <= room:
         return text
@@ -158,23 +183,29 @@ def _plain(value: Any) -> Any:
 
 
 def _print_rich(table: Table) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    console = Console()
-    width = min(console.width, WIDEST)
-    # rich draws a border and a space on both sides of every column
-    columns = table.shown_columns
-    room = width - 3 * len(columns) - 1 + 2 * (len(columns) - 1)
-    rows = _cut_first([column.title for column in columns], table.shown(), room)
-    drawn = RichTable(title=table.title or None, title_justify="left", header_style="bold")
-    for column in columns:
-        drawn.add_column(
-            column.title, justify="right" if column.is_number else "left", no_wrap=True
-        )
+    rows = _cut_rows(table, min(Console().width, WIDEST))
+    # where the terminal is too narrow it may wrap the line; a number cut short would be wrong
+    console = Console(width=max(Console().width, 2 * WIDEST))
+    drawn = RichTable(
+        title=table.title or None,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for column in table.shown_columns:
+        justify = "right" if column.is_number else "left"
+        drawn.add_column(column.title, justify=justify, no_wrap=True)
     for row in rows:
         drawn.add_row(*map(Text, row))
     console.print(drawn)
-    for note in table.notes:
-        console.print(Text(note))
+    console.print()
+    for line in _wrapped(table.notes, WIDEST):
+        console.print(Text(line), soft_wrap=True)

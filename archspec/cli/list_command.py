@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
         Column("params", "params", shown_count, True),
         Column("macs", "MACs", shown_amount, True),
         Column("source", "source"),
-        Column("doc", "what it is"),
+        Column("doc", "what it is", is_prose=True),
     ]
     notes = ["a space's figures are those of every choice's first option"]
     write_table(Table(columns, rows, notes=notes), options.format)

@@ -19,6 +19,8 @@ LIGHT_HEIGHT = 14.0
 ROW_PAD = 7.0
 CIRCLE = 7.5
 STRIP = 16.0
+PORT_ROOM = 10.0
+"""To each side of a stream that comes in or goes out."""
 PAD = 9.0
 
 
@@ -91,7 +93,7 @@ def simple_box(item: Item, style: Style) -> Box:
         return _join_box(item)
     assert isinstance(item, Port)
     if not item.words:
-        return _centered(item, 0.0, 0.0)
+        return _centered(item, 2 * PORT_ROOM, 0.0)
     return _centered(item, text_width(item.words, ROW_SIZE) + 20, 20.0)
 
 

@@ -22,7 +22,9 @@ from archspec.plot.structure import Wire, wires_between
 from archspec.plot.words import shape_words
 
 MARGIN = 16.0
-OUT_STEP, IN_STEP, LANE_STEP = 7.0, 14.0, 8.0
+OUT_STEP, IN_STEP, LANE_STEP, LABEL_STEP = 7.0, 14.0, 8.0, 10.0
+CLOSE = 70.0
+"""Arrows nearer than this to each other have their labels above each other."""
 PAGE = (504.0, 640.0)
 """Width and height, in points, that a picture may take on a printed page."""
 WIDEST, TALLEST = 2.0, 1.5
@@ -240,7 +242,7 @@ class _Flow:
         if wires:
             middle = 26.0 if self.words(wires[0]) else 16.0
             if len(wires) > 1 or self.is_crooked(wires[0]):
-                middle = 30.0 + 3 * len(wires)
+                middle = 24.0 + LABEL_STEP * len(wires)
         return self.exit_room(upper) + middle + self.entry_room(lower)
 
     def is_crooked(self, wire: Wire) -> bool:
@@ -301,8 +303,9 @@ class _Flow:
         for k, column in enumerate(self.columns):
             x = self.gutter(x, lanes[k], is_first=k == 0)
             left, right = _frames(column)
-            reach = max(left, *(panel.box.left for panel in column))
-            over = max(right, *(panel.box.right for panel in column), self.label_reach(column))
+            reach, over = self.label_room(column)
+            reach = max(left, reach, *(panel.box.left for panel in column))
+            over = max(right, over, *(panel.box.right for panel in column))
             for panel in column:
                 panel.box.x = x + reach
                 if isinstance(panel.box.item, Block) and panel.box.item.framed:
@@ -319,14 +322,33 @@ class _Flow:
             return x + MARGIN
         return x + 24 + LANE_STEP * max(count - 1, 0)
 
-    def label_reach(self, column: list[Panel]) -> float:
-        reach = 0.0
-        for wire in self.direct:
+    def label_room(self, column: list[Panel]) -> tuple[float, float]:
+        """How far labels reach to the left and right of the column's trunk."""
+        left = right = 0.0
+        for wire in self.wires:
             panel = self.panels[wire.target]
-            if self.columns[panel.column] is column:
-                width = text_width(self.words(wire), LABEL_SIZE) + 8
-                reach = max(reach, panel.box.inputs[wire.tensor] + width)
-        return reach
+            if self.columns[panel.column] is not column:
+                continue
+            width = text_width(self.words(wire), LABEL_SIZE) + 15
+            low, high = self.ends_of(wire)
+            if self.label_is_left(wire):
+                left = max(left, width - low)
+            else:
+                right = max(right, high + width)
+        return left, right
+
+    def ends_of(self, wire: Wire) -> tuple[float, float]:
+        """Where the wire may meet its target from the left and from the right, from the trunk."""
+        box = self.panels[wire.target].box
+        if isinstance(box.item, Join) and not self.is_direct(wire):
+            return -box.left, box.right
+        return box.inputs[wire.tensor], box.inputs[wire.tensor]
+
+    def label_is_left(self, wire: Wire) -> bool:
+        source, target = self.panels[wire.source], self.panels[wire.target]
+        if not self.is_direct(wire):
+            return source.column != target.column
+        return source.box.outputs[wire.tensor] > target.box.inputs[wire.tensor] + 0.6
 
     def lane_x(self, gutter: int, tensor: Tensor) -> float:
         return self.gutters[gutter] + LANE_STEP * self.lanes[gutter][tensor]
@@ -347,9 +369,10 @@ class _Flow:
         if isinstance(target.item, Join):
             end = (target.x, target.y)
         label_x = end[0] + 5
-        if start[0] > end[0] + 0.6:
+        if self.label_is_left(wire):
             label_x = end[0] - 6 - text_width(self.words(wire), LABEL_SIZE)
-        label_at = (label_x, end[1] - 8 - self.entry_room(self.panels[wire.target]))
+        label_y = end[1] - 8 - self.entry_room(self.panels[wire.target])
+        label_at = (label_x, label_y - LABEL_STEP * self.label_level(wire))
         if abs(start[0] - end[0]) < 0.6:
             return Line(wire, rounded([start, end]), self.words(wire), label_at)
         low = start[1] + self.exit_room(self.panels[wire.source])
@@ -361,6 +384,13 @@ class _Flow:
             ("L", (end,)),
         )
         return Line(wire, path, self.words(wire), label_at)
+
+    def label_level(self, wire: Wire) -> int:
+        """How many labels stand beneath this one, where arrows are too near for a row of labels."""
+        box = self.panels[wire.target].box
+        places = [box.inputs[w.tensor] for w in self.direct if w.target == wire.target]
+        mine = box.inputs[wire.tensor]
+        return sum(mine < place < mine + CLOSE for place in places)
 
     def around(self, wire: Wire) -> Line:
         source, target = self.panels[wire.source], self.panels[wire.target]

@@ -13,6 +13,7 @@ from archspec.node import Tensor
 from archspec.plot.boxes import (
     LABEL_SIZE,
     PAD,
+    PORT_ROOM,
     STRIP,
     TITLE_SIZE,
     Box,
@@ -295,8 +296,8 @@ class _Layout:
                 if wire.kind in ("exit", "direct"):
                     source = self.level.boxes[wire.source]
                     x = source.x + source.outputs[wire.tensor]
-                    box.left = max(box.left, box.x - x + 10)
-                    box.right = max(box.right, x - box.x + 10)
+                    box.left = max(box.left, box.x - x + PORT_ROOM)
+                    box.right = max(box.right, x - box.x + PORT_ROOM)
 
 
 def _lanes(parallel: Parallel) -> dict[Tensor, list[Wire]]:

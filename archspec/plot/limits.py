@@ -10,13 +10,15 @@ MOST_ROWS = 420
 MOST_PANELS = 48
 MOST_ITEMS = 150
 """Items within one block."""
+MOST_WIRES = 300
+"""Wires within one block, or between panels."""
 
 
 def within_limits(items: list[Item], reader: Reader) -> tuple[list[Item], str]:
     """The items made few enough to draw, and a note that says what became of the rest."""
     note = ""
     for block in _blocks(items):
-        if len(block.items) > MOST_ITEMS:
+        if len(block.items) > MOST_ITEMS or _wires(block.items) > MOST_WIRES:
             block.items = [_summary(block.name, block.items, block)]
             note = "very large blocks are drawn as one row"
     depth = _depth(items)
@@ -27,7 +29,14 @@ def within_limits(items: list[Item], reader: Reader) -> tuple[list[Item], str]:
     if len(items) > MOST_PANELS:
         items = _cut(items, reader)
         note = "neighbouring blocks are drawn together"
+    if _wires(items) > MOST_WIRES:
+        items = [_together(items, reader)]
+        note = "its parts are wired too densely to draw"
     return items, note
+
+
+def _wires(items: list[Item]) -> int:
+    return sum(len(item.inputs) for item in items)
 
 
 def _blocks(items: list[Item]) -> list[Block]:
@@ -87,10 +96,15 @@ def _cut(items: list[Item], reader: Reader) -> list[Item]:
         if len(run) == 1 or all(isinstance(item, Join) for item in run):
             cut += run
             continue
-        first, last = run[0].name.partition(".")[0], run[-1].name.partition(".")[0]
-        block = reader.block(f"{first} … {last}", run)
-        leaving = tuple(t for m in run for t in m.outputs if reader.last_use[t] >= block.end)
-        block.outputs = block.inner_outputs = leaving
-        block.items = [_summary(block.name, run, block)]
-        cut.append(block)
+        cut.append(_together(run, reader))
     return cut
+
+
+def _together(run: list[Item], reader: Reader) -> Block:
+    """Neighbours as a panel with one row."""
+    first, last = run[0].name.partition(".")[0], run[-1].name.partition(".")[0]
+    block = reader.block(f"{first} … {last}", run)
+    leaving = tuple(t for item in run for t in item.outputs if reader.last_use[t] >= block.end)
+    block.outputs = block.inner_outputs = leaving
+    block.items = [_summary(block.name, run, block)]
+    return block

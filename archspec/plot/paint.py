@@ -38,11 +38,12 @@ class Painter:
         self._graph = graph
         self._frames: list[Shape] = []
         self._wires: list[Shape] = []
+        self._halos: list[Shape] = []
         self._boxes: list[Shape] = []
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        return (*self._frames, *self._wires, *self._boxes)
+        return (*self._frames, *self._wires, *self._halos, *self._boxes)
 
     def page(self, page: Page, dx: float, dy: float) -> None:
         for panel in page.panels:
@@ -53,7 +54,7 @@ class Painter:
             arrow = not goes_on or target.item.name == RESULTS
             self._wire(line.wire, line.segments, dx, dy, arrow, "flow", target)
             x, y = line.label_at
-            self._label(line.label, x + dx, y + dy)
+            self._label(line.label, x + dx, y + dy, has_halo=True)
 
     def level(self, level: Level, dx: float, dy: float) -> None:
         for index, box in enumerate(level.boxes):
@@ -173,8 +174,12 @@ class Painter:
         edge = (wire.tensor.node, target.item.name)
         self._wires.append(Path(moved, role, LINE, 1.2, arrow, edge))
 
-    def _label(self, words: str, x: float, y: float) -> None:
+    def _label(self, words: str, x: float, y: float, has_halo: bool = False) -> None:
         if words:
+            if has_halo:
+                # Lines that pass behind a label would make it hard to read.
+                width = text_width(words, LABEL_SIZE)
+                self._halos.append(Rect(x - 1, y - 7.5, width + 2, 9, "halo", PAPER, "", 2))
             self._boxes.append(_text(x, y, words, LABEL_SIZE, FAINT, role="label"))
 
     def _badge(self, words: str, width: float, right: float, middle: float) -> None:

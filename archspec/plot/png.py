@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Sequence
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
@@ -74,12 +75,12 @@ def _flattened(path: Path) -> list[Point]:
     return points
 
 
-def _bezier(controls: tuple[Point, ...], t: float) -> Point:
+def _bezier(controls: Sequence[Point], t: float) -> Point:
     while len(controls) > 1:
-        controls = tuple(
+        controls = [
             (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t)
             for a, b in itertools.pairwise(controls)
-        )
+        ]
     return controls[0]
 
 

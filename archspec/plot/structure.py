@@ -173,12 +173,12 @@ def _branch(nodes: list[int], wires: list[Wire]) -> Branch:
 
 
 def _knot(nodes: list[int], wires: list[Wire]) -> Knot:
+    givers: dict[int, list[int]] = {}
+    for wire in wires:
+        givers.setdefault(wire.target, []).append(wire.source)
     layer: dict[int, int] = {}
     for node in nodes:
-        before = [
-            layer[wire.source] for wire in wires if wire.target == node and wire.source in layer
-        ]
-        layer[node] = max(before, default=-1) + 1
+        layer[node] = max((layer[k] for k in givers.get(node, ()) if k in layer), default=-1) + 1
     count = max(layer.values()) + 1
     layers: list[list[int | Wire]] = [[] for _ in range(count)]
     for node in nodes:

@@ -15,7 +15,7 @@ def render_svg(picture: Picture) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
         f' viewBox="0 0 {width} {height}" font-family="{FONTS}">',
-        f"<title>{escape(picture.name)}</title>",
+        f"<title>{escape(_printable(picture.name))}</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     lines += [_shape(shape) for shape in picture.shapes]

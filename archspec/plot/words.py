@@ -38,7 +38,8 @@ def op_words(node: Node) -> str:
     if name == "conv":
         return _conv(node)
     if name == "act":
-        return _FUNCTIONS.get(op.function, op.function)
+        function: str = op.function
+        return _FUNCTIONS.get(function, function)
     if name == "dense":
         return f"dense {op.channels}"
     if name in ("max_pool", "avg_pool"):
@@ -53,7 +54,7 @@ def op_words(node: Node) -> str:
         return f"split {op.parts}"
     if name == "channel_shuffle":
         return f"shuffle {op.groups}"
-    return _SHORT.get(name, _plain(name))
+    return _SHORT[name] if name in _SHORT else _plain(name)
 
 
 def shape_words(shape: Shape) -> str:

@@ -1,0 +1,114 @@
+"""The house stands as docs/house.md draws it: arrows point down, no circles, no framework below."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import networkx
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Each room may import those before it in this list, never those after.
+ORDER = [
+    "errors", "shapes", "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
+    "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
+    "document", "expressions", "syntax", "schema", "check", "sources", "library", "names",
+    "program", "fragment", "scope", "expand", "loading", "space", "writing", "tables", "report",
+    "diff", "explain", "starter", "editor", "isynet_format", "plot", "", "cli",
+]  # fmt: skip
+LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
+
+
+def imports(path: Path) -> set[str]:
+    """Names of the modules a file imports anywhere, those for type checking alone left out."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules = {f"{node.module}.{alias.name}" for alias in node.names}
+            known = {module for module in modules if is_module(module)}
+            found.update(known or {node.module})
+        waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def modules(package: str) -> dict[str, Path]:
+    paths = (ROOT / package).rglob("*.py")
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+    }
+
+
+def room(module: str) -> str:
+    """The entry of ORDER a module of archspec belongs to: the longest that is a prefix."""
+    name = module.removeprefix("archspec").removeprefix(".")
+    while name and name not in ORDER:
+        name = name.rpartition(".")[0]
+    return name
+
+
+ALL = {
+    name: path
+    for package in ("archspec", "compiler", "training", "deploy")
+    for name, path in modules(package).items()
+}
+
+
+@pytest.mark.parametrize("module", modules("archspec"))
+def test_arrows_point_down(module):
+    rooms = {room(name) for name in imports(ALL[module]) if name.split(".")[0] == "archspec"}
+    upward = {other for other in rooms if ORDER.index(other) > ORDER.index(room(module))}
+    assert not upward, f"{module} imports what stands above it"
+
+
+def test_no_circles():
+    graph = networkx.DiGraph(
+        (module, other) for module, path in ALL.items() for other in imports(path) & ALL.keys()
+    )
+    assert not [loop for loop in networkx.simple_cycles(graph) if len(loop) > 1]
+
+
+def test_nobody_imports_the_command():
+    callers = [m for m, path in ALL.items() if any("archspec.cli" in n for n in imports(path))]
+    assert all(module.startswith("archspec.cli") for module in callers)
+
+
+@pytest.mark.parametrize("module", modules("archspec"))
+def test_archspec_imports_no_framework(module):
+    tops = {name.split(".")[0] for name in imports(ALL[module])}
+    assert tops <= LIBRARIES | set(sys.stdlib_module_names) | {"archspec"}
+
+
+def test_layers_do_not_look_up():
+    for package, forbidden in {
+        "compiler": {"training", "deploy"}, "training": {"deploy"}, "deploy": {"training"},
+    }.items():  # fmt: skip
+        for module, path in modules(package).items():
+            tops = {name.split(".")[0] for name in imports(path)}
+            assert not tops & forbidden, module
+
+
+def test_counting_loads_neither_numpy_nor_a_framework():
+    code = (
+        "import sys; from archspec.cli import main; main(['stats', 'resnext152_64x4d']);"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stderr.split())
+    assert "jsonschema" in loaded
+    assert not loaded & {"numpy", "networkx", "rich", "PIL", "onnx", "mindspore"}
