@@ -1,8 +1,8 @@
 """JSON text that remembers where each value stands, so that an error can point at it.
 
-Parsing is the standard library's, made strict (no duplicate keys, NaN, infinities or half characters,
-bounded size, depth and numbers). A position is looked up only once something is wrong: by reading
-the text again up to there.
+Parsing is the standard library's, made strict (no duplicate keys, NaN, infinities or half
+characters, bounded size, depth and numbers). A position is looked up only once something is wrong:
+by reading the text again up to there.
 """
 
 from __future__ import annotations
@@ -141,9 +141,7 @@ def _no_constant(token: str) -> NoReturn:
 
 def _bounded_int(token: str) -> int:
     if len(token) > 17 or abs(int(token)) > LARGEST_INTEGER:
-        raise _Refused(
-            f"the number {_short(token)} is too large; at most 2**53 would do", token
-        )
+        raise _Refused(f"the number {_short(token)} is too large; at most 2**53 would do", token)
     return int(token)
 
 

@@ -169,7 +169,10 @@ FUNCTIONS: dict[str, tuple[int | None, Callable[..., Any]]] = {
     "len": (1, _length),
     "divisible": (2, divisible),
 }
-"""The functions of the language with their number of arguments (None: any); round takes halves up."""
+"""The functions of the language, each with its number of arguments (None: any).
+
+round takes halves up.
+"""
 
 SHAPE_FUNCTIONS = {"channels": 0, "height": 1, "width": 2}
 """Functions of an earlier node's name, and the axis each reads."""

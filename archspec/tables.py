@@ -157,11 +157,11 @@ def _cut_rows(table: Table, widest: int) -> list[list[str]]:
 def _wrapped(notes: Sequence[str], widest: int) -> list[str]:
     """Long notes go on below, set in."""
     indent = " " * NOTE_INDENT
-    return [
-        line
-        for note in notes
-        for line in (textwrap.wrap(note, widest, subsequent_indent=indent) if len(note) > widest else [note])
-    ]
+    lines: list[str] = []
+    for note in notes:
+        long = len(note) > widest
+        lines += textwrap.wrap(note, widest, subsequent_indent=indent) if long else [note]
+    return lines
 
 
 def _cut_tail(text: str, room: int) -> str:

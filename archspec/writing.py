@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from archspec.errors import UsageError
+
 WIDEST_LINE = 100
 
 
@@ -30,12 +32,27 @@ def written_json(value: Any, indent: int = 0, room: int = WIDEST_LINE) -> str:
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file so that it is either what it was or all of the new content. Raises OSError."""
+    """Write a file so that it is either what it was or all of the new content.
+
+    It is written beside its target under another name, then renamed. Raises UsageError where the
+    folder is missing, full or not to be written to.
+    """
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        _replace(target, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise UsageError(
+            f"{target} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
+            " folder that exists and may be written to would do"
+        ) from error
+
+
+def _replace(target: Path, content: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
     try:
         with open(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
+        # mkstemp keeps others out, which is not what one wants of a spec or a picture.
         Path(temporary).chmod(0o666 & ~_umask())
         os.replace(temporary, target)
     except BaseException:

@@ -75,17 +75,6 @@ class Picture:
     height: float
     shapes: tuple[Shape, ...]
 
-    def svg(self) -> str:
-        from archspec.plot.svg import render_svg
-
-        return render_svg(self)
-
-    def png(self, scale: int = 2) -> bytes:
-        """The picture as a PNG file, `scale` pixels to a CSS pixel."""
-        from archspec.plot.png import render_png
-
-        return render_png(self, scale)
-
 
 def rounded(points: list[Point], radius: float = 6.0) -> tuple[Segment, ...]:
     """A path through points with its corners rounded."""
@@ -105,6 +94,20 @@ def smooth(start: Point, end: Point) -> Segment:
     """A curve from start to end that leaves and arrives vertically."""
     middle = (start[1] + end[1]) / 2
     return ("C", ((start[0], middle), (end[0], middle), end))
+
+
+def arrow_head(shape: Path) -> tuple[Point, ...]:
+    """The three corners of a path's arrow head, its tip at the path's end; () without one."""
+    if not shape.arrow:
+        return ()
+    command, points = shape.segments[-1]
+    end = points[-1]
+    before = points[-2] if command != "L" else shape.segments[-2][1][-1]
+    dx, dy = end[0] - before[0], end[1] - before[1]
+    length = (dx * dx + dy * dy) ** 0.5 or 1.0
+    dx, dy = dx / length, dy / length
+    base = (end[0] - 5.5 * dx, end[1] - 5.5 * dy)
+    return (end, (base[0] - 2.8 * dy, base[1] + 2.8 * dx), (base[0] + 2.8 * dy, base[1] - 2.8 * dx))
 
 
 def _without_repeats(points: list[Point]) -> list[Point]:

@@ -9,9 +9,8 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from archspec.plot.display import Circle, Path, Picture, Point, Rect, Shape, Text
+from archspec.plot.display import Circle, Path, Picture, Point, Rect, Shape, Text, arrow_head
 from archspec.plot.metrics import BOLD_EXTRA, text_width
-from archspec.plot.svg import arrow_head
 from archspec.plot.words import TIMES
 
 SMOOTHING = 2

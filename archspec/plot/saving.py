@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from archspec.errors import UsageError
 from archspec.graph import Graph
+from archspec.plot.display import Picture
 from archspec.plot.page import draw
+from archspec.plot.svg import render_svg
+from archspec.writing import write_whole
 
 SUFFIXES = (".svg", ".png")
 
@@ -26,29 +28,13 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
             f"{target}: a picture is written as SVG or PNG and this has {met};"
             f" a name that ends in {' or '.join(SUFFIXES)} would do"
         )
-    picture = draw(graph)
-    content = picture.svg().encode() if suffix == ".svg" else picture.png()
-    try:
-        _write(target, content)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(
-            f"{target}: the picture cannot be written ({reason}); a path in a folder that exists"
-            " and may be written to would do"
-        ) from error
+    write_whole(target, _rendered(draw(graph), suffix))
 
 
-def _write(target: Path, content: bytes) -> None:
-    """Beside the target under another name, then renamed: a failure leaves the old file."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp keeps others out, which is not what one wants of a picture.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+def _rendered(picture: Picture, suffix: str) -> bytes:
+    if suffix == ".svg":
+        return render_svg(picture).encode()
+    # Pillow is not loaded for a picture that is text.
+    from archspec.plot.png import render_png
+
+    return render_png(picture)

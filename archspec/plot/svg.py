@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-from archspec.plot.display import Circle, Path, Picture, Rect, Shape, Text
+from archspec.plot.display import Circle, Path, Picture, Rect, Shape, Text, arrow_head
 
 FONTS = "Aileron, Helvetica, Arial, sans-serif"
 
@@ -75,20 +75,6 @@ def _arrow(shape: Path) -> str:
         return ""
     points = " ".join(f"{_number(x)},{_number(y)}" for x, y in corners)
     return f'<polygon class="arrow" points="{points}" fill="{shape.stroke}"/>'
-
-
-def arrow_head(shape: Path) -> tuple[tuple[float, float], ...]:
-    """The three corners of a path's arrow head, its tip at the path's end; () without one."""
-    if not shape.arrow:
-        return ()
-    command, points = shape.segments[-1]
-    end = points[-1]
-    before = points[-2] if command != "L" else shape.segments[-2][1][-1]
-    dx, dy = end[0] - before[0], end[1] - before[1]
-    length = (dx * dx + dy * dy) ** 0.5 or 1.0
-    dx, dy = dx / length, dy / length
-    base = (end[0] - 5.5 * dx, end[1] - 5.5 * dy)
-    return (end, (base[0] - 2.8 * dy, base[1] + 2.8 * dx), (base[0] + 2.8 * dy, base[1] - 2.8 * dx))
 
 
 def _number(value: float) -> str:

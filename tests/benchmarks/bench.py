@@ -50,7 +50,11 @@ def cold_stats() -> list[tuple[str, str, str]]:
         for side in zip(*runs, strict=True)
     )
     return [
-        (f"cold `archspec stats {spec.name}`, wall time over `{PEER}`", f"{mine / theirs:.2f}", "1.4"),
+        (
+            f"cold `archspec stats {spec.name}`, wall time of `{PEER}`",
+            f"{mine / theirs:.2f}",
+            "1.4",
+        ),
         ("the same, seconds", f"{mine:.3f} over {theirs:.3f}", ""),
         ("the same, peak memory", f"{memory / 2**20:.0f} MiB", "80 MiB"),
     ]
@@ -89,7 +93,8 @@ def scoring() -> list[tuple[str, str, str]]:
     for name, goal in (("spaces/isynet", "1,000"), ("spaces/single_path_nas", "")):
         space = archspec.Space(name)
         generator = random.Random(1)
-        found = {json.dumps(a, sort_keys=True): a for a in (space.sample(generator) for _ in range(1000))}
+        sampled = [space.sample(generator) for _ in range(1000)]
+        found = {json.dumps(assignment, sort_keys=True): assignment for assignment in sampled}
         fresh = archspec.Space(name)
         start = time.process_time()
         costs = [fresh.cost(assignment) for assignment in found.values()]
@@ -119,9 +124,10 @@ def growth() -> list[tuple[str, str, str]]:
                 figures[kind].append((time.process_time() - start) / size * 1e6)
                 spec = graph.normal_form()
                 del graph
+    at = " / ".join(f"{size:,}" for size in sizes)
     return [
         (
-            f"load + stats of {what}, µs a node at {' / '.join(f'{size:,}' for size in sizes)} nodes",
+            f"load + stats of {what}, µs a node at {at} nodes",
             " / ".join(f"{figure:.0f}" for figure in figures[kind]),
             "level",
         )
