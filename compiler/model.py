@@ -1,0 +1,33 @@
+"""What the compiler works on: a graph and, where they are known, the arrays of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from archspec.graph import Graph
+from archspec.ops import Weight
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Weights: TypeAlias = "Mapping[str, np.ndarray]"
+"""Arrays by weight path, "node.weight": "stage1.conv.weight", "stage1.bn.moving_mean"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A graph with its weights; without them (None) the passes still rewrite the graph."""
+
+    graph: Graph
+    weights: Weights | None = None
+
+
+def weights_of(graph: Graph) -> dict[str, Weight]:
+    """Every array a graph owns, by its path, in execution order."""
+    return {
+        f"{node.name}.{weight.name}": weight
+        for node in graph.nodes.values()
+        for weight in node.layer.weights
+    }
