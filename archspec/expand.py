@@ -271,11 +271,11 @@ class _Expansion:
                 arguments = {**arguments, **copies.first}
             if index == len(rows) - 1 and copies.last:
                 arguments = {**arguments, **copies.last}
+            if arguments is base and steady is not None and steady == body.shapes(inputs):
+                results = self._again(body, node, path, inputs or (), index)
+                continue
             body.names[INDEX] = index
             name = body.copy_name(path, index + 1, node)
-            if arguments is base and steady is not None and steady == body.shapes(inputs):
-                results = self._again(body, node, name, inputs or (), index)
-                continue
             placed = len(body.items)
             shapes = body.shapes(inputs) if can_be_steady and arguments is base else None
             results = self._copy(body, node, name, inputs, arguments, index)
@@ -303,9 +303,9 @@ class _Expansion:
         """Place what the copy before was once more."""
         self._steps += 1
         before = body.items[-1]
-        item = before._replace(name=path, inputs=inputs, copy=index)
-        results = self._append(body, item)
-        body.results[path] = results
+        name = body.copy_name(path, index + 1, node)
+        item = Item(name, before.part, inputs, before.node, before.values, index)
+        results = body.results[name] = self._append(body, item)
         return results
 
     def _rows(self, body: Body, node: Modifiers) -> Sequence[Arguments]:
@@ -515,11 +515,13 @@ class _Expansion:
         template = definition.template
         refs = self._template_inputs(node, template, inputs)
         shapes = body.shapes(refs)
-        key = (definition, frozen(arguments), shapes)
-        fragment = self._fragments.get(key)
+        key = fragment = None
+        if not definition.has_choice:
+            key = (definition, frozen(arguments), shapes)
+            fragment = self._fragments.get(key)
         if fragment is None:
             fragment = self._expand_call(body, node, path, definition, values, arguments, shapes)
-            if not definition.has_choice:
+            if key is not None:
                 if len(self._fragments) >= MOST_FRAGMENTS:
                     self._fragments.clear()
                 self._fragments[key] = fragment

@@ -313,22 +313,22 @@ def _read_condition(node: ast.IfExp, names: set[str], depth: int) -> Evaluate:
 
 def _read_subscript(node: ast.Subscript, names: set[str], depth: int) -> Evaluate:
     value, index = _read(node.value, names, depth), _read(node.slice, names, depth)
+    if isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
+        position = node.slice.value
+        return lambda scope: _item(value(scope), position)
+    return lambda scope: _item(value(scope), index(scope))
 
-    def evaluate(scope: Scope) -> Any:
-        sequence, position = value(scope), index(scope)
-        if type(sequence) is not list or type(position) is not int:
-            raise ExpressionError(
-                f"a[i] wants a list and a whole number and met {_shown(sequence)}"
-                f" and {_shown(position)}"
-            )
-        try:
-            return sequence[position]
-        except IndexError:
-            raise ExpressionError(
-                f"there is no item {position} in a list of {len(sequence)}"
-            ) from None
 
-    return evaluate
+def _item(sequence: Any, position: Any) -> Any:
+    if type(sequence) is not list or type(position) is not int:
+        raise ExpressionError(
+            f"a[i] wants a list and a whole number and met {_shown(sequence)}"
+            f" and {_shown(position)}"
+        )
+    try:
+        return sequence[position]
+    except IndexError:
+        raise ExpressionError(f"there is no item {position} in a list of {len(sequence)}") from None
 
 
 def _read_call(node: ast.Call, names: set[str], depth: int) -> Evaluate:

@@ -56,6 +56,8 @@ class Body:
         return self._value_shapes[ref] if ref >= 0 else self._input_shapes[-1 - ref]
 
     def shapes(self, refs: tuple[Ref, ...] | None) -> Shapes:
+        if refs and len(refs) == 1:  # nearly always
+            return (self.shape(refs[0]),)
         return tuple(map(self.shape, refs or ()))
 
     def append(self, item: Item) -> Results:
@@ -138,13 +140,15 @@ class Body:
     def copy_name(self, path: str, number: int, node: Modifiers) -> str:
         """path1, path2...; unnamed repeats in one scope go on counting."""
         if node.name is not None:
-            self.take(f"{path}{number}", node.at)
-            return f"{path}{number}"
+            name = f"{path}{number}"
+            self.take(name, node.at)
+            return name
         self.ordinals[path] = count = self.ordinals.get(path, 0) + 1
-        if f"{path}{count}" in self.taken:
+        name = f"{path}{count}"
+        if name in self.taken:
             return self.copy_name(path, number, node)
-        self.taken.add(f"{path}{count}")
-        return f"{path}{count}"
+        self.taken.add(name)
+        return name
 
     def take(self, path: str, at: At) -> None:
         if path in self.taken or path in self.inputs:
