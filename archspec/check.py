@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -19,7 +20,7 @@ from archspec import schema
 from archspec.document import At, Document
 from archspec.errors import Problem, did_you_mean, first_problems, listed
 from archspec.ops import FUNCTIONS, OPS, Op
-from archspec.syntax import KINDS, NOTHING, Parameter, is_op
+from archspec.syntax import KINDS, MODIFIERS, NOTHING, Parameter, is_op
 
 
 def _is_integer(_checker: Any, value: object) -> bool:
@@ -27,9 +28,47 @@ def _is_integer(_checker: Any, value: object) -> bool:
 
 
 # JSON Schema takes 2.0 for an integer; a kernel of 2.0 is a slip, and 2 is what was meant.
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
+
+
+def _additional_properties(
+    validator: Any, allowed: Any, instance: Any, fragment: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """One error for each unknown key, in the order written; jsonschema's own order is a set's."""
+    if isinstance(instance, dict) and allowed is not True:
+        known = fragment.get("properties", {})
+        for key, value in instance.items():
+            if key not in known and allowed is False:
+                yield ValidationError("unknown key", path=[key])
+            elif key not in known:
+                yield from validator.descend(value, allowed, path=key)
+
+
+def _required(
+    _validator: Any, required: Iterable[str], instance: Any, _fragment: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """One error for all missing keys together."""
+    if isinstance(instance, dict) and not all(key in instance for key in required):
+        yield ValidationError("missing keys")
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """Whether the text matches, "$" being its very end; Python's also stands before a line break."""
+    match = re.search(pattern, text)
+    return match is not None and not (pattern.endswith("$") and text.endswith("\n"))
+
+
+def _pattern(
+    _validator: Any, pattern: str, instance: Any, _fragment: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if isinstance(instance, str) and not _matches(pattern, instance):
+        yield ValidationError("no match")
+
+
 Validator: Any = extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+    {"additionalProperties": _additional_properties, "required": _required, "pattern": _pattern},
+    type_checker=_TYPES,
 )
 
 _ARTICLES = {
@@ -52,17 +91,20 @@ def check_document(document: Document) -> list[Problem]:
         return [at.problem(f"a spec is an object and this is {shown(data)}")]
     kind = "extension" if "extends" in data else "spec" if "body" in data else "library"
     if kind == "library" and "templates" not in data:
+        hints = (
+            did_you_mean(key, ("body", "extends", "templates"))
+            for key in islice(data, _MOST_UNKNOWN)
+        )
+        hint = next(filter(None, hints), "; `archspec new NAME` writes one to start from")
         return [
-            at.problem(
-                "this is no spec: it has neither a body, nor extends, nor templates;"
-                " `archspec new NAME` writes one to start from"
-            )
+            at.problem(f"this is no spec: it has neither a body, nor extends, nor templates{hint}")
         ]
     return first_problems(_check_whole(kind, at, data))
 
 
 def _check_whole(kind: str, at: At, data: dict[str, Any]) -> Iterator[Problem]:
-    yield from _check(_shallow_document(kind), at, data, f"a {kind}")
+    article = "an" if kind == "extension" else "a"
+    yield from _check(_shallow_document(kind), at, data, f"{article} {kind}")
     if isinstance(data.get("templates"), dict):
         for name, template in data["templates"].items():
             if isinstance(template, dict) and "body" in template:
@@ -113,14 +155,11 @@ def frozen(value: Any) -> Any:
     if kind is int or kind is str:
         return value
     # Searches freeze millions of these, so items are told apart here and not by a call for each.
-    if kind is dict:
-        parts: list[Any] = []
-        for name, item in value.items():
-            kind = type(item)
-            parts += (name, item if kind is int or kind is str else frozen(item))
-        return tuple(parts)
-    if kind is list:
-        parts = [list]
+    if kind is dict or kind is list:
+        parts: list[Any] = [] if kind is dict else [list]
+        if kind is dict:
+            parts += value
+            value = value.values()
         for item in value:
             kind = type(item)
             if kind is int or kind is str:
@@ -157,6 +196,8 @@ def described(fragment: Mapping[str, Any]) -> str:
     types = fragment.get("type")
     if isinstance(types, list):
         return " or ".join(_ARTICLES[name] for name in types)
+    if fragment.get("minProperties"):
+        return "an object that is not empty"
     text = _ARTICLES.get(types or "", "another value")
     bounds = [
         f"{word} {fragment[key]:,}"
@@ -179,6 +220,8 @@ def described(fragment: Mapping[str, Any]) -> str:
         items = fragment.get("items")
         if items and (kinds := described(items)) != "another value":
             text += f", each {kinds}"
+    if "maxLength" in fragment:
+        text += f" of at most {fragment['maxLength']} characters"
     if "pattern" in fragment:
         text += f" that matches {fragment['pattern']}"
     return text
@@ -202,7 +245,8 @@ def _check_node_object(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
     kinds = [kind for kind in KINDS if kind in node]
     if len(kinds) != 1:
         met = "none" if not kinds else listed(kinds, "and")
-        hint = did_you_mean(next(iter(node), ""), KINDS) if not kinds else ""
+        other = next((key for key in node if key not in MODIFIERS), "")
+        hint = "" if kinds else did_you_mean(other, KINDS)
         yield at.problem(f"a node has one of the keys {listed(KINDS)} and this has {met}{hint}")
         return
     kind = kinds[0]
@@ -262,8 +306,16 @@ def _check_word(word: str, at: At, known: Iterable[str]) -> Iterator[Problem]:
     known = list(known)
     if word in known:
         return
-    if not word or is_op(word):
-        yield at.problem(f"{shown(word)} is no op{did_you_mean(word, known)}")
+    if word in FUNCTIONS:
+        yield at.problem(
+            f"{shown(word)} is no op but a function of one;"
+            f' {{"op": "act", "function": "{word}"}} would do'
+        )
+    elif not word or is_op(word):
+        yield at.problem(
+            f"{shown(word)} is no op"
+            f"{did_you_mean(word, known) or f'; {listed(list(OPS), most=30)} would do'}"
+        )
     elif not Validator({"pattern": schema.TEMPLATE_NAME}).is_valid(word):
         yield at.problem(
             f"{shown(word)} is no name of an op or a template{did_you_mean(word, known)}"
@@ -276,19 +328,41 @@ def _check(validator: Any, at: At, value: Any, what: str) -> Iterator[Problem]:
         if not value:
             return
     for error in validator.iter_errors(value):
-        place = at
-        for step in error.absolute_path:
-            place = place / step
-        name = str(error.absolute_path[-1]) if error.absolute_path else what
-        if error.validator == "additionalProperties":
-            for key, message in _unknown_keys(error, what if not error.absolute_path else name):
-                yield (place / key).problem(message)
-        elif error.validator == "propertyNames" or error.parent is not None:
-            yield place.problem(
-                f"{shown(error.instance)} cannot be a name here{_name_advice(error)}"
-            )
-        else:
-            yield place.problem(_sentence(error, name, place is at))
+        for cause in _causes(error):
+            if cause.validator != "required" or _missing(cause):
+                yield _problem(cause, at, what)
+
+
+def _causes(error: ValidationError) -> Iterator[ValidationError]:
+    """The error, or what is wrong inside the one option of an anyOf that the value is meant as."""
+    if error.validator == "anyOf":
+        options: dict[Any, list[ValidationError]] = {}
+        for inner in error.context or ():
+            options.setdefault(inner.schema_path[0], []).append(inner)
+        meant = [
+            option
+            for option in options.values()
+            if all(inner.path or "propertyNames" in inner.schema_path for inner in option)
+        ]
+        if len(meant) == 1:
+            for inner in meant[0]:
+                yield from _causes(inner)
+            return
+    yield error
+
+
+def _problem(error: ValidationError, at: At, what: str) -> Problem:
+    path = error.absolute_path
+    place = at
+    for step in path:
+        place = place / step
+    if error.validator == "additionalProperties":
+        owner = str(path[-2]) if len(path) > 1 else what
+        return place.problem(_unknown_key(error, owner))
+    if "propertyNames" in error.schema_path:
+        key = str(error.instance)
+        return (place / key).problem(f"{shown(key)} cannot be a name here{_name_advice(error)}")
+    return place.problem(_sentence(error, str(path[-1]) if path else what, not path))
 
 
 def _not_yet_passed(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
@@ -324,7 +398,7 @@ def _is_accepted_text(fragment: Mapping[str, Any], text: str) -> bool:
     if fragment.get("type") != "string":
         return any(option is schema.TEXT for option in fragment.get("anyOf", ()))
     return len(text) <= fragment.get("maxLength", len(text)) and (
-        "pattern" not in fragment or re.search(fragment["pattern"], text) is not None
+        "pattern" not in fragment or _matches(fragment["pattern"], text)
     )
 
 
@@ -332,7 +406,7 @@ def _by_property(validator: Any, value: Mapping[str, Any], what: str) -> dict[st
     result: dict[str, str] = {}
     for error in validator.iter_errors(value):
         if error.validator == "additionalProperties":
-            result.update(_unknown_keys(error, what))
+            result[str(error.absolute_path[-1])] = _unknown_key(error, what)
         elif error.validator == "required":
             result.setdefault("", _sentence(error, what, True))
         else:
@@ -341,14 +415,11 @@ def _by_property(validator: Any, value: Mapping[str, Any], what: str) -> dict[st
     return result
 
 
-def _unknown_keys(error: ValidationError, what: str) -> list[tuple[str, str]]:
-    assert isinstance(error.instance, dict) and isinstance(error.schema, dict)
+def _unknown_key(error: ValidationError, what: str) -> str:
+    assert isinstance(error.schema, dict)
+    key = str(error.absolute_path[-1])
     known = list(error.schema.get("properties", {}))
-    return [
-        (key, f"{what} has no {shown(key)}{did_you_mean(key, known) or _all_of(known)}")
-        for key in error.instance
-        if key not in known
-    ]
+    return f"{what} has no {shown(key)}{did_you_mean(key, known) or _all_of(known)}"
 
 
 def _all_of(known: list[str]) -> str:
@@ -360,16 +431,27 @@ def _name_advice(error: ValidationError) -> str:
     assert isinstance(error.schema, dict)
     if error.validator == "not":
         return ": the language uses the word itself"
-    pattern = error.schema.get("pattern")
-    return f"; one that matches {pattern} would do" if pattern else ""
+    return f"; {described({'type': 'string', **error.schema})} would do"
+
+
+def _missing(error: ValidationError) -> list[str]:
+    """The required keys that are not there, but for those misspelt, of which another error speaks."""
+    assert isinstance(error.instance, dict) and isinstance(error.schema, dict)
+    unknown = [key for key in error.instance if key not in error.schema.get("properties", {})]
+    return [
+        key
+        for key in error.schema["required"]
+        if key not in error.instance
+        and not any(did_you_mean(other, [key]) for other in unknown[:_MOST_UNKNOWN])
+    ]
+
+
+_MOST_UNKNOWN = 20
 
 
 def _sentence(error: ValidationError, name: str, is_whole: bool) -> str:
     if error.validator == "required":
-        assert isinstance(error.instance, dict) and isinstance(error.validator_value, tuple | list)
-        missing = [key for key in error.validator_value if key not in error.instance]
-        present = did_you_mean(missing[0], error.instance) if missing else ""
-        return f"{name} lacks {listed(missing, 'and')}{present}"
+        return f"{name} lacks {listed(_missing(error), 'and')}"
     assert isinstance(error.schema, dict)
     if is_whole and error.validator == "type":
         return f"{name} is an object and this is {shown(error.instance)}"

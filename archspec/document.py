@@ -13,7 +13,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from archspec.errors import Problem, SpecError
 
@@ -54,10 +54,12 @@ class Document:
     shown: str
     text: str = field(repr=False)
     data: Any = field(repr=False)
+    _last: dict[int, _Entry] = field(default_factory=dict, repr=False)
+    """The entry last looked up in each container, by the container's offset: the next is near."""
 
     def where(self, pointer: Pointer) -> str:
         """file:line:col of the value at the pointer, or of its nearest ancestor that is there."""
-        line, column = _line_column(self.text, _value_offset(self.text, pointer))
+        line, column = _line_column(self.text, _value_offset(self.text, pointer, self._last))
         return f"{self.shown}:{line}:{column}"
 
 
@@ -91,7 +93,7 @@ def parse_document(
             parse_float=_finite_float if has_long_numbers else None,
         )
     except json.JSONDecodeError as error:
-        refuse(f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}", error.pos)
+        refuse(f"this is not JSON: {_not_json(error)}", error.pos)
     except _Refused as error:
         refuse(str(error), _offset_of(text, error))
     except RecursionError:
@@ -111,6 +113,28 @@ def parse_document(
 def written_pointer(pointer: Pointer) -> str:
     """RFC 6901: ("a/b", 0) is /a~1b/0."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in pointer)
+
+
+_WANTED = {
+    "Expecting value": "a value",
+    "Expecting property name enclosed in double quotes": "a key in double quotes",
+    "Expecting ':' delimiter": "a colon",
+    "Expecting ',' delimiter": "a comma or a closing bracket",
+    "Extra data": "the end of the file",
+}
+"""What would do, by what Python's parser says."""
+
+
+def _not_json(error: json.JSONDecodeError) -> str:
+    met = repr(error.doc[error.pos]) if error.pos < len(error.doc) else "the end of the file"
+    if error.msg in _WANTED:
+        return f"{met} stands where {_WANTED[error.msg]} would do"
+    if error.msg.startswith("Unterminated string"):
+        return "a string starts here and no quote ends it"
+    if error.msg.startswith("Invalid control character"):
+        return f"{met} stands in a string; its escape would do"
+    escape = error.doc[error.pos : error.pos + 2]
+    return f"{escape} is no escape that JSON knows; \\\\ is a backslash"
 
 
 class _Refused(ValueError):
@@ -217,8 +241,8 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 def _offset_of(text: str, refused: _Refused) -> int:
     """Where the refused token stands: for a duplicate key, its second place in one object."""
     if not refused.duplicate:
-        token = re.compile(rf"{_STRING}|(?<![-+.\w])({re.escape(refused.token)})(?![-+.\w])")
-        return next((match.start(1) for match in token.finditer(text) if match.group(1)), 0)
+        words = re.finditer(rf"{_STRING}|[-+.\w]+", text)
+        return next((word.start() for word in words if word.group() == refused.token), 0)
     open_keys: list[set[str]] = []
     for match in re.finditer(rf"({_STRING})\s*:|{_STRING}|[{{}}]", text):
         if match.group() == "{":
@@ -233,31 +257,52 @@ def _offset_of(text: str, refused: _Refused) -> int:
     return 0
 
 
-def _value_offset(text: str, pointer: Pointer) -> int:
+class _Entry(NamedTuple):
+    """An entry of a list or an object: its number, and where it and its value start in the text."""
+
+    index: int
+    offset: int
+    value: int
+
+
+def _value_offset(text: str, pointer: Pointer, last: dict[int, _Entry]) -> int:
     """Offset, in valid JSON text, of the value at the pointer or of its nearest ancestor there."""
-    read = json.JSONDecoder().raw_decode
-
-    def skip(offset: int) -> int:
-        match = _SPACE.match(text, offset)
-        return offset if match is None else match.end()
-
-    value = skip(0)
+    value = _skip(text, 0)
     for step in pointer:
         if text[value] != ("{" if isinstance(step, str) else "["):
             return value
-        offset, index = skip(value + 1), 0
-        while text[offset] not in "}]":
-            key: Any = index
-            if isinstance(step, str):
-                key, offset = read(text, offset)
-                offset = skip(skip(offset) + 1)
-            if key == step:
-                break
-            offset = skip(read(text, offset)[1])
-            if text[offset] == ",":
-                offset = skip(offset + 1)
-            index += 1
-        else:
+        near = last.get(value)
+        found = None
+        if near is not None and (isinstance(step, str) or near.index <= step):
+            found = _find(text, step, near.index, near.offset)
+        if found is None:
+            found = _find(text, step, 0, _skip(text, value + 1))
+        if found is None:
             return value
-        value = offset
+        last[value] = found
+        value = found.value
     return value
+
+
+def _find(text: str, step: str | int, index: int, offset: int) -> _Entry | None:
+    """The entry of this key or number among those from the given one on."""
+    while text[offset] not in "}]":
+        key, value = index, offset
+        if isinstance(step, str):
+            key, value = _READ(text, offset)
+            value = _skip(text, _skip(text, value) + 1)
+        if key == step:
+            return _Entry(index, offset, value)
+        offset = _skip(text, _READ(text, value)[1])
+        if text[offset] == ",":
+            offset = _skip(text, offset + 1)
+        index += 1
+    return None
+
+
+_READ = json.JSONDecoder().raw_decode
+
+
+def _skip(text: str, offset: int) -> int:
+    match = _SPACE.match(text, offset)
+    return offset if match is None else match.end()

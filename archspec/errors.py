@@ -22,11 +22,27 @@ class Problem:
     stack: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        place = [self.where] if self.where else []
+        place = [printable(self.where)] if self.where else []
         if self.pointer is not None:
-            place.append(f"at {self.pointer or '/'}")
-        head = ": ".join([*place, self.message])
-        return "\n".join([head, *(f"    {call}" for call in self.stack)])
+            place.append(f"at {printable(self.pointer) or '/'}")
+        head = ": ".join([*place, printable(self.message)])
+        return "\n".join([head, *(f"    {printable(call)}" for call in self.stack)])
+
+
+LONGEST_LINE = 2000
+
+
+def printable(text: str) -> str:
+    """Text for a terminal, which a file must not steer: control characters as their escapes, and
+    what would fill the screen cut short."""
+    if len(text) > LONGEST_LINE:
+        text = f"{text[:LONGEST_LINE]}..."
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 MOST_PROBLEMS = 50
@@ -42,13 +58,14 @@ def first_problems(problems: Iterable[Problem]) -> list[Problem]:
 
 
 class SpecError(Exception):
-    """A spec, or another file handed to archspec, cannot be used; `problems` says all of why."""
+    """A spec, or another file handed to archspec, cannot be used; `problems` says all of why, or the
+    first MOST_PROBLEMS and that there are more."""
 
     def __init__(self, problems: Problem | str | Iterable[Problem]):
         if isinstance(problems, str):
             problems = Problem(problems)
         self.problems: tuple[Problem, ...] = (
-            (problems,) if isinstance(problems, Problem) else tuple(problems)
+            (problems,) if isinstance(problems, Problem) else tuple(first_problems(problems))
         )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

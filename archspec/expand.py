@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from archspec import syntax
 from archspec.check import check_argument, check_attributes, frozen, shown
 from archspec.document import At
-from archspec.errors import Problem, SpecError, did_you_mean, listed
+from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed
 from archspec.fragment import Fragment, Item, Ref, place
 from archspec.graph import INPUT, RESULT, Graph, TemplateCall
 from archspec.library import Definition
@@ -193,7 +193,11 @@ class _Expansion:
             elif parameter.default is not None:
                 value = parameter.default.evaluate(body)
             else:
-                problems.append(at.problem(f"{what} lacks its argument {name!r}"))
+                problems.append(
+                    parameter.at.problem(
+                        f"{what} is given no {name}; a default here, or --set {name}=VALUE, would do"
+                    )
+                )
                 continue
             if parameter.schema:
                 message = check_argument(parameter, value)
@@ -201,6 +205,8 @@ class _Expansion:
                     source = given.get(name) if name in arguments else parameter.default
                     place = parameter.at if source is None else source.at
                     problems.append(place.problem(message))
+            if len(problems) > MOST_PROBLEMS:
+                break
             body.names[name] = value
         if problems:
             raise SpecError(problems)
@@ -425,6 +431,8 @@ class _Expansion:
                 streams.append(self._path_of(body, name, child, ref))
             except SpecError as error:
                 problems += error.problems
+            if len(problems) > MOST_PROBLEMS:
+                break
         if problems:
             raise SpecError(problems)
         return tuple(streams)
@@ -596,6 +604,8 @@ class _Expansion:
                 problems.append(at.problem(body.unknown(name, found)))
             else:
                 refs.append(found.refs[0])
+            if len(problems) > MOST_PROBLEMS:
+                break
         if problems:
             raise SpecError(problems)
         return tuple(refs)

@@ -61,9 +61,9 @@ def read_expression(text: str) -> Expression:
     try:
         evaluate = _read(ast.parse(text.strip(), mode="eval").body, names, 0)
     except SyntaxError as error:
-        raise ExpressionError(
-            f"{_shown(text)} is not an expression ({error.msg} near character {error.offset})"
-        ) from None
+        is_cut = not error.offset or error.offset > len(text.strip())
+        where = "it ends too soon" if is_cut else f"{error.msg} near character {error.offset}"
+        raise ExpressionError(f"{_shown(text)} is not an expression ({where})") from None
     except (RecursionError, MemoryError):
         raise ExpressionError(
             f"the expression is nested too deeply; at most {DEEPEST} levels would do"
@@ -196,7 +196,9 @@ def _read(node: ast.AST, names: set[str], depth: int) -> Evaluate:
 def _read_constant(node: ast.Constant, names: set[str], depth: int) -> Evaluate:
     value = node.value
     if isinstance(value, bool) or value is None:
-        raise ExpressionError(f"{value} is Python; {str(value).lower()!r} would do")
+        raise ExpressionError(
+            f"{value} is Python; {'the string ' * (value is None)}{str(value).lower()} would do"
+        )
     if isinstance(value, (int, float)):
         _bounded(value)
     elif not isinstance(value, str):
@@ -248,7 +250,7 @@ def _read_unary(node: ast.UnaryOp, names: set[str], depth: int) -> Evaluate:
     if isinstance(node.op, ast.Not):
         return lambda scope: not _truth("not", operand(scope))
     if not isinstance(node.op, (ast.USub, ast.UAdd)):
-        raise ExpressionError("'~' is not in the language of expressions")
+        raise ExpressionError("'~' is not in the language of expressions; + - and not are")
     factor = -1 if isinstance(node.op, ast.USub) else 1
 
     def evaluate(scope: Scope) -> Any:

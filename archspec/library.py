@@ -8,9 +8,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from archspec.check import check_document
+from archspec.check import check_document, shown
 from archspec.document import At, Document, read_document
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed
 from archspec.sources import referenced_path, shown_path
 from archspec.syntax import Call, Reader, Template, holds_choice, walk
 
@@ -104,8 +104,10 @@ class Library:
         """The sentence for a name that find() does not find."""
         namespace = name.rpartition(".")[0]
         if namespace and namespace not in self.imports:
-            return f"there is no import called {namespace!r}{did_you_mean(namespace, self.imports)}"
-        return f"there is no template {name!r}{did_you_mean(name, self.names())}"
+            hint = did_you_mean(namespace, self.imports)
+            return f"there is no import called {shown(namespace)}{hint or '; one would do'}"
+        hint = did_you_mean(name, self.names()) or f"; {listed(self.names())} would do"
+        return f"there is no template {shown(name)}{hint}"
 
 
 @cache
@@ -114,29 +116,53 @@ def standard_library() -> Library:
     return Library(read_document(STANDARD, f"archspec:{STANDARD.name}"))
 
 
-def read_library(document: Document, open_files: tuple[Path, ...] = ()) -> Library:
-    """A document's templates with those it imports, each file checked. Raises SpecError."""
+def read_library(
+    document: Document,
+    open_files: tuple[Path, ...] = (),
+    known: dict[Path, Library] | None = None,
+) -> Library:
+    """A document's templates with those it imports, each file read once and checked. Raises
+    SpecError."""
     here = document.path.resolve()
+    open_files = (*open_files, here)
+    known = {} if known is None else known
     at = At(document) / "import"
     imports: dict[str, Library] = {}
+    problems: list[Problem] = []
     for namespace, reference in document.data.get("import", {}).items():
-        place = at / namespace
-        path = referenced_path(reference, place).resolve()
-        if path in (*open_files, here):
-            raise place.error(f"{reference!r} imports itself in a circle")
-        if len(open_files) >= DEEPEST_REFERENCES:
-            raise place.error(f"imports are nested deeper than {DEEPEST_REFERENCES} files")
-        imported = read_checked(path, shown_path(path), place)
-        if "templates" not in imported.data:
-            raise place.error(f"{reference!r} holds no templates, which is all an import brings in")
-        imports[namespace] = read_library(imported, (*open_files, here))
+        try:
+            imports[namespace] = _imported(reference, at / namespace, open_files, known)
+        except SpecError as error:
+            problems += error.problems
+        if len(problems) > MOST_PROBLEMS:
+            break
+    if problems:
+        raise SpecError(problems)
     return Library(document, imports)
 
 
-def read_checked(path: Path, shown: str, referenced_at: At | None = None) -> Document:
+def _imported(
+    reference: str, at: At, open_files: tuple[Path, ...], known: dict[Path, Library]
+) -> Library:
+    path = referenced_path(reference, at).resolve()
+    if path in open_files:
+        raise at.error(f"{shown(reference)} imports itself in a circle; no import of it would do")
+    if len(open_files) > DEEPEST_REFERENCES:
+        raise at.error(f"imports are nested deeper than {DEEPEST_REFERENCES} files")
+    if path not in known:
+        document = read_checked(path, shown_path(path), at)
+        if "templates" not in document.data:
+            raise at.error(
+                f"{shown(reference)} holds no templates, which is all an import brings in"
+            )
+        known[path] = read_library(document, open_files, known)
+    return known[path]
+
+
+def read_checked(path: Path, name: str, referenced_at: At | None = None) -> Document:
     """Read a document and hold it to the schema. Raises SpecError, naming the reference to it."""
     try:
-        document = read_document(path, shown)
+        document = read_document(path, name)
         problems = check_document(document)
         if problems:
             raise SpecError(problems)

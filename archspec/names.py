@@ -72,8 +72,7 @@ def _reachable(body: Node, library: Library) -> tuple[list[Definition], list[Pro
         else:
             assert definition is not None
             waiting.append(definition)
-    while waiting:
-        definition = waiting.pop()
+    for definition in waiting:
         if id(definition) in found:
             continue
         found[id(definition)] = definition
@@ -91,17 +90,17 @@ def _check_scope(
     input_names: tuple[str, ...],
     library: Library,
 ) -> Iterator[Problem]:
-    known: list[str] = [*input_names]
+    known = dict.fromkeys(input_names)
     for parameter in parameters.values():
         if parameter.default is not None:
             yield from _check_value(parameter.default, known)
-        known.append(parameter.name)
+        known[parameter.name] = None
     yield from _check_node(body, known, library)
 
 
-def _check_node(node: Node, known: list[str], library: Library) -> Iterator[Problem]:
+def _check_node(node: Node, known: Mapping[str, None], library: Library) -> Iterator[Problem]:
     if not isinstance(node, Sequence) and node.copies is not None and INDEX not in known:
-        known = [*known, INDEX]
+        known = {**known, INDEX: None}
     for value in values(node):
         yield from _check_value(value, known)
     if isinstance(node, Call):
@@ -110,8 +109,8 @@ def _check_node(node: Node, known: list[str], library: Library) -> Iterator[Prob
         yield from _check_node(child, known, library)
 
 
-def _check_value(value: Value, known: list[str]) -> Iterator[Problem]:
-    for name in sorted(value.names.difference(known)):
+def _check_value(value: Value, known: Mapping[str, None]) -> Iterator[Problem]:
+    for name in sorted(name for name in value.names if name not in known):
         hint = did_you_mean(name, [*known, *CONSTANTS])
         if not hint and known:
             hint = f"; {', '.join(known)} are known"
@@ -126,7 +125,7 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
     except SpecError:
         return
     if definition is None:
-        yield (call.at / "op").problem(library.unknown(call.target))
+        yield call.target_at.problem(library.unknown(call.target))
         return
     parameters = definition.template.parameters
     layers = [call.arguments]
@@ -148,7 +147,6 @@ def _check_default(
     library: Library,
     at: At,
 ) -> Iterator[Problem]:
-    known: list[str]
     if is_op(target) and target in OPS:
         known = [item.name for item in OPS[target].attributes()]
     else:
@@ -161,10 +159,11 @@ def _check_default(
             yield (at / target).problem(f"{target!r} is no op and no template{hint}")
             return
         known = list(definition.template.parameters)
+    scope = dict.fromkeys((*INPUT_NAMES, *parameters))
     for name, value in arguments.items():
         if name not in known:
             yield value.at.problem(f"{target} has no argument {name!r}{did_you_mean(name, known)}")
-        yield from _check_value(value, [*INPUT_NAMES, *parameters])
+        yield from _check_value(value, scope)
 
 
 def _recursion(definitions: list[Definition]) -> Iterator[Problem]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from archspec.ops import Op, Weight
-from archspec.shapes import Shapes, elements
+from archspec.shapes import ShapeError, Shapes, elements, written
 
 INPUT = "in"
 """The name under which nodes refer to the network's input."""
+
+
+MOST_ELEMENTS = 2**53
+"""Of one tensor: no machine holds as many, and beyond it numbers are no longer exact in JSON."""
 
 
 class Tensor(NamedTuple):
@@ -41,6 +45,11 @@ class Layer:
         self.op = op
         self.input_shapes = inputs
         self.output_shapes = op.infer(inputs)
+        for shape in self.output_shapes:
+            if elements(shape) > MOST_ELEMENTS:
+                raise ShapeError(
+                    f"{op.name} gives {written(shape)}, more elements than 2**53; fewer would do"
+                )
         self.weights: tuple[Weight, ...] = op.weights(inputs)
         self.params = sum(weight.size for weight in self.weights if weight.trainable)
         self.buffers = sum(weight.size for weight in self.weights if not weight.trainable)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.document import At, Document
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import MOST_PROBLEMS, SpecError, did_you_mean
 from archspec.library import DEEPEST_REFERENCES, Definition, Library, read_checked, read_library
 from archspec.names import check_names
 from archspec.sources import referenced_path, shown_path, spec_path
@@ -97,13 +97,23 @@ def _follow_extends(document: Document) -> tuple[Document, list[Document]]:
         at = At(document) / "extends"
         path = referenced_path(document.data["extends"], at).resolve()
         if path in seen:
-            raise at.error(f"{document.data['extends']!r} extends itself in a circle")
+            raise at.error(
+                f"{document.data['extends']!r} extends itself in a circle; a spec with a body at"
+                " its end would do"
+            )
         if len(seen) > DEEPEST_REFERENCES:
             raise at.error(f"extends are nested deeper than {DEEPEST_REFERENCES} files")
         seen.add(path)
         document = read_checked(path, shown_path(path), at)
+        if "templates" in document.data and "body" not in document.data:
+            raise at.error(
+                f"{extensions[0].data['extends']!r} is a library of templates; a spec to extend"
+                " has a body"
+            )
     if "body" not in document.data:
-        raise At(document).error("a spec to extend has a body, and this is a library of templates")
+        raise At(document).error(
+            "this is a library of templates, not a network; a spec with a body would do"
+        )
     return document, extensions
 
 
@@ -114,6 +124,8 @@ def _override(
     at = At(extension) / "args"
     for name, raw in extension.data.get("args", {}).items():
         if name not in result:
+            if len(reader.problems) > MOST_PROBLEMS:
+                break
             reader.problems.append(
                 (at / name).problem(
                     f"the extended spec has no arg {name!r}{did_you_mean(name, result)}"

@@ -281,7 +281,7 @@ EXPECT: Schema = closed(
 
 HEAD: Schema = {
     "$schema": TEXT,
-    "archspec": {"const": VERSION, "description": "version of the language"},
+    "archspec": {"type": "integer", "const": VERSION, "description": "version of the language"},
     "name": SPEC_NAME,
     "doc": TEXT,
 }

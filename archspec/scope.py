@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from archspec.check import shown
 from archspec.document import At
 from archspec.errors import did_you_mean, listed
 from archspec.expressions import ExpressionError
@@ -107,6 +108,11 @@ class Body:
 
     def unknown(self, name: str, results: Results | None) -> str:
         """The sentence for a name that find() does not find, or finds several results of."""
+        owner = name.rpartition(".")[0]
+        several = self.find(owner) if results is None and owner else None
+        if results is None and several is not None and several.names:
+            own = [f"{owner}.{output}" for output in several.names]
+            return f"{shown(owner)} has no result of this name; {listed(own)} would do"
         if results is not None:
             own = [f"{name}.{output}" for output in results.names]
             return f"{name!r} has several results; {listed(own)} would do"
@@ -114,14 +120,15 @@ class Body:
         hint = did_you_mean(name, [*visible, *self.inputs])
         if not hint and any(name.startswith(f"{other}.") for other in visible):
             hint = "; what stands inside a template is its own, unless its outputs name it"
-        return f"there is no earlier node {name!r} here{hint}"
+        hint = hint or "; the name of a node before this one would do"
+        return f"there is no earlier node {shown(name)} here{hint}"
 
     def claim(self, node: Modifiers) -> str:
         """The full name, within the template, of a node; for copies what their numbers follow."""
         if node.name is not None:
             path = self.prefix + node.name
             if node.copies is None:
-                self.take(path, node.at)
+                self.take(path, node.at / "name")
             return path
         path = self.prefix + node.default_name
         if node.copies is not None:
@@ -141,14 +148,14 @@ class Body:
         """path1, path2...; unnamed repeats in one scope go on counting."""
         if node.name is not None:
             name = f"{path}{number}"
-            self.take(name, node.at)
+            self.take(name, node.at / "name")
             return name
-        self.ordinals[path] = count = self.ordinals.get(path, 0) + 1
-        name = f"{path}{count}"
-        if name in self.taken:
-            return self.copy_name(path, number, node)
-        self.taken.add(name)
-        return name
+        while True:
+            self.ordinals[path] = count = self.ordinals.get(path, 0) + 1
+            name = f"{path}{count}"
+            if name not in self.taken:
+                self.taken.add(name)
+                return name
 
     def take(self, path: str, at: At) -> None:
         if path in self.taken or path in self.inputs:

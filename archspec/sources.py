@@ -6,11 +6,14 @@ import os
 from functools import cache
 from pathlib import Path
 
+from archspec.check import shown
 from archspec.document import At
 from archspec.errors import Problem, SpecError, did_you_mean
 
 PROJECT_MARKERS = (".git", "pyproject.toml", ".archspec")
 """A folder that holds one of these is a project; no spec below it reaches outside."""
+
+LONGEST_REFERENCE = 1000
 
 _PACKAGE = Path(__file__).parent
 
@@ -51,12 +54,17 @@ def spec_path(name: str) -> Path:
 def referenced_path(reference: str, at: At) -> Path:
     """The file a spec means by `extends` or `import`: a path relative to it and inside its project,
     or a shipped name. Raises SpecError."""
+    if len(reference) > LONGEST_REFERENCE or not reference.isprintable():
+        raise at.error(
+            f"{shown(reference)} is no usable path; at most {LONGEST_REFERENCE:,} printable"
+            " characters would do"
+        )
     if not reference.endswith(".json"):
         shipped = _shipped(reference)
         if shipped is None:
             raise at.error(
-                f"{reference!r} is neither the name of a shipped spec"
-                f"{did_you_mean(reference, shipped_names())} nor a relative path ending in .json"
+                f"{reference!r} is neither the name of a shipped spec nor a relative path ending in"
+                f" .json{did_you_mean(reference, shipped_names())}"
             )
         return shipped
     home = at.document.path.resolve().parent
@@ -64,8 +72,10 @@ def referenced_path(reference: str, at: At) -> Path:
         raise at.error(f"{reference!r} is absolute; a path relative to this file would do")
     try:
         path = (home / reference).resolve()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise at.error(f"{reference!r} is no usable path: {error}") from None
+    except (OSError, RuntimeError):
+        raise at.error(
+            f"{reference!r} is a link that leads to itself; a path to a file would do"
+        ) from None
     project = project_folder(home)
     if not path.is_relative_to(project):
         raise at.error(

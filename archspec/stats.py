@@ -170,6 +170,8 @@ _Field: TypeAlias = "tuple[float, float, float, float] | None"
 """Receptive field height and width, and the distance in input pixels between neighbours in each."""
 
 _ONE_TO_ONE = Window()
+FARTHEST = 1e15
+"""Input pixels between neighbours at most: strides over an extent of 1 could double it for ever."""
 
 
 def _receptive_fields(nodes: Iterable[Node]) -> dict[str, _Field]:
@@ -198,6 +200,6 @@ def _seen_through(window: Window, field: tuple[float, float, float, float]) -> _
     return (
         height + (window.kernel[0] - 1) * down,
         width + (window.kernel[1] - 1) * right,
-        down * window.stride[0] / window.scale[0],
-        right * window.stride[1] / window.scale[1],
+        min(down * window.stride[0] / window.scale[0], FARTHEST),
+        min(right * window.stride[1] / window.scale[1], FARTHEST),
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from archspec.document import At
-from archspec.errors import Problem, SpecError
+from archspec.document import DEEPEST_NESTING, At
+from archspec.errors import MOST_PROBLEMS, Problem, SpecError
 from archspec.expressions import Expression, ExpressionError, Scope, read_expression
 from archspec.ops import FUNCTIONS, OPS
 
@@ -91,6 +91,7 @@ class Call(Modifiers):
     """A primitive op (lower case) or a template (Capital, perhaps namespace.Capital)."""
 
     target: str
+    target_at: At
     arguments: Arguments
 
     @cached_property
@@ -218,7 +219,8 @@ class Reader:
         try:
             expression = read_expression(raw[1:])
         except ExpressionError as error:
-            self.problems.append(at.problem(str(error)))
+            if len(self.problems) <= MOST_PROBLEMS:
+                self.problems.append(at.problem(str(error)))
             return constant(None, at, layer)
         evaluate = _located(expression, at)
         if expression.text in expression.names:
@@ -286,7 +288,7 @@ class Reader:
         if word in FUNCTIONS and word not in OPS:
             arguments = {"function": constant(word, at, "node")}
             word = "act"
-        return Call(at, None, snake_case(word), None, None, None, word, arguments)
+        return Call(at, None, snake_case(word), None, None, None, word, at, arguments)
 
     def _call(self, raw: Mapping[str, Any], at: At) -> Call:
         own = {
@@ -297,6 +299,7 @@ class Reader:
         return Call(
             **self._modifiers(raw, at)(snake_case(raw["op"])),
             target=raw["op"],
+            target_at=at / "op",
             arguments=self.arguments(own, at, "node"),
         )
 
@@ -475,14 +478,40 @@ def _located(expression: Expression, at: At) -> Evaluate:
 def _compound(raw: Any, at: At, layer: str, parts: list[Value], evaluate: Evaluate) -> Value:
     if all(part.is_constant for part in parts):
         return constant(raw, at, layer)
+
+    def bounded(scope: Scope) -> Any:
+        value = evaluate(scope)
+        if _is_too_large(value):
+            raise at.error(
+                f"this value has more than {LARGEST_VALUE:,} parts or {DEEPEST_NESTING} levels;"
+                " a smaller one would do"
+            )
+        return value
+
     return Value(
         raw,
         at,
         layer,
-        evaluate,
+        bounded,
         has_choice=any(part.has_choice for part in parts),
         names=frozenset().union(*(part.names for part in parts)),
     )
+
+
+LARGEST_VALUE = 100_000
+"""Items of a list or an object and of all inside it, which a few args that double could make."""
+
+
+def _is_too_large(value: Any) -> bool:
+    count, waiting = 0, [(value, 1)]
+    while waiting:
+        outer, depth = waiting.pop()
+        children = outer.values() if isinstance(outer, dict) else outer
+        count += len(children)
+        if count > LARGEST_VALUE or depth > DEEPEST_NESTING:
+            return True
+        waiting += [(child, depth + 1) for child in children if isinstance(child, (dict, list))]
+    return False
 
 
 def _join(key: str, step: str | int) -> str:

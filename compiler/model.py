@@ -18,10 +18,20 @@ Weights: TypeAlias = "Mapping[str, np.ndarray]"
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A graph with its weights; without them (None) the passes still rewrite the graph."""
+    """A graph with its weights; without them (None) the passes still rewrite the graph.
+
+    `rewritten_from` is the graph of the spec where passes have rewritten it since: what is built
+    from a model tells by its fingerprint which network it is.
+    """
 
     graph: Graph
     weights: Weights | None = None
+    rewritten_from: Graph | None = None
+
+    @property
+    def spec_graph(self) -> Graph:
+        """The graph as the spec gives it, whatever passes have made of it."""
+        return self.graph if self.rewritten_from is None else self.rewritten_from
 
 
 def weights_of(graph: Graph) -> dict[str, Weight]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from archspec.errors import SpecError, UsageError, did_you_mean
+from archspec.errors import SpecError, UsageError, did_you_mean, printable
 
 COMMANDS = {
     "validate": "say everything that is wrong with specs",
@@ -102,5 +102,5 @@ def _overview() -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print("\n".join(f"error: {message}".splitlines()), file=sys.stderr)
+    print("\n".join(map(printable, f"error: {message}".splitlines())), file=sys.stderr)
     return code

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from archspec.cli.common import add_format, add_spec, print_json
 from archspec.document import read_document
-from archspec.errors import Problem, SpecError
+from archspec.errors import Problem, SpecError, printable
 from archspec.library import read_library
 from archspec.loading import build
 from archspec.names import check_names
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
             for problem in problems:
                 print(problem, file=sys.stderr)
             if not problems:
-                print(f"{name}: {summary}")
+                print(printable(f"{name}: {summary}"))
     count = sum(len(problems) for _, problems in verdicts)
     if count and options.format != "json":
         print(f"{count} problem{'s' * (count > 1)}", file=sys.stderr)
