@@ -30,7 +30,7 @@ PEER = "import networkx, jsonschema"
 
 
 def main() -> None:
-    print(f"{date.today()}, {_machine()}, Python {platform.python_version()}\n")
+    print(f"{date.today()}, {machine()}, Python {platform.python_version()}\n")
     print("| what | measured | goal |")
     print("|---|--:|--:|")
     for rows in (cold_stats, warm_work, scoring, growth):
@@ -160,7 +160,7 @@ def _milliseconds(work: Callable[[], object], repeats: int = 7, each: int = 20) 
     return statistics.median(timings) * 1e3
 
 
-def _machine() -> str:
+def machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     try:

@@ -1,0 +1,19 @@
+"""Remove dropout and drop_path, which do nothing in inference.
+
+conv --> drop_path --> add --> dropout --> dense      ==>      conv --> add --> dense
+"""
+
+from __future__ import annotations
+
+from archspec.ops.regularize import Dropout, DropPath
+from compiler.model import Model
+from compiler.rewrite import Draft
+
+
+def drop_noise(model: Model) -> Model:
+    draft = Draft(model)
+    for name in model.graph.nodes:
+        node = draft.nodes[name]
+        if isinstance(node.op, (Dropout, DropPath)):
+            draft.bypass(name, node.inputs[0])
+    return draft.model()

@@ -1,0 +1,37 @@
+"""Fold a batch norm into the convolution or dense layer before it, if that works for it alone.
+
+    conv (w, b) --> batch_norm --> relu        ==>      conv (s w, s b + t) --> relu
+
+    s = gamma / sqrt(moving_variance + epsilon),  t = beta - s moving_mean
+
+A convolution that others read too, or that is an output, keeps its batch norm; so does one whose
+filters are still to be standardised (see standardize_filters).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archspec.ops.conv import Conv
+from archspec.ops.linear import Dense
+from archspec.ops.norm import BatchNorm
+from compiler.affine import absorbed, affine_of, is_plain
+from compiler.model import Model
+from compiler.rewrite import Draft
+
+
+def fold_batch_norm(model: Model) -> Model:
+    draft = Draft(model)
+    for name in model.graph.nodes:
+        norm = draft.nodes[name]
+        if not isinstance(norm.op, BatchNorm):
+            continue
+        layer = draft.own_producer(norm.inputs[0])
+        if layer is None or not isinstance(layer.op, (Conv, Dense)) or not is_plain(layer.op):
+            continue
+        if draft.has_weights:
+            affine = affine_of(norm.op, draft.arrays(norm))
+            draft.put(layer.name, absorbed(draft.arrays(layer), affine))
+        draft.change(layer.name, replace(layer.op, bias=True))
+        draft.bypass(name, *layer.results)
+    return draft.model()

@@ -1,0 +1,45 @@
+"""Multiply a layer_scale into the weights of what comes before it: a convolution, a dense layer, a
+normalisation or another layer_scale that works for it alone.
+
+    conv (w, b) --> layer_scale g --> add      ==>      conv (g w, g b) --> add
+    norm (gamma, beta) --> layer_scale g       ==>      norm (g gamma, g beta)
+"""
+
+from __future__ import annotations
+
+from archspec.ops import Op
+from archspec.ops.regularize import LayerScale
+from compiler.affine import is_plain
+from compiler.model import Model
+from compiler.rewrite import Draft
+
+
+def fold_layer_scale(model: Model) -> Model:
+    draft = Draft(model)
+    for name in model.graph.nodes:
+        scale = draft.nodes[name]
+        if not isinstance(scale.op, LayerScale):
+            continue
+        layer = draft.own_producer(scale.inputs[0])
+        if layer is None or not _is_linear_in_its_weights(layer.op):
+            continue
+        if draft.has_weights:
+            factors = draft.arrays(scale)["gamma"].astype("float64")
+            arrays = draft.arrays(layer)
+            trained = {weight.name for weight in layer.layer.weights if weight.trainable}
+            scaled = {
+                weight: array * factors.reshape(-1, *[1] * (array.ndim - 1))
+                for weight, array in arrays.items()
+                if weight in trained
+            }
+            draft.put(
+                layer.name, {weight: array.astype("float32") for weight, array in scaled.items()}
+            )
+        draft.bypass(name, *layer.results)
+    return draft.model()
+
+
+def _is_linear_in_its_weights(op: Op) -> bool:
+    """Whether scaling all trained weights of a channel scales the channel."""
+    weighted = op.category in ("conv", "dense", "norm") or isinstance(op, LayerScale)
+    return weighted and is_plain(op)

@@ -1,0 +1,95 @@
+"""What becomes of a graph, on one screen.
+
+    spec --archspec.load--> Graph --Model(graph, weights)--> passes --> a target
+
+                 +-- TRAINING ----> for_training(...)    --> compiler.targets.mindspore
+        Model ---+
+                 +-- DEPLOYMENT --> for_deployment(...)  --> compiler.targets.onnx, .mindspore
+
+A pass takes a well-formed model and leaves a well-formed model that computes the same in inference.
+It never changes its input, works without weights too (structure alone, no numpy imported), and says
+what it does in one drawing. After each pass the model is checked and a bad one blamed on the pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from archspec.graph import Graph
+from compiler.model import Model
+from compiler.passes.drop_dead import drop_dead
+from compiler.passes.drop_identity import drop_identity
+from compiler.passes.drop_noise import drop_noise
+from compiler.passes.fold_batch_norm import fold_batch_norm
+from compiler.passes.fold_layer_scale import fold_layer_scale
+from compiler.passes.merge_branches import merge_branches
+from compiler.passes.merge_common_subexpressions import merge_common_subexpressions
+from compiler.passes.standardize_filters import standardize_filters
+from compiler.wellformed import ModelError, check_model
+
+Pass: TypeAlias = Callable[[Model], Model]
+
+TRAINING: tuple[Pass, ...] = (
+    # Nothing that owns weights goes: checkpoints of the spec fit, and what is equal now (two fresh
+    # gammas, two draws of a dropout) will not stay so.
+    drop_identity,
+)
+
+DEPLOYMENT: tuple[Pass, ...] = (
+    # A reader whose work nobody needs would keep a convolution from taking in its batch norm,
+    drop_dead,
+    # and so would a dropout or an identity between the two.
+    drop_noise,
+    drop_identity,
+    # While twins still look alike: later each has taken in what came after it.
+    merge_common_subexpressions,
+    # What is folded below must be the filter that is really used.
+    standardize_filters,
+    # Into the batch norm before it as well, so none is left between that and its convolution.
+    fold_layer_scale,
+    fold_batch_norm,
+    # Branches are one node each only once their batch norms are gone.
+    merge_branches,
+)
+
+
+def for_training(source: Graph | Model) -> Model:
+    """The model that is trained: the spec's own weights, dropout and batch statistics kept."""
+    return run(source, TRAINING)
+
+
+def for_deployment(source: Graph | Model) -> Model:
+    """The model that is served: the same results in inference, with less work."""
+    return run(source, DEPLOYMENT)
+
+
+def run(source: Graph | Model, passes: Iterable[Pass]) -> Model:
+    """The model after these passes. Raises ModelError naming the pass that left it ill-formed, or
+    saying so of the model as given."""
+    model = source if isinstance(source, Model) else Model(source)
+    check_model(model, f"{model.graph.name} as given")
+    for step in passes:
+        result = step(model)
+        _check_promises(model, result, f"{model.graph.name} after {_name(step)}")
+        model = result
+    return model
+
+
+def _check_promises(before: Model, after: Model, said_of: str) -> None:
+    check_model(after, said_of)
+    one, other = before.graph, after.graph
+    if one.output_shapes != other.output_shapes or [*one.outputs] != [*other.outputs]:
+        raise ModelError(
+            f"{said_of}: the outputs were {one.output_shapes} and are {other.output_shapes}"
+        )
+    if one.input_shape != other.input_shape:
+        raise ModelError(f"{said_of}: the input was {one.input_shape} and is {other.input_shape}")
+    if (before.weights is None) != (after.weights is None):
+        raise ModelError(f"{said_of}: weights came or went")
+    if before.spec_graph is not after.spec_graph:
+        raise ModelError(f"{said_of}: it is no longer known which spec this is")
+
+
+def _name(step: Pass) -> str:
+    return getattr(step, "__name__", repr(step))

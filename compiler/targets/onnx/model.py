@@ -1,0 +1,142 @@
+"""A whole ONNX model of a graph and its weights, checked, and its file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import onnx
+from onnx import TensorProto, helper
+
+from archspec.errors import UsageError
+from archspec.graph import Graph
+from archspec.shapes import Shape
+from archspec.writing import write_whole
+from compiler.model import Model
+from compiler.passes.standardize_filters import standardize_filters
+from compiler.pipeline import run
+from compiler.targets.onnx.allowed import IR_VERSIONS
+from compiler.targets.onnx.net import INPUT_NAME, Net, Site
+from compiler.targets.onnx.operators import spell
+
+DYNAMIC_BATCH = "N"
+LARGEST = 2**31 - 1
+"""Bytes that a protobuf message can have."""
+
+
+def to_onnx(model: Model, *, opset: int = 11, batch: int | None = 1) -> onnx.ModelProto:
+    """The model in ONNX: input "image" (batch, channels, height, width), outputs as the spec calls
+    them, weights by their paths; any batch ("N") where `batch` is None.
+
+    The same model gives the same bytes. Raises UsageError where the model has no weights, is too
+    large for one file, or has an output called "image", and for an opset that is not written;
+    ModelError where the weights are not the graph's.
+    """
+    proto = _written(model, opset, batch)
+    _check(serialized(proto), model.graph.name)
+    return proto
+
+
+def write_onnx(
+    model: Model, path: str | os.PathLike[str], *, opset: int = 11, batch: int | None = 1
+) -> None:
+    """Write `to_onnx(...)` to a file, which is either whole or as it was. Raises UsageError."""
+    content = serialized(_written(model, opset, batch))
+    _check(content, model.graph.name)
+    write_whole(path, content)
+
+
+def serialized(proto: onnx.ModelProto) -> bytes:
+    """The bytes of a model, the same for the same model."""
+    return proto.SerializeToString(deterministic=True)
+
+
+def _written(model: Model, opset: int, batch: int | None) -> onnx.ModelProto:
+    _refuse_what_cannot_be_written(model, opset, batch)
+    model = run(model, (standardize_filters,))
+    assert model.weights is not None
+    graph = model.graph
+    proto = onnx.ModelProto(
+        ir_version=IR_VERSIONS[opset],
+        opset_import=[helper.make_opsetid("", opset)],
+        producer_name="archspec",
+        producer_version=_version(),
+    )
+    proto.graph.name = graph.name
+    proto.graph.input.extend(_values({INPUT_NAME: graph.input_shape}, batch))
+    proto.graph.output.extend(_values(graph.output_shapes, batch))
+    net = Net(proto.graph, graph, model.weights, opset)
+    for node in graph.nodes.values():
+        spell(node.op, Site(net, node))
+    _name_again(graph, net)
+    helper.set_model_props(proto, _properties(model))
+    return proto
+
+
+def _refuse_what_cannot_be_written(model: Model, opset: int, batch: int | None) -> None:
+    graph = model.graph
+    if opset not in IR_VERSIONS:
+        raise UsageError(f"ONNX opset {opset} is not written; 11, 13 or 17 would do")
+    if batch is not None and batch < 1:
+        raise UsageError(f"a batch of {batch} holds no image; 1 or more, or any (None) would do")
+    if model.weights is None:
+        raise UsageError(
+            f"an ONNX file holds weights and {graph.name} has none here; weights loaded from a"
+            " checkpoint or fresh ones would do"
+        )
+    if INPUT_NAME in graph.outputs:
+        raise UsageError(
+            f"{graph.name} calls an output {INPUT_NAME!r}, which is the input's name in ONNX;"
+            " another name in its `outputs` would do"
+        )
+    size = sum(array.nbytes for array in model.weights.values())
+    if size > LARGEST:
+        raise UsageError(
+            f"the weights of {graph.name} take {size / 2**30:.1f} GiB and an ONNX file holds less"
+            " than 2; a smaller network would do"
+        )
+
+
+def _name_again(graph: Graph, net: Net) -> None:
+    """Give the outputs that are the input, or another output too, a value of their own name."""
+    for key, tensor in graph.outputs.items():
+        value = net.value(tensor)
+        if value != key:
+            net.add("Identity", net.unused(f"{key}/Identity"), [value], [key])
+
+
+def _values(shapes: Mapping[str, Shape], batch: int | None) -> list[onnx.ValueInfoProto]:
+    first = DYNAMIC_BATCH if batch is None else batch
+    return [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (first, *shape))
+        for name, shape in shapes.items()
+    ]
+
+
+def _properties(model: Model) -> dict[str, str]:
+    """What a reader of the file can know of the spec: `preprocessing` is its `input`, as JSON."""
+    spec = model.spec_graph
+    preprocessing = {**spec.preprocessing, "shape": list(spec.input_shape)}
+    return {
+        "name": spec.name,
+        "fingerprint": spec.fingerprint,
+        "preprocessing": json.dumps(preprocessing, sort_keys=True),
+        "producer": f"archspec {_version()}".strip(),
+    }
+
+
+def _version() -> str:
+    try:
+        return version("archspec-nn")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return ""
+
+
+def _check(content: bytes, name: str) -> None:
+    """ONNX's own check, with the shapes it infers held against those declared."""
+    try:
+        onnx.checker.check_model(content, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise AssertionError(f"the ONNX written of {name} is not valid: {error}") from error

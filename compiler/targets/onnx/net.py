@@ -1,0 +1,144 @@
+"""The nodes, constants and value names of an ONNX graph in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from archspec.graph import Graph
+from archspec.node import INPUT, Node, Tensor
+from archspec.shapes import Shape
+from compiler.model import Weights
+
+INPUT_NAME = "image"
+
+
+class Net:
+    """What the operators of a graph are added to, one node of the graph after another.
+
+    A tensor's value is called as the output it is, else as its node ("stage1.conv", or
+    "stage1.split.2"); a weight as its path; what stands between is "stage1.gate/Sigmoid".
+    """
+
+    def __init__(self, proto: onnx.GraphProto, graph: Graph, weights: Weights, opset: int):
+        self.opset = opset
+        self._proto = proto
+        self._weights = weights
+        self._written: set[str] = set()
+        self._taken = {INPUT_NAME, *graph.outputs, *weights}
+        self._values = {Tensor(INPUT): INPUT_NAME}
+        self._outputs: dict[Tensor, str] = {}
+        for key, tensor in graph.outputs.items():
+            if tensor.node != INPUT:
+                self._outputs.setdefault(tensor, key)
+
+    def value(self, tensor: Tensor) -> str:
+        """The name of a tensor that has been computed."""
+        return self._values[tensor]
+
+    def name_results(self, node: Node) -> list[str]:
+        """Names for a node's results, which can be read from now on."""
+        for tensor in node.results:
+            ending = f".{tensor.output + 1}" if len(node.results) > 1 else ""
+            name = self._outputs.get(tensor) or self.unused(node.name + ending)
+            self._values[tensor] = name
+        return [self._values[tensor] for tensor in node.results]
+
+    def unused(self, wanted: str) -> str:
+        """The wanted name, with a number where it is taken; taken from now on."""
+        name, number = wanted, 2
+        while name in self._taken:
+            name, number = f"{wanted}_{number}", number + 1
+        self._taken.add(name)
+        return name
+
+    def add(
+        self, kind: str, name: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
+    ) -> None:
+        """Add an operator. Attributes are called as in ONNX."""
+        self._proto.node.append(helper.make_node(kind, inputs, outputs, name, **attributes))
+
+    def weight(self, path: str, shape: Shape | None = None) -> str:
+        """An initializer of a weight, in another shape where one is given."""
+        array = self._weights[path]
+        return self._initializer(path, array if shape is None else array.reshape(shape))
+
+    def floats(self, *values: float) -> str:
+        """One float32 constant: a number, or the vector of several."""
+        return self._constant(values[0] if len(values) == 1 else values, np.float32)
+
+    def integers(self, values: Iterable[int], dtype: type = np.int64) -> str:
+        """A vector of integers: int64 where ONNX will have it so."""
+        return self._constant(tuple(values), dtype)
+
+    def matrix(self, name: str, array: np.ndarray) -> str:
+        """A float32 constant of a node."""
+        return self._initializer(self.unused(name), array.astype(np.float32))
+
+    def no_floats(self) -> str:
+        """An empty vector, for the inputs that ONNX wants and nobody reads."""
+        return self._initializer("constant/none", np.zeros(0, np.float32))
+
+    def _constant(self, value: Any, dtype: type) -> str:
+        # Equal constants are one; "/" keeps them apart from the names of a graph's nodes.
+        array = np.array(value, dtype)
+        parts = "_".join(map(str, array.ravel().tolist()))
+        return self._initializer(f"constant/{array.dtype}/{parts}", array)
+
+    def _initializer(self, name: str, array: np.ndarray) -> str:
+        if name not in self._written:
+            self._written.add(name)
+            # Filled in place: a message handed over would be copied, and weights are large.
+            tensor = self._proto.initializer.add()
+            tensor.name = name
+            tensor.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+            tensor.dims.extend(array.shape)
+            tensor.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        return name
+
+
+class Site:
+    """Where one node of the graph is written: its inputs by name, its weights, its results."""
+
+    def __init__(self, net: Net, node: Node):
+        self.net = net
+        self.node = node
+        self.inputs = [net.value(tensor) for tensor in node.inputs]
+        self.shapes = node.layer.input_shapes
+        self._results = net.name_results(node)
+        self._kinds: dict[str, int] = {}
+
+    @property
+    def x(self) -> str:
+        """The first input."""
+        return self.inputs[0]
+
+    def step(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator on the way to the result."""
+        count = self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        name = self.net.unused(f"{self.node.name}/{kind}" + (f"_{count}" if count > 1 else ""))
+        self.net.add(kind, name, inputs, [name], **attributes)
+        return name
+
+    def result(self, kind: str, *inputs: str, **attributes: Any) -> None:
+        """Add the operator that gives the node's results."""
+        self.net.add(kind, self.node.name, inputs, self._results, **attributes)
+
+    def chain(self, kind: str, values: Sequence[str]) -> None:
+        """The result of an operator of two inputs over all values, from the first to the last."""
+        value, *rest = values
+        for other in rest[:-1]:
+            value = self.step(kind, value, other)
+        self.result(kind, value, rest[-1])
+
+    def weight(self, name: str) -> str:
+        return self.net.weight(f"{self.node.name}.{name}")
+
+    def per_channel(self, name: str) -> str:
+        """A weight of (channels,), shaped to meet every position of an image."""
+        channels, *extent = self.shapes[0]
+        return self.net.weight(f"{self.node.name}.{name}", (channels, *[1] * len(extent)))

@@ -1,0 +1,148 @@
+"""The names and shapes of published checkpoints, and where each tensor belongs, worked out by other
+means than name maps.
+
+tests/data/published_names.json.xz holds {"publisher/network": [[name, shape], ...]} in the order of
+the files: the model zoo's as Cell.get_parameters() gave them under MindSpore 2.10, torchvision 0.29
+and timm 1.0.31 as state_dict() did.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from archspec.graph import Graph
+from compiler.model import weights_of
+
+LISTS = Path(__file__).parents[1] / "data" / "published_names.json.xz"
+
+NETWORKS = {
+    **{
+        f"modelzoo/isynet_{variant}": (f"isynet_{variant.lower().replace('-', '_')}", "modelzoo")
+        for variant in ("N0", "N1", "N1-S1", "N1-S2", "N1-S3", "N2", "N3", "N3-S2")
+    },
+    "modelzoo/csp": ("cspdarknet53", "modelzoo"),
+    "modelzoo/resnext_GPU": ("resnext152_64x4d", "modelzoo"),
+    "modelzoo/resnext_Ascend": ("resnext152_64x4d", "modelzoo"),
+    "modelzoo/spnas": ("spnasnet", "modelzoo"),
+    "modelzoo/spnas_train_prefixed": ("spnasnet", "modelzoo"),
+    **{
+        f"torchvision/{name}": (name, "torch")
+        for name in (
+            "resnet18", "resnet34", "resnet50", "resnext50_32x4d", "resnext101_64x4d",
+            "mobilenet_v2", "efficientnet_b0", "densenet121", "mobilenet_v3_large",
+            "inception_v3", "shufflenet_v2_x1_0",
+        )
+    },
+    "timm/mobilenetv2_100": ("mobilenet_v2", "timm"),
+    "timm/efficientnet_b0": ("efficientnet_b0", "timm"),
+    "timm/spnasnet_100": ("spnasnet", "timm"),
+    "timm/repvgg_a0": ("repvgg_a0", "timm"),
+    "timm/mobilenetv3_large_100": ("mobilenet_v3_large", "timm"),
+    "timm/inception_v3": ("inception_v3", "timm"),
+    "timm/cspdarknet53": ("cspdarknet53", "timm"),
+}  # fmt: skip
+"""Each list's spec and publisher."""
+
+KINDS = {
+    "gamma": "gamma", "beta": "beta",
+    "moving_mean": "mean", "moving_variance": "variance",
+    "running_mean": "mean", "running_var": "variance",
+}  # fmt: skip
+
+
+@cache
+def published(network: str) -> dict[str, tuple[int, ...]]:
+    """Shapes by name, in the file's order."""
+    lists = json.loads(lzma.decompress(LISTS.read_bytes()))
+    return {name: tuple(shape) for name, shape in lists[network]}
+
+
+def filled(shapes: dict[str, tuple[int, ...]], dtype: type = np.float32) -> dict[str, np.ndarray]:
+    """Arrays no two of which are alike, exact in half precision too."""
+    return {
+        name: (np.arange(np.prod(shape, dtype=int)) % 61 + index % 1000)
+        .astype(dtype)
+        .reshape(shape)
+        for index, (name, shape) in enumerate(shapes.items())
+    }
+
+
+def by_order(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:
+    """Their name of each of our weights where a file lists the layers as they run: the k-th kernel
+    is the k-th, the k-th gamma the k-th, and so on."""
+    theirs: dict[str, list[str]] = {}
+    for name in shapes:
+        theirs.setdefault(_their_kind(name, shapes), []).append(name)
+    ours: dict[str, list[str]] = {}
+    for path, weight in weights_of(graph).items():
+        kind = KINDS.get(weight.name, f"{weight.name} of a layer")
+        ours.setdefault(kind, []).append(path)
+    return {
+        path: name
+        for kind, paths in ours.items()
+        for path, name in zip(paths, theirs[kind], strict=True)
+    }
+
+
+def _their_kind(name: str, shapes: dict[str, tuple[int, ...]]) -> str:
+    module, _, weight = name.rpartition(".")
+    if weight in KINDS:
+        return KINDS[weight]
+    if f"{module}.running_mean" in shapes:
+        return {"weight": "gamma", "bias": "beta"}.get(weight, weight)
+    return f"{weight} of a layer"
+
+
+# Files that list their layers otherwise, in the words of docs and papers.
+
+CSP_MODEL_ZOO = {"stem": "conv0"} | {
+    # stage 1 has one block among the numbered convolutions
+    f"stage1.{ours}": f"conv{number}"
+    for number, ours in enumerate(
+        ("down", "main.enter", "main.block1.reduce", "main.block1.expand", "main.leave",
+         "cross.enter", "merge"), start=1,
+    )
+}  # fmt: skip
+for _stage, (_first, _depth) in {2: (8, 2), 3: (13, 8), 4: (18, 8), 5: (23, 4)}.items():
+    for _offset, _ours in enumerate(("down", "main.enter", "main.leave", "cross.enter", "merge")):
+        CSP_MODEL_ZOO[f"stage{_stage}.{_ours}"] = f"conv{_first + _offset}"
+    for _block in range(_depth):
+        for _place, _ours in ((1, "reduce"), (2, "expand")):
+            CSP_MODEL_ZOO[f"stage{_stage}.main.block{_block + 1}.{_ours}"] = (
+                f"layer{_stage}.{_block}.conv{_place}"
+            )
+
+
+def csp_model_zoo(path: str) -> str:
+    """Their name of a weight of CSPDarkNet53."""
+    if path.startswith("classifier"):
+        return path.replace("classifier.dense", "head.fc")
+    module, op, weight = path.rsplit(".", 2)
+    return f"backbone.{CSP_MODEL_ZOO[module]}.{0 if op == 'conv' else 1}.{weight}"
+
+
+TORCH_WEIGHTS = {
+    "gamma": "weight", "beta": "bias",
+    "moving_mean": "running_mean", "moving_variance": "running_var",
+}  # fmt: skip
+
+
+def repvgg(path: str) -> str:
+    """timm's name of a weight of RepVGG-A0."""
+    if path.startswith("classifier"):
+        return path.replace("classifier.dense", "head.fc")
+    *block, weight = path.split(".")
+    if block[0] == "stem":
+        place = "stem"
+        rest = block[1:]
+    else:
+        place = f"stages.{int(block[0][5:]) - 1}.{int(block[1][5:]) - 1}"
+        rest = block[2:]
+    branch = {"conv3": "conv_kxk", "conv1": "conv_1x1", "norm": "identity"}[rest[0]]
+    op = {("conv",): ".conv", ("norm",): ".bn", (): ""}[tuple(rest[1:])]
+    return f"{place}.{branch}{op}.{TORCH_WEIGHTS.get(weight, weight)}"
