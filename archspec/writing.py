@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from archspec.errors import UsageError
 
@@ -34,24 +37,65 @@ def written_json(value: Any, indent: int = 0, room: int = WIDEST_LINE) -> str:
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a file so that it is either what it was or all of the new content.
 
-    It is written beside its target under another name, then renamed. Raises UsageError where the
-    folder is missing, full or not to be written to.
+    Raises UsageError where the folder is missing, full or not to be written to.
     """
-    target = Path(path)
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write, and to read again, that takes its place when the block ends well.
+
+    It is written beside its target under another name, then renamed; until then, and whatever goes
+    wrong, the target stays what it was. A link is followed, a device or a pipe never replaced.
+    Raises UsageError where the folder is missing, full or not to be written to.
+    """
+    target = Path(os.path.realpath(path))
     try:
-        _replace(target, content.encode() if isinstance(content, str) else content)
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{path} is no regular file; the name of a file, old or new, would do")
+        with _replacing(target) as file:
+            yield file
     except OSError as error:
         raise UsageError(
-            f"{target} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
+            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
             " folder that exists and may be written to would do"
         ) from error
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to fill that takes its place when the block ends well, and is gone when it does not.
+
+    Raises UsageError where something of that name is there already, or the folder above it is
+    missing, full or not to be written to.
+    """
+    target = Path(path).absolute()
+    if os.path.lexists(target):
+        raise UsageError(f"{path} is there already; another name, or removing it, would do")
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}."))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
+            " folder that exists and may be written to would do"
+        ) from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
     try:
-        with open(handle, "wb") as file:
-            file.write(content)
+        with open(handle, "w+b") as file:
+            yield file
         # mkstemp keeps others out, which is not what one wants of a spec or a picture.
         Path(temporary).chmod(0o666 & ~_umask())
         os.replace(temporary, target)

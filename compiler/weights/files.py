@@ -1,0 +1,112 @@
+"""Which file is read and written how: by its name's ending."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, TypeAlias, TypeVar
+
+import numpy as np
+
+from archspec.errors import Problem, SpecError, UsageError, listed
+from archspec.writing import whole_file
+from compiler.weights.arrays import Array, TensorFile
+from compiler.weights.formats.ckpt import open_ckpt, write_ckpt
+from compiler.weights.formats.npz import open_npz, write_npz
+from compiler.weights.formats.pth import open_pth
+from compiler.weights.formats.safetensors import open_safetensors, write_safetensors
+
+Kind = TypeVar("Kind")
+
+Open: TypeAlias = Callable[[str, IO[bytes]], TensorFile]
+Write: TypeAlias = Callable[[IO[bytes], Mapping[str, Array], Mapping[str, str]], None]
+
+READERS: dict[str, Open] = {
+    ".safetensors": open_safetensors,
+    ".npz": open_npz,
+    ".ckpt": open_ckpt,
+    ".pth": open_pth,
+    ".pt": open_pth,
+}
+"""Every kind of file that is read, by the ending of its name."""
+
+WRITERS: dict[str, Write] = {
+    ".safetensors": write_safetensors,
+    ".npz": write_npz,
+    ".ckpt": write_ckpt,
+}
+"""Every kind of file that is written."""
+
+
+def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
+    """The tensors of a file, its index read and checked; use it in a `with`.
+
+    Raises UsageError for an unknown ending or a missing package, SpecError for a file that is not
+    there, damaged or not what its ending says.
+    """
+    shown = os.fspath(path)
+    opened = _by_ending(shown, READERS, "weights are in files ending in")
+    try:
+        file = open(shown, "rb")  # noqa: SIM115  # the TensorFile closes it
+    except OSError as error:
+        raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
+    try:
+        return opened(shown, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def write_tensors(
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Mapping[str, str]
+) -> None:
+    """Write float32 arrays, and words about them, so that the file is what it was or all new.
+
+    What was written is read again and compared before it takes its place. Raises UsageError for an
+    ending that is not written here and for a path that cannot be.
+    """
+    shown = os.fspath(path)
+    check_writable(shown)
+    contiguous = {name: np.ascontiguousarray(array, "<f4") for name, array in arrays.items()}
+    with whole_file(shown) as file:
+        WRITERS[_ending(shown)](file, contiguous, metadata)
+        file.flush()
+        _check_written(shown, file, contiguous)
+        os.fsync(file.fileno())
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises UsageError for an ending that is not written here, before any work is done."""
+    _by_ending(os.fspath(path), WRITERS, "weights are written to files ending in")
+
+
+def checksum_of(path: str | os.PathLike[str]) -> str:
+    """sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _by_ending(path: str, kinds: Mapping[str, Kind], told: str) -> Kind:
+    if _ending(path) not in kinds:
+        raise UsageError(f"{path}: {told} {listed(list(kinds))}")
+    return kinds[_ending(path)]
+
+
+def _ending(path: str) -> str:
+    return Path(path).suffix.lower()
+
+
+def _check_written(path: str, file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """Raises OSError, as the disk would, where what can be read is not what was written."""
+    again = open(os.dup(file.fileno()), "rb")  # noqa: SIM115  # the TensorFile closes it
+    with READERS[_ending(path)](path, again) as written:
+        same = written.entries.keys() == arrays.keys() and all(
+            written.read(name).tobytes() == array.tobytes() for name, array in arrays.items()
+        )
+    if not same:
+        raise OSError(f"{path} does not hold what was written to it")

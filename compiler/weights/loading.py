@@ -1,0 +1,99 @@
+"""Weights in files of our own: a network's arrays by weight path, and whose they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from archspec.errors import Problem, SpecError
+from archspec.graph import Graph
+from archspec.shapes import Shape
+from compiler.model import Weights, weights_of
+from compiler.weights.arrays import Array, Entry, TensorFile, as_float32
+from compiler.weights.check import differences, misfit
+from compiler.weights.files import open_tensors, write_tensors
+
+SHORT = 12
+"""Digits of a fingerprint that people are shown."""
+
+
+def save_weights(
+    path: str | os.PathLike[str],
+    graph: Graph,
+    weights: Weights,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network's weights as .safetensors, .npz or .ckpt, by the path's ending.
+
+    The spec's name, the graph's fingerprint and archspec's version go into the file, and `notes`
+    besides. Raises SpecError where the arrays are not the graph's, UsageError where the path cannot
+    be written; what was there then stays.
+    """
+    found = {name: Entry(array.shape, array.dtype.name) for name, array in weights.items()}
+    wrong = differences(shapes_of(graph), found)
+    if wrong:
+        raise misfit(f"the weights to write are not {graph.name}'s", os.fspath(path), wrong)
+    ordered = {name: as_float32(weights[name], name, os.fspath(path)) for name in weights_of(graph)}
+    write_tensors(path, ordered, {**identity(graph), **(notes or {})})
+
+
+def load_weights(
+    path: str | os.PathLike[str], graph: Graph, *, of_any_network: bool = False
+) -> dict[str, Array]:
+    """The float32 arrays of a graph, in execution order, from a file of archspec's names.
+
+    Half precision in a file is widened exactly, float64 rounded; numbers must be finite. Raises
+    SpecError with every difference in names, shapes and types, and where the file says that it was
+    made for another network; `of_any_network` lets that last one pass.
+    """
+    with open_tensors(path) as file:
+        wrong = differences(shapes_of(graph), file.entries)
+        if wrong:
+            hints: list[str] = []
+            if "fingerprint" not in file.metadata:
+                hints.append(f"archspec weights import {file.path} --for SPEC maps other names")
+            elif not is_for(file, graph):
+                hints.append(f"they were made for {_maker(file)}")
+            raise misfit(f"the weights do not fit {graph.name}", file.path, wrong, hints)
+        if not of_any_network:
+            check_network(file, graph)
+        return {name: as_float32(file.read(name), name, file.path) for name in weights_of(graph)}
+
+
+def check_network(file: TensorFile, graph: Graph, remedy: str = "") -> None:
+    """Raises SpecError where a file whose tensors fit says that it was made for another network;
+    `remedy` ends the sentence."""
+    if not is_for(file, graph):
+        raise SpecError(
+            Problem(
+                f"the weights were made for {_maker(file)}, not for {graph.name}"
+                f" ({graph.fingerprint[:SHORT]}); all {len(shapes_of(graph)):,} tensors agree in"
+                " name and shape, so the networks differ in attributes, wiring or input"
+                f" (archspec diff shows what){remedy}",
+                file.path,
+            )
+        )
+
+
+def is_for(file: TensorFile, graph: Graph) -> bool:
+    """Whether the file names this graph's fingerprint, or none."""
+    return file.metadata.get("fingerprint", graph.fingerprint) == graph.fingerprint
+
+
+def _maker(file: TensorFile) -> str:
+    return f"{file.metadata.get('spec', 'a network')} ({file.metadata['fingerprint'][:SHORT]})"
+
+
+def identity(graph: Graph) -> dict[str, str]:
+    """What a file says of the network its weights are for."""
+    try:
+        release = version("archspec-nn")
+    except PackageNotFoundError:  # run from a folder that was never installed
+        release = "unknown"
+    return {"spec": graph.name, "fingerprint": graph.fingerprint, "archspec": release}
+
+
+def shapes_of(graph: Graph) -> dict[str, Shape]:
+    """Shapes by weight path, in execution order."""
+    return {name: weight.shape for name, weight in weights_of(graph).items()}

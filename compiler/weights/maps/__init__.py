@@ -1,0 +1,14 @@
+"""The name maps of all publishers."""
+
+from __future__ import annotations
+
+from compiler.weights.maps import modelzoo, torch_zoo
+
+FAMILIES = (*modelzoo.FAMILIES, *torch_zoo.FAMILIES)
+
+PUBLISHERS = {
+    "modelzoo": "MindSpore's model zoo",
+    "torch": "torchvision, or any PyTorch model by its structure",
+    "timm": "timm",
+}
+"""Whose names a file may have."""
