@@ -18,7 +18,7 @@ from jsonschema.validators import extend
 
 from archspec import schema
 from archspec.document import At, Document
-from archspec.errors import Problem, did_you_mean, first_problems, listed
+from archspec.errors import MOST_PROBLEMS, Problem, did_you_mean, first_problems, listed
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.syntax import KINDS, MODIFIERS, NOTHING, Parameter, is_op
 
@@ -53,7 +53,7 @@ def _required(
 
 
 def _matches(pattern: str, text: str) -> bool:
-    """Whether the text matches, "$" being its very end; Python's also stands before a line break."""
+    """Whether the text matches, "$" being its end; Python's is also before a line break."""
     match = re.search(pattern, text)
     return match is not None and not (pattern.endswith("$") and text.endswith("\n"))
 
@@ -111,6 +111,41 @@ def _check_whole(kind: str, at: At, data: dict[str, Any]) -> Iterator[Problem]:
                 yield from _check_node(template["body"], at / "templates" / name / "body")
     if kind == "spec":
         yield from _check_node(data["body"], at / "body")
+    yield from _check_values_of_document(at, data)
+
+
+def _check_values_of_document(at: At, data: Mapping[str, Any]) -> Iterator[Problem]:
+    """The choices in args and defaults, which no node holds."""
+    yield from _check_choices(data.get("defaults"), at / "defaults")
+    owners = [(at, data)]
+    if isinstance(data.get("templates"), dict):
+        owners += [(at / "templates" / name, each) for name, each in data["templates"].items()]
+    for place, owner in owners:
+        args = owner.get("args") if isinstance(owner, dict) else None
+        if isinstance(args, dict):
+            for name, written in args.items():
+                if isinstance(written, dict) and "choice" not in written and "extends" not in data:
+                    default = written.get("default")
+                    yield from _check_choices(default, place / "args" / name / "default")
+                else:
+                    yield from _check_choices(written, place / "args" / name)
+
+
+def _check_choices(value: Any, at: At) -> Iterator[Problem]:
+    """What is wrong with the choices in a value of which the schema says nothing else."""
+    if isinstance(value, dict) and "choice" in value:
+        wrong = _first(_check(_shallow_choice(), at, value, "a choice"))
+        yield from wrong
+        if not wrong:
+            yield from _check_choices(value["choice"], at / "choice")
+    elif isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _check_choices(item, at / key)
+
+
+def _first(problems: Iterable[Problem]) -> list[Problem]:
+    """As many as will be told, and one more: finding the place of each takes time."""
+    return list(islice(problems, MOST_PROBLEMS + 1))
 
 
 def check_object(fragment: Mapping[str, Any], at: At, what: str) -> list[Problem]:
@@ -186,7 +221,7 @@ def described(fragment: Mapping[str, Any]) -> str:
         parts = [
             described(part)
             for part in fragment["anyOf"]
-            if part not in (schema.EXPRESSION, schema.CHOICE_VALUE)
+            if part not in (schema.EXPRESSION, _shallow_choice().schema)
         ]
         return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else parts[0]
     if "enum" in fragment:
@@ -232,7 +267,7 @@ def _check_node(node: Any, at: At) -> Iterator[Problem]:
         for index, child in enumerate(node):
             yield from _check_node(child, at / index)
     elif isinstance(node, str):
-        yield from _check_word(node, at, [NOTHING, *OPS, *FUNCTIONS])
+        yield from _check_word(node, at, _WORDS)
     elif not isinstance(node, dict):
         yield at.problem(
             f"a node is an object, a list of nodes or a word and this is {shown(node)}"
@@ -262,7 +297,11 @@ def _check_node_object(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
     if kind == "op":
         yield from _check_call(node, at)
         return
-    yield from _check(_shallow_node(kind), at, node, f"a {kind} node")
+    wrong = _first(_check(_shallow_node(kind), at, node, f"a {kind} node"))
+    yield from wrong
+    if not wrong:
+        for key in ("when", "repeat", "join"):
+            yield from _check_choices(node.get(key), at / key)
     yield from _check_children(node, kind, at)
 
 
@@ -288,22 +327,32 @@ def _check_call(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
         yield (at / "op").problem(f"op is {shown(word)}; the name of an op or a template would do")
         return
     wrong = list(_check_word(word, at / "op", OPS))
-    yield from wrong
     if wrong or not is_op(word):
-        yield from _check(_shallow_node("Template"), at, node, f"a call of {word}")
-        return
-    op = OPS[word]
+        wrong += _first(_check(_shallow_node("Template"), at, node, f"a call of {word}"))
+    else:
+        wrong += _first(_check_op(node, word, at))
+    yield from wrong
+    if not wrong:
+        for key, value in node.items():
+            if isinstance(value, (dict, list)) and key != "from":
+                yield from _check_choices(value, at / key)
+
+
+def _check_op(node: Mapping[str, Any], word: str, at: At) -> Iterator[Problem]:
     yield from _check(_shallow_op(word), at, node, word)
     rows: list[tuple[At, Any]] = [(at / key, node[key]) for key in ("first", "last") if key in node]
     if isinstance(node.get("each"), list):
         rows += [(at / "each" / index, row) for index, row in enumerate(node["each"])]
     for place, row in rows:
         if isinstance(row, dict):
-            yield from _check(_shallow_row(op.name), place, row, word)
+            yield from _check(_shallow_row(word), place, row, word)
 
 
-def _check_word(word: str, at: At, known: Iterable[str]) -> Iterator[Problem]:
-    known = list(known)
+_WORDS = dict.fromkeys((NOTHING, *OPS, *FUNCTIONS))
+"""What a node can be that is a word alone, templates left aside."""
+
+
+def _check_word(word: str, at: At, known: Mapping[str, Any]) -> Iterator[Problem]:
     if word in known:
         return
     if word in FUNCTIONS:
@@ -435,7 +484,7 @@ def _name_advice(error: ValidationError) -> str:
 
 
 def _missing(error: ValidationError) -> list[str]:
-    """The required keys that are not there, but for those misspelt, of which another error speaks."""
+    """The required keys that are not there; of those misspelt another error speaks."""
     assert isinstance(error.instance, dict) and isinstance(error.schema, dict)
     unknown = [key for key in error.instance if key not in error.schema.get("properties", {})]
     return [
@@ -477,10 +526,15 @@ def _shallow_document(kind: str) -> Any:
 
 
 @cache
+def _shallow_choice() -> Any:
+    return Validator(_without_nodes(schema.CHOICE_VALUE))
+
+
+@cache
 def _shallow_node(kind: str) -> Any:
     if kind == "Template":
         call = {**schema.MODIFIER_PROPERTIES, **schema.COPY_PROPERTIES}
-        return Validator({"type": "object", "properties": call})
+        return Validator(_without_nodes({"type": "object", "properties": call}))
     return Validator(
         _without_nodes(
             schema.closed({**schema.KIND_PROPERTIES[kind], **schema.MODIFIER_PROPERTIES})
@@ -492,20 +546,22 @@ def _shallow_node(kind: str) -> Any:
 def _shallow_op(name: str) -> Any:
     attributes = schema.attribute_properties(OPS[name])
     return Validator(
-        schema.closed(
-            {
-                "op": {},
-                **attributes,
-                **schema.MODIFIER_PROPERTIES,
-                **schema.COPY_PROPERTIES,
-            }
+        _without_nodes(
+            schema.closed(
+                {
+                    "op": {},
+                    **attributes,
+                    **schema.MODIFIER_PROPERTIES,
+                    **schema.COPY_PROPERTIES,
+                }
+            )
         )
     )
 
 
 @cache
 def _shallow_row(name: str) -> Any:
-    return Validator(schema.closed(schema.attribute_properties(OPS[name])))
+    return Validator(_without_nodes(schema.closed(schema.attribute_properties(OPS[name]))))
 
 
 @cache
@@ -521,7 +577,7 @@ def _attributes_validator(op: type[Op]) -> Any:
 
 
 def _without_nodes(fragment: Any) -> Any:
-    """The fragment with every nested node allowed, since the walk visits those itself."""
+    """The fragment with every nested node and value allowed: the walk visits those itself."""
     if fragment == schema.NODE or (isinstance(fragment, dict) and "$ref" in fragment):
         return {}
     if isinstance(fragment, dict):

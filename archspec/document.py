@@ -66,7 +66,7 @@ class Document:
 def read_document(path: str | os.PathLike[str], shown: str | None = None) -> Document:
     """Read a JSON file. Raises SpecError where it is not there, not text, not JSON or too large."""
     name = shown if shown is not None else os.fspath(path)
-    return parse_document(_read_text(path, name), path, name)
+    return parse_document(read_text(path, name), path, name)
 
 
 def parse_document(
@@ -180,18 +180,21 @@ def _short(token: str) -> str:
     return token if len(token) <= 20 else f"{token[:20]}..."
 
 
-def _read_text(path: str | os.PathLike[str], name: str) -> str:
+def read_text(
+    path: str | os.PathLike[str], name: str, what: str = "a JSON file", largest: int = LARGEST_FILE
+) -> str:
+    """The text of a UTF-8 file of at most `largest` bytes, which an error calls `name`; `what`
+    would have done. Raises SpecError."""
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            raise SpecError(Problem("this is a folder; a JSON file would do", name))
+            raise SpecError(Problem(f"this is a folder; {what} would do", name))
         if not stat.S_ISREG(status.st_mode):
-            raise SpecError(Problem("this is not a regular file; a JSON file would do", name))
-        if status.st_size > LARGEST_FILE:
+            raise SpecError(Problem(f"this is not a regular file; {what} would do", name))
+        if status.st_size > largest:
             raise SpecError(
                 Problem(
-                    f"the file has {status.st_size:,} bytes; at most {LARGEST_FILE:,} would do",
-                    name,
+                    f"the file has {status.st_size:,} bytes; at most {largest:,} would do", name
                 )
             )
         with open(path, "rb") as file:
@@ -205,9 +208,7 @@ def _read_text(path: str | os.PathLike[str], name: str) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         raise SpecError(
-            Problem(
-                "this is not UTF-8 text; a JSON file in UTF-8 would do", f"{name}:{line}:{column}"
-            )
+            Problem(f"this is not UTF-8 text; {what} in UTF-8 would do", f"{name}:{line}:{column}")
         ) from None
 
 
@@ -260,7 +261,7 @@ def _offset_of(text: str, refused: _Refused) -> int:
 class _Entry(NamedTuple):
     """An entry of a list or an object: its number, and where it and its value start in the text."""
 
-    index: int
+    number: int
     offset: int
     value: int
 
@@ -273,8 +274,8 @@ def _value_offset(text: str, pointer: Pointer, last: dict[int, _Entry]) -> int:
             return value
         near = last.get(value)
         found = None
-        if near is not None and (isinstance(step, str) or near.index <= step):
-            found = _find(text, step, near.index, near.offset)
+        if near is not None and (isinstance(step, str) or near.number <= step):
+            found = _find(text, step, near.number, near.offset)
         if found is None:
             found = _find(text, step, 0, _skip(text, value + 1))
         if found is None:

@@ -58,8 +58,8 @@ def first_problems(problems: Iterable[Problem]) -> list[Problem]:
 
 
 class SpecError(Exception):
-    """A spec, or another file handed to archspec, cannot be used; `problems` says all of why, or the
-    first MOST_PROBLEMS and that there are more."""
+    """A spec, or another file handed to archspec, cannot be used; `problems` says all of why, the
+    first MOST_PROBLEMS at least."""
 
     def __init__(self, problems: Problem | str | Iterable[Problem]):
         if isinstance(problems, str):

@@ -38,6 +38,7 @@ from archspec.syntax import (
     Residual,
     Value,
     constant,
+    count_parts,
 )
 
 MOST_NODES = 100_000
@@ -45,7 +46,8 @@ MOST_STEPS = 150_000
 """Nodes visited while expanding, those that turn out to be nothing included."""
 STEPS_OF_A_CALL = 10
 """What expanding a template anew counts, beside the nodes of its body: about what it costs."""
-DEEPEST_CALLS = 50
+PARTS_OF_A_STEP = 30
+"""Items in the arguments of a call that count a step."""
 MOST_FRAGMENTS = 20_000
 """Kept for the next time; a search through a space would fill the memory without a bound."""
 
@@ -109,7 +111,6 @@ class _Expansion:
         self._decide = decide
         self._settled: dict[str, tuple[int, tuple[Any, ...]]] = {}
         self._prefix = ""
-        self._depth = 0
         self._defaults: dict[Any, Arguments] = {}
         self._steps = 0
 
@@ -125,7 +126,12 @@ class _Expansion:
                 )
         self._bind(body, program.parameters, given, {}, program.at, program.name)
         self._evaluate_defaults(body)
-        return self._finish(body, program.name, program.body, program.outputs, program.at)
+        try:
+            return self._finish(body, program.name, program.body, program.outputs, program.at)
+        except RecursionError:
+            raise program.at.error(
+                "templates and the nodes in them are nested too deeply; fewer levels would do"
+            ) from None
 
     def _evaluate_defaults(self, body: Body) -> None:
         keys: list[Any] = []
@@ -195,7 +201,7 @@ class _Expansion:
             else:
                 problems.append(
                     parameter.at.problem(
-                        f"{what} is given no {name}; a default here, or --set {name}=VALUE, would do"
+                        f"{what} is given no {name}; a default, or --set {name}=VALUE, would do"
                     )
                 )
                 continue
@@ -239,6 +245,7 @@ class _Expansion:
             nodes=body.nodes,
             params=body.params,
             macs=body.macs,
+            weight=count_parts(arguments) // PARTS_OF_A_STEP,
         )
 
     # --- nodes: each takes the current result and gives the next, None where there are several
@@ -533,6 +540,7 @@ class _Expansion:
                 if len(self._fragments) >= MOST_FRAGMENTS:
                     self._fragments.clear()
                 self._fragments[key] = fragment
+        self._steps += fragment.weight
         return self._append(body, Item(path, fragment, refs, node, values, index))
 
     def _expand_call(
@@ -563,11 +571,8 @@ class _Expansion:
         if missing:
             raise node.at.error(f"{node.target} lacks its argument {listed(missing, 'and')}")
         self._steps += STEPS_OF_A_CALL
-        if self._depth >= DEEPEST_CALLS:
-            raise node.at.error(f"templates call each other deeper than {DEEPEST_CALLS} levels")
         outer = self._prefix
         self._prefix = f"{outer}{path}."
-        self._depth += 1
         try:
             return self._template(definition, values, arguments, shapes)
         except SpecError as error:
@@ -576,7 +581,6 @@ class _Expansion:
             ) from None
         finally:
             self._prefix = outer
-            self._depth -= 1
 
     def _append(self, body: Body, item: Item) -> Results:
         results = body.append(item)

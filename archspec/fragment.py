@@ -30,7 +30,8 @@ class Item(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Fragment:
-    """An expanded template call, wherever it stands."""
+    """An expanded template call, wherever it stands. `weight` says how large its arguments are,
+    in steps of the expansion: what it costs to find it by them."""
 
     template: str
     arguments: Mapping[str, Any]
@@ -41,6 +42,7 @@ class Fragment:
     nodes: int
     params: int
     macs: int
+    weight: int
 
 
 def place(

@@ -52,6 +52,7 @@ class Library:
     document: Document
     imports: Mapping[str, Library] = field(default_factory=dict)
     _found: dict[str, Definition | None] = field(default_factory=dict, repr=False)
+    _wrong: dict[str, list[Problem]] = field(default_factory=dict, repr=False)
 
     def find(self, name: str) -> Definition | None:
         """The template called `name` here, or None. Raises SpecError where its text is wrong."""
@@ -75,11 +76,14 @@ class Library:
             return self._found[name]
         if name not in self._written:
             return None
+        if name in self._wrong:
+            raise SpecError(self._wrong[name])
         reader = Reader()
         template = reader.template(
             name, self._written[name], At(self.document) / "templates" / name
         )
         if reader.problems:
+            self._wrong[name] = reader.problems
             raise SpecError(reader.problems)
         self._found[name] = Definition(template, self)
         return self._found[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.document import At
-from archspec.errors import Problem, SpecError, did_you_mean, first_problems
+from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems
 from archspec.expressions import CONSTANTS
 from archspec.library import Definition, Library
 from archspec.ops import OPS
@@ -23,6 +23,9 @@ from archspec.syntax import (
     is_op,
     values,
 )
+
+DEEPEST_CALLS = 50
+_LONGEST_CIRCLE = 8
 
 INPUT_NAMES = ("in_channels", "in_height", "in_width")
 
@@ -69,6 +72,8 @@ def _reachable(body: Node, library: Library) -> tuple[list[Definition], list[Pro
             definition = library.own(name)
         except SpecError as error:
             problems += error.problems
+            if len(problems) > MOST_PROBLEMS:
+                return [], problems
         else:
             assert definition is not None
             waiting.append(definition)
@@ -167,32 +172,37 @@ def _check_default(
 
 
 def _recursion(definitions: list[Definition]) -> Iterator[Problem]:
-    """One problem for each template that calls itself, through others or directly."""
-    finished: set[int] = set()
+    """The first template that calls itself, through others or directly, or calls too deeply."""
+    heights: dict[int, int] = {}
     for start in definitions:
-        path: list[Definition] = []
-        stack: list[tuple[Definition, Iterator[Definition]]] = []
-        if id(start) not in finished:
-            path.append(start)
-            stack.append((start, start.callees()))
-        while stack:
-            definition, callees = stack[-1]
+        path: dict[int, tuple[Definition, Iterator[Definition]]] = {}
+        if id(start) not in heights:
+            path[id(start)] = (start, start.callees())
+        while path:
+            key, (definition, callees) = next(reversed(path.items()))
             callee = next(callees, None)
             if callee is None:
-                finished.add(id(definition))
-                stack.pop()
-                path.pop()
-            elif any(callee is earlier for earlier in path):
-                circle = [*(d.template.name for d in path), callee.template.name]
-                circle = circle[circle.index(callee.template.name) :]
+                inner = (heights[id(other)] for other in definition.callees())
+                heights[key] = 1 + max(inner, default=0)
+                del path[key]
+                if heights[key] > DEEPEST_CALLS:
+                    yield definition.template.at.problem(
+                        f"templates call each other deeper than {DEEPEST_CALLS} levels from here;"
+                        " fewer would do"
+                    )
+                    return
+            elif id(callee) in path:
+                names = [other.template.name for other, _ in path.values()]
+                circle = [*names[list(path).index(id(callee)) :], callee.template.name]
+                if len(circle) > _LONGEST_CIRCLE:
+                    circle[_LONGEST_CIRCLE - 2 : -1] = ["..."]
                 yield callee.template.at.problem(
                     f"templates call each other in a circle ({' -> '.join(circle)}),"
                     " which would never end; repeat makes copies"
                 )
                 return
-            elif id(callee) not in finished:
-                path.append(callee)
-                stack.append((callee, callee.callees()))
+            elif id(callee) not in heights:
+                path[id(callee)] = (callee, callee.callees())
 
 
 def _listed(parameters: Mapping[str, Parameter]) -> str:

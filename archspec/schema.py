@@ -7,7 +7,7 @@ object at a time: quicker than the whole, and an error never blames the wrong br
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from archspec.ops import FUNCTIONS, OPS, Op
@@ -31,11 +31,12 @@ RESERVED_NAMES = (
 
 EXPRESSION: Schema = {"type": "string", "pattern": "^="}
 SHARES = ("superkernel", "slice", "paths")
+VALUE: Schema = {"$ref": "#/$defs/value"}
 CHOICE_VALUE: Schema = {
     "type": "object",
     "required": ["choice"],
     "properties": {
-        "choice": {"type": "array", "minItems": 1},
+        "choice": {"type": "array", "minItems": 1, "items": VALUE},
         "name": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
         "share": {"enum": list(SHARES)},
         "doc": {"type": "string"},
@@ -45,7 +46,6 @@ CHOICE_VALUE: Schema = {
 
 TEXT: Schema = {"type": "string"}
 NODE: Schema = {"$ref": "#/$defs/node"}
-VALUE: Schema = {}
 NAME: Schema = {"type": "string", "pattern": NODE_NAME, "maxLength": 200}
 SPEC_NAME: Schema = {
     "type": "string",
@@ -53,7 +53,7 @@ SPEC_NAME: Schema = {
     "maxLength": 100,
 }
 JOIN: Schema = {"anyOf": [EXPRESSION, {"enum": list(JOINS)}]}
-ROW: Schema = {"type": "object"}
+ROW: Schema = {"type": "object", "additionalProperties": VALUE}
 ARGUMENT_TYPES = ["integer", "number", "string", "boolean", "array", "object", "null"]
 
 
@@ -219,6 +219,7 @@ ARGUMENTS: Schema = {
     "additionalProperties": {
         "if": {"type": "object", "not": {"required": ["choice"]}},
         "then": ARGUMENT_DECLARATION,
+        "else": VALUE,
     },
     "description": "name: default, or {type, doc, default, minimum...}; no default is required",
 }
@@ -298,7 +299,7 @@ TEMPLATES: Schema = {
 }
 DEFAULTS: Schema = {
     "type": "object",
-    "additionalProperties": {"type": "object"},
+    "additionalProperties": {"type": "object", "additionalProperties": VALUE},
     "description": "op or Template: arguments that every call of it starts from",
 }
 
@@ -318,7 +319,11 @@ EXTENDS_PROPERTIES: Schema = {
     **HEAD,
     "extends": described(TEXT, "the spec whose args this one changes: a path or a shipped name"),
     "source": SOURCE,
-    "args": {"type": "object", "description": "args of the extended spec: their new values"},
+    "args": {
+        "type": "object",
+        "additionalProperties": VALUE,
+        "description": "args of the extended spec: their new values",
+    },
     "expect": EXPECT,
 }
 LIBRARY_PROPERTIES: Schema = {**HEAD, "import": IMPORT, "templates": TEMPLATES}
@@ -334,6 +339,7 @@ def document_schema(templates: Mapping[str, Mapping[str, Schema]] | None = None)
     """The whole schema. `templates` (name -> argument -> fragment) adds those templates' arguments,
     so that an editor completes them too."""
     templates = templates or {}
+    words = (NOTHING, *OPS, *FUNCTIONS, *templates)
     op_calls = {f"op_{name}": {"properties": attribute_properties(op)} for name, op in OPS.items()}
     template_calls = {
         f"template_{name.replace('.', '_')}": {"properties": arguments}
@@ -354,20 +360,26 @@ def document_schema(templates: Mapping[str, Mapping[str, Schema]] | None = None)
         "$defs": {
             **op_calls,
             **template_calls,
+            "value": {
+                "items": VALUE,
+                "if": {"type": "object", "required": ["choice"]},
+                "then": CHOICE_VALUE,
+                "else": {"additionalProperties": VALUE},
+            },
             "node": {
                 "type": ["array", "object", "string"],
                 "items": NODE,
                 "if": {"type": "object"},
                 "then": _node_object(templates),
-                "else": {"if": {"type": "string"}, "then": _node_word(templates)},
+                "else": {"if": {"type": "string"}, "then": _word(words)},
             },
         },
     }
 
 
-def _node_word(templates: Mapping[str, Any]) -> Schema:
-    words = [NOTHING, *OPS, *FUNCTIONS]
-    return {"anyOf": [{"enum": [*words, *templates]}, {"pattern": TEMPLATE_NAME}]}
+def _word(words: Iterable[str]) -> Schema:
+    """One of the words, or any template's name."""
+    return {"type": "string", "anyOf": [{"enum": [*words]}, {"pattern": TEMPLATE_NAME}]}
 
 
 def _node_object(templates: Mapping[str, Any]) -> Schema:
@@ -384,10 +396,10 @@ def _node_object(templates: Mapping[str, Any]) -> Schema:
             "properties": {"op": {"pattern": TEMPLATE_NAME, "not": {"enum": list(templates)}}},
             "not": {"properties": {"op": {"enum": list(OPS)}}},
         },
-        "then": {"additionalProperties": True},
+        "then": {"additionalProperties": VALUE},
     }
     call: Schema = {
-        "properties": {"op": _node_word(templates), **COPY_PROPERTIES},
+        "properties": {"op": _word((*OPS, *templates)), **COPY_PROPERTIES},
         "allOf": [*by_op, unknown_template],
     }
     kinds: Mapping[str, Schema] = {

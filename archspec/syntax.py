@@ -214,13 +214,12 @@ class Reader:
         return constant(raw, at, layer)
 
     def _string(self, raw: str, at: At, layer: str) -> Value:
-        if not raw.startswith("="):
+        if not raw.startswith("=") or len(self.problems) > MOST_PROBLEMS:
             return constant(raw, at, layer)
         try:
             expression = read_expression(raw[1:])
         except ExpressionError as error:
-            if len(self.problems) <= MOST_PROBLEMS:
-                self.problems.append(at.problem(str(error)))
+            self.problems.append(at.problem(str(error)))
             return constant(None, at, layer)
         evaluate = _located(expression, at)
         if expression.text in expression.names:
@@ -481,7 +480,7 @@ def _compound(raw: Any, at: At, layer: str, parts: list[Value], evaluate: Evalua
 
     def bounded(scope: Scope) -> Any:
         value = evaluate(scope)
-        if _is_too_large(value):
+        if count_parts(value) > LARGEST_VALUE:
             raise at.error(
                 f"this value has more than {LARGEST_VALUE:,} parts or {DEEPEST_NESTING} levels;"
                 " a smaller one would do"
@@ -502,16 +501,17 @@ LARGEST_VALUE = 100_000
 """Items of a list or an object and of all inside it, which a few args that double could make."""
 
 
-def _is_too_large(value: Any) -> bool:
+def count_parts(value: Mapping[str, Any] | list[Any]) -> int:
+    """How many items a value has, those inside items included; more than LARGEST_VALUE where they
+    are nested too deeply, and not counted far beyond it."""
     count, waiting = 0, [(value, 1)]
-    while waiting:
+    while waiting and count <= LARGEST_VALUE:
         outer, depth = waiting.pop()
-        children = outer.values() if isinstance(outer, dict) else outer
-        count += len(children)
-        if count > LARGEST_VALUE or depth > DEEPEST_NESTING:
-            return True
-        waiting += [(child, depth + 1) for child in children if isinstance(child, (dict, list))]
-    return False
+        children = outer if isinstance(outer, list) else outer.values()
+        count += len(children) if depth <= DEEPEST_NESTING else LARGEST_VALUE + 1
+        if count <= LARGEST_VALUE:
+            waiting += [(item, depth + 1) for item in children if isinstance(item, (dict, list))]
+    return count
 
 
 def _join(key: str, step: str | int) -> str:

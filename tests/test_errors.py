@@ -1,0 +1,1041 @@
+"""What a broken spec is told, word by word: where, what was met, what would do, who called it.
+
+Every case is a spec and the lines that `archspec validate` prints about it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec.cli import main
+from archspec.document import At, parse_document
+
+CONV = {"op": "conv", "channels": 4, "kernel": 3}
+
+
+def net(body, **keys):
+    return {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}, **keys, "body": body}
+
+
+def conv(**keys):
+    return {**CONV, **keys}
+
+
+def library(**templates):
+    return {"archspec": 1, "templates": templates}
+
+
+def extension(base, **keys):
+    return {"archspec": 1, "name": "net", "extends": base, **keys}
+
+
+def importing(*paths, body=()):
+    return net(body, **{"import": {f"a{number}": path for number, path in enumerate(paths, 1)}})
+
+
+def write(path: Path, content) -> None:
+    """Bytes and text as they are, anything else as JSON with a line for each value."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        text = content if isinstance(content, str) else json.dumps(content, indent=1)
+        path.write_text(text)
+
+
+TEXT = {
+    "empty": ("", ["net.json:1:1: the file is empty; a JSON object would do"]),
+    "blank": (" \n ", ["net.json:1:1: the file is empty; a JSON object would do"]),
+    "duplicate key": ('{"archspec": 1,\n "name": "a",\n "name": "b"}', [
+        "net.json:3:2: the key 'name' stands twice in one object; once would do",
+    ]),
+    "deeper duplicate": ('{"name": 1, "b": [{"name": 3, "x": {"name": 2}, "name": 4}]}', [
+        "net.json:1:49: the key 'name' stands twice in one object; once would do",
+    ]),
+    "duplicate key, escaped": ('{"a": 1, "\\u0061": 2}', [
+        "net.json:1:10: the key 'a' stands twice in one object; once would do",
+    ]),
+    "NaN": ('{"archspec": 1,\n "x": [1, NaN]}', [
+        "net.json:2:11: NaN is not JSON; a finite number would do",
+    ]),
+    "Infinity": ('{"NaN": -Infinity}', [
+        "net.json:1:9: -Infinity is not JSON; a finite number would do",
+    ]),
+    "trailing comma": ('{"archspec": 1,\n}', [
+        "net.json:2:1: this is not JSON: '}' stands where a key in double quotes would do",
+    ]),
+    "trailing comma in a list": ("[1, ]", [
+        "net.json:1:5: this is not JSON: ']' stands where a value would do",
+    ]),
+    "comment": ('{"archspec": 1} // one', [
+        "net.json:1:17: this is not JSON: '/' stands where the end of the file would do",
+    ]),
+    "single quotes": ("{'archspec': 1}", [
+        'net.json:1:2: this is not JSON: "\'" stands where a key in double quotes would do',
+    ]),
+    "no colon": ('{"archspec" 1}', [
+        "net.json:1:13: this is not JSON: '1' stands where a colon would do",
+    ]),
+    "no comma": ('{"archspec": 1 "name": "a"}', [
+        'net.json:1:16: this is not JSON: \'"\' stands where a comma or a closing bracket would do',
+    ]),
+    "unclosed": ('{"archspec": 1\n', [
+        "net.json:2:1: this is not JSON: the end of the file stands where a comma or a closing "
+        "bracket would do",
+    ]),
+    "unclosed string": ('{"archspec": "1 }', [
+        "net.json:1:14: this is not JSON: a string starts here and no quote ends it",
+    ]),
+    "line break in a string": ('{"doc": "a\nb"}', [
+        "net.json:1:11: this is not JSON: '\\n' stands in a string; its escape would do",
+    ]),
+    "unknown escape": ('{"doc": "\\q"}', [
+        "net.json:1:10: this is not JSON: \\q is no escape that JSON knows; \\\\ is a backslash",
+    ]),
+    "half a character": ('{"doc": "\\ud83d\\ude00 \\ud800"}', [
+        "net.json:1:23: \\ud800 is half a character; both halves of a pair would do",
+    ]),
+    "not UTF-8": (b'{"doc": "\n caf\xe9"}', [
+        "net.json:2:5: this is not UTF-8 text; a JSON file in UTF-8 would do",
+    ]),
+    "UTF-16": (json.dumps(net([])).encode("utf-16"), [
+        "net.json:1:1: this is not UTF-8 text; a JSON file in UTF-8 would do",
+    ]),
+    "NUL": ('{"doc": "\0"}', [
+        "net.json:1:10: this is not JSON: '\\x00' stands in a string; its escape would do",
+    ]),
+    "large integer": ('{"archspec": 9007199254740993}', [
+        "net.json:1:14: the number 9007199254740993 is too large; at most 2**53 would do",
+    ]),
+    "large number": ('{"archspec": -1e999}', [
+        "net.json:1:14: the number -1e999 is too large; under 1.8e308 would do",
+    ]),
+    "long number": ("[0, " + "1" * 5000 + "]", [
+        "net.json:1:5: the number 11111111111111111111... is too large; at most 2**53 would do",
+    ]),
+    "nested": ("[" * 101 + "]" * 101, [
+        "net.json:1:1: values are nested too deeply; at most 100 levels would do",
+    ]),
+    "nested beyond the parser": ('{"a":' * 100_000, [
+        "net.json:1:1: values are nested too deeply; at most 100 levels would do",
+    ]),
+}  # fmt: skip
+
+SCHEMA = {
+    "number": (3, ["net.json:1:1: at /: a spec is an object and this is 3"]),
+    "list": ([], ["net.json:1:1: at /: a spec is an object and this is []"]),
+    "null": (None, ["net.json:1:1: at /: a spec is an object and this is null"]),
+    "nothing in it": ({}, [
+        "net.json:1:1: at /: this is no spec: it has neither a body, nor extends, nor templates; "
+        "`archspec new NAME` writes one to start from",
+    ]),
+    "no body": ({"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}}, [
+        "net.json:1:1: at /: this is no spec: it has neither a body, nor extends, nor templates; "
+        "`archspec new NAME` writes one to start from",
+    ]),
+    "body misspelt": ({"archspec": 1, "name": "net", "bdoy": []}, [
+        "net.json:1:1: at /: this is no spec: it has neither a body, nor extends, nor templates; "
+        "did you mean 'body'?",
+    ]),
+    "missing keys": ({"body": []}, [
+        "net.json:1:1: at /: a spec lacks 'archspec', 'name' and 'input'",
+    ]),
+    "another version": ({**net([]), "archspec": 2}, [
+        "net.json:2:14: at /archspec: archspec is 2; 1 would do",
+    ]),
+    "1.0 for 1": ({**net([]), "archspec": 1.0}, [
+        "net.json:2:14: at /archspec: archspec is 1.0; 1 would do; did you mean 1?",
+    ]),
+    "unknown key": (net([], tempaltes={}), [
+        "net.json:11:15: at /tempaltes: a spec has no 'tempaltes'; did you mean 'templates'?",
+    ]),
+    "unknown key, like none": (net([], zzz={}), [
+        "net.json:11:9: at /zzz: a spec has no 'zzz'; it has 'archspec', 'name', 'doc', "
+        "'source', 'input', 'import', 'args', 'defaults', 'templates', 'body', 'outputs' and "
+        "'expect'",
+    ]),
+    "unknown key of input": ({**net([]), "input": {"shape": [3, 8, 8], "sizes": 3}}, [
+        "net.json:10:12: at /input/sizes: input has no 'sizes'; did you mean 'resize'?",
+    ]),
+    "wrong type": (net([], name=5), [
+        "net.json:3:10: at /name: name is 5; a string of at most 100 characters that matches "
+        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$ would do",
+    ]),
+    "name": (net([], name="a b"), [
+        "net.json:3:10: at /name: name is 'a b'; a string of at most 100 characters that matches "
+        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$ would do",
+    ]),
+    "name ending in a line break": (net([], name="net\n"), [
+        "net.json:3:10: at /name: name is 'net\\n'; a string of at most 100 characters that "
+        "matches ^[A-Za-z0-9_][A-Za-z0-9_.+-]*$ would do",
+    ]),
+    "shape": ({**net([]), "input": {"shape": [3, 8]}}, [
+        "net.json:5:12: at /input/shape: shape is [3, 8]; a list of 3, each a whole number of at "
+        "least 1 and at most 1,000,000 would do",
+    ]),
+    "shape with 0": ({**net([]), "input": {"shape": [3, 8, 0]}}, [
+        "net.json:8:4: at /input/shape/2: item 2 is 0; a whole number of at least 1 and at most "
+        "1,000,000 would do",
+    ]),
+    "mean for each channel": ({**net([]), "input": {"shape": [3, 8, 8], "mean": [0.5]}}, [
+        "net.json:10:11: at /input/mean: mean has 1 values and the input 3 channels; one each "
+        "would do",
+    ]),
+    "published accuracy": (net([], source={"published": {"top1": 101}}), [
+        "net.json:13:12: at /source/published/top1: top1 is 101; a number of at least 0 and at "
+        "most 100 would do",
+    ]),
+    "2.0 for an integer": (net(conv(kernel=3.0)), [
+        "net.json:14:13: at /body/kernel: kernel is 3.0; a whole number of at least 1 and at "
+        "most 1,000,000 or a list of 2, each a whole number of at least 1 and at most 1,000,000 "
+        "would do; did you mean 3?",
+    ]),
+    "2.0 in a list": (net(conv(kernel=[3, 3.0])), [
+        "net.json:16:4: at /body/kernel/1: item 1 is 3.0; a whole number of at least 1 and at "
+        "most 1,000,000 would do; did you mean 3?",
+    ]),
+    "number in quotes": (net(conv(channels="4")), [
+        "net.json:13:15: at /body/channels: channels is '4'; a whole number of at least 1 and at "
+        "most 1,000,000 would do",
+    ]),
+    "true for a number": (net(conv(channels=True)), [
+        "net.json:13:15: at /body/channels: channels is true; a whole number of at least 1 and "
+        "at most 1,000,000 would do",
+    ]),
+    "number for true": (net(conv(bias=1)), [
+        "net.json:15:11: at /body/bias: bias is 1; true or false would do",
+    ]),
+    "out of range": (net(conv(channels=0)), [
+        "net.json:13:15: at /body/channels: channels is 0; a whole number of at least 1 and at "
+        "most 1,000,000 would do",
+    ]),
+    "list of three": (net(conv(stride=[1, 2, 3])), [
+        "net.json:15:13: at /body/stride: stride is [1, 2, 3]; a whole number of at least 1 and "
+        "at most 1,000,000 or a list of 2, each a whole number of at least 1 and at most "
+        "1,000,000 would do",
+    ]),
+    "word misspelt": (net(conv(padding="smae")), [
+        "net.json:15:14: at /body/padding: padding is 'smae'; 'half', 'same' or 'valid', a whole "
+        "number of at least 0 and at most 1,000,000, a list of 2, each a whole number of at "
+        "least 0 and at most 1,000,000 or a list of 4, each a whole number of at least 0 and at "
+        "most 1,000,000 would do; did you mean 'same'?",
+    ]),
+    "function misspelt": (net({"op": "act", "function": "reul"}), [
+        "net.json:13:15: at /body/function: function is 'reul'; 'relu', 'relu6', 'leaky_relu', "
+        "'prelu', 'elu', 'gelu', 'silu', 'hswish', 'hsigmoid', 'sigmoid', 'tanh', 'mish' or "
+        "'none' would do; did you mean 'relu'?",
+    ]),
+    "op misspelt": (net({"op": "cnov", "channels": 4, "kernel": 3}), [
+        "net.json:12:9: at /body/op: 'cnov' is no op; did you mean 'conv'?",
+    ]),
+    "op like none": (net({"op": "zzz"}), [
+        "net.json:12:9: at /body/op: 'zzz' is no op; 'conv', 'dense', 'batch_norm', "
+        "'layer_norm', 'group_norm', 'act', 'softmax', 'max_pool', 'avg_pool', "
+        "'global_avg_pool', 'global_max_pool', 'dropout', 'drop_path', 'layer_scale', 'add', "
+        "'mul', 'concat', 'flatten', 'split', 'slice', 'channel_shuffle', 'upsample', 'pad' or "
+        "'identity' would do",
+    ]),
+    "word of a node misspelt": (net(["rleu"]), [
+        "net.json:12:3: at /body/0: 'rleu' is no op; did you mean 'relu'?",
+    ]),
+    "function as an op": (net({"op": "relu"}), [
+        'net.json:12:9: at /body/op: \'relu\' is no op but a function of one; {"op": "act", '
+        '"function": "relu"} would do',
+    ]),
+    "op is no word": (net({"op": 5}), [
+        "net.json:12:9: at /body/op: op is 5; the name of an op or a template would do",
+    ]),
+    "attribute misspelt": (net({"op": "conv", "chanels": 4, "kernel": 3}), [
+        "net.json:13:14: at /body/chanels: conv has no 'chanels'; did you mean 'channels'?",
+    ]),
+    "node is a number": (net([3]), [
+        "net.json:12:3: at /body/0: a node is an object, a list of nodes or a word and this is 3",
+    ]),
+    "no kind": (net({"name": "x"}), [
+        "net.json:11:10: at /body: a node has one of the keys 'op', 'body', 'residual', "
+        "'branches' or 'choice' and this has none",
+    ]),
+    "kind misspelt": (net({"name": "x", "resdual": []}), [
+        "net.json:11:10: at /body: a node has one of the keys 'op', 'body', 'residual', "
+        "'branches' or 'choice' and this has none; did you mean 'residual'?",
+    ]),
+    "two kinds": (net({**CONV, "body": []}), [
+        "net.json:11:10: at /body: a node has one of the keys 'op', 'body', 'residual', "
+        "'branches' or 'choice' and this has 'op' and 'body'",
+    ]),
+    "key of another kind": (net({"body": [], "channels": 4}), [
+        "net.json:13:15: at /body/channels: a body node has no 'channels'; it has 'body', "
+        "'name', 'doc', 'from', 'when' and 'repeat'",
+    ]),
+    "shortcut misspelt": (net({"residual": [], "shorcut": []}), [
+        "net.json:13:14: at /body/shorcut: a residual node has no 'shorcut'; did you mean "
+        "'shortcut'?",
+    ]),
+    "branches without join": (net({"branches": [[], []]}), [
+        "net.json:11:10: at /body: branches need a join; 'add', 'concat', 'mul' or 'none' would do",
+    ]),
+    "branches of none": (net({"branches": [], "join": "add"}), [
+        "net.json:12:15: at /body/branches: branches is []; a list of 1 or more or an object "
+        "that is not empty would do",
+    ]),
+    "name of a branch": (net({"branches": {"a b": []}, "join": "add"}), [
+        "net.json:13:11: at /body/branches/a b: 'a b' cannot be a name here; a string of at most "
+        "200 characters that matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$ would do",
+    ]),
+    "join misspelt": (net({"branches": [[]], "join": "conact"}), [
+        "net.json:15:11: at /body/join: join is 'conact'; 'add', 'concat', 'mul' or 'none' would "
+        "do; did you mean 'concat'?",
+    ]),
+    "repeat and each": (net(conv(repeat=2, each=[{}])), [
+        "net.json:11:10: at /body: a node has repeat or each, not both",
+    ]),
+    "first without copies": (net(conv(first={"stride": 2})), [
+        "net.json:15:12: at /body/first: first speaks of copies; a repeat or each beside it "
+        "would do",
+    ]),
+    "row of each": (net(conv(each=[{"strid": 2}, 5])), [
+        "net.json:19:4: at /body/each/1: item 1 is 5; an object would do",
+        "net.json:17:14: at /body/each/0/strid: conv has no 'strid'; did you mean 'stride'?",
+    ]),
+    "repeat below 0": (net(conv(repeat=-1)), [
+        "net.json:15:13: at /body/repeat: repeat is -1; a whole number of at least 0 would do",
+    ]),
+    "when is no condition": (net(conv(when="yes")), [
+        "net.json:15:11: at /body/when: when is 'yes'; true or false would do",
+    ]),
+    "name of a node": (net(conv(name="a..b")), [
+        "net.json:15:11: at /body/name: name is 'a..b'; a string of at most 200 characters that "
+        "matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$ would do",
+    ]),
+    "long name of a node": (net(conv(name="a" * 201)), [
+        "net.json:15:11: at /body/name: name is "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...; a string of at most 200 "
+        "characters that matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$ would do",
+    ]),
+    "from nothing": (net(conv(**{"from": []})), [
+        "net.json:15:11: at /body/from: from is []; a string, a list of 1 or more, each a string "
+        "or an object that is not empty would do",
+    ]),
+    "choice of none": (net(conv(channels={"choice": []})), [
+        "net.json:14:14: at /body/channels/choice: choice is []; a list of 1 or more would do",
+    ]),
+    "key of a choice": (net(conv(channels={"choice": [4], "shrae": "paths"})), [
+        "net.json:17:13: at /body/channels/shrae: channels has no 'shrae'; did you mean 'share'?",
+    ]),
+    "share": (net(conv(channels={"choice": [4], "share": "path"})), [
+        "net.json:17:13: at /body/channels/share: share is 'path'; 'superkernel', 'slice' or "
+        "'paths' would do; did you mean 'paths'?",
+    ]),
+    "choice in a call": (net({"op": "T", "x": {"choice": None}},
+        templates={"T": {"args": {"x": 1}, "body": []}}), [
+        "net.json:22:14: at /body/x/choice: choice is null; a list of 1 or more would do",
+    ]),
+    "choice in a choice": (net(conv(kernel={"choice": [1, {"choice": []}]})), [
+        "net.json:18:16: at /body/kernel/choice/1/choice: choice is []; a list of 1 or more "
+        "would do",
+    ]),
+    "choice in a row": (net({"op": "T", "each": [{"x": [{"choice": [1], "shared": "w"}]}]}), [
+        "net.json:20:17: at /body/each/0/x/0/shared: a choice has no 'shared'; did you mean "
+        "'share'?",
+    ]),
+    "choices in args and defaults": (net([], args={"a": {"choice": 3}, "b": {"type": "integer",
+        "default": {"choice": []}}}, defaults={"T": {"x": {"choice": {}}}}), [
+        "net.json:25:15: at /defaults/T/x/choice: choice is an empty object; a list of 1 or more "
+        "would do",
+        "net.json:13:14: at /args/a/choice: choice is 3; a list of 1 or more would do",
+        "net.json:18:15: at /args/b/default/choice: choice is []; a list of 1 or more would do",
+    ]),
+    "lower case template": (net([], templates={"block": {"body": []}}), [
+        "net.json:12:12: at /templates/block: 'block' cannot be a name here; a string that "
+        "matches ^[A-Z][A-Za-z0-9_]*$ would do",
+    ]),
+    "template without body": (net([], templates={"Block": {}}), [
+        "net.json:12:12: at /templates/Block: Block lacks 'body'",
+    ]),
+    "template's body misspelt": (net([], templates={"Block": {"bdoy": []}}), [
+        "net.json:13:12: at /templates/Block/bdoy: Block has no 'bdoy'; did you mean 'body'?",
+    ]),
+    "word of the language as an arg": (net([], args={"when": 1}), [
+        "net.json:12:11: at /args/when: 'when' cannot be a name here: the language uses the word "
+        "itself",
+    ]),
+    "declaration misspelt": (net([], args={"width": {"typ": "integer"}}), [
+        "net.json:13:11: at /args/width/typ: width has no 'typ'; did you mean 'type'?",
+    ]),
+    "type misspelt": (net([], args={"width": {"type": "int"}}), [
+        "net.json:13:12: at /args/width/type: type is 'int'; 'integer', 'number', 'string', "
+        "'boolean', 'array', 'object' or 'null' or a list of 1 or more, each 'integer', "
+        "'number', 'string', 'boolean', 'array', 'object' or 'null' would do; did you mean "
+        "'integer'?",
+    ]),
+    "no outputs": (net([], outputs={}), [
+        "net.json:11:13: at /outputs: outputs is an empty object; an object that is not empty "
+        "would do",
+    ]),
+    "extension with a body": ({"archspec": 1, "name": "net", "extends": "resnet18", "body": []}, [
+        "net.json:5:10: at /body: an extension has no 'body'; it has 'archspec', 'name', 'doc', "
+        "'extends', 'source', 'args' and 'expect'",
+    ]),
+    "several": (net([conv(kernel=0), conv(strid=2), "rleu", {}, {"residual": ["cnov"]}],
+        nmae=3), [
+        "net.json:11:10: at /nmae: a spec has no 'nmae'; did you mean 'name'?",
+        "net.json:16:14: at /body/0/kernel: kernel is 0; a whole number of at least 1 and at "
+        "most 1,000,000 or a list of 2, each a whole number of at least 1 and at most 1,000,000 "
+        "would do",
+        "net.json:22:13: at /body/1/strid: conv has no 'strid'; did you mean 'stride'?",
+        "net.json:24:3: at /body/2: 'rleu' is no op; did you mean 'relu'?",
+        "net.json:25:3: at /body/3: a node has one of the keys 'op', 'body', 'residual', "
+        "'branches' or 'choice' and this has none",
+        "net.json:28:5: at /body/4/residual/0: 'cnov' is no op; did you mean 'conv'?",
+    ]),
+}  # fmt: skip
+
+EXPRESSIONS = {
+    "=": "'' is not an expression (it ends too soon)",
+    "=1 +": "'1 +' is not an expression (it ends too soon)",
+    "=(1": "'(1' is not an expression ('(' was never closed near character 1)",
+    "=1 is 1": "'1 is 1' uses a comparison that is not in the language; == != < <= > >= are",
+    "=1 << 3": "'1 << 3' uses an operator that is not in the language; + - * / // % ** are",
+    "=~1": "'~' is not in the language of expressions; + - and not are",
+    "=width @ 2": "'width @ 2' uses an operator that is not in the language; + - * / // % ** are",
+    "={1: 2}": (
+        "'{1: 2}' is not in the language of expressions; numbers, 'strings', names, a[i], + - * "
+        "/ // % **, comparisons, and, or, not, x if c else y and min, max, floor, ceil, round, "
+        "len, divisible, channels, height, width are"
+    ),
+    "=[1]": (
+        "'[1]' is not in the language of expressions; numbers, 'strings', names, a[i], + - * / "
+        "// % **, comparisons, and, or, not, x if c else y and min, max, floor, ceil, round, "
+        "len, divisible, channels, height, width are"
+    ),
+    "=width.real": (
+        "'width.real' is not in the language of expressions; numbers, 'strings', names, a[i], + "
+        "- * / // % **, comparisons, and, or, not, x if c else y and min, max, floor, ceil, "
+        "round, len, divisible, channels, height, width are"
+    ),
+    "=__import__('os')": (
+        "'__import__' is not a function of the language (min, max, floor, ceil, round, len, "
+        "divisible, channels, height, width are)"
+    ),
+    "=flor(1)": (
+        "'flor' is not a function of the language; did you mean 'floor'? (min, max, floor, ceil, "
+        "round, len, divisible, channels, height, width are)"
+    ),
+    "=min(a=1)": (
+        "'min(a=1)' is not a call of the language; min, max, floor, ceil, round, len, divisible, "
+        "channels, height, width are its functions"
+    ),
+    "=True": "True is Python; true would do",
+    "=None": "None is Python; the string none would do",
+    "=1j": "1j is not a number or a string of the language",
+    "=width # 4": "an expression is one line without backslashes or '#'",
+    "=1\n+ 1": "an expression is one line without backslashes or '#'",
+    "=9007199254740993": "the result is too large; at most 2**53 would do",
+    "=1" + " + 1" * 249: "the expression is nested too deeply; at most 50 would do",
+    "=" + "-" * 60 + "1": "the expression is nested too deeply; at most 50 would do",
+    "=widht": "'widht' is not known here; did you mean 'width'?",
+    "=heigth": "'heigth' is not known here; did you mean 'in_height'?",
+    "=index": (
+        "'index' is not known here; in_channels, in_height, in_width, width, list, word are known"
+    ),
+    "=width / 0": "4 / 0 has no result (in '=width / 0')",
+    "=width % 0.0": "4 % 0.0 has no result (in '=width % 0.0')",
+    "=0 ** -1": "0 ** -1 has no result (in '=0 ** -1')",
+    "=2 ** 100": "the exponent 100 is too large; at most 64 would do (in '=2 ** 100')",
+    "=9**9**9": "the exponent 387420489 is too large; at most 64 would do (in '=9**9**9')",
+    "=2 ** 60": "the result is too large; at most 2**53 would do (in '=2 ** 60')",
+    "=(-8) ** 0.5": "a root of a negative number is not a number here (in '=(-8) ** 0.5')",
+    "=word + 1": "+ wants numbers and met 'a' (in '=word + 1')",
+    "=width + true": "+ wants numbers and met true (in '=width + true')",
+    "=-word": "a sign wants numbers and met 'a' (in '=-word')",
+    "=word < 'b'": "< wants numbers and met 'a' (in '=word < 'b'')",
+    "=width and true": (
+        "and wants true or false and met 4; a comparison would do (in '=width and true')"
+    ),
+    "=not 1": "not wants true or false and met 1; a comparison would do (in '=not 1')",
+    "=1 if width else 2": (
+        "if wants true or false and met 4; a comparison would do (in '=1 if width else 2')"
+    ),
+    "=list[2]": "there is no item 2 in a list of 2 (in '=list[2]')",
+    "=list[0.5]": "a[i] wants a list and a whole number and met [1, 2] and 0.5 (in '=list[0.5]')",
+    "=width[0]": "a[i] wants a list and a whole number and met 4 and 0 (in '=width[0]')",
+    "=list": "channels is [1, 2]; a whole number of at least 1 and at most 1,000,000 would do",
+    "=word": "channels is 'a'; a whole number of at least 1 and at most 1,000,000 would do",
+    "=width / 2": (
+        "channels is 2.0; a whole number of at least 1 and at most 1,000,000 would do; did you "
+        "mean 2?"
+    ),
+    "=width == 4": "channels is true; a whole number of at least 1 and at most 1,000,000 would do",
+    "=min(1)": "min wants two or more numbers, or one list of them (in '=min(1)')",
+    "=floor()": "floor takes 1 argument(s) and met 0",
+    "=len(5)": "len wants a list or a string and met 5 (in '=len(5)')",
+    "=divisible(5, 0)": "divisible wants a divisor of 1 or more and met 0 (in '=divisible(5, 0)')",
+    "=max('a', 'b')": "max wants numbers and met 'a' (in '=max('a', 'b')')",
+    "=channels()": "channels takes the name of an earlier node, as in channels('stem')",
+    "=channels(5)": "channels wants the name of a node and met 5 (in '=channels(5)')",
+    "=channels('stem')": (
+        "there is no earlier node 'stem' here; the name of a node before this one would do (in "
+        "'=channels('stem')')"
+    ),
+}  # fmt: skip
+
+NAMES = {
+    "template misspelt": (net({"op": "ConvNormAtc", "channels": 4}), [
+        "net.json:12:9: at /body/op: there is no template 'ConvNormAtc'; did you mean "
+        "'ConvNormAct'?",
+    ]),
+    "template like none": (net(["Zzz"]), [
+        "net.json:12:3: at /body/0: there is no template 'Zzz'; 'ConvNormAct', "
+        "'DepthwiseConvNormAct', 'SqueezeExcite', 'MBConv', 'BasicBlock', 'Bottleneck' or "
+        "'Classifier' would do",
+    ]),
+    "import misspelt": (net({"op": "isynt.Block"}, **{"import": {"isynet": "blocks/isynet"}}), [
+        "net.json:15:9: at /body/op: there is no import called 'isynt'; did you mean 'isynet'?",
+    ]),
+    "no import": (net("other.Block"), [
+        "net.json:11:10: at /body: there is no import called 'other'; one would do",
+    ]),
+    "template of an import misspelt": (net({"op": "isynet.Blok"},
+        **{"import": {"isynet": "blocks/isynet"}}), [
+        "net.json:15:9: at /body/op: there is no template 'isynet.Blok'; did you mean "
+        "'isynet.Block'?",
+    ]),
+    "argument misspelt": (net({"op": "ConvNormAct", "chanels": 4}), [
+        "net.json:13:14: at /body/chanels: ConvNormAct has no argument 'chanels'; did you mean "
+        "'channels'?",
+    ]),
+    "argument like none": (net({"op": "ConvNormAct", "channels": 4, "zzz": 1}), [
+        "net.json:14:10: at /body/zzz: ConvNormAct has no argument 'zzz'; it has channels, "
+        "kernel, stride, padding, dilation, groups, act",
+    ]),
+    "argument of a row": (net({"op": "ConvNormAct", "channels": 4, "each": [{}, {"strid": 2}]}), [
+        "net.json:17:14: at /body/each/1/strid: ConvNormAct has no argument 'strid'; did you "
+        "mean 'stride'?",
+    ]),
+    "default of an op misspelt": (net([], defaults={"cnov": {}}), [
+        "net.json:12:11: at /defaults/cnov: 'cnov' is no op and no template; did you mean 'conv'?",
+    ]),
+    "default of an argument misspelt": (net([], defaults={"conv": {"biass": True}}), [
+        "net.json:13:13: at /defaults/conv/biass: conv has no argument 'biass'; did you mean "
+        "'bias'?",
+    ]),
+    "arg of a later arg": (net([], args={"a": "=b", "b": 1}), [
+        "net.json:12:8: at /args/a: 'b' is not known here; in_channels, in_height, in_width are "
+        "known",
+    ]),
+    "name of the caller": (net("T", args={"width": 4},
+        templates={"T": {"body": conv(channels="=width")}}), [
+        "net.json:18:17: at /templates/T/body/channels: 'width' is not known here; did you mean "
+        "'in_width'?",
+    ]),
+    "template that calls itself": (net([], templates={"T": {"body": ["relu", "T"]}}), [
+        "net.json:12:8: at /templates/T: templates call each other in a circle (T -> T), which "
+        "would never end; repeat makes copies",
+    ]),
+    "templates that call each other": (net("A", templates={"A": {"body": "B"},
+        "B": {"body": {"residual": "C"}}, "C": {"body": ["A"]}}), [
+        "net.json:12:8: at /templates/A: templates call each other in a circle (A -> B -> C -> "
+        "A), which would never end; repeat makes copies",
+    ]),
+    "templates nested deeply": (net("T0",
+        templates={**{f"T{i}": {"body": f"T{i + 1}"} for i in range(50)}, "T50": {"body": []}}), [
+        "net.json:12:9: at /templates/T0: templates call each other deeper than 50 levels from "
+        "here; fewer would do",
+    ]),
+    "several": (net(["Nope", {"op": "Classifier", "clases": 3}, conv(channels="=widht"),
+        "Classifer"], templates={"T": {"body": conv(channels="=x")}}), [
+        "net.json:21:3: at /body/0: there is no template 'Nope'; 'T', 'ConvNormAct', "
+        "'DepthwiseConvNormAct', 'SqueezeExcite', 'MBConv', 'BasicBlock', 'Bottleneck' or "
+        "'Classifier' would do",
+        "net.json:24:14: at /body/1/clases: Classifier has no argument 'clases'; did you mean "
+        "'classes'?",
+        "net.json:28:16: at /body/2/channels: 'widht' is not known here; did you mean 'in_width'?",
+        "net.json:31:3: at /body/3: there is no template 'Classifer'; did you mean 'Classifier'?",
+        "net.json:15:17: at /templates/T/body/channels: 'x' is not known here; in_channels, "
+        "in_height, in_width are known",
+    ]),
+}  # fmt: skip
+
+GRAPH = {
+    "missing argument": (net(["ConvNormAct"]), [
+        "net.json:12:3: at /body/0: ConvNormAct lacks its argument 'channels'",
+    ]),
+    "missing arguments": (net({"op": "T", "name": "t"}, templates={"T": {"args": {"a": {},
+        "b": {}}, "body": []}}), [
+        "net.json:20:10: at /body: T lacks its argument 'a' and 'b'",
+    ]),
+    "type of an argument": (net({"op": "ConvNormAct", "channels": 8.0}), [
+        "net.json:13:15: at /body/channels: channels is 8.0; a whole number would do; did you "
+        "mean 8?",
+        "    in ConvNormAct, called at net.json:11:10 as conv_norm_act",
+    ]),
+    "range of an argument": (net({"op": "Classifier", "classes": "=width - 5"},
+        args={"width": 5}), [
+        "net.json:16:14: at /body/classes: classes is 0; a whole number of at least 1 would do",
+        "    in Classifier, called at net.json:14:10 as classifier",
+    ]),
+    "arg without value": (net([], args={"width": {"type": "integer"}}), [
+        "net.json:12:12: at /args/width: net is given no width; a default, or --set width=VALUE, "
+        "would do",
+    ]),
+    "type of an arg": (net([], args={"width": {"type": "integer", "default": "4"}}), [
+        "net.json:14:15: at /args/width/default: width is '4'; a whole number would do",
+    ]),
+    "attribute by an expression": (net({"op": "ConvNormAct", "channels": 4, "stride": 0}), [
+        "archspec:standard.json:19:80: at /templates/ConvNormAct/body/0/stride: stride is 0; a "
+        "whole number of at least 1 and at most 1,000,000 or a list of 2, each a whole number of "
+        "at least 1 and at most 1,000,000 would do",
+        "    in ConvNormAct, called at net.json:11:10 as conv_norm_act",
+    ]),
+    "missing attribute": (net(["conv"]), [
+        "net.json:12:3: at /body/0: conv lacks 'channels' and 'kernel'",
+    ]),
+    "shape in a template": (net({"op": "T", "name": "t"},
+        templates={"T": {"body": [conv(groups=2)]}}), [
+        "net.json:14:5: at /templates/T/body/0: the number of input channels 3 cannot be split "
+        "into 2 equal parts",
+        "    in T, called at net.json:23:10 as t",
+    ]),
+    "call stack": (net({"op": "Outer", "name": "o"}, templates={"Outer": {"body": [CONV,
+        {"op": "Inner", "repeat": 3, "width": "=in_channels"}]},
+        "Inner": {"args": {"width": {"type": "integer", "minimum": 10}}, "body": []}}), [
+        "net.json:22:15: at /templates/Outer/body/1/width: width is 3; a whole number of at "
+        "least 10 would do",
+        "    in Inner, called at net.json:19:5 as o.inner1",
+        "    in Outer, called at net.json:36:10 as o",
+    ]),
+    "height of a flat input": (net(["flatten", "T"], templates={"T": {"body": {"op": "dense",
+        "channels": "=in_height"}}}), [
+        "net.json:15:17: at /templates/T/body/channels: 'in_height' is not known here (in "
+        "'=in_height')",
+        "    in T, called at net.json:21:3 as t",
+    ]),
+    "height of a flat node": (net([{"op": "flatten", "name": "f"}, {"op": "dense",
+        "channels": "=height('f')"}]), [
+        "net.json:18:16: at /body/1/channels: 'f' is flat, so it has no height (in '=height('f')')",
+    ]),
+    "unknown reference": (net([conv(name="stem"), conv(**{"from": "stme"})]), [
+        "net.json:22:12: at /body/1/from: there is no earlier node 'stme' here; did you mean "
+        "'stem'?",
+    ]),
+    "reference to itself": (net([conv(name="stem", **{"from": "stem"})]), [
+        "net.json:17:12: at /body/0/from: there is no earlier node 'stem' here; the name of a "
+        "node before this one would do",
+    ]),
+    "reference to a later node": (net([conv(**{"from": "late"}), conv(name="late")]), [
+        "net.json:16:12: at /body/0/from: there is no earlier node 'late' here; the name of a "
+        "node before this one would do",
+    ]),
+    "references in a list": (net([conv(name="stem"), {"op": "add", "from": ["stem", "a",
+        "b"]}]), [
+        "net.json:22:5: at /body/1/from/1: there is no earlier node 'a' here; the name of a node "
+        "before this one would do",
+        "net.json:23:5: at /body/1/from/2: there is no earlier node 'b' here; the name of a node "
+        "before this one would do",
+    ]),
+    "reference into a template": (net([{"op": "ConvNormAct", "name": "a", "channels": 4},
+        conv(**{"from": "a.conv"})]), [
+        "net.json:21:12: at /body/1/from: there is no earlier node 'a.conv' here; what stands "
+        "inside a template is its own, unless its outputs name it",
+    ]),
+    "reference to several": (net([{"op": "split", "name": "s", "parts": 3},
+        conv(**{"from": "s"})]), [
+        "net.json:21:12: at /body/1/from: 's' has several results; 's.1', 's.2' or 's.3' would do",
+    ]),
+    "reference to a part that is not": (net([{"op": "split", "name": "s", "parts": 3},
+        conv(**{"from": "s.4"})]), [
+        "net.json:21:12: at /body/1/from: 's' has no result of this name; 's.1', 's.2' or 's.3' "
+        "would do",
+    ]),
+    "after several": (net([{"op": "split", "parts": 3}, CONV]), [
+        'net.json:16:3: at /body/1: what comes before this node has several results; a "from" '
+        "that picks would do",
+    ]),
+    "ends in several": (net([{"op": "split", "parts": 3}]), [
+        "net.json:11:10: at /body: net ends in several results; outputs that name them would do",
+    ]),
+    "path ends in several": (net({"residual": {"op": "split", "parts": 3}}), [
+        "net.json:12:15: at /body/residual: this path ends in several results; one would do",
+    ]),
+    "unknown output": (net([conv(name="stem")], outputs={"x": "stme"}), [
+        "net.json:12:8: at /outputs/x: there is no earlier node 'stme' here; did you mean 'stem'?",
+    ]),
+    "duplicate name": (net([conv(name="stem"), conv(name="stem")]), [
+        "net.json:22:12: at /body/1/name: the name 'stem' is taken already in this scope; "
+        "another name would do",
+    ]),
+    "name of the input": (net([conv(name="in")]), [
+        "net.json:16:12: at /body/0/name: the name 'in' is taken already in this scope; another "
+        "name would do",
+    ]),
+    "name of a copy": (net([conv(name="a1"), conv(name="a", repeat=2)]), [
+        "net.json:22:12: at /body/1/name: the name 'a1' is taken already in this scope; another "
+        "name would do",
+    ]),
+    "residual": (net({"residual": [CONV]}), [
+        "net.json:11:10: at /body: add takes inputs of one shape and met 4x8x8 and 3x8x8; give "
+        "the streams equal channels and strides, or a shortcut that makes them so",
+    ]),
+    "add": (net({"branches": [CONV, conv(stride=2)], "join": "add"}), [
+        "net.json:11:10: at /body: add takes inputs of one shape and met 4x8x8 and 4x4x4; give "
+        "the streams equal channels and strides, or a shortcut that makes them so",
+    ]),
+    "concat": (net({"branches": [CONV, conv(stride=2)], "join": "concat"}), [
+        "net.json:11:10: at /body: concat joins channels of inputs with one height and width and "
+        "met 4x8x8 and 4x4x4",
+    ]),
+    "mul": (net({"branches": [CONV, conv(channels=5)], "join": "mul"}), [
+        "net.json:11:10: at /body: mul takes inputs of one shape, or gates of 1x1 with as many "
+        "channels, and met 4x8x8 and 5x8x8",
+    ]),
+    "one input for add": (net({"op": "add"}), [
+        'net.json:11:10: at /body: add takes 2 or more input(s) and is given 1; a "from" that '
+        "names them would do",
+    ]),
+    "two inputs for conv": (net([conv(name="a"), conv(**{"from": ["a", "in"]})]), [
+        'net.json:18:3: at /body/1: conv takes 1 input(s) and is given 2; a "from" that names '
+        "them would do",
+    ]),
+    "two inputs for a group": (net([conv(name="a"), {"body": [], "from": ["a", "in"]}]), [
+        "net.json:20:12: at /body/1/from: this node takes one input; one name would do",
+    ]),
+    "inputs of a template": (net({"op": "T"}, templates={"T": {"inputs": ["a", "b"],
+        "body": {"op": "add", "from": ["a", "b"]}}}), [
+        'net.json:26:10: at /body: T takes \'a\' and \'b\' and is given 1; a "from" with one '
+        "name for each would do",
+    ]),
+    "names of a template's inputs": (net({"op": "T", "from": {"a": "in", "c": "in"}},
+        templates={"T": {"inputs": ["a", "b"], "body": {"op": "add", "from": ["a", "b"]}}}), [
+        "net.json:28:11: at /body/from: from names the inputs 'a' and 'c' and the node has 'a' "
+        "and 'b'",
+    ]),
+    "kernel": (net(conv(kernel=11, padding="valid")), [
+        "net.json:11:10: at /body: a window of 11 does not fit the height 8 padded by 0 and 0; a "
+        "smaller kernel or stride before it, more padding or a larger input would do",
+    ]),
+    "groups": (net(conv(groups=2)), [
+        "net.json:11:10: at /body: the number of input channels 3 cannot be split into 2 equal "
+        "parts",
+    ]),
+    "groups of the output": (net(conv(groups=3)), [
+        "net.json:11:10: at /body: the number of output channels 4 cannot be split into 3 equal "
+        "parts",
+    ]),
+    "window of padding": (net({"op": "max_pool", "kernel": 2, "padding": 2}), [
+        "net.json:11:10: at /body: max_pool pads by 2, so a window of 2 could hold padding "
+        "alone; less padding than the kernel would do",
+    ]),
+    "dense on an image": (net({"op": "dense", "channels": 5}), [
+        "net.json:11:10: at /body: dense takes a flat vector and met 3x8x8; put a flatten before "
+        "it",
+    ]),
+    "conv on a vector": (net(["flatten", CONV]), [
+        "net.json:13:3: at /body/1: conv works on images of channels x height x width and met "
+        "192; place it before the flatten",
+    ]),
+    "slice": (net({"op": "slice", "start": 2, "stop": 9}), [
+        "net.json:11:10: at /body: slice from 2 to 9 does not lie in 3 channels; 0 <= start < "
+        "stop <= 3 would do",
+    ]),
+    "too many elements": (net({"op": "upsample", "scale": 1_000_000, "repeat": 3}), [
+        "net.json:11:10: at /body: upsample gives 3x8000000000000x8000000000000, more elements "
+        "than 2**53; fewer would do",
+    ]),
+    "repeat": (net(conv(repeat=10**9)), [
+        "net.json:15:13: at /body/repeat: repeat is 1000000000; a whole number from 0 to 100,000 "
+        "would do",
+    ]),
+    "repeat by an expression": (net(conv(repeat="=n"), args={"n": -1}), [
+        "net.json:18:13: at /body/repeat: repeat is -1; a whole number from 0 to 100,000 would do",
+    ]),
+    "too many nodes": (net({"body": conv(repeat=1000), "repeat": 1000}), [
+        "net.json:12:11: at /body/body: the network passes 100,000 nodes here; fewer copies "
+        "would do",
+    ]),
+    "too many steps": (net({"body": {"body": [], "repeat": 1000}, "repeat": 1000}), [
+        "net.json:12:11: at /body/body: expanding passes 150,000 steps here, those that leave no "
+        "node included; fewer copies would do",
+    ]),
+    "each by an expression": (net(conv(each="=n"), args={"n": 5}), [
+        "net.json:18:11: at /body/each: each is 5; a list of objects with arguments would do",
+    ]),
+    "row by an expression": (net(conv(each="=rows"), args={"rows": [{"strid": 2}]}), [
+        "net.json:22:11: at /body/each: conv has no 'strid'; did you mean 'stride'?",
+    ]),
+    "when by an expression": (net(conv(when="=1")), [
+        "net.json:15:11: at /body/when: when is 1; true or false would do",
+    ]),
+    "join by an expression": (net({"residual": [], "join": "='ad'"}), [
+        "net.json:13:11: at /body/join: join is 'ad'; 'add', 'concat', 'mul' or 'none' would do; "
+        "did you mean 'add'?",
+    ]),
+    "value that doubles": (net([], args={"a": list(range(1000)), "b": ["=a"] * 10,
+        "c": ["=b"] * 10, "d": ["=c"] * 10}), [
+        "net.json:1026:8: at /args/c: this value has more than 100,000 parts or 100 levels; a "
+        "smaller one would do",
+    ]),
+    "both branches": (net({"branches": [conv(groups=2), conv(kernel=9, padding="valid")],
+        "join": "add"}), [
+        "net.json:13:4: at /body/branches/0: the number of input channels 3 cannot be split into "
+        "2 equal parts",
+        "net.json:19:4: at /body/branches/1: a window of 9 does not fit the height 8 padded by 0 "
+        "and 0; a smaller kernel or stride before it, more padding or a larger input would do",
+    ]),
+    "expect": (net(CONV, expect={"params": 1, "macs": 6913, "output": [1, 2, 3],
+        "source": "the paper"}), [
+        "net.json:12:13: at /expect/params: expected 1 params (the paper) and the network has "
+        "108 (+107)",
+        "net.json:13:11: at /expect/macs: expected 6,913 macs (the paper) and the network has "
+        "6,912 (-1)",
+        "net.json:14:13: at /expect/output: expected logits to be 1x2x3 and it is 4x8x8",
+    ]),
+    "expected outputs": (net(CONV, expect={"output": {"x": [4, 8, 8]}}), [
+        "net.json:12:13: at /expect/output: expected outputs ['x'] and the network has ['logits']",
+    ]),
+    "option of a choice": (net(conv(channels={"choice": [0, 4]})), [
+        "net.json:13:15: at /body/channels: channels is 0; a whole number of at least 1 and at "
+        "most 1,000,000 would do",
+    ]),
+    "options of one choice": (net([conv(channels={"choice": [4, 8], "name": "w"}),
+        conv(channels={"choice": [4, 9], "name": "w"})]), [
+        "net.json:25:16: at /body/1/channels: the choice 'w' has the options '4' or '9' here and "
+        "'4' or '8' elsewhere; choices that share a name share their options",
+    ]),
+}  # fmt: skip
+
+# Several files, of which net.json is read first; PROJECT is their folder.
+FILES = {
+    "extends itself": ({"net.json": extension("net.json")}, [
+        "net.json:4:13: at /extends: 'net.json' extends itself in a circle; a spec with a body "
+        "at its end would do",
+    ]),
+    "extends in a circle": ({"net.json": extension("b.json"), "b.json": extension("net.json")}, [
+        "b.json:4:13: at /extends: 'net.json' extends itself in a circle; a spec with a body at "
+        "its end would do",
+    ]),
+    "extends a missing file": ({"net.json": extension("nope.json")}, [
+        "nope.json: the file cannot be read: no such file or directory",
+        "    referred to at net.json:4:13",
+    ]),
+    "extends a name misspelt": ({"net.json": extension("resnet5O")}, [
+        "net.json:4:13: at /extends: 'resnet5O' is neither the name of a shipped spec nor a "
+        "relative path ending in .json; did you mean 'resnet50'?",
+    ]),
+    "extends outside": ({"net.json": extension("../b.json")}, [
+        "net.json:4:13: at /extends: '../b.json' leads outside the project PROJECT, where no "
+        "file is read; a path inside it would do (a folder holding an empty file .archspec is a "
+        "project)",
+    ]),
+    "extends an absolute path": ({"net.json": extension("/tmp/b.json")}, [
+        "net.json:4:13: at /extends: '/tmp/b.json' is absolute; a path relative to this file "
+        "would do",
+    ]),
+    "extends a library": ({"net.json": extension("b.json"), "b.json": library()}, [
+        "net.json:4:13: at /extends: 'b.json' is a library of templates; a spec to extend has a "
+        "body",
+    ]),
+    "extends what is wrong": ({"net.json": extension("b.json"), "b.json": net("cnov")}, [
+        "b.json:11:10: at /body: 'cnov' is no op; did you mean 'conv'?",
+        "    referred to at net.json:4:13",
+    ]),
+    "extends what is no JSON": ({"net.json": extension("b.json"), "b.json": "{"}, [
+        "b.json:1:2: this is not JSON: the end of the file stands where a key in double quotes "
+        "would do",
+        "    referred to at net.json:4:13",
+    ]),
+    "arg that is not there": ({"net.json": extension("b.json", args={"clases": 3}),
+        "b.json": net([], args={"classes": 10})}, [
+        "net.json:6:13: at /args/clases: the extended spec has no arg 'clases'; did you mean "
+        "'classes'?",
+    ]),
+    "type of an arg": ({"net.json": extension("b.json", args={"classes": "x"}),
+        "b.json": net([], args={"classes": {"type": "integer", "default": 10}})}, [
+        "net.json:6:14: at /args/classes: classes is 'x'; a whole number would do",
+    ]),
+    "expect of an extension": ({"net.json": extension("b.json", expect={"params": 5}),
+        "b.json": net(CONV, expect={"params": 6})}, [
+        "net.json:6:13: at /expect/params: expected 5 params and the network has 108 (+103)",
+    ]),
+    "imports itself": ({"net.json": importing("net.json")}, [
+        "net.json:12:9: at /import/a1: 'net.json' imports itself in a circle; no import of it "
+        "would do",
+    ]),
+    "imports in a circle": ({"net.json": importing("a.json"), "a.json": {**library(),
+        "import": {"b": "b.json"}}, "b.json": {**library(), "import": {"a": "a.json"}}}, [
+        "b.json:5:8: at /import/a: 'a.json' imports itself in a circle; no import of it would do",
+    ]),
+    "imports missing files": ({"net.json": importing("a.json", "b.json")}, [
+        "a.json: the file cannot be read: no such file or directory",
+        "    referred to at net.json:12:9",
+        "b.json: the file cannot be read: no such file or directory",
+        "    referred to at net.json:13:9",
+    ]),
+    "imports outside": ({"net.json": importing("sub/../../a.json")}, [
+        "net.json:12:9: at /import/a1: 'sub/../../a.json' leads outside the project PROJECT, "
+        "where no file is read; a path inside it would do (a folder holding an empty file "
+        ".archspec is a project)",
+    ]),
+    "imports the system's": ({"net.json": importing("../../etc/passwd")}, [
+        "net.json:12:9: at /import/a1: '../../etc/passwd' is neither the name of a shipped spec "
+        "nor a relative path ending in .json",
+    ]),
+    "imports a spec": ({"net.json": importing("a.json"), "a.json": extension("resnet18")}, [
+        "net.json:12:9: at /import/a1: 'a.json' holds no templates, which is all an import "
+        "brings in",
+    ]),
+    "imports an unprintable path": ({"net.json": importing("a\0.json")}, [
+        "net.json:12:9: at /import/a1: 'a\\x00.json' is no usable path; at most 1,000 printable "
+        "characters would do",
+    ]),
+    "imports a long path": ({"net.json": importing("a" * 1001 + ".json")}, [
+        "net.json:12:9: at /import/a1: "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... is no usable path; at most "
+        "1,000 printable characters would do",
+    ]),
+    "expression of a library": ({"net.json": importing("a.json", body="a1.T"),
+        "a.json": library(T={"body": conv(channels="=2 +")})}, [
+        "a.json:7:17: at /templates/T/body/channels: '2 +' is not an expression (it ends too soon)",
+    ]),
+    "shape of a library": ({"net.json": importing("a.json", body="a1.T"),
+        "a.json": library(T={"body": "U"}, U={"body": [conv(groups=2)]})}, [
+        "a.json:9:5: at /templates/U/body/0: the number of input channels 3 cannot be split into "
+        "2 equal parts",
+        "    in U, called at a.json:5:12 as t.u",
+        "    in a1.T, called at net.json:14:10 as t",
+    ]),
+}  # fmt: skip
+
+
+CASES = [
+    pytest.param({"net.json": spec}, lines, id=f"{kind}: {name}")
+    for kind, table in (
+        ("text", TEXT),
+        ("schema", SCHEMA),
+        ("names", NAMES),
+        ("graph", GRAPH),
+    )
+    for name, (spec, lines) in table.items()
+] + [pytest.param(files, lines, id=f"files: {name}") for name, (files, lines) in FILES.items()]
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch, capsys):
+    """The lines that `archspec validate net.json` prints of these files."""
+    monkeypatch.chdir(tmp_path)
+    Path(".archspec").touch()
+
+    def call(files):
+        for name, content in files.items():
+            write(Path(name), content)
+        code = main(["validate", "net.json"])
+        out, err = capsys.readouterr()
+        assert (code, out) == (1, "")
+        *lines, count = err.replace(str(tmp_path), "PROJECT").splitlines()
+        problems = sum(not line.startswith("    ") for line in lines)
+        assert count == f"{problems} problem{'s' * (problems > 1)}"
+        return lines
+
+    return call
+
+
+@pytest.mark.parametrize("files, lines", CASES)
+def test_message(files, lines, told):
+    assert told(files) == lines
+
+
+@pytest.mark.parametrize("expression, message", EXPRESSIONS.items())
+def test_expression(expression, message, told):
+    args = {"width": 4, "list": [1, 2], "word": "a"}
+    lines = told({"net.json": net(conv(channels=expression), args=args)})
+    assert lines == [f"net.json:21:15: at /body/channels: {message}"]
+
+
+def test_fifty_are_told_and_that_there_are_more(told):
+    lines = told({"net.json": net(["rleu"] * 60)})
+    assert len(lines) == 51
+    assert lines[-1] == "there are more problems than these 50"
+
+
+def test_an_operating_system_s_refusals(told):
+    Path("net.json").mkdir()
+    assert told({}) == ["net.json: this is a folder; a JSON file would do"]
+    Path("net.json").rmdir()
+    assert told({}) == ["net.json: the file cannot be read: no such file or directory"]
+    os.mkfifo("net.json")
+    assert told({}) == ["net.json: this is not a regular file; a JSON file would do"]
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    path = tmp_path / "net.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(net(CONV)).encode())
+    assert archspec.load(path).params == 108
+
+
+def test_problems_are_values_too(tmp_path):
+    path = tmp_path / "net.json"
+    write(path, net({"op": "T", "name": "t"}, templates={"T": {"body": [conv(groups=2)]}}))
+    with pytest.raises(archspec.SpecError) as error:
+        archspec.load(path)
+    (problem,) = error.value.problems
+    assert problem.where == f"{path}:14:5"
+    assert problem.pointer == "/templates/T/body/0"
+    assert problem.message.startswith("the number of input channels 3 cannot")
+    assert problem.stack == (f"in T, called at {path}:23:10 as t",)
+
+
+def test_positions_in_any_order():
+    text = '{"a": [1, {"b": 2}],\n "c/~": {"d": [], "e": [[3], 4]}}'
+    at = At(parse_document(text, "x"))
+    wanted = {
+        "": "1:1", "/a": "1:7", "/a/0": "1:8", "/a/1": "1:11", "/a/1/b": "1:17",
+        "/c~1~0": "2:9", "/c~1~0/d": "2:15", "/c~1~0/e/0/0": "2:26", "/c~1~0/e/1": "2:30",
+    }  # fmt: skip
+    steps = [
+        (), ("a",), ("a", 0), ("a", 1), ("a", 1, "b"),
+        ("c/~",), ("c/~", "d"), ("c/~", "e", 0, 0), ("c/~", "e", 1),
+    ]  # fmt: skip
+    for order in (steps, steps[::-1], [*steps[::2], *steps[1::2]]):
+        for pointer in order:
+            problem = At(at.document, pointer).problem("")
+            assert problem.where == f"x:{wanted[problem.pointer]}"
+    assert At(at.document, ("a", 7)).where == "x:1:7"
+    assert At(at.document, ("c/~", "x", 0)).where == "x:2:9"
+
+
+@pytest.fixture
+def space(tmp_path):
+    path = tmp_path / "net.json"
+    write(path, net([conv(name="a", channels={"choice": [4, 8]})]))
+    return archspec.Space(path), f"{path}:14:16: at /body/0/channels"
+
+
+@pytest.mark.parametrize(
+    "assignment, message",
+    [
+        ({}, "the assignment leaves 'a.channels' open"),
+        ({"a.chanels": 4}, "the assignment leaves 'a.channels' open; did you mean 'a.chanels'?"),
+        ({"a.channels": 5}, "'a.channels' has no option 5; 4, 8 would do"),
+    ],
+)
+def test_assignments(space, assignment, message):
+    with pytest.raises(archspec.SpecError) as error:
+        space[0].assign(assignment)
+    assert str(error.value) == f"{space[1]}: {message}"
+
+
+def test_an_assignment_of_what_is_not_there(space):
+    with pytest.raises(archspec.SpecError, match=r"the assignment settles 'b', which the network"):
+        space[0].assign({"a.channels": 4, "b": 1})
+
+
+def test_a_space_is_no_network(space):
+    with pytest.raises(archspec.SpecError) as error:
+        archspec.load(space[0].program.at.document.path)
+    assert str(error.value) == (
+        f"{space[1]}: this is a search space: the choice 'a.channels' is open; an assigned space"
+        " would do (archspec.Space(name).assign(decisions), --decisions on the command line)"
+    )

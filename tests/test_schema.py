@@ -1,0 +1,205 @@
+"""The committed schema: generated, valid, and of one mind with archspec's own piecewise check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from jsonschema import Draft202012Validator
+from test_random import BLOCK, SHIPPED, damaged, examples, specs
+
+import archspec
+from archspec.check import Validator, check_document
+from archspec.document import parse_document
+from archspec.editor import schema_for
+from archspec.ops import FUNCTIONS, OPS
+from archspec.schema import document_schema
+from archspec.sources import shipped_names
+
+COMMITTED = Path(archspec.__file__).parent / "schema.json"
+WHOLE = json.loads(COMMITTED.read_text())
+
+
+def verdicts(text, schema=WHOLE):
+    """Whether a document is valid by the whole schema, by it with our notion of an integer and of
+    a pattern, and by archspec's check."""
+    document = parse_document(text, "net.json")
+    plain, strict = (
+        kind(schema).is_valid(document.data) for kind in (Draft202012Validator, Validator)
+    )
+    return plain, strict, not check_document(document)
+
+
+def test_the_committed_schema_is_the_generated_one():
+    assert COMMITTED.read_text() == json.dumps(document_schema(), indent=1) + "\n"
+
+
+def test_it_is_a_schema():
+    assert WHOLE["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(WHOLE)
+
+
+def test_every_reference_leads_somewhere():
+    def references(value):
+        if isinstance(value, dict):
+            yield from ([value["$ref"]] if isinstance(value.get("$ref"), str) else [])
+            value = list(value.values())
+        if isinstance(value, list):
+            for item in value:
+                yield from references(item)
+
+    found = set(references(WHOLE))
+    assert {reference.removeprefix("#/$defs/") for reference in found} == set(WHOLE["$defs"])
+
+
+def test_every_op_has_its_attributes_with_notes():
+    for name, op in OPS.items():
+        properties = WHOLE["$defs"][f"op_{name}"]["properties"]
+        assert list(properties) == [item.name for item in op.attributes()]
+        assert all(fragment["description"] for fragment in properties.values())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_specs_are_valid(name):
+    assert verdicts(SHIPPED[name]) == (True, True, True)
+
+
+def test_standard_templates_are_valid():
+    path = COMMITTED.parent / "templates" / "standard.json"
+    assert verdicts(path.read_text()) == (True, True, True)
+
+
+@examples(100)
+@given(specs())
+def test_random_specs_are_valid(drawn):
+    assert verdicts(json.dumps(drawn[0])) == (True, True, True)
+
+
+@examples(150)
+@given(damaged())
+def test_of_damaged_specs_both_checks_think_alike(drawn):
+    """But for rows of each, first and last, whose attributes only archspec's own check knows."""
+    text = json.dumps(drawn[1])
+    plain, strict, own = verdicts(text)
+    assert plain or not strict
+    if strict and not own:
+        for problem in check_document(parse_document(text, "net.json")):
+            assert problem.pointer is not None
+            assert {"each", "first", "last"} & set(problem.pointer.split("/"))
+    else:
+        assert own == strict
+
+
+def net(body, **keys):
+    return {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}, **keys, "body": body}
+
+
+CONV = {"op": "conv", "channels": 4, "kernel": 3}
+VALID = [
+    net([]),
+    net("relu"),
+    net("none"),
+    net("Block", templates={"Block": BLOCK}),
+    net("isynet.Block"),
+    net({"op": "any.Template", "anything": {"goes": [1]}}),
+    net([{"body": [CONV], "repeat": "=n", "name": "a.b_2.c"}], args={"n": 2}),
+    net({**CONV, "kernel": ["=k", {"choice": [1, 3]}], "each": "=rows"}),
+    net({**CONV, "channels": {"choice": [4, "=n"], "name": "w", "share": "slice"}}),
+    net({"choice": [CONV, "none"], "share": "paths"}),
+    net({**CONV, "from": {"in": "in"}, "when": {"choice": [True, False]}}),
+    net({"residual": [], "shortcut": "relu", "join": "=j", "doc": "a note"}),
+    net({"op": "act", "function": "none"}),
+    {"archspec": 1, "name": "net", "extends": "resnet18", "args": {"any": [{"thing": 1}]}},
+    {"archspec": 1, "templates": {}},
+    {"$schema": "schema.json", "archspec": 1, "name": "n-1+2.3", "templates": {"B": {"body": []}}},
+]
+INVALID = [
+    3, [], {}, None, "net",
+    {**net([]), "archspec": 2},
+    {**net([]), "archspec": True},
+    {**net([]), "name": ""},
+    {**net([]), "name": "é"},
+    {**net([]), "input": {}},
+    {**net([]), "input": {"shape": [3, 8, 8, 8]}},
+    {**net([]), "input": {"shape": [3, 8, 8], "std": [0, 1, 1]}},
+    net(None), net(3), net([None]), net(""), net("Relu x"), net("a.b"), net({}), net({"name": "a"}),
+    net({**CONV, "body": []}),
+    net({**CONV, "unknown": 1}),
+    net({**CONV, "residual": []}),
+    net({**CONV, "repeat": 2, "each": []}),
+    net({**CONV, "first": {}}),
+    net({**CONV, "repeat": True}),
+    net({**CONV, "channels": 0}),
+    net({**CONV, "channels": "four"}),
+    net({**CONV, "channels": {"choice": []}}),
+    net({**CONV, "channels": {"choice": [4], "share": "none"}}),
+    net({**CONV, "padding": [1, 2, 3]}),
+    net({**CONV, "name": "1a"}),
+    net({**CONV, "name": "a."}),
+    net({**CONV, "from": {}}),
+    net({**CONV, "when": 1}),
+    net({"op": "relu"}),
+    net({"op": ["conv"]}),
+    net({"branches": [[]]}),
+    net({"branches": {}, "join": "add"}),
+    net({"branches": [[]], "join": "sum"}),
+    net({"body": [], "channels": 4}),
+    net({"residual": [], "shortcut": 3}),
+    net({"choice": []}),
+    net({"op": "T", "x": {"choice": []}}),
+    net({"op": "T", "x": [{"y": {"choice": None}}]}),
+    net({"op": "T", "each": [{"x": {"choice": [1], "shared": "w"}}]}),
+    net({**CONV, "kernel": {"choice": [{"choice": []}]}}),
+    net({**CONV, "when": {"choice": [{"choice": []}]}}),
+    net([], args={"a": {"choice": []}}), net([], args={"a": {"default": {"choice": []}}}),
+    net([], defaults={"T": {"x": {"choice": []}}}),
+    {"archspec": 1, "name": "net", "extends": "resnet18", "args": {"a": {"choice": []}}},
+    net([], args={"in": 1}), net([], args={"a": {"kind": "integer"}}), net([], outputs={}),
+    net([], templates={"b": {"body": []}}), net([], templates={"B": {}}),
+    net([], templates={"B": {"body": {"op": "cnov"}}}),
+    net([], templates={"B": {"body": [], "inputs": ["a", "a"]}}),
+    net([], defaults={"conv": 3}), net([], expect={"param": 3}), net([], expect={"params": -1}),
+    net([], extends="resnet18"),
+    {"archspec": 1, "templates": {}, "input": {"shape": [3, 8, 8]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", VALID, ids=json.dumps)
+def test_valid(spec):
+    assert verdicts(json.dumps(spec)) == (True, True, True)
+
+
+@pytest.mark.parametrize("spec", INVALID, ids=json.dumps)
+def test_invalid(spec):
+    assert verdicts(json.dumps(spec)) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    "spec", [{**net([]), "archspec": 1.0}, net({**CONV, "kernel": 3.0}), net([], name="net\n")]
+)
+def test_what_plain_json_schema_lets_pass(spec):
+    """It takes 3.0 for an integer, and Python's "$" stands before a line break too."""
+    assert verdicts(json.dumps(spec)) == (True, False, False)
+
+
+def test_every_word_is_a_node():
+    for word in (*FUNCTIONS, *OPS, "none"):
+        assert verdicts(json.dumps(net(word))) == (True, True, True)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_schema_for_one_file_knows_its_templates(name):
+    schema = schema_for(name)
+    Draft202012Validator.check_schema(schema)
+    assert Validator(schema).is_valid(json.loads(SHIPPED[f"{name}.json"]))
+
+
+def test_the_schema_for_one_file_refuses_unknown_arguments():
+    schema = schema_for("isynet_n1")
+    spec = json.loads(SHIPPED["isynet_n1.json"])
+    spec["body"] = [{"op": "ConvNormAct", "chanels": 4}]
+    assert not Validator(schema).is_valid(spec)
+    spec["body"] = [{"op": "ConvNormAct", "channels": 4}]
+    assert Validator(schema).is_valid(spec)
