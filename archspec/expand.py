@@ -274,25 +274,31 @@ class _Expansion:
         outer_index = body.names.get(INDEX)
         can_be_steady = self._can_be_steady(body, node)
         steady: Shapes | None = None
-        for index, row in enumerate(rows):
+        last = len(rows) - 1
+        index = 0
+        while index <= last:
             if index > 0:
-                inputs = self._next_inputs(body, node, results)
+                inputs = self._next_inputs(body, node, results) if results.names else results.refs
             arguments = base
-            if row:
-                arguments = {**base, **row}
+            if rows[index]:
+                arguments = {**base, **rows[index]}
             if index == 0 and copies.first:
                 arguments = {**arguments, **copies.first}
-            if index == len(rows) - 1 and copies.last:
+            if index == last and copies.last:
                 arguments = {**arguments, **copies.last}
             if arguments is base and steady is not None and steady == body.shapes(inputs):
-                results = self._again(body, node, path, inputs or (), index)
+                is_level = copies.repeat is not None and body.items[-1].part.output_shapes == steady
+                stop = last + (not copies.last) if is_level else index + 1
+                results = self._again(body, node, path, index, stop)
+                index = stop
                 continue
             body.names[INDEX] = index
             name = body.copy_name(path, index + 1, node)
             placed = len(body.items)
             shapes = body.shapes(inputs) if can_be_steady and arguments is base else None
             results = self._copy(body, node, name, inputs, arguments, index)
-            steady = shapes if len(body.items) == placed + 1 else None
+            steady = shapes if len(body.items) == placed + 1 and not results.names else None
+            index += 1
         body.names.pop(INDEX, None)
         if outer_index is not None:
             body.names[INDEX] = outer_index
@@ -310,16 +316,11 @@ class _Expansion:
         definition = body.library.find(node.target)
         return definition is not None and not definition.has_choice
 
-    def _again(
-        self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...], index: int
-    ) -> Results:
-        """Place what the copy before was once more."""
-        self._steps += 1
-        before = body.items[-1]
-        name = body.copy_name(path, index + 1, node)
-        item = Item(name, before.part, inputs, before.node, before.values, index)
-        results = body.results[name] = self._append(body, item)
-        return results
+    def _again(self, body: Body, node: Modifiers, path: str, index: int, stop: int) -> Results:
+        """Place what the copy before was once more, for each copy from `index` up to `stop`."""
+        self._steps += stop - index
+        self._refuse_too_many(body.nodes + (stop - index) * body.items[-1].part.nodes, node)
+        return body.append_again(node, path, index, stop)
 
     def _rows(self, body: Body, node: Modifiers) -> Sequence[Arguments]:
         copies = node.copies
@@ -344,9 +345,7 @@ class _Expansion:
         ]
 
     def _next_inputs(self, body: Body, node: Modifiers, results: Results) -> tuple[Ref, ...]:
-        """What the next copy takes: the result before it, or each result for the input so named."""
-        if not results.names:
-            return results.refs
+        """What the next copy takes of several results: each for the input so named."""
         definition = None
         if isinstance(node, Call) and not node.is_op:
             definition = body.library.find(node.target)
@@ -584,11 +583,14 @@ class _Expansion:
 
     def _append(self, body: Body, item: Item) -> Results:
         results = body.append(item)
-        if body.nodes > MOST_NODES:
-            raise item.node.at.error(
+        self._refuse_too_many(body.nodes, item.node)
+        return results
+
+    def _refuse_too_many(self, nodes: int, node: Modifiers) -> None:
+        if nodes > MOST_NODES:
+            raise node.at.error(
                 f"the network passes {MOST_NODES:,} nodes here; fewer copies would do"
             )
-        return results
 
     # --- inputs
 

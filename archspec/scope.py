@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from archspec.check import shown
-from archspec.document import At
 from archspec.errors import did_you_mean, listed
 from archspec.expressions import ExpressionError
 from archspec.fragment import Item, Ref
@@ -77,6 +76,23 @@ class Body:
         refs = tuple(range(number, number + count))
         return Results(refs, part.output_names or tuple(str(k + 1) for k in range(count)))
 
+    def append_again(self, node: Modifiers, path: str, index: int, stop: int) -> Results:
+        """Put the last item, which has one result, in once more for each copy from `index` up to
+        `stop`, each fed by the one before it. The results are the last copy's."""
+        _, part, _, written, values, _ = self.items[-1]
+        count = stop - index
+        self.nodes += count * (part.nodes or 1)
+        self.params += count * part.params
+        self.macs += count * part.macs
+        number = len(self._value_shapes)
+        self._value_shapes += part.output_shapes * count
+        for copy in range(index, stop):
+            name = self.copy_name(path, copy + 1, node)
+            self.items.append(Item(name, part, (number - 1,), written, values, copy))
+            self.results[name] = Results((number,))
+            number += 1
+        return Results((number - 1,))
+
     def shape_of(self, name: str) -> Shape:
         """For channels('name') and its like in expressions."""
         results = self.find(name)
@@ -128,7 +144,7 @@ class Body:
         if node.name is not None:
             path = self.prefix + node.name
             if node.copies is None:
-                self.take(path, node.at / "name")
+                self.take(path, node)
             return path
         path = self.prefix + node.default_name
         if node.copies is not None:
@@ -148,7 +164,7 @@ class Body:
         """path1, path2...; unnamed repeats in one scope go on counting."""
         if node.name is not None:
             name = f"{path}{number}"
-            self.take(name, node.at / "name")
+            self.take(name, node)
             return name
         while True:
             self.ordinals[path] = count = self.ordinals.get(path, 0) + 1
@@ -157,9 +173,9 @@ class Body:
                 self.taken.add(name)
                 return name
 
-    def take(self, path: str, at: At) -> None:
+    def take(self, path: str, node: Modifiers) -> None:
         if path in self.taken or path in self.inputs:
-            raise at.error(
+            raise (node.at / "name").error(
                 f"the name {path.removeprefix(self.prefix)!r} is taken already in this scope;"
                 " another name would do"
             )
