@@ -14,6 +14,13 @@ demo: $(VENV)/.installed
 	mkdir -p build
 	$(BIN)/archspec plot specs/isynet_n1.json -o build/isynet_n1.svg
 	$(BIN)/archspec plot specs/isynet_n1.json -o build/isynet_n1.png
+	rm -rf build/digits build/run
+	$(BIN)/archspec data digits build/digits
+	$(BIN)/archspec train tiny/isynet --recipe tiny --data build/digits --out build/run
+	$(BIN)/archspec predict build/run/spec.json --weights build/run/best.safetensors \
+		build/digits/val/3/0003.png build/digits/val/8/*1.png
+	$(BIN)/archspec compile build/run/spec.json --weights build/run/best.safetensors --deployment \
+		-o build/tiny.onnx
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto
@@ -28,7 +35,7 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed
-	$(BIN)/python tests/benchmarks/bench.py
+	for bench in tests/benchmarks/bench*.py; do PYTHONPATH=. $(BIN)/python $$bench; done
 
 schema: $(VENV)/.installed
 	$(BIN)/archspec schema -o archspec/schema.json

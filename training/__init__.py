@@ -1,0 +1,73 @@
+"""Training: recipes, data, the loop, and what it leaves behind.
+
+    recipe, recipes/*.yaml       how a network is trained, checked like a spec
+    data, preprocess, augment    images, from files to batches
+    losses, optimizers, schedules, ema, precision, noise, step
+                                 one step as one cell, its state by name
+    plan, run                    what is to be done, and the folder that says so
+    loop                         read this first: the training from top to bottom
+    build, meter, checkpoint, signals
+                                 what the loop works with
+    distributed                  several processes
+    progress, events, curves, report
+                                 what people see of it
+    evaluate, predict            what has been learned
+
+From Python, `train` is the whole of `archspec train`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.graph import Graph
+    from archspec.shapes import Shape
+    from training.loop import Result
+    from training.recipe import Recipe
+
+
+def train(
+    spec: str | os.PathLike[str] | Graph,
+    recipe: str | Recipe,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    settings: Sequence[str] = (),
+    arguments: Mapping[str, Any] | None = None,
+    input_shape: Shape | None = None,
+    weights: str | None = None,
+    device: str = "CPU",
+    style: str = "none",
+    command: Sequence[str] = (),
+) -> Result:
+    """Train a network by a recipe on the images of a folder, into a new run folder.
+
+    `settings` change the recipe ("optimizer.lr=0.1", "epochs=3"), `arguments` are for the spec's
+    args. Where the environment speaks of several processes (msrun, mpirun, a rank table), each of
+    them calls this. Raises SpecError or UsageError for what is wrong with any of it before the
+    first step, RunError where the training fails.
+    """
+    from training.signals import Stop
+
+    with Stop() as stop:
+        from training.distributed import is_one_of_several, join
+        from training.loop import train_run
+        from training.plan import plan_run
+        from training.run import check_free, create_run, open_run
+
+        ranks = join(device)
+        check_free(out)
+        plan = plan_run(
+            spec, recipe, data, settings=settings, arguments=arguments, input_shape=input_shape,
+            weights=weights, device=device, workers=ranks.ranks,
+        )  # fmt: skip
+        if not is_one_of_several():
+            return train_run(create_run(plan, out, command), stop, style)
+        ranks.wait()  # until all have looked
+        if ranks.is_first:
+            create_run(plan, out, command)
+        ranks.wait()
+        return train_run(open_run(out), stop, style)

@@ -23,6 +23,14 @@ COMMANDS = {
     "import": "read a network from another format",
     "schema": "the JSON Schema of specs, for editors",
     "hash": "a network's fingerprint",
+    "compile": "write a network as MindSpore source, MindIR or ONNX",
+    "weights": "import published checkpoints, look into files of weights",
+    "train": "train a network by a recipe, or go on with a training",
+    "eval": "top-1 and top-5 accuracy of a network's weights",
+    "predict": "the likeliest classes of images",
+    "recipes": "the training recipes that come with archspec",
+    "data": "make, check and pack folders of images to train from",
+    "doctor": "what this machine can do: versions, targets, devices",
 }
 
 OK, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130

@@ -53,8 +53,8 @@ def add_format(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS
 def graph_of(name: str, options: argparse.Namespace) -> Graph:
     """The graph that a spec and the options of add_overrides mean."""
     program = read_program(name)
-    arguments = _arguments(program, options.set)
-    shape = _input_shape(options.input)
+    arguments = arguments_of(program, options.set)
+    shape = input_shape_of(options.input)
     if not program.has_choice:
         return build(program, arguments, shape)
     if arguments or shape:
@@ -77,7 +77,8 @@ def _assigned(program: Program, decisions: str) -> Graph:
     return space.assign(assignment)
 
 
-def _arguments(program: Program, settings: Sequence[str]) -> dict[str, Any]:
+def arguments_of(program: Program, settings: Sequence[str]) -> dict[str, Any]:
+    """Values for a spec's args from settings such as "classes=10". Raises UsageError."""
     arguments: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
@@ -95,7 +96,8 @@ def _arguments(program: Program, settings: Sequence[str]) -> dict[str, Any]:
     return arguments
 
 
-def _input_shape(text: str | None) -> Shape | None:
+def input_shape_of(text: str | None) -> Shape | None:
+    """The shape that "3x256x256" means. Raises UsageError."""
     if text is None:
         return None
     parts = text.lower().split("x")

@@ -1,0 +1,158 @@
+"""Make, check and pack folders of images to train from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.errors import UsageError
+from archspec.tables import Column, Table, shown_count, write_table
+from archspec.writing import whole_folder
+
+if TYPE_CHECKING:
+    from training.data import Source
+
+SPLITS = ("train", "val")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    digits = actions.add_parser(
+        "digits",
+        help="1,797 images of handwritten digits, 8x8, to train from offline",
+        description="Write scikit-learn's handwritten digits as DIR/{train,val}/DIGIT/NUMBER.png.",
+    )
+    digits.add_argument("folder", metavar="DIR", help="a folder that is not there yet")
+    check = actions.add_parser(
+        "check",
+        help="whether images can be trained from: layout, classes, damaged files",
+        description="Read every image of DIR/{train,val}/CLASS/ or DIR/{train,val}.mindrecord, and"
+        " say what would stop or hurt a training.",
+    )
+    check.add_argument("folder", metavar="DIR")
+    add_spec(check, "--for", dest="spec")
+    add_overrides(check)
+    _add_workers(check)
+    pack = actions.add_parser(
+        "mindrecord",
+        help="a folder of images as MindRecord files, one for each split",
+        description="Write DIR/{train,val}/CLASS/IMAGE as NEW/{train,val}.mindrecord. Damaged"
+        " images are left out.",
+    )
+    pack.add_argument("folder", metavar="DIR")
+    pack.add_argument("output", metavar="NEW", help="a folder that is not there yet")
+    _add_workers(pack)
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="threads that read images; default: one a CPU",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.action == "digits":
+        return _digits(options)
+    needed = "numpy" if options.action == "check" else "mindspore"
+    if find_spec(needed) is None:
+        raise UsageError(
+            f"archspec data {options.action} needs {needed};"
+            ' pip install "archspec-nn[mindspore]" would do'
+        )
+    return {"check": _check, "mindrecord": _pack}[options.action](options)
+
+
+def _digits(options: argparse.Namespace) -> int:
+    from training.digits import write_digits
+
+    train, val = write_digits(options.folder)
+    print(f"wrote {options.folder}: {train:,} images in train, {val:,} in val, 10 classes")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from training.data import check_fits, check_same_classes
+    from training.preprocess import preprocessing_of
+
+    train, val = _sources(options)
+    check_same_classes(train, val)
+    if options.spec is not None:
+        graph = graph_of(options.spec, options)
+        check_fits(train, graph)
+        preprocessing_of(graph.preprocessing, graph.input_shape)
+    _report([train, val])
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from training.data.mindrecord import SUFFIX, write_mindrecord
+
+    sources = _sources(options)
+    with whole_folder(options.output) as folder:
+        for split, source in zip(SPLITS, sources, strict=True):
+            write_mindrecord(source, folder / f"{split}{SUFFIX}")
+    _report(sources)
+    print(f"wrote {options.output}")
+    return 0
+
+
+def _sources(options: argparse.Namespace) -> list[Source]:
+    """Both splits, with all that can be said before any image is read said first."""
+    from training.data import readable, scan, usable_workers
+
+    workers = usable_workers(options.workers)
+    found = [scan(Path(options.folder), split) for split in SPLITS]
+    return [readable(source, workers, progress=_progress(source.where)) for source in found]
+
+
+def _progress(where: str) -> Any:
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        if done % 100 == 0 or done == total:
+            end = "\n" if done == total else ""
+            print(f"\r{where}: {done:,} of {total:,} images read", end=end, file=sys.stderr)
+
+    return show
+
+
+def _report(sources: list[Source]) -> None:
+    from training.data.checks import damage
+
+    columns = [
+        Column("split", "split"),
+        Column("images", "images", shown_count, True),
+        Column("classes", "classes", shown_count, True),
+        Column("smallest", "smallest class"),
+        Column("largest", "largest class"),
+        Column("unreadable", "unreadable", shown_count, True),
+    ]
+    notes = [note for source in sources for note in source.ignored]
+    notes += [note for note in map(damage, sources) if note is not None]
+    rows = [_row(split, source) for split, source in zip(SPLITS, sources, strict=True)]
+    write_table(Table(columns, rows, notes=notes), "table")
+
+
+def _row(split: str, source: Source) -> dict[str, Any]:
+    counts = [0] * len(source.classes)
+    for label in source.labels:
+        counts[label] += 1
+    smallest, largest = counts.index(min(counts)), counts.index(max(counts))
+    return {
+        "split": split,
+        "images": len(source.labels),
+        "classes": len(source.classes),
+        "smallest": f"{source.classes[smallest]}: {counts[smallest]:,}",
+        "largest": f"{source.classes[largest]}: {counts[largest]:,}",
+        "unreadable": len(source.unreadable),
+    }

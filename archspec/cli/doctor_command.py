@@ -1,0 +1,152 @@
+"""What this machine can do: versions, targets, devices, and tools of other makers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from archspec.cli.common import add_format, print_json
+from archspec.tables import Column, Table, write_table
+
+PACKAGES = {
+    "numpy": "onnx",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "safetensors": "onnx",
+    "mindspore": "mindspore",
+}
+"""Packages that something of archspec needs, and the extra that brings each."""
+
+NEEDS = {
+    "mindspore": ("numpy", "mindspore"),
+    "mindir": ("numpy", "mindspore"),
+    "onnx": ("numpy", "onnx"),
+}
+"""Targets of `archspec compile`, with the packages they need to run or be written."""
+
+ATC_FOLDERS = (
+    "/usr/local/Ascend/ascend-toolkit/latest/bin",
+    "/usr/local/Ascend/cann/bin",
+)
+
+
+class Finding(NamedTuple):
+    """One row: what was looked at, "yes", "no" or "-" where it does not matter, and the rest."""
+
+    what: str
+    there: str
+    note: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_format(parser, ("table", "json"))
+
+
+def run(options: argparse.Namespace) -> int:
+    findings = [*_packages(), *_targets(), *_devices(), *_onednn(), *_tools()]
+    if options.format == "json":
+        print_json([finding._asdict() for finding in findings])
+        return 0
+    columns = [
+        Column("what", "what"),
+        Column("there", "there"),
+        Column("note", "note", is_prose=True),
+    ]
+    table = Table(columns, [finding._asdict() for finding in findings])
+    write_table(table, options.format)
+    return 0
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("Python", "yes", f"{platform.python_version()}, {sys.executable}")
+    yield Finding("archspec", "yes", version("archspec-nn"))
+    for package, extra in PACKAGES.items():
+        reason = _cannot_import(package)
+        if not reason:
+            yield Finding(package, "yes", _version(package))
+        else:
+            yield Finding(package, "no", f'pip install "archspec-nn[{extra}]"')
+
+
+def _targets() -> Iterator[Finding]:
+    for target, packages in NEEDS.items():
+        lacking = [package for package in packages if _cannot_import(package)]
+        note = f"lacks {' and '.join(lacking)}" if lacking else ""
+        yield Finding(f"target {target}", "no" if lacking else "yes", note)
+
+
+def _devices() -> Iterator[Finding]:
+    from compiler.targets.mindspore.device import DEVICES, missing_for
+
+    for device in DEVICES:
+        if _cannot_import("mindspore"):
+            yield Finding(f"device {device}", "no", "lacks mindspore")
+            continue
+        lacking = missing_for(device)
+        yield Finding(
+            f"device {device}", "no" if lacking else "yes", f"lacks {lacking}" if lacking else ""
+        )
+
+
+def _onednn() -> Iterator[Finding]:
+    from compiler.targets.mindspore.device import CAP, GOOD_CAP, onednn_verdict
+
+    name = "oneDNN kernels"
+    if CAP in os.environ:
+        yield Finding(name, "-", f"{CAP}={os.environ[CAP]}, set by you")
+    elif _cannot_import("mindspore"):
+        yield Finding(name, "-", "not tried without mindspore")
+    else:
+        yield Finding(
+            name,
+            *{
+                "fine": ("yes", "fast ones are chosen"),
+                "capped": ("yes", f"slow ones by default here; {CAP}={GOOD_CAP} is set on use"),
+                "hopeless": ("no", "only slow ones were found on this CPU"),
+                "unknown": ("-", "could not be tried"),
+            }[onednn_verdict()],
+        )
+
+
+def _tools() -> Iterator[Finding]:
+    atc = _atc()
+    yield Finding("atc", "yes" if atc else "no", atc or "Ascend's converter, a part of CANN")
+    beside = str(Path(sys.executable).parent)
+    msrun = shutil.which("msrun") or shutil.which("msrun", path=beside)
+    yield Finding("msrun", "yes" if msrun else "no", msrun or "comes with mindspore")
+    reason = _cannot_import("acl")
+    yield Finding("acl", "no" if reason else "yes", "CANN's Python interface" if reason else "")
+
+
+def _atc() -> str:
+    """Where atc is: $ATC, PATH, then the folders that CANN installs into; "" where nowhere."""
+    given = os.environ.get("ATC")
+    toolkit = os.environ.get("ASCEND_TOOLKIT_HOME")
+    folders = [*([f"{toolkit}/bin"] if toolkit else []), *ATC_FOLDERS]
+    found = (shutil.which(given) if given else None) or shutil.which("atc")
+    return found or shutil.which("atc", path=os.pathsep.join(folders)) or ""
+
+
+def _cannot_import(package: str) -> str:
+    """Why a package cannot be imported, or "". It is not tried: mindspore takes seconds."""
+    if package in sys.modules:
+        return "" if sys.modules[package] is not None else "it is blocked"
+    try:
+        return "" if find_spec(package) else "it is not installed"
+    except (ImportError, ValueError) as error:
+        return str(error)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,40 @@
+"""Top-1 and top-5 accuracy of weights on the val images of a folder."""
+
+from __future__ import annotations
+
+import argparse
+
+from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
+from archspec.cli.train_command import DEVICES, need_mindspore
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    add_overrides(parser)
+    parser.add_argument("--weights", required=True, metavar="FILE", help="the network's weights")
+    parser.add_argument(
+        "--data", required=True, metavar="DIR", help="holds val/CLASS/IMAGE, or MindRecord"
+    )
+    parser.add_argument("--split", default="val", metavar="NAME", help="default: val")
+    parser.add_argument("--batch", type=int, default=64, metavar="N", help="default: 64")
+    parser.add_argument(
+        "--workers", type=int, default=8, metavar="N", help="threads that read images; default: 8"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="CPU", help="default: CPU")
+    add_format(parser, ("table", "json"))
+
+
+def run(options: argparse.Namespace) -> int:
+    need_mindspore("eval")
+    from training.predict import scored
+
+    graph = graph_of(options.spec, options)
+    scores = scored(
+        graph, options.weights, options.data, options.split, options.batch, options.workers,
+        options.device,
+    )  # fmt: skip
+    if options.format == "json":
+        print_json({"network": graph.name, "fingerprint": graph.fingerprint, **vars(scores)})
+    else:
+        print(scores)
+    return 0

@@ -1,0 +1,85 @@
+"""The recipes that come with archspec, with their source and published result, or one in full."""
+
+from __future__ import annotations
+
+import argparse
+
+from archspec.cli.common import add_format, print_json
+from archspec.errors import UsageError
+from archspec.tables import Column, Table, write_table
+from training.recipe import Recipe, as_data, read_recipe, recipe_names, written
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recipe",
+        nargs="?",
+        metavar="RECIPE",
+        help="a shipped recipe's name or a path: write it as YAML with every setting in it",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another value for a setting, such as optimizer.lr=0.1",
+    )
+    add_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.recipe is None:
+        if options.set:
+            raise UsageError("--set changes one recipe; its name before it would do")
+        _list(options)
+        return 0
+    recipe = read_recipe(options.recipe, options.set)
+    if options.format == "json":
+        print_json(as_data(recipe))
+    else:
+        print(written(recipe), end="")
+    return 0
+
+
+def command(recipe: Recipe) -> str:
+    """The command that trains by a recipe."""
+    spec = recipe.spec.name if recipe.spec else "SPEC"
+    workers = f" --workers {recipe.devices}" if recipe.devices > 1 else ""
+    return f"archspec train {spec} --recipe {recipe.name} --data DIR{workers}"
+
+
+def _list(options: argparse.Namespace) -> None:
+    recipes = [read_recipe(name) for name in recipe_names()]
+    rows = [_row(recipe) for recipe in recipes]
+    if options.format == "json":
+        print_json(rows)
+        return
+    columns = [
+        Column("name", "recipe"),
+        Column("epochs", "epochs", is_number=True),
+        Column("batch", "batch", is_number=True),
+        Column("devices", "devices", is_number=True),
+        Column("paper", "source"),
+        Column("code", "code", is_data=True),
+        Column("result", "published, on ImageNet", is_prose=True),
+        Column("command", "command", is_data=True),
+    ]
+    notes = [command(recipe) for recipe in recipes] if options.format == "table" else []
+    write_table(Table(columns, rows, notes=notes), options.format)
+
+
+def _row(recipe: Recipe) -> dict[str, object]:
+    source = recipe.source
+    return {
+        "name": recipe.name,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "devices": recipe.devices,
+        "paper": source.paper or source.code,
+        "code": source.code,
+        "result": source.result,
+        "note": source.note,
+        "doc": recipe.doc,
+        "spec": recipe.spec.name if recipe.spec else None,
+        "command": command(recipe),
+    }

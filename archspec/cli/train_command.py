@@ -1,0 +1,213 @@
+"""Train a network from its spec by a recipe, or take up a training that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
+from archspec.errors import SpecError, UsageError
+from archspec.program import read_program
+
+if TYPE_CHECKING:
+    from training.loop import Result
+    from training.plan import Plan
+    from training.run import Run
+    from training.signals import Stop
+
+DEVICES = ("CPU", "GPU", "Ascend")
+EXTRA = 'pip install "archspec-nn[mindspore]"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser, nargs="?")
+    parser.add_argument("--recipe", metavar="NAME|FILE", help="see archspec recipes")
+    parser.add_argument(
+        "--data", metavar="DIR", help="holds train/CLASS/IMAGE and val/CLASS/IMAGE, or MindRecord"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another value for a setting of the recipe (optimizer.lr=0.1) or for one of the spec's"
+        " args (classes=10)",
+    )
+    parser.add_argument("--epochs", metavar="N", help="the same as --set epochs=N")
+    parser.add_argument("--input", metavar="CxHxW", help="another input shape, such as 3x64x64")
+    parser.add_argument("--weights", metavar="FILE", help="weights to start from")
+    parser.add_argument("--device", choices=DEVICES, help="default: CPU")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes on this machine; default: 1"
+    )
+    parser.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
+    parser.add_argument("--resume", metavar="RUN", help="go on with the training in this folder")
+
+
+def run(options: argparse.Namespace) -> int:
+    need_mindspore("train")
+    from training.signals import Stop
+
+    with Stop() as stop:
+        from training.distributed import finish, is_one_of_several
+
+        try:
+            run = _resumed(options) if options.resume else _created(options)
+            if run.facts["workers"] > 1 and not is_one_of_several():
+                return _launched(run, stop)
+            from training.loop import train_run
+
+            code = _told(train_run(run, stop))
+        except (SpecError, UsageError) as error:
+            finish(1 if isinstance(error, SpecError) else 2, str(error))
+            raise
+        finish(code)
+        return code
+
+
+def need_mindspore(command: str) -> None:
+    """Raises UsageError where it is not installed."""
+    if find_spec("mindspore") is None:
+        raise UsageError(
+            f"archspec {command} needs MindSpore, which is not there; {EXTRA} would do"
+        )
+
+
+def _resumed(options: argparse.Namespace) -> Run:
+    from training.run import move_data, open_run
+
+    for name in ("recipe", "set", "epochs", "input", "weights", "out", "device"):
+        if getattr(options, name):
+            raise UsageError(
+                f"--resume goes on with the run as it was begun; without --{name} it would, and a"
+                " new run would take it"
+            )
+    run = open_run(options.resume)
+    if options.workers not in (None, run.facts["workers"]):
+        raise UsageError(
+            f"{run.path} was begun with {run.facts['workers']} workers, and with another number it"
+            f" would be another training; --workers {run.facts['workers']} would do"
+        )
+    if options.spec is not None:
+        given = graph_of(options.spec, argparse.Namespace(set=[], input=None, decisions="first"))
+        if given.name != run.facts["name"]:
+            raise UsageError(
+                f"{run.path} trains {run.facts['name']}, not {given.name}; no SPEC beside --resume"
+                " would do"
+            )
+    return run if options.data is None else move_data(run, options.data)
+
+
+def _created(options: argparse.Namespace) -> Run:
+    from training.distributed import is_one_of_several, join
+    from training.run import check_free, create_run, free_name, open_run
+
+    for name, value in (("SPEC", options.spec), ("--data", options.data)):
+        if value is None:
+            raise UsageError(
+                f"{name} is missing; archspec train SPEC --recipe NAME --data DIR would do, and so"
+                " would --resume RUN"
+            )
+    if options.recipe is None:
+        raise UsageError(
+            "--recipe is missing; --recipe NAME would do (archspec recipes lists them)"
+        )
+    if options.workers is not None and not 1 <= options.workers <= 1024:
+        raise UsageError(f"--workers {options.workers}: 1 to 1,024 would do")
+    several = is_one_of_several()
+    if several and options.out is None:
+        raise UsageError("several processes need to know one folder; --out RUN would do")
+    if several and options.workers not in (None, 1):
+        raise UsageError(
+            "--workers starts processes, and this one was started as one of several already;"
+            " without it would do"
+        )
+    if options.out is not None:
+        check_free(options.out)
+    if not several:
+        plan = _plan(options, options.workers or 1)
+        return create_run(plan, options.out or free_name(plan.name, plan.recipe.name), _command())
+    # started by msrun, mpirun or with a rank table: all of them check, the first one writes
+    ranks = join(options.device or "CPU")
+    plan = _plan(options, ranks.ranks, quiet=not ranks.is_first)
+    ranks.wait()
+    if ranks.is_first:
+        create_run(plan, options.out, _command())
+    ranks.wait()
+    return open_run(options.out)
+
+
+def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Plan:
+    from training.plan import plan_run
+
+    settings, arguments = _sorted(options.spec, options.set)
+    if options.epochs is not None:
+        settings.append(f"epochs={options.epochs}")
+    plan = plan_run(
+        options.spec,
+        options.recipe,
+        options.data,
+        settings=settings,
+        arguments=arguments_of(read_program(options.spec), arguments),
+        input_shape=input_shape_of(options.input),
+        weights=options.weights,
+        device=options.device or "CPU",
+        workers=workers,
+    )
+    for note in () if quiet else plan.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return plan
+
+
+def _sorted(spec: str, settings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Settings of the recipe, and those for the spec's args: a name that is the recipe's own is the
+    recipe's."""
+    from training.recipe import Recipe
+    from training.recipe_schema import settings_of
+
+    args = read_program(spec).parameters.keys() - settings_of(Recipe).keys()
+    for_spec = [text for text in settings if text.partition("=")[0] in args]
+    return [text for text in settings if text not in for_spec], for_spec
+
+
+def _command() -> list[str]:
+    return ["archspec", *sys.argv[1:]]
+
+
+def _launched(run: Run, stop: Stop) -> int:
+    from compiler.targets.mindspore.device import prepare
+    from training.distributed import launch
+    from training.run import LOGS
+
+    prepare()  # so that no worker has to look at the machine again
+    command = [sys.executable, "-m", "archspec.cli", "train", "--resume", str(run.path)]
+    try:
+        code = launch(command, run.facts["workers"], run.path / LOGS, stop)
+    except SpecError as error:
+        raise SpecError(f"{error}\n{run.resume_command} goes on from the last checkpoint") from None
+    if stop.number is not None:
+        print(f"stopped and saved; {run.resume_command} goes on", file=sys.stderr)
+    return code
+
+
+def _told(result: Result) -> int:
+    """Say how it ended; the exit code."""
+    if not result.is_first:
+        return 0 if result.stopped_by is None else 128 + result.stopped_by
+    if result.stopped_by is not None:
+        print(
+            f"stopped after step {result.steps:,} and saved; {result.run.resume_command} goes on",
+            file=sys.stderr,
+        )
+        return 128 + result.stopped_by
+    print(
+        f"best top-1 {result.best_top1:.2%} in epoch {result.best_epoch};"
+        f" {result.run.path / 'report.md'} has the rest"
+    )
+    return 0
+
+
+__all__ = ["add_arguments", "need_mindspore", "run"]

@@ -1,0 +1,17 @@
+"""MindSpore: readable source, cells built from it, and MindIR.
+
+    source_of(model)                  # the text of one Python file, needs no MindSpore
+    to_cell(model)                    # an nn.Cell, its parameters named as the graph's weights
+    write_mindir(model, "net.mindir") # one image a batch; batch=None takes any
+
+The text is made by outline (names to groups), patterns (groups to classes), parameters and
+class_names, spelling (ops to cells), flow (statements) and source (all of it). building runs it,
+device readies the machine for that.
+"""
+
+from compiler.targets.mindspore.building import to_cell
+from compiler.targets.mindspore.device import set_device
+from compiler.targets.mindspore.mindir import write_mindir
+from compiler.targets.mindspore.source import network_name, source_of
+
+__all__ = ["network_name", "set_device", "source_of", "to_cell", "write_mindir"]

@@ -1,0 +1,123 @@
+"""From generated source to a cell that runs."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import linecache
+import os
+import shutil
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from compiler.model import Model, weights_of
+from compiler.targets.mindspore.device import prepare
+from compiler.targets.mindspore.installed import mindspore
+from compiler.targets.mindspore.source import network_name, source_of
+from compiler.wellformed import check_model
+
+PACKAGE = "archspec_generated"
+CACHE_ENABLE, CACHE_PATH = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"
+
+
+def to_cell(model: Model) -> Any:
+    """The network as a mindspore.nn.Cell of generated source, its weights loaded where it has any.
+
+    Its parameters have the graph's weight paths for names. It is in training mode; set_train(False)
+    is for inference. Raises ModelError where weights are not the graph's and UsageError where
+    MindSpore is missing.
+    """
+    check_model(model, model.graph.name)
+    prepare()
+    ms = mindspore()
+    source = source_of(model)
+    _keep_compiled_graphs_apart(source)
+    network = getattr(module_of(source, model.graph.name), network_name(model.graph))
+    if model.weights is None:
+        cell = network()
+        _check_names(cell, model)
+    else:
+        with _uninitialised():
+            cell = network()
+        _check_names(cell, model)
+        for parameter in cell.get_parameters():
+            parameter.set_data(ms.Tensor(model.weights[parameter.name]))
+    cell.set_train(True)
+    return cell
+
+
+def module_of(source: str, name: str) -> ModuleType:
+    """The module a text is. It is known to `inspect` and in tracebacks, as MindSpore's parser and
+    people need; the same text gives the same module."""
+    words = "".join(char if char.isalnum() and char.isascii() else "_" for char in name[:40])
+    module_name = f"{PACKAGE}.{words}_{_digest(source)}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    # A real file, for MindSpore complains of any other; its lines are kept besides, so that nothing
+    # depends on how long the file lives.
+    path = _folder() / f"{module_name.rpartition('.')[2]}.py"
+    path.write_text(source, encoding="utf-8")
+    linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
+    module = ModuleType(module_name)
+    module.__file__ = str(path)
+    sys.modules[module_name] = module
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@cache
+def _folder() -> Path:
+    """Where this process keeps its generated files; nobody else may write there."""
+    folder = tempfile.mkdtemp(prefix="archspec-")
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # a forked worker's end is not the end
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return Path(folder)
+
+
+def _keep_compiled_graphs_apart(source: str) -> None:
+    """Give each network a folder of its own in MindSpore's compile cache, where that is on.
+
+    MindSpore takes the n-th graph it compiled last time for the n-th now as long as the script and
+    what it imports by name have not changed: it would run one network as another, with no word.
+    """
+    if os.environ.get(CACHE_ENABLE) != "1":
+        return
+    base = Path(os.environ.get(CACHE_PATH) or ".")
+    digest = _digest(source)
+    if base.parent.name == PACKAGE:  # an earlier network of this process: both count
+        digest = _digest(base.name + digest)
+        base = base.parent.parent
+    os.environ[CACHE_PATH] = str(base / PACKAGE / digest)
+
+
+def _uninitialised() -> Any:
+    """A context in which parameters get no values: they would be overwritten at once."""
+    from mindspore.nn.utils import no_init_parameters
+
+    return no_init_parameters()
+
+
+def _check_names(cell: Any, model: Model) -> None:
+    """That nothing went wrong here: every weight of the graph is a parameter of its shape."""
+    found = {p.name: (tuple(p.shape), p.requires_grad) for p in cell.get_parameters()}
+    wanted = {path: (w.shape, w.trainable) for path, w in weights_of(model.graph).items()}
+    if found != wanted:
+        wrong = sorted(set(found.items()) ^ set(wanted.items()))[:4]
+        raise AssertionError(f"generated cells and graph differ in {wrong}")

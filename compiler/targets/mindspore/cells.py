@@ -1,0 +1,173 @@
+"""Cells that MindSpore lacks. Their text is copied into the files that need them (see source.py),
+so each stands on what cells.py imports and on other cells of it, and on nothing else.
+"""
+
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false
+# pyright: reportIncompatibleMethodOverride=false, reportCallIssue=false
+# pyright: reportOperatorIssue=false, reportOptionalSubscript=false
+# (MindSpore ships no types; what pyright infers of cells and tensors is wrong in these ways)
+
+from __future__ import annotations
+
+from mindspore import Parameter, nn, ops
+from mindspore.common.initializer import initializer
+
+
+def four(padding):
+    """A padding as (top, bottom, left, right), which may be given as one number."""
+    return (padding,) * 4 if isinstance(padding, int) else padding
+
+
+def bordered(x, padding, value):
+    """An image with a border of one value; joining stripes is quicker than ops.pad."""
+    top, bottom, left, right = padding
+    if top or bottom:
+        stripe = ops.full_like(x[:, :, :1], value)
+        x = ops.cat((stripe,) * top + (x,) + (stripe,) * bottom, axis=2)
+    if left or right:
+        stripe = ops.full_like(x[:, :, :, :1], value)
+        x = ops.cat((stripe,) * left + (x,) + (stripe,) * right, axis=3)
+    return x
+
+
+class Pad(nn.Cell):
+    """A border of one constant value; the padding is (top, bottom, left, right)."""
+
+    def __init__(self, padding, value):
+        super().__init__()
+        self.padding = four(padding)
+        self.value = value
+
+    def construct(self, x):
+        return bordered(x, self.padding, self.value)
+
+
+class PaddedMaxPool2d(nn.Cell):
+    """The largest value of each window; the border (top, bottom, left, right) never wins."""
+
+    def __init__(self, kernel, stride, padding):
+        super().__init__()
+        self.padding = four(padding)
+        self.pool = nn.MaxPool2d(kernel, stride)
+
+    def construct(self, x):
+        return self.pool(bordered(x, self.padding, float("-inf")))
+
+
+class PaddedAvgPool2d(nn.Cell):
+    """The mean of each window. Zeros of the counted border (top, bottom, left, right) take part in
+    the mean, the uncounted border around it does not."""
+
+    def __init__(self, kernel, stride, counted=0, uncounted=0):
+        super().__init__()
+        self.counted = four(counted)
+        self.uncounted = four(uncounted)
+        self.pool = nn.AvgPool2d(kernel, stride)
+
+    def construct(self, x):
+        zeros = bordered(bordered(x, self.counted, 0.0), self.uncounted, 0.0)
+        counts = bordered(ops.ones_like(x[:1, :1]), self.counted, 1.0)
+        return self.pool(zeros) / self.pool(bordered(counts, self.uncounted, 0.0))
+
+
+class NearestUpsample(nn.Cell):
+    """Each pixel repeated scale = (down, right) times."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+        # ops.interpolate uses it too, but compiles to what a MindIR of any batch cannot hold
+        self.resize = ops.auto_generate.UpsampleNearest2D()
+
+    def construct(self, x):
+        size = (x.shape[2] * self.scale[0], x.shape[3] * self.scale[1])
+        return self.resize(x, size, None)
+
+
+class BilinearUpsample(nn.Cell):
+    """Enlarged scale = (down, right) times between pixels' centres (half-pixel rule)."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+        self.resize = ops.ResizeBilinearV2(align_corners=False, half_pixel_centers=True)
+
+    def construct(self, x):
+        size = (x.shape[2] * self.scale[0], x.shape[3] * self.scale[1])
+        return self.resize(x, size)
+
+
+class StandardizedConv2d(nn.Conv2d):
+    """A convolution whose filters are brought to mean 0 and deviation 1 each time."""
+
+    def construct(self, x):
+        centered = self.weight - ops.mean(self.weight, (1, 2, 3), keep_dims=True)
+        count = centered.shape[1] * centered.shape[2] * centered.shape[3]
+        variance = ops.mean(ops.square(centered), (1, 2, 3), keep_dims=True) * count / (count - 1)
+        x = self.conv2d(x, centered / (ops.sqrt(variance) + 5e-4))
+        return self.bias_add(x, self.bias) if self.has_bias else x
+
+
+class ChannelNorm(nn.Cell):
+    """Layer normalisation of the channels of each position."""
+
+    def __init__(self, channels, epsilon=1e-6):
+        super().__init__()
+        self.gamma = Parameter(initializer("ones", (channels,)))
+        self.beta = Parameter(initializer("zeros", (channels,)))
+        self.layer_norm = ops.LayerNorm(-1, -1, epsilon)
+
+    def construct(self, x):
+        if x.ndim == 2:
+            return self.layer_norm(x, self.gamma, self.beta)[0]
+        x = ops.transpose(x, (0, 2, 3, 1))
+        x = self.layer_norm(x, self.gamma, self.beta)[0]
+        return ops.transpose(x, (0, 3, 1, 2))
+
+
+class ELU(nn.Cell):
+    """x where x > 0, else alpha (exp(x) - 1)."""
+
+    def __init__(self, alpha):
+        super().__init__()
+        self.alpha = alpha
+
+    def construct(self, x):
+        return ops.relu(x) + self.alpha * (ops.exp(-ops.relu(-x)) - 1)
+
+
+class PReLU(nn.Cell):
+    """x where x > 0, else a learnt slope per channel times x."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.slope = Parameter(initializer(0.25, (channels,)))
+
+    def construct(self, x):
+        return ops.prelu(x, self.slope)
+
+
+class DropPath(nn.Cell):
+    """In training, whole samples are zeroed at this rate, the others scaled by 1 / (1 - rate)."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.dropout = nn.Dropout(p=rate)
+
+    def construct(self, x):
+        if not self.training:
+            return x
+        samples = ops.mean(x, tuple(range(1, x.ndim)), keep_dims=True)
+        return x * self.dropout(ops.ones_like(samples))
+
+
+class LayerScale(nn.Cell):
+    """A learnt factor per channel."""
+
+    def __init__(self, channels, initial):
+        super().__init__()
+        self.gamma = Parameter(initializer(initial, (channels,)))
+
+    def construct(self, x):
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        return x * ops.reshape(self.gamma, shape)

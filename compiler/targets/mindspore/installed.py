@@ -1,0 +1,18 @@
+"""MindSpore where it is installed, with a sentence where it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.errors import UsageError
+
+EXTRA = 'pip install "archspec-nn[mindspore]"'
+
+
+def mindspore() -> Any:
+    """The mindspore package, untyped as it is. Raises UsageError where it is missing."""
+    try:
+        import mindspore as package
+    except ImportError as error:
+        raise UsageError(f"MindSpore is not installed ({error}); {EXTRA} would do") from error
+    return package

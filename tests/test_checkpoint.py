@@ -1,0 +1,206 @@
+"""Checkpoints survive what happens to files, and a run goes on from them to the bit.
+
+Files are damaged for real; runs are processes of the command, killed for real at random moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+from oracles import runs
+
+pytest.importorskip("mindspore")
+
+from training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
+
+ARRAYS = {
+    "conv.weight": np.random.default_rng(0).standard_normal((3, 4), np.float32),
+    "global_step": np.array([7], np.int32),
+    "scalar": np.array(2, np.int64),
+    "half": np.ones(2, np.float16),
+    "flag": np.array([True, False]),
+}
+EPOCHS = 12
+
+
+def write_three(folder):
+    for step in (1, 2, 3):
+        write_checkpoint(folder, Checkpoint(step, ARRAYS, {"epoch": step, "best": 0.5}), 5)
+    return folder / "step-000000003.safetensors"
+
+
+# Files.
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_three(tmp_path)
+    found, refused = last_good(tmp_path, ARRAYS)
+    assert not refused
+    assert (found.step, found.progress) == (3, {"epoch": 3, "best": 0.5})
+    for name, array in ARRAYS.items():
+        assert found.arrays[name].dtype == array.dtype
+        assert found.arrays[name].shape == array.shape
+        assert np.array_equal(found.arrays[name], array)
+
+
+def test_only_the_last_are_kept(tmp_path):
+    for step in (9, 10, 11, 100):
+        write_checkpoint(tmp_path, Checkpoint(step, ARRAYS, {}), 2)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["step-000000011.safetensors", "step-000000100.safetensors"]
+
+
+def test_any_changed_byte_is_found_or_changes_nothing(tmp_path):
+    last = write_three(tmp_path)
+    whole = last.read_bytes()
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        last.write_bytes(changed)
+        found, refused = last_good(tmp_path, ARRAYS)
+        if not refused:  # "BOOl" is as good as "BOOL"
+            assert (found.step, found.progress) == (3, {"epoch": 3, "best": 0.5})
+            assert all(np.array_equal(found.arrays[name], ARRAYS[name]) for name in ARRAYS)
+            continue
+        assert found.step == 2, f"byte {place} of {len(whole)}"
+        assert [one.path for one in refused] == [last]
+
+
+def test_any_missing_tail_is_found(tmp_path):
+    last = write_three(tmp_path)
+    whole = last.read_bytes()
+    for length in range(0, len(whole), 5):
+        last.write_bytes(whole[:length])
+        found, refused = last_good(tmp_path, ARRAYS)
+        assert found.step == 2
+        assert "damaged" in str(refused[0])
+        assert str(refused[0]).startswith(f"{last} was refused: ")
+
+
+def test_that_of_another_training_is_refused(tmp_path):
+    write_three(tmp_path)
+    wanted = {**ARRAYS, "half": np.ones(3, np.float16)}
+    found, refused = last_good(tmp_path, wanted)
+    assert found is None
+    assert [one.why for one in refused] == ["half is float16 (2,) in it and float16 (3,) here"] * 3
+    _, refused = last_good(tmp_path, {**ARRAYS, "ema.conv.weight": ARRAYS["conv.weight"]})
+    assert refused[0].why == "it lacks ema.conv.weight, as of another training"
+
+
+def test_what_a_crash_left_half_written_goes(tmp_path):
+    last = write_three(tmp_path)
+    (tmp_path / f".{last.name}.k3j").write_bytes(b"half")
+    assert last_good(tmp_path, ARRAYS)[0].step == 3
+    sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+# Runs.
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    runs.write_inputs(folder)
+    return folder
+
+
+def begin(folder, out):
+    return runs.start(
+        folder, "train", "noisy.json", "--recipe", "small.yaml", "--data", "data",
+        "--epochs", str(EPOCHS), "--out", out,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(inputs):
+    """A run that nothing happened to."""
+    runs.finish(begin(inputs, "whole"))
+    return inputs / "whole"
+
+
+def wait_for_lines(run, count, process):
+    deadline = time.monotonic() + 120
+    while len(runs.metrics(run)) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no step was made"
+        time.sleep(0.005)
+
+
+def same(run, other):
+    assert runs.state(run) == runs.state(other)
+    assert runs.metrics(run) == runs.metrics(other)
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (run / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_killed_at_random_moments_it_goes_on_to_the_bit(inputs, whole):
+    moments = random.Random(int(os.environ.get("ARCHSPEC_SEED", "3")))
+    run = inputs / "killed"
+    process = begin(inputs, "killed")
+    for lines in (2, 30, 55):
+        wait_for_lines(run, lines, process)
+        time.sleep(moments.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, "it was over before it was killed"
+        process = runs.start(inputs, "train", "--resume", "killed")
+    said = runs.finish(process)
+    assert "resumed from step" in said
+    same(run, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, whole, number):
+    name = f"stopped{number}"
+    process = begin(inputs, name)
+    wait_for_lines(inputs / name, 10, process)
+    process.send_signal(number)
+    said = runs.finish(process, 128 + number)
+    assert f"archspec train --resume {name} goes on" in said
+    steps = len([line for line in runs.metrics(inputs / name) if line["kind"] == "step"])
+    assert 9 <= steps < 6 * EPOCHS
+    assert runs.checkpoints(inputs / name)[-1].stem == f"step-{steps:09}"
+    said = runs.command(inputs, "train", "--resume", name)
+    assert f"resumed from step {steps} " in said
+    same(inputs / name, whole)
+
+
+def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
+    run = inputs / "damaged"
+    shutil.copytree(whole, run)
+    first, second, third = runs.checkpoints(run)
+    content = bytearray(third.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    third.write_bytes(content)
+    second.write_bytes(second.read_bytes()[:-100])
+    said = runs.command(inputs, "train", "--resume", "damaged")
+    for path in (second, third):
+        assert f"note: damaged/checkpoints/{path.name} was refused: the file is damaged" in said
+    assert f"resumed from step {int(first.stem[5:])} " in said
+    same(run, whole)
+
+
+def test_without_any_checkpoint_it_starts_again(inputs, whole):
+    run = inputs / "emptied"
+    shutil.copytree(whole, run)
+    for path in runs.checkpoints(run):
+        path.write_bytes(b"")
+    said = runs.command(inputs, "train", "--resume", "emptied")
+    assert "so the run starts from the beginning" in said
+    same(run, whole)
+
+
+def test_two_cannot_train_in_one_folder(inputs):
+    process = begin(inputs, "locked")
+    wait_for_lines(inputs / "locked", 1, process)
+    said = runs.command(inputs, "train", "--resume", "locked", code=2)
+    assert "locked is being trained by another process" in said
+    process.kill()
+    process.communicate()

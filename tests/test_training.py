@@ -1,0 +1,514 @@
+"""A training from Python and by the command: what it learns, writes and says.
+
+Its parts have tests of their own (test_training_parts), and so have crashes (test_checkpoint) and
+several processes (test_distributed).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+
+import numpy as np
+import pytest
+from oracles import runs
+from PIL import Image
+
+pytest.importorskip("mindspore")
+
+import mindspore as ms
+from mindspore import Tensor
+
+import archspec
+import compiler
+import training
+from archspec.cli import main
+from archspec.errors import SpecError, UsageError
+from training import noise
+from training.curves import _beneath, curves_png, ticks
+from training.evaluate import cross_entropy, evaluate, right
+from training.meter import Meter, Sums
+from training.progress import Display, Pulse, clock
+from training.recipe import read_recipe, recipe_names
+from training.run import RunError, open_run
+
+QUICK = ("epochs=2", "schedule.warmup_epochs=0")
+PLAIN = (*QUICK, "augment=[]", "mix=null", "ema=null")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    runs.write_inputs(folder)
+    return folder
+
+
+@pytest.fixture
+def there(inputs, monkeypatch):
+    monkeypatch.chdir(inputs)
+    return inputs
+
+
+@pytest.fixture(scope="module")
+def trained(inputs):
+    """A run by the small recipe, with everything in it."""
+    return training.train(
+        inputs / "noisy.json", str(inputs / "small.yaml"), inputs / "data", inputs / "trained",
+        settings=["epochs=6"], command=["archspec", "train", "..."],
+    )  # fmt: skip
+
+
+# What it learns.
+
+
+def test_one_batch_is_learned_by_heart(tmp_path):
+    data = runs.write_images(tmp_path / "data", train=4, val=4)
+    (tmp_path / "noisy.json").write_text(json.dumps(runs.SPEC))
+    (tmp_path / "small.yaml").write_text(runs.RECIPE)
+    settings = [*PLAIN, "epochs=60", "batch=12", "loss.smoothing=0", "optimizer.lr=0.02"]
+    result = training.train(
+        tmp_path / "noisy.json", str(tmp_path / "small.yaml"), data, tmp_path / "run",
+        settings=settings,
+    )  # fmt: skip
+    losses = [line["loss"] for line in result.run.metrics() if line["kind"] == "epoch"]
+    assert losses[0] > 0.9
+    assert min(losses[-5:]) < 0.25
+
+
+def test_digits_are_read_within_two_minutes(tmp_path, capsys):
+    """The whole path on real images, cut short: `make demo` does it in full."""
+    assert main(["data", "digits", str(tmp_path / "digits")]) == 0
+    began = time.monotonic()
+    code = main(
+        ["train", "tiny/isynet", "--recipe", "tiny", "--data", str(tmp_path / "digits"),
+         "--epochs", "4", "--out", str(tmp_path / "run")]
+    )  # fmt: skip
+    assert code == 0
+    assert time.monotonic() - began < 120
+    said = capsys.readouterr().out
+    best = float(re.search(r"best top-1 ([\d.]+)%", said)[1])
+    assert best > 80
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_makes_a_step(name, there, tmp_path):
+    """On a network of the recipe's own kind, or else of a small one."""
+    recipe = read_recipe(name)
+    spec = {
+        "isynet": "tiny/isynet",
+        "cspdarknet53": "tiny/cspdarknet",
+        "resnext152_ascend": "tiny/resnext",
+        "resnext152_gpu": "tiny/resnext",
+    }.get(name, "noisy.json")
+    shape = {"tiny/isynet": (1, 8, 8), "noisy.json": (3, 12, 12)}.get(spec, (3, 16, 16))
+    settings = ["epochs=1", "batch=8", "schedule.warmup_epochs=0", "data.workers=1"]
+    if recipe.loss.mutual is not None:
+        settings.append('loss.mutual.specs=["tiny/isynet"]')
+    result = training.train(
+        spec, name, there / "data", tmp_path / "run", settings=settings,
+        arguments={"classes": 3}, input_shape=shape,
+    )  # fmt: skip
+    assert (result.epochs, result.steps) == (1, 6)
+    assert all(math.isfinite(line["loss"]) for line in result.run.metrics())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "tiny"])
+def test_every_recipe_learns_with_its_own_network(name, tmp_path):
+    """20 steps at 64 pixels: the loss of one small batch, seen again and again, falls."""
+    recipe = read_recipe(name)
+    data = runs.write_images(tmp_path / "data", classes=10, train=8, val=2, side=80)
+    batch = 8 if "resnext" in name else 16
+    epochs = 20 * batch // 80
+    warmup = min(recipe.schedule.warmup_epochs, 1)
+    lr = recipe.optimizer.lr * batch / (recipe.batch * recipe.devices)
+    result = training.train(
+        recipe.spec.name, name, data, tmp_path / "run",
+        settings=[
+            f"epochs={epochs}", f"batch={batch}", f"schedule.warmup_epochs={warmup}",
+            f"optimizer.lr={max(lr, 1e-3)}", "data.workers=2",
+        ],
+        arguments={"classes": 10}, input_shape=(3, 64, 64),
+    )  # fmt: skip
+    assert result.steps >= 20
+    losses = [line["loss"] for line in result.run.metrics() if line["kind"] == "step"]
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+
+
+# What it writes.
+
+
+def test_the_run_folder_holds_all_of_it(trained, inputs):
+    path = trained.run.path
+    facts = json.loads((path / "run.json").read_text())
+    assert facts["networks"][0]["fingerprint"] == archspec.load(inputs / "noisy.json").fingerprint
+    assert archspec.load(path / "spec.json").fingerprint == facts["networks"][0]["fingerprint"]
+    assert (path / "spec_given.json").read_text() == (inputs / "noisy.json").read_text()
+    recipe = read_recipe(str(path / "recipe.yaml"))
+    assert recipe == read_recipe(str(inputs / "small.yaml"), ["epochs=6"])
+    assert facts["seed"] == 1
+    assert facts["classes"] == ["class0", "class1", "class2"]
+    assert facts["command"] == ["archspec", "train", "..."]
+    assert facts["versions"]["mindspore"] == ms.__version__
+    assert not [entry for entry in path.rglob(".*") if entry.name != ".lock"]
+
+
+def test_metrics_have_a_line_for_each_epoch_and_for_steps(trained):
+    lines = trained.run.metrics()
+    epochs = [line for line in lines if line["kind"] == "epoch"]
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert [line["epoch"] for line in epochs] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in steps] == list(range(1, 37))
+    for number, line in enumerate(epochs):
+        of_epoch = steps[6 * number : 6 * number + 6]
+        assert line["loss"] == pytest.approx(np.mean([step["loss"] for step in of_epoch]))
+        assert line["accuracy"] == pytest.approx(np.mean([step["accuracy"] for step in of_epoch]))
+
+
+def test_events_are_those_of_tensorboard(trained):
+    """Read as TensorBoard does: records of length, checksum, message, checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    (path,) = (trained.run.path / "events").iterdir()
+    content, place, found = path.read_bytes(), 0, {}
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 8], "little")
+        event = Event.FromString(content[place + 12 : place + 12 + length])
+        place += 16 + length
+        for value in event.summary.value:
+            found.setdefault(value.tag, {})[event.step] = value.simple_value
+    lines = trained.run.metrics()
+    wanted = {line["step"]: line["top1"] for line in lines if line["kind"] == "epoch"}
+    assert found["val/top1"] == pytest.approx(wanted)
+    wanted = {line["step"]: line["loss"] for line in lines if line["kind"] == "step"}
+    assert found["train/loss"] == pytest.approx(wanted)
+
+
+def test_the_curves_are_a_picture(trained):
+    with Image.open(trained.run.path / "curves.png") as image:
+        assert image.size == (2 * 1248, 2 * 324)
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 50
+
+
+def test_the_report_tells_how_it_went(trained):
+    text = (trained.run.path / "report.md").read_text()
+    assert f"**Top-1 {trained.best_top1:.2%}**" in text
+    assert f"epoch {trained.best_epoch}, the best of 6" in text
+    assert "| 6 |" in text
+    assert "archspec eval" in text
+
+
+def test_the_best_weights_score_what_the_metrics_say(trained, inputs, capsys):
+    arguments = ["--weights", str(trained.run.path / "best.safetensors"), "--data",
+                 str(inputs / "data"), "--batch", "5"]  # fmt: skip
+    assert main(["eval", str(inputs / "noisy.json"), *arguments]) == 0
+    said = capsys.readouterr().out
+    assert said == (f"Total data: 18, top1 accuracy: {trained.best_top1}, top5 accuracy: 1.0.\n")
+    assert main(["eval", str(inputs / "noisy.json"), *arguments, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    best = next(
+        line
+        for line in trained.run.metrics()
+        if line["kind"] == "epoch" and line["epoch"] == trained.best_epoch
+    )
+    assert found["images"] == 18
+    assert found["loss"] == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_predictions_have_the_names_of_classes(trained, inputs, capsys):
+    images = [str(inputs / "data" / "val" / f"class{label}" / "000.png") for label in (0, 2)]
+    weights = str(trained.run.path / "best.safetensors")
+    code = main(
+        ["predict", str(inputs / "noisy.json"), "--weights", weights, *images, "--format", "json"]
+    )
+    assert code == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["image"] for row in rows] == [images[0]] * 3 + [images[1]] * 3
+    for image in images:
+        of_image = [row for row in rows if row["image"] == image]
+        assert sum(row["probability"] for row in of_image) == pytest.approx(1)
+        assert {row["name"] for row in of_image} == {"class0", "class1", "class2"}
+        assert of_image == sorted(of_image, key=lambda row: -row["probability"])
+
+
+# What it says when something is wrong.
+
+
+def train_here(*arguments):
+    return main(["train", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["noisy.json"], "--data is missing"),
+        (["noisy.json", "--data", "data"], "--recipe is missing"),
+        (["noisy.json", "--data", "data", "--recipe", "tinny"], "did you mean 'tiny'"),
+        (["noisy.json", "--data", "dat", "--recipe", "small.yaml"], "did you mean 'data'"),
+        (["resnet18", "--data", "data", "--recipe", "small.yaml"], "--set classes=3 would do"),
+        (["unet", "--data", "data", "--recipe", "small.yaml"], "one vector of logits would do"),
+        (["isynet", "--data", "data", "--recipe", "small.yaml"], "is a search space"),
+        (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--set", "optimizer.lrr=1"],
+         "lrr"),
+        (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--set", "batch=100"],
+         "fewer than one step's 100"),
+        (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--out", "data"],
+         "data is there already and is no run"),
+        (["--resume", "data"], "data is no run folder, for it has no run.json"),
+        (["--resume", "trained", "--epochs", "9"], "without --epochs it would"),
+        (["resnet18", "--resume", "trained"], "trained trains noisy, not resnet18"),
+    ],
+)  # fmt: skip
+def test_what_is_asked_wrongly_is_said_before_the_first_step(
+    arguments, message, there, trained, capsys
+):
+    assert train_here(*arguments) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_is_not_written_over(there, trained, capsys):
+    before = (there / "trained" / "metrics.jsonl").read_bytes()
+    arguments = ["noisy.json", "--recipe", "small.yaml", "--data", "data", "--out", "trained"]
+    assert train_here(*arguments) == 2
+    assert "--resume trained would continue it" in capsys.readouterr().err
+    assert (there / "trained" / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_finished_run_is_at_its_end(there, trained, capsys):
+    before = runs.state(there / "trained")
+    assert train_here("--resume", "trained") == 0
+    assert "best top-1" in capsys.readouterr().out
+    assert runs.state(there / "trained") == before
+
+
+def test_other_data_is_not_taken_for_the_same(there, trained, tmp_path, capsys):
+    runs.write_images(tmp_path / "data", train=15)
+    facts = (there / "trained" / "run.json").read_bytes()
+    assert train_here("--resume", "trained", "--data", str(tmp_path / "data")) == 2
+    assert "48 train and 18 val images then, 45 and 18 now" in capsys.readouterr().err
+    (there / "trained" / "run.json").write_bytes(facts)
+
+
+def test_a_loss_that_is_no_number_ends_it(there, tmp_path):
+    with pytest.raises(RunError, match=r"no finite number in step|no longer finite after step"):
+        training.train(
+            "noisy.json", "small.yaml", "data", tmp_path / "run",
+            settings=[*PLAIN, "epochs=20", "optimizer.name=sgd", "optimizer.lr=1e18"],
+        )  # fmt: skip
+    run = open_run(tmp_path / "run")
+    from compiler.weights.files import open_tensors
+
+    for path in runs.checkpoints(run.path):
+        with open_tensors(path) as file:
+            assert all(np.isfinite(file.read(name)).all() for name in file.entries)
+
+
+def test_weights_to_start_from_are_used(there, trained, tmp_path):
+    best = str(there / "trained" / "best.safetensors")
+    result = training.train(
+        "noisy.json", "small.yaml", "data", tmp_path / "run", weights=best,
+        settings=[*PLAIN, "epochs=1", "optimizer.lr=1e-9"],
+    )  # fmt: skip
+    assert result.run.facts["weights"] == best
+    from compiler.weights.loading import load_weights
+
+    graph = archspec.load("noisy.json")
+    ours, theirs = (load_weights(path, graph) for path in (tmp_path / "run/last.safetensors", best))
+    kernels = [name for name in ours if name.endswith("conv.weight")]
+    assert all(np.allclose(ours[name], theirs[name], atol=1e-6) for name in kernels)
+
+
+def test_help_needs_no_mindspore():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from archspec.cli import main; main([sys.argv[1], '--help']);"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    for command in ("train", "eval", "predict"):
+        result = subprocess.run(
+            [sys.executable, "-c", code, command], capture_output=True, text=True, check=True
+        )
+        assert "--device" in result.stdout
+        assert not {"numpy", "mindspore"} & set(result.stderr.split())
+
+
+def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
+    monkeypatch.setattr("archspec.cli.train_command.find_spec", lambda name: None)
+    for arguments in (
+        ["train", "resnet18"],
+        ["eval", "resnet18", "--weights", "w.npz", "--data", "d"],
+        ["predict", "resnet18", "i.png", "--weights", "w.npz"],
+    ):
+        assert main(arguments) == 2
+        assert 'pip install "archspec-nn[mindspore]" would do' in capsys.readouterr().err
+
+
+# Noise.
+
+
+def test_masks_are_keyed_by_seed_step_and_place():
+    shape = (64, 50)
+    first = noise.mask(0.25, shape, 1, 7, "a")
+    assert np.array_equal(first, noise.mask(0.25, shape, 1, 7, "a"))
+    for other in ((2, 7, "a"), (1, 8, "a"), (1, 7, "b")):
+        share = (first == noise.mask(0.25, shape, *other)).mean()
+        assert share == pytest.approx(0.75**2 + 0.25**2, abs=0.03)
+    assert set(np.unique(first)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert (first == 0).mean() == pytest.approx(0.25, abs=0.02)
+
+
+def test_ranks_draw_the_rows_of_one(there):
+    graph = archspec.load("noisy.json")
+    whole = compiler.build(graph)
+    places = noise.take_over(whole, graph, 8)
+    noise.draw_masks(places, 1, 5)
+    masks = [place.cell.mask.asnumpy() for place in places]
+    for rank in (0, 1):
+        half = compiler.build(graph)
+        theirs = noise.take_over(half, graph, 4)
+        noise.draw_masks(theirs, 1, 5, rank, 2)
+        for mask, place in zip(masks, theirs, strict=True):
+            assert np.array_equal(mask[4 * rank : 4 * rank + 4], place.cell.mask.asnumpy())
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v2", "densenet121"])
+def test_every_noise_cell_of_a_network_is_taken_over(name):
+    graph = archspec.load(name, **({} if name == "efficientnet_b0" else {"dropout": 0.2}))
+    network = compiler.build(graph)
+    places = noise.take_over(network, graph, 2)
+    wanted = [n for n in graph.nodes.values() if n.op.name in ("dropout", "drop_path")]
+    assert {place.name: place.rate for place in places} == {n.name: n.op.rate for n in wanted}
+    assert not [cell for _, cell in network.cells_and_names() if isinstance(cell, ms.nn.Dropout)]
+    masks = {p.name for p in network.get_parameters() if p.name.startswith(noise.PREFIX)}
+    assert masks == {f"noise.{node.name}" for node in wanted}
+    assert not {p.name for p in network.trainable_params()} & masks
+
+
+def test_masks_are_what_a_network_multiplies_by(there):
+    graph = archspec.load("noisy.json")
+    network = compiler.build(graph)
+    images = Tensor(np.random.default_rng(0).standard_normal((4, 3, 12, 12), np.float32))
+    network.set_train(False)
+    served = network(images).asnumpy()
+    places = noise.take_over(network, graph, 4)
+    network.set_train(False)
+    assert np.array_equal(network(images).asnumpy(), served)
+    network.set_train(True)
+    dropout = next(place for place in places if place.name == "classifier.dropout")
+    dropout.cell.mask.set_data(Tensor(np.zeros(dropout.shape, np.float32)))
+    bias = network.classifier.dense.bias.asnumpy()
+    assert np.allclose(network(images).asnumpy(), bias)
+
+
+# Numbers.
+
+
+def test_top_k_and_cross_entropy_are_those_of_their_definitions():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(40, 9)).round(1)  # with ties
+    labels = random.integers(0, 9, 40)
+    top1 = top5 = 0
+    for row, label in zip(logits, labels, strict=True):
+        order = sorted(range(9), key=lambda index: (-row[index], index))
+        top1 += order[0] == label
+        top5 += label in order[:5]
+    assert right(logits, labels) == (top1, top5)
+    wanted = [
+        -math.log(math.exp(row[label]) / sum(map(math.exp, row)))
+        for row, label in zip(logits, labels, strict=True)
+    ]
+    assert np.allclose(cross_entropy(logits, labels), wanted)
+    logits[0] = np.nan
+    assert right(logits[:1], labels[:1]) == (0, 0)
+
+
+def test_a_smaller_last_batch_counts_as_it_is():
+    class Network:
+        training = True
+        seen: list[int] = []
+
+        def set_train(self, mode):
+            self.training = mode
+
+        def __call__(self, images):
+            assert not self.training
+            self.seen.append(len(images))
+            return Tensor(images.asnumpy()[:, :, 0, 0])
+
+    random = np.random.default_rng(1)
+    images = random.standard_normal((11, 6, 1, 1), np.float32)
+    labels = images[:, :, 0, 0].argmax(axis=1).astype(np.int32)
+    labels[3] = (labels[3] + 1) % 6
+    network = Network()
+    batches = [(images[i : i + 4], labels[i : i + 4]) for i in (0, 4, 8)]
+    scores = evaluate(network, batches, 4)
+    assert (scores.images, scores.top1) == (11, 10 / 11)
+    assert network.seen == [4, 4, 4]
+    assert network.training
+
+
+def test_the_meter_leaves_out_losses_that_are_no_numbers():
+    meter = Meter()
+    logits = Tensor(np.eye(3, dtype=np.float32))
+    for loss in (1.0, math.nan, 3.0):
+        meter.add(Tensor(np.float32(loss)), logits, np.array([0, 1, 0]))
+    assert meter.read() == (Sums(4.0, 6, 9, 2), 1)
+    shared = np.array([[0.2, 0.8, 0], [0, 0.9, 0.1], [0, 0, 1]], np.float32)
+    meter.add(Tensor(np.float32(1)), (logits, logits), shared)
+    assert meter.read() == (Sums(1.0, 2, 3, 1), -1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (0, 0.0011), (3, 3), (0, 0), (-2, 7), (0, 550), (0.2, 0.97)]
+)
+def test_ticks_are_round_and_cover(low, high):
+    marks = ticks(low, high)
+    assert 2 <= len(marks) <= 8
+    assert marks[0] <= low + 1e-9
+    assert marks[-1] >= high - 1e-9
+    step = marks[1] - marks[0]
+    assert float(f"{step:.2g}") == pytest.approx(step)
+
+
+def test_lines_leave_a_panel_where_they_pass_its_top():
+    points = [(0.0, 4.0), (1.0, 2.0), (2.0, 1.0), (3.0, 5.0), (4.0, 5.0), (5.0, 0.0)]
+    assert _beneath(points, 3.0) == [
+        [(0.5, 3.0), (1.0, 2.0), (2.0, 1.0), (2.5, 3.0)],
+        [(4.4, 3.0), (5.0, 0.0)],
+    ]
+
+
+def test_there_are_no_curves_without_an_epoch():
+    assert curves_png("x", []) is None
+    line = {"kind": "epoch", "epoch": 1, "step": 3, "loss": 2.0, "accuracy": 0.5, "val_loss": 9.0,
+            "top1": 0.1, "top5": 0.5, "lr": 0.1}  # fmt: skip
+    assert curves_png("x", [line]).startswith(b"\x89PNG")
+
+
+def test_a_display_of_lines_says_little(capsys, monkeypatch):
+    with Display(12, 100, "lines") as display:
+        display.pulse(Pulse(0, 5, 1.0, 0.5, 100.0, 60.0))
+        display.epoch(0, "done")
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 31)
+        display.pulse(Pulse(1, 7, 1.25, 0.5, 1234.5, 3723.0))
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch  1/12  done",
+        "epoch  2/12  step 7/100  loss 1.2500  accuracy 50.00%  1,234 images/s  ETA 1:02:03",
+    ]
+    assert clock(59.6) == "1:00"
+
+
+def test_errors_of_the_parts_are_errors_of_the_run(there, tmp_path):
+    with pytest.raises(SpecError, match="noisy"):
+        training.train("noisy.jsn", "small.yaml", "data", tmp_path / "run")
+    with pytest.raises(UsageError, match="accumulate"):
+        training.train(
+            "noisy.json", "small.yaml", "data", tmp_path / "run",
+            settings=[*PLAIN, "optimizer.accumulate=7"],
+        )  # fmt: skip

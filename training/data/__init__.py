@@ -1,0 +1,75 @@
+"""Images with labels, from files to batches.
+
+    train = readable(scan("imagenet", "train"), workers=8)
+    val = readable(scan("imagenet", "val"), workers=8)
+    check_same_classes(train, val)
+    check_fits(train, graph)
+    preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
+    pipeline = TrainPipeline(train, preprocessing, recipe.augment, recipe.mix, batch=128, seed=1)
+    for images, labels in pipeline.epoch(0):
+        ...
+
+Rooms: source (what any kind of data set is), folder (trees of files) and mindrecord (MindRecord
+files), checks (what is asked of them before the first step), pipeline (batches).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from archspec.errors import UsageError, did_you_mean
+from training.data.checks import check_fits, check_same_classes, readable
+from training.data.folder import ImageFolder, scan_folder
+from training.data.mindrecord import SUFFIX, scan_mindrecord
+from training.data.pipeline import EvalPipeline, TrainPipeline, usable_workers
+from training.data.source import Source
+
+__all__ = [
+    "EvalPipeline",
+    "ImageFolder",
+    "Source",
+    "TrainPipeline",
+    "check_fits",
+    "check_same_classes",
+    "readable",
+    "scan",
+    "usable_workers",
+]
+
+
+def scan(path: str | os.PathLike[str], split: str) -> Source:
+    """The images of one split ("train" or "val"): PATH/SPLIT/CLASS/IMAGE or PATH/SPLIT.mindrecord,
+    where PATH may also be that file itself. Raises UsageError with what would do."""
+    root = Path(path)
+    layout = f"{split}/CLASS/IMAGE or {split}{SUFFIX}"
+    if not root.exists():
+        beside = root.absolute().parent
+        others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
+        raise UsageError(
+            f"{path} is not there; a folder with {layout} would do{did_you_mean(root.name, others)}"
+        )
+    if root.is_file():
+        if root.name != f"{split}{SUFFIX}":
+            raise UsageError(
+                f"{path} is a file; {split}{SUFFIX} or a folder with {layout} would do"
+            )
+        return scan_mindrecord(root)
+    folder, file = root / split, root / f"{split}{SUFFIX}"
+    if folder.is_dir() and file.is_file():
+        raise UsageError(f"{root} has both {split}/ and {file.name}; one of them would do")
+    if file.is_file():
+        return scan_mindrecord(file)
+    if not folder.is_dir():
+        _refuse(root, split, layout)
+    return scan_folder(folder, learns=split == "train")
+
+
+def _refuse(root: Path, split: str, layout: str) -> None:
+    found = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
+    if not found:
+        raise UsageError(f"{root} is empty; {layout} would do")
+    hint = did_you_mean(split, found)
+    if (root.parent / split).is_dir():
+        hint = f"; is the folder above it, {root.parent}, meant?"
+    raise UsageError(f"{root} has no {split}/; {layout} would do{hint}")

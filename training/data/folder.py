@@ -1,0 +1,222 @@
+"""Trees of image files, one folder per class: the layout of ImageNet and of torchvision."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archspec.errors import UsageError, listed
+from training.data.decodable import decodable
+
+if TYPE_CHECKING:
+    import mindspore.dataset as ds
+
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """A folder of class folders, a training.data.source.Source. `files` are paths below it, sorted
+    by class and name; `stats` are their sizes and times of change."""
+
+    root: Path
+    classes: tuple[str, ...]
+    files: tuple[str, ...]
+    labels: np.ndarray
+    stats: np.ndarray
+    ignored: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        return str(self.root)
+
+    def name(self, index: int) -> str:
+        return self.files[index]
+
+    def loads(self, indices: Sequence[int] | np.ndarray) -> Iterator[Callable[[], bytes]]:
+        return (partial(self.read, index) for index in indices)
+
+    def read(self, index: int) -> bytes:
+        return (self.root / self.files[index]).read_bytes()
+
+    def dataset(self, indices: np.ndarray, readers: int) -> ds.Dataset:
+        import mindspore.dataset as ds
+
+        return ds.GeneratorDataset(
+            _Rows(self, indices),
+            ["image", "label"],
+            shuffle=False,
+            num_parallel_workers=readers,
+            python_multiprocessing=False,
+        )
+
+    def without(self, unreadable: Mapping[int, str]) -> ImageFolder:
+        kept = np.array([i for i in range(len(self.files)) if i not in unreadable], np.int64)
+        return replace(
+            self,
+            files=tuple(self.files[index] for index in kept),
+            labels=self.labels[kept],
+            stats=self.stats[kept],
+            unreadable={
+                **self.unreadable,
+                **{self.files[index]: why for index, why in unreadable.items()},
+            },
+        )
+
+    @property
+    def listing(self) -> str:
+        digest = hashlib.sha256(str(self.root.resolve()).encode(errors="surrogateescape"))
+        digest.update("\0".join(self.files).encode(errors="surrogateescape"))
+        digest.update(self.stats.tobytes())
+        return digest.hexdigest()
+
+
+class _Rows:
+    """What MindSpore reads rows from: any of them by its place, in several threads."""
+
+    def __init__(self, folder: ImageFolder, indices: np.ndarray):
+        self.folder = folder
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, np.int32]:
+        index = self.indices[place]
+        data = decodable(self.folder.read(index))
+        return np.frombuffer(data, np.uint8), self.folder.labels[index]
+
+
+def scan_folder(root: Path, learns: bool) -> ImageFolder:
+    """The images below a folder of class folders; classes are numbered by name. Hidden files, other
+    files than images and links that lead nowhere or in a circle are left out, and said so. Raises
+    UsageError, `learns` (from these images) also where a class has only one."""
+    entries = _entries(root)
+    classes = [entry.name for entry in entries if entry.is_dir()]
+    if not classes:
+        loose = [entry.name for entry in entries if _is_image(entry)]
+        if loose:
+            raise UsageError(
+                f"{root} has {len(loose):,} images and no class folders; {root}/CLASS/{loose[0]}"
+                " would do"
+            )
+        raise UsageError(f"{root} has no class folders; {root}/CLASS/IMAGE would do")
+    tree = _Tree(root)
+    for entry in entries:
+        if entry.is_dir():
+            tree.add(entry.name)
+        else:
+            tree.leave_out(entry)
+    _check_classes(tree, classes, learns)
+    return ImageFolder(
+        root,
+        tuple(classes),
+        tuple(path for name in classes for path in tree.files[name]),
+        np.repeat(
+            np.arange(len(classes), dtype=np.int32), [len(tree.files[name]) for name in classes]
+        ),
+        np.array([stat for name in classes for stat in tree.stats[name]], np.int64).reshape(-1, 2),
+        tree.notes(),
+    )
+
+
+class _Tree:
+    """What is found below a folder, by class."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.files: dict[str, list[str]] = {}
+        self.stats: dict[str, list[tuple[int, int]]] = {}
+        self.others: list[str] = []
+        self.links: list[str] = []
+
+    def add(self, name: str) -> None:
+        self.files[name] = []
+        self.stats[name] = []
+        self._walk(self.root / name, name, ())
+
+    def leave_out(self, entry: os.DirEntry[str], name: str | None = None) -> None:
+        is_nowhere = entry.is_symlink() and not Path(entry.path).exists()
+        kind = self.links if is_nowhere else self.others
+        kind.append(os.path.relpath(entry.path, self.root))
+
+    def _walk(self, folder: Path, name: str, above: tuple[tuple[int, int], ...]) -> None:
+        stat = folder.stat()
+        above = (*above, (stat.st_dev, stat.st_ino))
+        for entry in _entries(folder):
+            path = os.path.relpath(entry.path, self.root)
+            if entry.is_dir():
+                below = entry.stat()
+                if entry.is_symlink() and (below.st_dev, below.st_ino) in above:
+                    self.links.append(path)
+                else:
+                    self._walk(Path(entry.path), name, above)
+            elif _is_image(entry):
+                below = entry.stat()
+                self.files[name].append(path)
+                self.stats[name].append((below.st_size, below.st_mtime_ns))
+            else:
+                self.leave_out(entry)
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"{self.root}: left out {len(paths):,} {one if len(paths) == 1 else several}:"
+            f" {listed(sorted(paths), 'and', 3)}"
+            for paths, one, several in (
+                (self.others, "file that is no image", "files that are no images"),
+                (
+                    self.links,
+                    "link that leads nowhere or in a circle",
+                    "links that lead nowhere or in a circle",
+                ),
+            )
+            if paths
+        )
+
+
+def _check_classes(tree: _Tree, classes: list[str], learns: bool) -> None:
+    empty = [name for name in classes if not tree.files[name]]
+    if empty:
+        others = [path for path in tree.others if Path(path).parts[0] in empty]
+        besides = f" (of other files, {others[0]!r})" if others else ""
+        raise UsageError(
+            f"{tree.root}: no images in class {listed(empty, 'and')}{besides}; images, or no such"
+            " folder, would do"
+        )
+    if learns:
+        check_learnable(str(tree.root), {name: len(tree.files[name]) for name in classes})
+
+
+def check_learnable(where: str, counts: Mapping[str, int]) -> None:
+    """Raises UsageError where a class has fewer than two images."""
+    few = [name for name, count in counts.items() if count < 2]
+    if few:
+        raise UsageError(
+            f"{where}: one image or none in class {listed(few, 'and')}, from which nothing is"
+            " learned; two or more would do, and so would leaving the class out"
+        )
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, sorted by name, hidden things left out."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be read ({(error.strerror or str(error)).lower()})"
+        ) from None
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() and Path(entry.name).suffix.lower() in SUFFIXES

@@ -1,0 +1,312 @@
+"""Several processes that train one network: who takes part, sums over all, and starting them here.
+
+Every process has the whole network and a share of the data; MindSpore averages the gradients. A
+process learns from its environment that it is one of several, whoever started it:
+
+    archspec train ... --workers N, msrun     MS_ROLE, MS_WORKER_NUM, MS_SCHED_HOST, MS_SCHED_PORT
+    mpirun                                    OMPI_COMM_WORLD_SIZE
+    a rank table (Ascend, ModelArts)          RANK_TABLE_FILE, RANK_ID, RANK_SIZE, DEVICE_ID
+
+Seen at work on CPUs, started by --workers and by msrun. HCCL and NCCL are called by MindSpore's
+documented interface and were never run here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec.errors import SpecError, UsageError
+from archspec.writing import write_whole
+from training.signals import Stop
+
+SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
+INDEX = "ARCHSPEC_WORKER"
+"""Set in the processes that `launch` starts: which one it is."""
+PARENT = "ARCHSPEC_LAUNCHER"
+LOGS = "ARCHSPEC_LOGS"
+"""The launcher's process, and the folder that it wants to find markers in."""
+GRACE = 5.0
+"""Seconds that the others have to end by themselves once one has ended."""
+LAST_LINES = 4
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among all that train together."""
+
+    rank: int = 0
+    ranks: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """The one that writes."""
+        return self.rank == 0
+
+    def sum(self, numbers: Sequence[float]) -> np.ndarray:
+        """The sums over all processes, float64; every process has to call it, and waits."""
+        if self.ranks == 1:
+            return np.asarray(numbers, np.float64)
+        from mindspore import Tensor
+
+        # halves of float64 as two float32, for few devices add the former
+        exact = np.asarray(numbers, np.float64)
+        high = exact.astype(np.float32)
+        low = (exact - high).astype(np.float32)
+        result = _all_reduce()(Tensor(np.stack([high, low]))).asnumpy().astype(np.float64)
+        return result[0] + result[1]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        self.sum([0.0])
+
+
+def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment says that other processes train along with this one."""
+    environment = os.environ if environment is None else environment
+    if environment.get("MS_ROLE"):
+        return True
+    sizes = [_number(environment, name) for name in ("OMPI_COMM_WORLD_SIZE", "RANK_SIZE")]
+    return any(size is not None and size > 1 for size in sizes)
+
+
+@cache
+def join(device: str) -> Ranks:
+    """Take a device and a place among the processes that the environment speaks of; alone without.
+    From then on MindSpore compiles cells whole.
+
+    Raises UsageError where the device is not there or the environment contradicts itself.
+    """
+    from compiler.targets.mindspore import set_device
+    from compiler.targets.mindspore.installed import mindspore
+
+    ms = mindspore()
+    _follow_parent()
+    set_device(device, _number(os.environ, "DEVICE_ID"))
+    ms.set_context(mode=ms.GRAPH_MODE)  # by default each op is run as it is met, at twice the time
+    if not is_one_of_several():
+        return Ranks()
+    rank, size = _number(os.environ, "RANK_ID"), _number(os.environ, "RANK_SIZE")
+    if rank is not None and size is not None and rank >= size:
+        raise UsageError(f"RANK_ID is {rank} and RANK_SIZE {size}; 0 to {size - 1} would do")
+    table = os.environ.get("RANK_TABLE_FILE")
+    if table and not Path(table).is_file():
+        raise UsageError(f"RANK_TABLE_FILE is {table}, which is no file; a rank table would do")
+    from mindspore.communication import get_group_size, get_rank, init
+
+    try:
+        init()
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"the processes did not find each other: {reason}") from error
+    ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
+    return Ranks(get_rank(), get_group_size())
+
+
+@cache
+def _all_reduce() -> Any:
+    """The cell that adds arrays up over all processes."""
+    from mindspore import nn, ops
+
+    class Sum(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.reduce = ops.AllReduce(ops.ReduceOp.SUM)
+
+        def construct(self, x):
+            return self.reduce(x)
+
+    return Sum()
+
+
+def _number(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name, "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise UsageError(f"{name} is {text!r} in the environment; a whole number would do")
+    return int(text)
+
+
+# Starting processes on this machine.
+
+
+@dataclass
+class _Worker:
+    index: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def marker(self) -> Path:
+        return self.log.with_suffix(".done")
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def is_dead(self) -> bool:
+        """Ended without a word."""
+        return not self.is_alive and not self.marker.exists()
+
+    @property
+    def last_words(self) -> Mapping[str, Any]:
+        return json.loads(self.marker.read_text())
+
+
+def launch(command: Sequence[str], workers: int, logs: Path, stop: Stop) -> int:
+    """Run a command in this many processes that train together, and be their parent until they end.
+
+    A wish to stop is passed on. What the processes write to standard error goes into
+    `logs`/worker-N.log. The result is their exit code. Raises SpecError, once all are ended, with
+    the error that one of them had, or naming the one that died.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    for old in logs.glob("worker-*.done"):
+        old.unlink()
+    environment = {
+        **os.environ,
+        "MS_WORKER_NUM": str(workers),
+        "MS_SCHED_HOST": "127.0.0.1",
+        "MS_SCHED_PORT": str(_free_port()),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(_threads(workers))),
+        PARENT: str(os.getpid()),
+    }
+    schedule = [sys.executable, "-c", "from training.distributed import schedule; schedule()"]
+    scheduler = _started(schedule, {**environment, "MS_ROLE": SCHEDULER}, logs / "scheduler.log")
+    team: list[_Worker] = []
+    try:
+        for index in range(workers):
+            log = logs / f"worker-{index}.log"
+            own = {"MS_ROLE": WORKER, "MS_NODE_ID": str(index), INDEX: str(index)}
+            team.append(_Worker(index, _started(command, {**environment, **own}, log), log))
+        stop.listen()
+        return _watch(team, stop)
+    finally:
+        for process in (*(worker.process for worker in team), scheduler):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def schedule() -> None:
+    """Be the process by which the others find each other."""
+    _follow_parent()
+    import mindspore
+    from mindspore.communication import init
+
+    mindspore.set_device("CPU")
+    init()
+
+
+def finish(code: int, error: str = "") -> None:
+    """Leave word of how this worker ended, then end it: MindSpore takes seconds to end by itself.
+    Does nothing in a process that `launch` did not start."""
+    if INDEX not in os.environ:
+        return
+    marker = Path(os.environ[LOGS], f"worker-{os.environ[INDEX]}.done")
+    write_whole(marker, json.dumps({"code": code, "error": error}) + "\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _started(
+    command: Sequence[str], environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    with open(log, "wb") as file:
+        # in a session of its own, so that a Ctrl-C reaches the parent alone, which passes it on
+        return subprocess.Popen(
+            command,
+            env={**environment, LOGS: str(log.parent)},
+            stdin=subprocess.DEVNULL,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
+def _watch(team: Sequence[_Worker], stop: Stop) -> int:
+    is_passed_on = False
+    ended_at: float | None = None
+    while True:
+        time.sleep(0.1)
+        if stop.number is not None and not is_passed_on:
+            is_passed_on = True
+            for worker in team:
+                if worker.is_alive:
+                    worker.process.send_signal(stop.number)
+        # one that died leaves the others waiting for it: nobody goes on
+        for worker in team:
+            if worker.is_dead:
+                raise SpecError(_epitaph(worker, len(team)))
+        ended = [worker for worker in team if not worker.is_alive]
+        if ended and ended_at is None:
+            ended_at = time.monotonic()
+        if ended_at and (len(ended) == len(team) or time.monotonic() - ended_at > GRACE):
+            words = [worker.last_words for worker in ended]
+            errors = [word["error"] for word in words if word["error"]]
+            if errors:
+                raise SpecError(errors[0])
+            if len(ended) == len(team):
+                return max(word["code"] for word in words)
+
+
+def _epitaph(worker: _Worker, workers: int) -> str:
+    code = worker.process.returncode
+    how = (
+        f"was killed by {signal.Signals(-code).name}"
+        if code < 0
+        else f"ended with exit code {code} before its work was done"
+    )
+    lines = worker.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+    return "\n".join(
+        [
+            f"worker {worker.index} of {workers} (process {worker.process.pid}) {how}, and the"
+            f" others were stopped; what it said is in {worker.log}",
+            *(f"    {line}" for line in lines),
+        ]
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _threads(workers: int) -> int:
+    """CPUs for each of several processes on this machine."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return max(1, count // workers)
+
+
+def _follow_parent() -> None:
+    """End with the process that started this one, for nobody else would end it (Linux)."""
+    parent = os.environ.get(PARENT)
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):
+        raise SystemExit(1)  # it was gone before we asked
+
+
+__all__ = ["Ranks", "finish", "is_one_of_several", "join", "launch", "schedule"]

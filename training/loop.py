@@ -1,0 +1,391 @@
+"""The training loop, to be read from top to bottom.
+
+All that a run is stands in its folder (training.run) and in the state of the step (training.step).
+Everything random is drawn anew from (seed, epoch or step, place), so a checkpoint is the state, the
+position, and nothing else: a run that was killed goes on to the same bits.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import closing, nullcontext
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor
+
+from archspec.errors import UsageError
+from compiler.weights.loading import save_weights
+from training.build import Trained, build_trained
+from training.checkpoint import Checkpoint, last_good, sweep, sync_folder, write_checkpoint
+from training.data import EvalPipeline, TrainPipeline
+from training.distributed import Ranks, join
+from training.evaluate import Scores, evaluate
+from training.events import Events
+from training.meter import Meter, Sums
+from training.noise import draw_masks
+from training.preprocess import preprocessing_of
+from training.progress import Display, Pulse, clock
+from training.report import write_report
+from training.run import BEST, LAST, Run, RunError, check_data, locked
+from training.schedules import learning_rates
+from training.signals import Stop
+
+LINES_OF_AN_EPOCH = 20
+"""In metrics.jsonl, besides that of the epoch itself."""
+LOOK_EVERY = 0.5
+"""Seconds, about, between two looks at what the device has computed."""
+MOST_UNSEEN = 50
+"""Steps between two looks."""
+CHECKPOINT_EVERY = 600.0
+"""Seconds that are lost at most, however long an epoch takes."""
+REPORT_EVERY = 60.0
+
+
+@dataclass
+class Progress:
+    """How far a run has come. A checkpoint keeps it, and the loop moves it."""
+
+    epoch: int = 0
+    """Epochs that are over."""
+    position: int = 0
+    """Steps that are over of the next one."""
+    step: int = 0
+    """Steps that are over of all."""
+    seconds: float = 0.0
+    best_top1: float = -1.0
+    best_epoch: int = 0
+    of_epoch: Sums = field(default_factory=Sums)
+    of_line: Sums = field(default_factory=Sums)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Progress:
+        sums = {name: Sums(**data[name]) for name in ("of_epoch", "of_line")}
+        return cls(**{**data, **sums})
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended. `stopped_by` is the number of the signal that ended it early."""
+
+    run: Run
+    epochs: int
+    steps: int
+    seconds: float
+    best_top1: float
+    best_epoch: int
+    last: Scores | None
+    stopped_by: int | None = None
+    is_first: bool = True
+    """Whether this process is the one that writes."""
+
+
+def train_run(run: Run, stop: Stop, style: str = "auto") -> Result:
+    """Train the run in a folder from its last good checkpoint, or from the start, to its end or
+    until someone wishes to stop.
+
+    `style` says what a person is shown, see training.progress. Raises RunError where it cannot go
+    on, UsageError where the data or the device is not there.
+    """
+    ranks = join(run.facts["device"])
+    with locked(run) if ranks.is_first else nullcontext():
+        return _train(run, ranks, stop, style if ranks.is_first else "none")
+
+
+def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
+    recipe, graph = run.recipe, run.networks[0]
+
+    # Data. Both splits were read whole when the run was made; here it must still be the same data.
+    train_images, val_images = check_data(run)
+    preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
+    share = {"workers": recipe.data.workers, "rank": ranks.rank, "ranks": ranks.ranks}
+    pipeline = TrainPipeline(
+        train_images, preprocessing, recipe.augment, recipe.mix, batch=recipe.batch,
+        seed=recipe.seed, shuffle=recipe.data.shuffle, **share,
+    )  # fmt: skip
+    validation = EvalPipeline(val_images, preprocessing, batch=recipe.batch, **share)
+    accumulate = recipe.optimizer.accumulate
+    steps = pipeline.steps_per_epoch // accumulate * accumulate
+    if steps == 0:
+        raise UsageError(
+            f"an epoch has {pipeline.steps_per_epoch} batches and {accumulate} of them make a step;"
+            f" --set optimizer.accumulate={pipeline.steps_per_epoch} would do"
+        )
+
+    # Network, loss, optimizer: one cell.
+    rates = learning_rates(recipe.schedule, recipe.optimizer.lr, recipe.epochs, steps // accumulate)
+    trained = build_trained(run, rates, ranks)
+    step = trained.step
+
+    # Where it goes on.
+    display = Display(recipe.epochs, steps, style)
+    progress = _resumed(run, trained, ranks, display)
+    if ranks.is_first:
+        sweep(run.checkpoints)
+        run.forget_metrics_after(progress.step, progress.epoch)
+    events = Events(run, progress.step) if ranks.is_first else None
+    looker = _Looker(ranks, stop, progress)
+    scores: Scores | None = None
+    stop.listen()
+    reported_at = time.monotonic()
+
+    with display, events or nullcontext():
+        while progress.epoch < recipe.epochs and looker.stopped_by is None:
+            epoch = progress.epoch
+            looker.restart_clock()
+
+            with closing(pipeline.epoch(epoch, progress.position)) as batches:
+                for images, labels in islice(batches, steps - progress.position):
+                    draw_masks(trained.noise, recipe.seed, progress.step, ranks.rank, ranks.ranks)
+                    loss, logits = step(Tensor(images), Tensor(labels))
+                    looker.meter.add(loss, logits, labels)
+                    progress.step += 1
+                    progress.position += 1
+
+                    is_line = progress.position % max(1, steps // LINES_OF_AN_EPOCH) == 0
+                    if not (is_line or looker.is_due or progress.position == steps):
+                        continue
+                    looker.look(trained.skips_steps)
+                    display.pulse(_pulse(progress, looker, recipe.epochs, steps))
+                    if is_line:
+                        lr = float(rates[(progress.step - 1) // accumulate])
+                        _write_line(run, events, progress, looker, lr)
+                    if looker.stopped_by is not None:
+                        break
+                    if looker.seconds_unsaved > CHECKPOINT_EVERY:
+                        _save(run, trained, ranks, progress, recipe.checkpoint.keep)
+                        looker.saved()
+            if looker.stopped_by is not None:
+                _save(run, trained, ranks, progress, recipe.checkpoint.keep)
+                break
+
+            # An epoch is over: the first network is scored, as it would be served.
+            with trained.averaged(ranks):
+                scores = evaluate(trained.networks[0], validation, recipe.batch, ranks)
+                looker.count_seconds()
+                is_best = scores.top1 >= progress.best_top1
+                if is_best:
+                    progress.best_top1, progress.best_epoch = scores.top1, epoch + 1
+                is_last = epoch + 1 == recipe.epochs
+                is_saved = is_last or (epoch + 1) % recipe.checkpoint.every_epochs == 0
+                if ranks.is_first and is_best:
+                    _save_weights(run, trained, BEST, epoch, scores)
+                if ranks.is_first and is_saved:
+                    _save_weights(run, trained, LAST, epoch, scores)
+            line = _epoch_line(progress, scores, float(rates[(progress.step - 1) // accumulate]))
+            display.epoch(epoch, _words(line, progress, recipe.epochs))
+            progress.epoch, progress.position = epoch + 1, 0
+            progress.of_epoch = progress.of_line = Sums()
+            if ranks.is_first:
+                run.add_metrics(line)
+                assert events is not None
+                events.add(line)
+            if is_saved or looker.seconds_unsaved > CHECKPOINT_EVERY:
+                _save(run, trained, ranks, progress, recipe.checkpoint.keep)
+                looker.saved()
+            if ranks.is_first and not is_last and time.monotonic() - reported_at > REPORT_EVERY:
+                write_report(run)
+                reported_at = time.monotonic()
+
+    if ranks.is_first:
+        write_report(run)
+    return Result(
+        run, progress.epoch, progress.step, progress.seconds, progress.best_top1,
+        progress.best_epoch, scores, looker.stopped_by, ranks.is_first,
+    )  # fmt: skip
+
+
+# Looking at what the device has done, and agreeing with the other processes.
+
+
+class _Looker:
+    """Reads the meter every now and then, which is when all processes agree on what to do."""
+
+    def __init__(self, ranks: Ranks, stop: Stop, progress: Progress):
+        self.meter = Meter()
+        self.ranks = ranks
+        self.stop = stop
+        self.progress = progress
+        self.stopped_by: int | None = None
+        self.seconds_unsaved = 0.0
+        self.images_per_second = 0.0
+        self.seconds_a_step = 0.0
+        self._unseen = 1
+        self._saved_at = self._looked_at = self._counted_at = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        # alone one can stop at once; several have to agree first
+        wants_to_stop = self.ranks.ranks == 1 and self.stop.number is not None
+        return wants_to_stop or len(self.meter.waiting) >= self._unseen
+
+    def look(self, skips_steps: bool) -> None:
+        """Take in the steps since the last look. Raises RunError where their loss is no number."""
+        steps = len(self.meter.waiting)
+        first_step = self.progress.step - steps + 1
+        sums, bad = self.meter.read()
+        now = time.monotonic()
+        is_first = self.ranks.is_first
+        *numbers, bads, stops, seconds, unsaved = self.ranks.sum(
+            [
+                *sums.numbers,
+                bad >= 0,
+                self.stop.number is not None,
+                (now - self._looked_at) * is_first,
+                (now - self._saved_at) * is_first,
+            ]
+        )
+        if bads and not (skips_steps and numbers[-1]):
+            where = f"step {first_step + bad}" if bad >= 0 else f"steps up to {self.progress.step}"
+            raise RunError(
+                f"the loss is no finite number in {where} (epoch {self.progress.epoch + 1}), from"
+                f" which nothing can be learned; a smaller learning rate (--set optimizer.lr=...)"
+                " or clipped gradients (--set optimizer.clip_norm=1) would do, and the last good"
+                " checkpoint is kept"
+            )
+        sums = Sums(numbers[0], *numbers[1:])
+        self.progress.of_epoch += sums
+        self.progress.of_line += sums
+        self.count_seconds()
+        if stops:
+            self.stopped_by = self.stop.number or signal.SIGTERM
+        self.seconds_unsaved = unsaved
+        self.images_per_second = sums.images / max(seconds, 1e-9)
+        self.seconds_a_step = seconds / steps
+        self._unseen = min(MOST_UNSEEN, max(1, round(LOOK_EVERY / max(self.seconds_a_step, 1e-9))))
+        self._looked_at = now
+
+    def restart_clock(self) -> None:
+        """What comes before a step's data is asked for is no part of the pace."""
+        self.count_seconds()
+        self._looked_at = time.monotonic()
+
+    def count_seconds(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self._counted_at
+        self._counted_at = now
+
+    def saved(self) -> None:
+        self._saved_at = time.monotonic()
+        self.seconds_unsaved = 0.0
+
+
+# What is written.
+
+
+def _resumed(run: Run, trained: Trained, ranks: Ranks, display: Display) -> Progress:
+    """Set the state to that of the last good checkpoint; the progress it was at."""
+    state = trained.step.state()
+    arrays = {name: parameter.asnumpy() for name, parameter in state.items()}
+    checkpoint, refused = last_good(run.checkpoints, arrays)
+    for one in refused:
+        display.say(f"note: {one}")
+    found = 0 if checkpoint is None else checkpoint.step
+    if ranks.sum([found])[0] != found * ranks.ranks:
+        raise RunError(
+            f"the processes found different checkpoints in {run.checkpoints}, this one that of step"
+            f" {found}; one folder that all of them see would do"
+        )
+    if checkpoint is None:
+        if refused:
+            display.say("note: there is no other checkpoint, so the run starts from the beginning")
+        return Progress()
+    for name, parameter in state.items():
+        parameter.set_data(Tensor(checkpoint.arrays[name]))
+    progress = Progress.of({**checkpoint.progress, "step": checkpoint.step})
+    display.say(
+        f"resumed from step {progress.step} (epoch {progress.epoch + 1}, step {progress.position})"
+    )
+    return progress
+
+
+def _save(run: Run, trained: Trained, ranks: Ranks, progress: Progress, keep: int) -> None:
+    """Write a checkpoint, by the first process. Raises RunError, and writes nothing, where the
+    state is no longer finite."""
+    arrays = {name: parameter.asnumpy() for name, parameter in trained.step.state().items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array.sum(dtype=np.float64)):
+            raise RunError(
+                f"{name} is no longer finite after step {progress.step}; a smaller learning rate"
+                " (--set optimizer.lr=...) would do, and the last good checkpoint is kept"
+            )
+    if ranks.is_first:
+        said = {name: value for name, value in asdict(progress).items() if name != "step"}
+        write_checkpoint(run.checkpoints, Checkpoint(progress.step, arrays, said), keep)
+
+
+def _save_weights(run: Run, trained: Trained, name: str, epoch: int, scores: Scores) -> None:
+    weights = trained.weights()
+    notes = {
+        "epoch": str(epoch + 1),
+        "top1": f"{scores.top1:.6f}",
+        "recipe": run.facts["recipe"],
+        "classes": run.classes_as_text,
+    }
+    save_weights(run.path / name, trained.graphs[0], weights, notes)
+    sync_folder(run.path)
+
+
+def _write_line(
+    run: Run, events: Events | None, progress: Progress, looker: _Looker, lr: float
+) -> None:
+    """A line within an epoch: means since the line before."""
+    sums = progress.of_line
+    progress.of_line = Sums()
+    if events is None:
+        return
+    line = {
+        "kind": "step",
+        "epoch": progress.epoch + 1,
+        "step": progress.step,
+        "loss": sums.mean_loss,
+        "accuracy": sums.accuracy,
+        "lr": lr,
+        "images_per_second": round(looker.images_per_second, 1),
+    }
+    run.add_metrics(line)
+    events.add(line)
+
+
+def _epoch_line(progress: Progress, scores: Scores, lr: float) -> dict[str, Any]:
+    return {
+        "kind": "epoch",
+        "epoch": progress.epoch + 1,
+        "step": progress.step,
+        "loss": progress.of_epoch.mean_loss,
+        "accuracy": progress.of_epoch.accuracy,
+        "val_loss": scores.loss,
+        "top1": scores.top1,
+        "top5": scores.top5,
+        "lr": lr,
+        "seconds": round(progress.seconds, 3),
+        "best_epoch": progress.best_epoch,
+    }
+
+
+def _pulse(progress: Progress, looker: _Looker, epochs: int, steps: int) -> Pulse:
+    left = epochs * steps - progress.step
+    # evaluations and checkpoints are in the pace of all that was done so far
+    pace = max(looker.seconds_a_step, progress.seconds / max(progress.step, 1))
+    sums = progress.of_epoch
+    return Pulse(
+        progress.epoch, progress.position, sums.mean_loss, sums.accuracy,
+        looker.images_per_second, left * pace,
+    )  # fmt: skip
+
+
+def _words(line: dict[str, Any], progress: Progress, epochs: int) -> str:
+    done = progress.epoch + 1
+    left = progress.seconds / done * (epochs - done)
+    mark = " (best)" if line["best_epoch"] == line["epoch"] else ""
+    return (
+        f"loss {line['loss']:.4f}  accuracy {line['accuracy']:6.2%}  val loss"
+        f" {line['val_loss']:.4f}  top-1 {line['top1']:6.2%}  top-5 {line['top5']:6.2%}"
+        f"  lr {line['lr']:.3g}  {clock(progress.seconds)}, ETA {clock(left)}{mark}"
+    )
+
+
+__all__ = ["Result", "train_run"]

@@ -1,0 +1,100 @@
+"""What a training minimises: cells that take logits and labels and give one float32 number.
+
+Labels are whole numbers (N) or shares of each class (N, C), as mixing images makes them. Whatever
+the network computes in, a loss is computed in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+from mindspore import nn, ops
+
+from training.recipe import Loss
+
+
+class SmoothedCrossEntropy(nn.Cell):
+    """Softmax cross entropy, the mean over a batch.
+
+    A label's class has 1 - smoothing and each other class smoothing / (C - 1), as in the model
+    zoo's recipes; MindSpore's and PyTorch's own smoothing gives smoothing / C to all of them. Where
+    a label is shared between classes, each share is smoothed so.
+    """
+
+    def __init__(self, smoothing: float = 0.0):
+        super().__init__()
+        self.smoothing = smoothing
+        self.cross_entropy = nn.SoftmaxCrossEntropyWithLogits(sparse=False, reduction="mean")
+
+    def construct(self, logits, labels):
+        logits = logits.astype(ms.float32)
+        classes = logits.shape[1]
+        if labels.ndim == 1:
+            labels = ops.one_hot(labels, classes, 1.0, 0.0)
+        others = self.smoothing / max(classes - 1, 1)
+        return self.cross_entropy(logits, labels * (1.0 - self.smoothing - others) + others)
+
+
+def divergence(from_logits, to_logits):
+    """The Kullback-Leibler divergence KL(p || q) of softmax(from_logits) from softmax(to_logits),
+    the mean over a batch."""
+    log_p = ops.log_softmax(from_logits.astype(ms.float32), -1)
+    log_q = ops.log_softmax(to_logits.astype(ms.float32), -1)
+    return (ops.exp(log_p) * (log_p - log_q)).sum(-1).mean()
+
+
+class MutualLoss(nn.Cell):
+    """Deep mutual learning of n networks (arXiv 1706.00384), as ISyNet's code has it for two:
+
+        sum of each one's cross entropy + weight / (2 (n - 1)) sum over i != j of KL(p_i || p_j)
+
+    For two that is the mean of both divergences. The gradients of each reach both networks.
+    """
+
+    def __init__(self, smoothing: float, weight: float):
+        super().__init__()
+        self.cross_entropy = SmoothedCrossEntropy(smoothing)
+        self.weight = weight
+
+    def construct(self, logits, labels):
+        total = 0.0
+        for one in logits:
+            total = total + self.cross_entropy(one, labels)
+        count = len(logits)
+        for i in range(count):
+            for j in range(count):
+                if i != j:
+                    share = self.weight / (2 * (count - 1))
+                    total = total + share * divergence(logits[i], logits[j])
+        return total
+
+
+class DistillationLoss(nn.Cell):
+    """Knowledge distillation (arXiv 1503.02531), with p of the teacher and q of the network, both
+    of logits divided by the temperature t; t^2 keeps the gradients' size whatever t is:
+
+        (1 - weight) cross entropy + weight t^2 KL(p || q)
+    """
+
+    def __init__(self, smoothing: float, temperature: float, weight: float):
+        super().__init__()
+        self.cross_entropy = SmoothedCrossEntropy(smoothing)
+        self.temperature = temperature
+        self.weight = weight
+
+    def construct(self, logits, labels, teacher_logits):
+        teacher = ops.stop_gradient(teacher_logits) / self.temperature
+        distance = divergence(teacher, logits / self.temperature) * self.temperature**2
+        return (1 - self.weight) * self.cross_entropy(logits, labels) + self.weight * distance
+
+
+def build_loss(settings: Loss) -> Any:
+    """The cell for a recipe's loss: of (logits, labels), of (a tuple of logits, labels) where it is
+    mutual, and of (logits, labels, the teacher's logits) where it distills."""
+    if settings.mutual is not None:
+        return MutualLoss(settings.smoothing, settings.mutual.weight)
+    if settings.distill is not None:
+        distill = settings.distill
+        return DistillationLoss(settings.smoothing, distill.temperature, distill.weight)
+    return SmoothedCrossEntropy(settings.smoothing)

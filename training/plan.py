@@ -1,0 +1,203 @@
+"""What a training is asked to do, and all that can be wrong with it found before the first step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import SpecError, UsageError
+from archspec.graph import Graph
+from archspec.loading import build
+from archspec.program import read_program
+from archspec.shapes import Shape, written
+from archspec.sources import spec_path
+from training.data import Source, check_fits, check_same_classes, readable, scan, usable_workers
+from training.data.checks import damage
+from training.data.source import fingerprint
+from training.precision import ON_CPU, fitted
+from training.preprocess import preprocessing_of
+from training.recipe import Recipe, read_recipe
+
+FOUND = Path("archspec") / "images"
+"""Where in the user's cache it is kept which images can be read."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained. `networks` has the graph that is asked for, then those that learn
+    beside it; `teacher` is the one it is distilled from. `given` is the spec's text as the user has
+    it, `notes` are sentences for whoever starts the run."""
+
+    networks: tuple[Graph, ...]
+    teacher: Graph | None
+    given: str
+    recipe: Recipe
+    data: Path
+    train: Source
+    val: Source
+    weights: str | None
+    device: str
+    workers: int
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.networks[0].name
+
+    @property
+    def data_fingerprint(self) -> str:
+        return data_fingerprint(self.train, self.val)
+
+    @property
+    def data_workers(self) -> int:
+        """Threads that augment images: another number draws other augmentations."""
+        return usable_workers(self.recipe.data.workers)
+
+
+def plan_run(
+    spec: str | os.PathLike[str] | Graph,
+    recipe: str | Recipe,
+    data: str | os.PathLike[str],
+    *,
+    settings: Sequence[str] = (),
+    arguments: Mapping[str, Any] | None = None,
+    input_shape: Shape | None = None,
+    weights: str | None = None,
+    device: str = "CPU",
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Plan:
+    """Settle what is trained, how and on what.
+
+    `settings` change the recipe ("optimizer.lr=0.1"), `arguments` are for the spec's args, before
+    the recipe's. `progress` is told of the images that are looked at. Raises SpecError or
+    UsageError for whatever is wrong with any of it.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = read_recipe(recipe, settings)
+    elif settings:
+        raise UsageError("settings are for a recipe's name or path, not for one that is read")
+    asked = dict(arguments or {})
+    usual = dict(recipe.spec.args) if recipe.spec is not None else {}
+    notes: list[str] = []
+    if isinstance(spec, Graph):
+        graph, given = spec, ""
+    else:
+        graph, left_out = network_for(os.fspath(spec), usual, asked, input_shape)
+        notes += left_out
+        given = spec_path(os.fspath(spec)).read_text(encoding="utf-8")
+    check_classifier(graph)
+
+    train, val = read_splits(Path(data), recipe.data.workers, progress)
+    check_fits(train, graph)
+    preprocessing_of(graph.preprocessing, graph.input_shape)
+    others = recipe.loss.mutual.specs if recipe.loss.mutual is not None else ()
+    distill = recipe.loss.distill
+    peers = [_other(name, graph, train, {**usual, **asked}) for name in others]
+    teacher = None if distill is None else _other(distill.spec, graph, train, {**usual, **asked})
+    if distill is not None and not Path(distill.weights).is_file():
+        raise UsageError(
+            f"the teacher's weights {distill.weights} are not there; --set"
+            " loss.distill.weights=FILE would do"
+        )
+    for source in (train, val):
+        notes += source.ignored
+        broken = damage(source)
+        notes += [broken] if broken else []
+    notes += _warnings(recipe, device, workers)
+    return Plan(
+        (graph, *peers), teacher, given, recipe, Path(data), train, val, weights, device, workers,
+        tuple(notes),
+    )  # fmt: skip
+
+
+def network_for(
+    spec: str,
+    usual: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    input_shape: Shape | None = None,
+) -> tuple[Graph, tuple[str, ...]]:
+    """The graph of a spec with the args that are asked for, and the usual ones where it has such
+    args; and notes on those it has not. Raises SpecError, UsageError for a search space."""
+    program = read_program(spec)
+    if program.has_choice:
+        raise UsageError(
+            f"{spec} is a search space, and one network is trained; archspec expand {spec}"
+            " --decisions FILE -o NETWORK.json would write one"
+        )
+    means = program.input.get("mean")
+    if input_shape is not None and means is not None and len(means) != input_shape[0]:
+        raise UsageError(
+            f"--input {written(input_shape)} has {input_shape[0]} channels and the spec's mean is"
+            f" of {len(means)}; {written((len(means), *input_shape[1:]))} would do"
+        )
+    known = {name: value for name, value in usual.items() if name in program.parameters}
+    notes = tuple(
+        f"the recipe sets {name}, which is no arg of {program.name}; it is left out"
+        for name in usual
+        if name not in program.parameters and name not in asked
+    )
+    return build(program, {**known, **asked}, input_shape), notes
+
+
+def check_classifier(graph: Graph) -> None:
+    """Raises SpecError unless a network gives one vector of logits."""
+    shapes = graph.output_shapes
+    if len(shapes) != 1 or len(next(iter(shapes.values()))) != 1:
+        outputs = ", ".join(f"{name} {written(shape)}" for name, shape in shapes.items())
+        raise SpecError(
+            f"{graph.name} gives {outputs}; what is trained and scored here is a classifier, so a"
+            " network with one vector of logits would do"
+        )
+
+
+def read_splits(
+    data: Path, workers: int, progress: Callable[[int, int], None] | None = None
+) -> tuple[Source, Source]:
+    """The train and val images that can be read, of the same classes. Raises UsageError."""
+    sources = [scan(data, split) for split in ("train", "val")]
+    count = usable_workers(workers)
+    train, val = (
+        readable(source, count, cache=images_cache(), progress=progress) for source in sources
+    )
+    check_same_classes(train, val)
+    return train, val
+
+
+def data_fingerprint(train: Source, val: Source) -> str:
+    """sha256 of what both splits consist of."""
+    return hashlib.sha256(f"{fingerprint(train)} {fingerprint(val)}".encode()).hexdigest()
+
+
+def _other(name: str, graph: Graph, train: Source, arguments: Mapping[str, Any]) -> Graph:
+    """A network that sees the same images."""
+    other, _ = network_for(name, arguments, {}, graph.input_shape)
+    check_classifier(other)
+    check_fits(train, other)
+    return other
+
+
+def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
+    result: list[str] = []
+    if recipe.devices != workers:
+        result.append(
+            f"the figures of {recipe.name} are for {recipe.devices} devices of {recipe.batch}"
+            f" images a step and there {'is' if workers == 1 else 'are'} {workers} here; the"
+            " learning rate may want to be another"
+        )
+    if fitted(recipe.precision, device) != recipe.precision:
+        result.append(ON_CPU)
+    return result
+
+
+def images_cache() -> Path | None:
+    """Where it is kept which images can be read; None where there is no place for that."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / FOUND
+    except RuntimeError:  # nobody's home
+        return None

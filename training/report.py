@@ -1,0 +1,105 @@
+"""report.md: what was trained, how, and how well it went, for people."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archspec.tables import Column, Table, as_markdown, shown_amount, shown_count
+from archspec.writing import write_whole
+from training.curves import curves_png
+from training.progress import clock
+from training.run import BEST, CURVES, LAST, REPORT, Run
+
+MOST_EPOCHS = 20
+"""Rows of the table; of a long training every so many epochs."""
+
+
+def write_report(run: Run) -> None:
+    """Write report.md and curves.png from the run's metrics, whatever state it is in."""
+    metrics = run.metrics()
+    picture = curves_png(run.facts["name"], metrics)
+    if picture is not None:
+        write_whole(run.path / CURVES, picture)
+    write_whole(run.path / REPORT, report(run, metrics))
+
+
+def report(run: Run, metrics: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the report."""
+    epochs = [line for line in metrics if line["kind"] == "epoch"]
+    facts, recipe, graph = run.facts, run.recipe, run.networks[0]
+    lines = [f"# {facts['name']} by the recipe {recipe.name}", ""]
+    lines += [*_verdict(run, epochs), ""]
+    if epochs:
+        lines += [f"![loss, accuracy and learning rate over the epochs]({CURVES})", ""]
+        lines += [as_markdown(_table(epochs)).rstrip(), ""]
+    peers = [entry["name"] for entry in facts["networks"][1:]]
+    rows = [
+        ("network", f"{facts['name']}, {shown_count(graph.params)} parameters,"
+                    f" {shown_amount(graph.macs)} MACs, fingerprint {graph.fingerprint[:12]}"),
+        ("beside it", ", ".join(peers)),
+        ("taught by", facts["teacher"]["name"] if facts["teacher"] else ""),
+        ("weights at the start", facts["weights"] or f"{recipe.init.scheme}, drawn"),
+        ("data", f"{facts['data']}: {facts['images']['train']:,} train and"
+                 f" {facts['images']['val']:,} val images of {len(run.classes):,} classes"),
+        ("recipe", f"{recipe.name}: {recipe.epochs} epochs, batch {recipe.batch},"
+                   f" {recipe.optimizer.name}, lr {recipe.optimizer.lr:g},"
+                   f" {recipe.schedule.name} schedule (all of it in recipe.yaml)"),
+        ("seed", str(facts["seed"])),
+        ("device", f"{facts['device']}, {facts['workers']} processes"
+                   if facts["workers"] > 1 else facts["device"]),
+        ("machine", facts["machine"]),
+        ("versions", ", ".join(f"{name} {text}" for name, text in facts["versions"].items())),
+        ("started", facts["started"]),
+        ("command", f"`{shlex.join(facts['command'])}`" if facts["command"] else ""),
+    ]  # fmt: skip
+    lines += ["| what | |", "|---|---|"]
+    lines += [f"| {what} | {value} |" for what, value in rows if value]
+    if epochs:
+        spec = run.path / "spec.json"
+        lines += [
+            "",
+            "```",
+            f"archspec eval {spec} --weights {run.path / BEST} --data {facts['data']}",
+            f"archspec predict {spec} --weights {run.path / BEST} IMAGE...",
+            "```",
+            "",
+            f"{BEST} are the weights of the best epoch, {LAST} those of the last that was saved.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not epochs:
+        return [f"No epoch is over yet. `{run.resume_command}` goes on."]
+    best = max(epochs, key=lambda line: (line["top1"], line["epoch"]))
+    last = epochs[-1]
+    total = run.recipe.epochs
+    words = (
+        f"**Top-1 {best['top1']:.2%}**, top-5 {best['top5']:.2%} on the validation images after"
+        f" epoch {best['epoch']}, the best of {last['epoch']};"
+        f" {last['top1']:.2%} after the last. {clock(last['seconds'])} of training."
+    )
+    if last["epoch"] < total:
+        words += f" {total - last['epoch']} epochs are left: `{run.resume_command}` goes on."
+    return [words]
+
+
+def _table(epochs: Sequence[Mapping[str, Any]]) -> Table:
+    best = max(epochs, key=lambda line: (line["top1"], line["epoch"]))
+    every = -(-len(epochs) // MOST_EPOCHS)
+    chosen = [
+        line for line in epochs if line["epoch"] % every == 0 or line is best or line is epochs[-1]
+    ]
+    columns = [
+        Column("epoch", "epoch", is_number=True),
+        Column("loss", "loss", "{:.4f}".format, True),
+        Column("accuracy", "accuracy", "{:.2%}".format, True),
+        Column("val_loss", "val loss", "{:.4f}".format, True),
+        Column("top1", "top-1", "{:.2%}".format, True),
+        Column("top5", "top-5", "{:.2%}".format, True),
+        Column("lr", "learning rate", "{:.3g}".format, True),
+        Column("seconds", "time", clock, True),
+    ]
+    return Table(columns, chosen)

@@ -1,0 +1,190 @@
+"""One step of a training as one cell, which MindSpore compiles whole.
+
+    loss, logits = step(images, labels)
+
+What a step does, in order: the loss and its gradients; their mean over the batches of accumulation
+and over the devices; clipping; the optimizer; the moving average. All that the next step depends on
+are parameters of the cell, by name (`state`), so a run that is taken up again from them goes on to
+the bit.
+"""
+
+# ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, amp, nn, ops
+
+from training.ema import Ema
+from training.noise import PREFIX as NOISE
+from training.optimizers import clipped
+from training.recipe import LossScale
+
+TEACHER = "teacher"
+NO_STATE = ("learning_rate", f"{TEACHER}.", NOISE)
+"""Beginnings of the names of parameters that recipe, seed and teacher give anew."""
+
+
+class TrainStep(nn.Cell):
+    """Images and labels to the loss and the logits, with every weight one step further.
+
+    `network` gives logits, or a tuple of them where the loss is mutual; `teacher` is for a loss
+    that distills. `accumulate` calls make one step of the optimizer. A fixed loss scale never skips
+    a step; a dynamic one skips those whose gradients are not finite, and counts them. `reducer`
+    averages gradients over devices.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        loss: Any,
+        optimizer: Any,
+        *,
+        teacher: Any = None,
+        loss_scale: LossScale | None = None,
+        clip_norm: float | None = None,
+        accumulate: int = 1,
+        ema: Ema | None = None,
+        reducer: Any = None,
+    ):
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.weights = optimizer.parameters
+        self.gradients = ops.value_and_grad(self.forward, None, self.weights, has_aux=True)
+        self.teacher = teacher
+        self.has_teacher = teacher is not None
+        if teacher is not None:
+            teacher.update_parameters_name(f"{TEACHER}.")
+            teacher.set_train(False)
+        self.clip_norm = clip_norm
+        self.ema = ema
+        self.reducer = reducer
+
+        scale = loss_scale or LossScale()
+        self.fixed_scale = scale.initial
+        self.is_dynamic = scale.is_dynamic
+        if scale.is_dynamic:
+            self.scaler = amp.DynamicLossScaler(scale.initial, scale.factor, scale.window)
+            # as attributes of the cell they are known as its parameters
+            self.scale = self.scaler.scale_value
+            self.scale_counter = self.scaler.counter
+            self.skipped = Parameter(Tensor(0, ms.int32), "skipped_steps", requires_grad=False)
+
+        self.accumulate = accumulate
+        if accumulate > 1:
+            self.sums = self.weights.clone(prefix="gradient_sum", init="zeros")
+            self.batches = Parameter(Tensor(0, ms.int32), "summed_batches", requires_grad=False)
+        _check_names(self)
+
+    def set_train(self, mode: bool = True) -> TrainStep:
+        """As for all cells, but for the teacher, whose batch norms keep their statistics."""
+        super().set_train(mode)
+        if self.teacher is not None:
+            self.teacher.set_train(False)
+        return self
+
+    def state(self) -> dict[str, Parameter]:
+        """Every parameter that the steps to come depend on, by name."""
+        return {
+            parameter.name: parameter
+            for parameter in self.get_parameters()
+            if not parameter.name.startswith(NO_STATE)
+        }
+
+    def construct(self, images, labels):
+        (_, loss, logits), gradients = self.gradients(images, labels)
+        gradients = self.unscaled(gradients)
+        if self.accumulate == 1:
+            self.step(gradients)
+        else:
+            self.sum_up(gradients)
+        return loss, logits
+
+    def forward(self, images, labels):
+        logits = self.network(images)
+        if self.has_teacher:
+            loss = self.loss(logits, labels, self.teacher(images))
+        else:
+            loss = self.loss(logits, labels)
+        return self.scaled(loss), loss, logits
+
+    def scaled(self, loss):
+        if self.is_dynamic:
+            return self.scaler.scale(loss)
+        return loss * self.fixed_scale
+
+    def unscaled(self, gradients):
+        if self.is_dynamic:
+            return self.scaler.unscale(gradients)
+        if self.fixed_scale == 1.0:
+            return gradients
+        result = ()
+        for gradient in gradients:
+            result += (gradient / self.fixed_scale,)
+        return result
+
+    def sum_up(self, gradients):
+        """Add a batch's share of the mean gradient; with the last one's, make the step."""
+        for total, gradient in zip(self.sums, gradients):
+            ops.assign_add(total, gradient / self.accumulate)
+        ops.assign_add(self.batches, 1)
+        if self.batches == self.accumulate:
+            sums = ()
+            for total in self.sums:
+                sums += (total.value(),)
+            self.step(sums)
+            for total in self.sums:
+                ops.assign(total, ops.zeros_like(total))
+            ops.assign(self.batches, 0)
+
+    def step(self, gradients):
+        if self.reducer is not None:
+            gradients = self.reducer(gradients)
+        if not self.is_dynamic:
+            self.move(gradients)
+            return
+        is_finite = amp.all_finite(gradients)
+        if is_finite:
+            self.move(gradients)
+        else:
+            ops.assign_add(self.skipped, 1)
+        self.scaler.adjust(is_finite)
+
+    def move(self, gradients):
+        if self.clip_norm is not None:
+            gradients = clipped(gradients, self.clip_norm)
+        self.optimizer(gradients)
+        if self.ema is not None:
+            self.ema()
+
+
+def _check_names(step: TrainStep) -> None:
+    """A checkpoint is by name, so no two parameters may share one."""
+    names = [parameter.name for parameter in step.get_parameters()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AssertionError(f"parameters share the names {twice[:4]}")
+
+
+def together(networks: list[Any]) -> Any:
+    """Several networks on the same images, for mutual learning, as one cell. The first one's
+    parameters keep their names; those of the others begin with peer1, peer2..."""
+    return _Together(networks)
+
+
+class _Together(nn.Cell):
+    def __init__(self, networks: list[Any]):
+        super().__init__(auto_prefix=False)
+        for number, network in enumerate(networks[1:], 1):
+            network.update_parameters_name(f"peer{number}.")
+        self.networks = nn.CellList(networks, auto_prefix=False)
+
+    def construct(self, images):
+        result = ()
+        for network in self.networks:
+            result += (network(images),)
+        return result
