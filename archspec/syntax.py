@@ -504,7 +504,7 @@ LARGEST_VALUE = 100_000
 def count_parts(value: Mapping[str, Any] | list[Any]) -> int:
     """How many items a value has, those inside items included; more than LARGEST_VALUE where they
     are nested too deeply, and not counted far beyond it."""
-    children = value if type(value) is list else value.values()
+    children = value if isinstance(value, list) else value.values()
     if not any(type(item) is list or type(item) is dict for item in children):
         return len(value)
     count, waiting = 0, [(value, 1)]
