@@ -14,7 +14,7 @@ from archspec.cli import COMMANDS, OK, USAGE, doctor_command, main
 from compiler import BUILDERS
 
 ROOT = Path(__file__).parents[1]
-FRAMEWORKS = ("numpy", "onnx", "onnxruntime", "safetensors", "mindspore", "acl")
+FRAMEWORKS = ("numpy", "onnx", "onnxruntime", "mindspore", "acl")
 
 
 def archspec_without(blocked, *arguments, folder):
@@ -145,7 +145,6 @@ def test_compile_refuses(arguments, message, capsys):
 
 def test_compile_writes_source_with_its_weights(tmp_path, monkeypatch, capsys):
     pytest.importorskip("numpy")
-    pytest.importorskip("safetensors")
     import archspec
     from compiler.weights.initialize import initialize
     from compiler.weights.loading import load_weights, save_weights

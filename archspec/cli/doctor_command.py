@@ -20,7 +20,6 @@ PACKAGES = {
     "numpy": "onnx",
     "onnx": "onnx",
     "onnxruntime": "onnx",
-    "safetensors": "onnx",
     "mindspore": "mindspore",
 }
 """Packages that something of archspec needs, and the extra that brings each."""

@@ -1,6 +1,8 @@
 """safetensors: eight bytes of length, a JSON index, the numbers (the format of Hugging Face).
 
-Written here with a checksum of the numbers in its metadata, which the format itself has not.
+Read and written here because the library's numpy side refuses bfloat16, which published files come
+in, and keeps no checksum of the numbers, which ours have in their metadata. The tests hold both
+directions against the library.
 """
 
 from __future__ import annotations
