@@ -110,6 +110,10 @@ def test_it_works_under_msrun(inputs, two):
         check=False,  # msrun's exit code says little
     )  # fmt: skip
     assert runs.metrics(inputs / "msrun") == runs.metrics(two)
+    done = (inputs / "msrun" / "logs").glob("rank-*.done")
+    assert {path.name: path.read_text() for path in done} == {
+        "rank-0.done": "90\n", "rank-1.done": "90\n",
+    }  # fmt: skip
 
 
 def test_the_number_of_processes_stays(inputs, two):

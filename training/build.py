@@ -9,7 +9,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from archspec.graph import Graph
 from compiler import Model, build
@@ -71,7 +71,7 @@ class Trained:
         shared = ranks.sum(flat * ranks.is_first).astype(np.float32)
         for parameter in statistics:
             own, shared = np.split(shared, [parameter.size])
-            parameter.set_data(Tensor(own.reshape(parameter.shape)))
+            ops.assign(parameter, Tensor(own.reshape(parameter.shape)))  # see training.ema
 
 
 def build_trained(run: Run, rates: Rates, ranks: Ranks) -> Trained:

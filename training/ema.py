@@ -41,7 +41,9 @@ class Ema(nn.Cell):
             self._swap()
 
     def _swap(self) -> None:
+        # In place: what is behind set_data a branch of a compiled graph does not see any more, and
+        # with accumulation a step is such a branch.
         for average, weight in zip(self.averages, self.weights, strict=True):
-            held = weight.asnumpy().copy()
-            weight.set_data(Tensor(average.asnumpy().copy()))
-            average.set_data(Tensor(held))
+            held = Tensor(weight.asnumpy().copy())
+            ops.assign(weight, Tensor(average.asnumpy().copy()))
+            ops.assign(average, held)

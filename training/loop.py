@@ -18,6 +18,7 @@ import numpy as np
 from mindspore import Tensor
 
 from archspec.errors import UsageError
+from archspec.writing import write_whole
 from compiler.weights.loading import save_weights
 from training.build import Trained, build_trained
 from training.checkpoint import Checkpoint, last_good, sweep, sync_folder, write_checkpoint
@@ -30,7 +31,7 @@ from training.noise import draw_masks
 from training.preprocess import preprocessing_of
 from training.progress import Display, Pulse, clock
 from training.report import write_report
-from training.run import BEST, LAST, Run, RunError, check_data, locked
+from training.run import BEST, LAST, LOGS, Run, RunError, check_data, locked
 from training.schedules import learning_rates
 from training.signals import Stop
 
@@ -92,7 +93,11 @@ def train_run(run: Run, stop: Stop, style: str = "auto") -> Result:
     """
     ranks = join(run.facts["device"])
     with locked(run) if ranks.is_first else nullcontext():
-        return _train(run, ranks, stop, style if ranks.is_first else "none")
+        result = _train(run, ranks, stop, style if ranks.is_first else "none")
+    if ranks.ranks > 1:
+        # for whoever started the processes: the exit code of msrun says little
+        write_whole(run.path / LOGS / f"rank-{ranks.rank}.done", f"{result.steps}\n")
+    return result
 
 
 def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
@@ -122,6 +127,11 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
 
     # Where it goes on.
     display = Display(recipe.epochs, steps, style)
+    if pipeline.workers != run.facts["data_workers"]:
+        display.say(
+            f"note: the run was begun with {run.facts['data_workers']} data workers and there are"
+            f" {pipeline.workers} here, so images are augmented otherwise than they would have been"
+        )
     progress = _resumed(run, trained, ranks, display)
     if ranks.is_first:
         sweep(run.checkpoints)

@@ -92,18 +92,20 @@ def plan_run(
         given = spec_path(os.fspath(spec)).read_text(encoding="utf-8")
     check_classifier(graph)
 
-    train, val = read_splits(Path(data), recipe.data.workers, progress)
-    check_fits(train, graph)
+    # whatever can be said before the images are read is said first
     preprocessing_of(graph.preprocessing, graph.input_shape)
+    found = scan_splits(Path(data))
+    check_fits(found[0], graph)
     others = recipe.loss.mutual.specs if recipe.loss.mutual is not None else ()
     distill = recipe.loss.distill
-    peers = [_other(name, graph, train, {**usual, **asked}) for name in others]
-    teacher = None if distill is None else _other(distill.spec, graph, train, {**usual, **asked})
+    peers = [_other(name, graph, found[0], {**usual, **asked}) for name in others]
+    teacher = None if distill is None else _other(distill.spec, graph, found[0], {**usual, **asked})
     if distill is not None and not Path(distill.weights).is_file():
         raise UsageError(
             f"the teacher's weights {distill.weights} are not there; --set"
             " loss.distill.weights=FILE would do"
         )
+    train, val = read_splits(found, recipe.data.workers, progress)
     for source in (train, val):
         notes += source.ignored
         broken = damage(source)
@@ -155,16 +157,23 @@ def check_classifier(graph: Graph) -> None:
         )
 
 
+def scan_splits(data: Path) -> tuple[Source, Source]:
+    """The train and val images of a folder, of the same classes. Raises UsageError."""
+    train, val = scan(data, "train"), scan(data, "val")
+    check_same_classes(train, val)
+    return train, val
+
+
 def read_splits(
-    data: Path, workers: int, progress: Callable[[int, int], None] | None = None
+    found: tuple[Source, Source],
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Source, Source]:
-    """The train and val images that can be read, of the same classes. Raises UsageError."""
-    sources = [scan(data, split) for split in ("train", "val")]
+    """Those of the images that can be read. Raises UsageError where too many cannot."""
     count = usable_workers(workers)
     train, val = (
-        readable(source, count, cache=images_cache(), progress=progress) for source in sources
+        readable(source, count, cache=images_cache(), progress=progress) for source in found
     )
-    check_same_classes(train, val)
     return train, val
 
 

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ from archspec.graph import Graph
 from archspec.loading import load
 from archspec.writing import write_whole, written_json
 from training.checkpoint import sync_folder
-from training.plan import Plan, data_fingerprint, read_splits
+from training.plan import Plan, data_fingerprint, read_splits, scan_splits
 from training.recipe import Recipe, read_recipe
 from training.recipe import written as written_recipe
 
@@ -62,16 +63,16 @@ class Run:
     path: Path
     facts: Mapping[str, Any]
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         return read_recipe(str(self.path / RECIPE))
 
-    @property
+    @cached_property
     def networks(self) -> tuple[Graph, ...]:
         """The graphs that learn, the first being the one that was asked for."""
         return tuple(self._graph(entry) for entry in self.facts["networks"])
 
-    @property
+    @cached_property
     def teacher(self) -> Graph | None:
         entry = self.facts["teacher"]
         return None if entry is None else self._graph(entry)
@@ -237,7 +238,7 @@ def free_name(name: str, recipe: str) -> Path:
 def check_data(run: Run) -> tuple[Source, Source]:
     """The train and val images of a run. Raises UsageError where they are no longer those that the
     run began with."""
-    train, val = read_splits(Path(run.facts["data"]), run.recipe.data.workers)
+    train, val = read_splits(scan_splits(Path(run.facts["data"])), run.recipe.data.workers)
     if data_fingerprint(train, val) != run.facts["data_fingerprint"]:
         then = run.facts["images"]
         raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from training.signals import Stop
 
 DEVICES = ("CPU", "GPU", "Ascend")
+MANY_IMAGES = 5000
 EXTRA = 'pip install "archspec-nn[mindspore]"'
 
 
@@ -130,6 +131,7 @@ def _created(options: argparse.Namespace) -> Run:
     if not several:
         plan = _plan(options, options.workers or 1)
         return create_run(plan, options.out or free_name(plan.name, plan.recipe.name), _command())
+    assert options.out is not None, "several processes were asked for one above"
     # started by msrun, mpirun or with a rank table: all of them check, the first one writes
     ranks = join(options.device or "CPU")
     plan = _plan(options, ranks.ranks, quiet=not ranks.is_first)
@@ -156,10 +158,24 @@ def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Pla
         weights=options.weights,
         device=options.device or "CPU",
         workers=workers,
+        progress=None if quiet else _looking(),
     )
     for note in () if quiet else plan.notes:
         print(f"note: {note}", file=sys.stderr)
     return plan
+
+
+def _looking() -> Callable[[int, int], None] | None:
+    """Tells of the images that are read before a first training on them, where there are many."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        if total >= MANY_IMAGES and (done % 100 == 0 or done == total):
+            end = "\n" if done == total else ""
+            print(f"\r{done:,} of {total:,} images looked at", end=end, file=sys.stderr, flush=True)
+
+    return show
 
 
 def _sorted(spec: str, settings: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -72,8 +72,9 @@ def write_images(
             home.mkdir(parents=True)
             angle = np.pi * label / classes
             wave = np.sin((rows * np.sin(angle) + columns * np.cos(angle)) * 9 / side)
+            hue = 0.6 + 0.4 * np.cos(2 * np.pi * (label / classes - np.arange(3) / 3))
             for number in range(count):
-                pixels = 110 + 60 * wave[..., None] * np.roll([1, 0.6, 0.3], label)
+                pixels = (150 + 60 * wave[..., None]) * hue
                 pixels = pixels + random.normal(0, 12, (side, side, 3))
                 image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
                 image.save(home / f"{number:03}.png")

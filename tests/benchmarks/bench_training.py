@@ -1,0 +1,229 @@
+"""What a training costs beside a hand-written one, on this CPU; nothing else should be running.
+
+    python tests/benchmarks/bench_training.py [--steps N] [--size PIXELS]
+
+The step: resnet18 from its spec in training.step, beside the same network and step as one writes
+them in MindSpore, called in turn in one process, compared by their medians. The loop: whole epochs
+of `archspec train` on generated JPEGs, and of that time what was not spent in steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from bench import machine
+from mindspore import Tensor, nn, ops
+from PIL import Image
+
+import archspec
+import training.loop
+from compiler import Model, build
+from compiler.weights.initialize import initialize
+from training.build import Trained
+from training.distributed import join
+from training.losses import SmoothedCrossEntropy
+from training.optimizers import build_optimizer
+from training.plan import plan_run
+from training.recipe import Sgd
+from training.run import create_run
+from training.schedules import Rates
+from training.signals import Stop
+from training.step import TrainStep
+
+BATCH, SMALL, CLASSES = 16, 64, 1000
+LR, MOMENTUM, DECAY = 0.01, 0.9, 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=30, help="of each side; default: 30")
+    parser.add_argument("--size", type=int, default=224, help="pixels in the loop; default: 224")
+    options = parser.parse_args()
+    join("CPU")
+    print(f"{date.today()}, {machine()}, Python {platform.python_version()},", end=" ")
+    print(f"MindSpore {ms.__version__}\n")
+    print("| what | measured | goal |")
+    print("|---|--:|--:|")
+    for rows in (lambda: step_rows(options.steps), lambda: loop_rows(options.steps, options.size)):
+        for what, measured, goal in rows():
+            print(f"| {what} | {measured} | {goal} |", flush=True)
+
+
+# The step.
+
+
+def step_rows(steps: int) -> list[tuple[str, str, str]]:
+    random = np.random.default_rng(0)
+    images = Tensor(random.standard_normal((BATCH, 3, SMALL, SMALL), np.float32))
+    labels = Tensor(random.integers(0, CLASSES, BATCH).astype(np.int32))
+    sides: list[Callable[..., Any]] = [our_step(), their_step()]
+    timings: list[list[float]] = [[], []]
+    for number in range(steps + 3):
+        for side, found in zip(sides, timings, strict=True):
+            start = time.perf_counter()
+            result = side(images, labels)
+            (result[0] if isinstance(result, tuple) else result).asnumpy()
+            if number >= 3:
+                found.append(time.perf_counter() - start)
+    ours, theirs = map(statistics.median, timings)
+    ratio = statistics.median(mine / other for mine, other in zip(*timings, strict=True))
+    what = f"training step of resnet18, {SMALL} px, batch {BATCH}"
+    return [
+        (f"{what}: ours over hand-written", f"{ratio:.3f}", "1.0"),
+        ("the same, ms", f"{ours * 1e3:.0f} over {theirs * 1e3:.0f}", ""),
+    ]
+
+
+def our_step() -> TrainStep:
+    graph = archspec.load("resnet18")
+    network = build(Model(graph, initialize(graph)))
+    settings = Sgd(lr=LR, weight_decay=DECAY, momentum=MOMENTUM)
+    rates: Rates = np.full(10_000, LR, np.float32)
+    optimizer = build_optimizer(settings, network.trainable_params(), rates)
+    return TrainStep(network, SmoothedCrossEntropy(0.1), optimizer)
+
+
+def their_step() -> nn.Cell:
+    network = ResNet18(CLASSES)
+    decayed = [p for p in network.trainable_params() if p.name.endswith("weight")]
+    others = [p for p in network.trainable_params() if not p.name.endswith("weight")]
+    groups = [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
+    optimizer = nn.SGD(groups, [LR] * 10_000, MOMENTUM)
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    step = nn.TrainOneStepCell(nn.WithLossCell(network, loss), optimizer)
+    step.set_train()
+    return step
+
+
+class Block(nn.Cell):
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, "pad", 1)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, "pad", 1)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU()
+        self.has_shortcut = stride != 1 or in_channels != channels
+        if self.has_shortcut:
+            self.shortcut = nn.SequentialCell(
+                nn.Conv2d(in_channels, channels, 1, stride, "pad"), nn.BatchNorm2d(channels)
+            )
+
+    def construct(self, x):
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        if self.has_shortcut:
+            x = self.shortcut(x)
+        return self.relu(y + x)
+
+
+class ResNet18(nn.Cell):
+    def __init__(self, classes: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, "pad", 3)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU()
+        self.pool = nn.MaxPool2d(3, 2, "pad", 1)
+        blocks: list[nn.Cell] = []
+        in_channels = 64
+        for channels, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+            blocks += [Block(in_channels, channels, stride), Block(channels, channels, 1)]
+            in_channels = channels
+        self.blocks = nn.SequentialCell(blocks)
+        self.fc = nn.Dense(512, classes)
+
+    def construct(self, x):
+        x = self.pool(self.relu(self.bn1(self.conv1(x))))
+        x = self.blocks(x)
+        return self.fc(ops.mean(x, (2, 3)))
+
+
+# The loop.
+
+
+@dataclasses.dataclass
+class Timed:
+    """A step that keeps the time it takes, waiting for the device included."""
+
+    step: TrainStep
+    started: list[float] = dataclasses.field(default_factory=list)
+    ended: list[float] = dataclasses.field(default_factory=list)
+
+    def state(self) -> Any:
+        return self.step.state()
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Any:
+        self.started.append(time.perf_counter())
+        result = self.step(images, labels)
+        result[0].asnumpy()
+        self.ended.append(time.perf_counter())
+        return result
+
+
+def loop_rows(steps: int, size: int) -> list[tuple[str, str, str]]:
+    timed: list[Timed] = []
+    built = training.loop.build_trained
+
+    def with_clock(*arguments: Any) -> Trained:
+        trained = built(*arguments)
+        timed.append(Timed(trained.step))
+        return dataclasses.replace(trained, step=timed[0])
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_photos(Path(folder) / "data", BATCH * steps, size)
+        plan = plan_run(
+            "resnet18", "cspdarknet53", data, arguments={"classes": 2},
+            settings=["epochs=1", f"batch={BATCH}", "schedule.warmup_epochs=0",
+                      "data.workers=2"],
+            input_shape=(3, size, size),
+        )  # fmt: skip
+        training.loop.build_trained = with_clock
+        try:
+            run = create_run(plan, Path(folder) / "run", [])
+            with Stop() as stop:
+                training.loop.train_run(run, stop, "none")
+        finally:
+            training.loop.build_trained = built
+    clock = timed[0]
+    # the first step compiles, and what comes before it is the start of the pipeline
+    inside = sum(e - s for s, e in zip(clock.started[1:], clock.ended[1:], strict=True))
+    whole = clock.ended[-1] - clock.ended[0]
+    return [
+        (
+            f"loop of resnet18, {size} px, batch {BATCH}: data, metrics and logging over steps",
+            f"{(whole - inside) / inside:.2%}",
+            "3%",
+        ),
+        ("the same, ms a step", f"{1e3 * whole / (steps - 1):.0f}", ""),
+    ]
+
+
+def write_photos(folder: Path, train: int, size: int) -> Path:
+    """JPEGs of 4:3, twice as wide as what is cut from them."""
+    random = np.random.default_rng(0)
+    shape = (round(1.5 * size), 2 * size, 3)
+    for split, count in (("train", train // 2), ("val", 2)):
+        for label in range(2):
+            home = folder / split / str(label)
+            home.mkdir(parents=True)
+            for number in range(count):
+                small = random.integers(0, 256, (12, 16, 3), np.uint8)
+                image = Image.fromarray(small).resize(shape[1::-1], Image.Resampling.BICUBIC)
+                image.save(home / f"{number:05}.jpg", quality=90)
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())
