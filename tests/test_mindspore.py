@@ -24,7 +24,7 @@ from archspec.errors import UsageError
 from archspec.graph import Graph, TemplateCall
 from archspec.node import Layer, Node, Tensor
 from archspec.ops import OPS
-from archspec.ops.activation import Act
+from archspec.ops.activation import FUNCTIONS, Act
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
@@ -115,6 +115,14 @@ def test_op_is_that_of_numpy(op, inputs, batch, eager):
         pytest.skip("several inputs of different shapes have a test of their own")
     model = rule_b.with_random_weights(graph_of(op, inputs), seed=2)
     image = 3 * rule_b.image(inputs[0], batch)
+    assert_inference_is(eager, model, build(model), image)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_activations_bear_large_values(function, eager):
+    """MindSpore's own Mish, for one, gives no number on a CPU from 50 on."""
+    model = rule_b.with_random_weights(graph_of(Act(function), ((2, 3, 4),)), seed=2)
+    image = np.linspace(-200, 200, 24, dtype=np.float32).reshape(1, 2, 3, 4)
     assert_inference_is(eager, model, build(model), image)
 
 

@@ -136,6 +136,13 @@ class ELU(nn.Cell):
         return ops.relu(x) + self.alpha * (ops.exp(-ops.relu(-x)) - 1)
 
 
+class Mish(nn.Cell):
+    """x tanh(softplus(x)); on a CPU nn.Mish gives no number from 50 on."""
+
+    def construct(self, x):
+        return x * ops.tanh(ops.softplus(x))
+
+
 class PReLU(nn.Cell):
     """x where x > 0, else a learnt slope per channel times x."""
 

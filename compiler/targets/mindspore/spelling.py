@@ -150,7 +150,7 @@ _ACTIVATIONS = {
     "hsigmoid": "nn.HSigmoid",
     "sigmoid": "nn.Sigmoid",
     "tanh": "nn.Tanh",
-    "mish": "nn.Mish",
+    "mish": "Mish",
 }
 
 
