@@ -30,6 +30,7 @@ from compiler.weights.families import sources
 from compiler.weights.files import READERS, WRITERS, open_tensors, write_tensors
 from compiler.weights.fitting import fits
 from compiler.weights.importing import import_weights, plan_import
+from compiler.weights.initialize import initialize
 from compiler.weights.loading import load_weights, save_weights
 from compiler.weights.maps import FAMILIES, PUBLISHERS
 from compiler.weights.structure import match_structure
@@ -1025,3 +1026,10 @@ def test_without_numpy_the_command_says_what_to_install():
 
 def test_readers_cover_writers():
     assert set(WRITERS) < set(READERS)
+
+
+def test_inspect_knows_a_tiny_network(tmp_path, capsys):
+    graph = archspec.load("tiny/isynet")
+    save_weights(tmp_path / "w.npz", graph, initialize(graph, seed=0))
+    assert main(["weights", "inspect", str(tmp_path / "w.npz")]) == 0
+    assert "tiny/isynet: archspec's own names, the same fingerprint" in capsys.readouterr().out

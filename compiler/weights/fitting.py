@@ -46,7 +46,7 @@ class Fit:
 
 def fits(file: TensorFile, specs: Iterable[str] | None = None) -> list[Fit]:
     """Every fit among the specs (None: all shipped), the surest first."""
-    names = [name for name in shipped_names() if "/" not in name] if specs is None else specs
+    names = shipped_names() if specs is None else specs
     found = [fit for name in names for fit in _fits_of(name, file)]
     if any(fit.is_same_network for fit in found):
         return [fit for fit in found if fit.is_same_network]
