@@ -42,7 +42,7 @@ schema: $(VENV)/.installed
 
 # Needs uv (pip install uv); everything else installs from the lock alone.
 lock:
-	uv pip compile pyproject.toml --extra onnx --extra mindspore --group dev --group build --universal \
+	uv pip compile pyproject.toml --all-extras --group dev --group build --universal \
 		--generate-hashes --python-version 3.10 --no-emit-index-url --no-header \
 		-o requirements.lock
 

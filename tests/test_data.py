@@ -22,6 +22,9 @@ import mindspore.dataset as ds
 from archspec.cli import main
 from archspec.errors import UsageError
 from archspec.loading import load
+from compiler.images.checks import damage
+from compiler.images.preprocess import preprocess_image, preprocessing_of
+from compiler.images.source import fingerprint
 from training.augment import AUGMENTATIONS, ON_BATCHES
 from training.data import (
     EvalPipeline,
@@ -33,12 +36,9 @@ from training.data import (
     scan,
     usable_workers,
 )
-from training.data.checks import damage
 from training.data.mindrecord import write_mindrecord
-from training.data.source import fingerprint
 from training.digits import write_digits
 from training.mixing import erase, mix_batch, one_hot
-from training.preprocess import preprocess_image, preprocessing_of
 from training.recipe import read_recipe, recipe_names
 
 RGB8 = {"shape": [3, 8, 8]}

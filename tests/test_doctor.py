@@ -164,3 +164,12 @@ def test_the_commands_are_listed(capsys):
     assert {"compile", "doctor"} < set(COMMANDS)
     main(["--help"])
     assert "doctor" in capsys.readouterr().out
+
+
+def test_a_device_that_is_running_already_may_be_asked_for_again():
+    pytest.importorskip("mindspore")
+    code = (
+        "import mindspore as ms; ms.ops.add(ms.Tensor([1.0]), 1).asnumpy();"
+        "from compiler.targets.mindspore import set_device; set_device('CPU'); set_device('CPU', 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -41,9 +41,10 @@ np = pytest.importorskip("numpy")
 pytest.importorskip("mindspore")
 
 # These import MindSpore, so they come after the line that skips where it is missing.
-from oracles import numpy_graph, rule_b  # noqa: E402
+from oracles import rule_b  # noqa: E402
 
 from compiler import build  # noqa: E402
+from compiler.targets import reference  # noqa: E402
 from compiler.targets.mindspore import device  # noqa: E402
 
 NETWORKS = [name for name in shipped_names() if not name.startswith("spaces/")]
@@ -88,7 +89,7 @@ def outputs_of(ms, cell, image):
 def assert_inference_is(ms, model, cell, image, tolerance=1e-4):
     """The cell's outputs are those of the numpy reference, relative to the largest value."""
     cell.set_train(False)
-    expected = numpy_graph.run(model.graph, model.weights, image)
+    expected = reference.run(model.graph, model.weights, image)
     results = outputs_of(ms, cell, image)
     assert len(results) == len(expected)
     for result, wanted in zip(results, expected.values(), strict=True):
@@ -281,7 +282,7 @@ def test_training_and_evaluation_differ_where_they_should(eager):
     assert not np.allclose(noisy, still)
     means = cell.norm.moving_mean.asnumpy()
     old = model.weights["norm.moving_mean"]
-    convolved = numpy_graph.run(
+    convolved = reference.run(
         replace(graph, outputs={"conv": Tensor("conv")}), model.weights, image
     )["conv"]
     assert np.allclose(means, 0.9 * old + 0.1 * convolved.mean((0, 2, 3)), atol=1e-5)
@@ -592,12 +593,13 @@ def test_a_device_that_is_not_there_is_one_sentence(monkeypatch):
 COMPILE_CACHE = """
 import sys
 import archspec, compiler, mindspore, numpy
-from oracles import numpy_graph, rule_b
+from compiler.targets import reference
+from oracles import rule_b
 model = rule_b.with_random_weights(archspec.load(sys.argv[1], input_shape=(3, 32, 32)))
 mindspore.set_context(mode=mindspore.GRAPH_MODE)
 cell = compiler.build(model).set_train(False)
 image = rule_b.image((3, 32, 32))
-wanted = numpy_graph.run(model.graph, model.weights, image)["logits"]
+wanted = reference.run(model.graph, model.weights, image)["logits"]
 error = numpy.abs(cell(mindspore.Tensor(image)).asnumpy() - wanted).max() / numpy.abs(wanted).max()
 assert error < 1e-4, error
 """
@@ -640,7 +642,7 @@ def test_mindir_round_trip(batch, purpose, compiled, tmp_path):
     loaded = compiled.nn.GraphCell(compiled.load(str(path)))
     for count in [batch] if batch else [1, 3]:
         image = rule_b.image(model.graph.input_shape, count)
-        expected = numpy_graph.run(model.graph, model.weights, image)["logits"]
+        expected = reference.run(model.graph, model.weights, image)["logits"]
         (result,) = outputs_of(compiled, loaded, image)
         assert np.abs(result - expected).max() <= 1e-4 * np.abs(expected).max()
 

@@ -37,10 +37,11 @@ np = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from oracles import numpy_graph, numpy_ops  # noqa: E402
+from oracles import numpy_ops  # noqa: E402
 from oracles.networks import network  # noqa: E402
 from oracles.rule_b import drawn, image, with_random_weights  # noqa: E402
 
+from compiler.targets import reference  # noqa: E402
 from compiler.targets.onnx import to_onnx, write_onnx  # noqa: E402  (needs onnx)
 from compiler.targets.onnx.allowed import ALLOWED, IR_VERSIONS  # noqa: E402
 from compiler.targets.onnx.model import serialized  # noqa: E402
@@ -115,8 +116,8 @@ def assert_close(ours, theirs, tolerance=1e-4):
         assert worst <= tolerance * max(np.abs(value).max(), 1e-3), f"{key} is off by {worst}"
 
 
-def reference(model, x):
-    return numpy_graph.run(model.graph, model.weights, x.astype(np.float64))
+def numbers_of(model, x):
+    return reference.run(model.graph, model.weights, x.astype(np.float64))
 
 
 # Ops.
@@ -124,7 +125,7 @@ def reference(model, x):
 
 def test_every_op_is_spelt():
     assert [name for name, op in OPS.items() if op not in spell.registry] == []
-    assert [name for name, op in OPS.items() if op not in numpy_graph.forward.registry] == []
+    assert [name for name, op in OPS.items() if op not in reference.forward.registry] == []
 
 
 @on_every_case
@@ -132,7 +133,7 @@ def test_the_numpy_reference_is_that_of_the_plain_loops(op, shapes):
     rng = np.random.RandomState(3)
     batches = [4 * rng.standard_normal((2, *shape)) for shape in shapes]
     weights = {weight.name: drawn(rng, weight.name, weight.shape) for weight in op.weights(shapes)}
-    together = numpy_graph.forward(op, batches, weights)
+    together = reference.forward(op, batches, weights)
     for sample in range(2):
         alone, _ = numpy_ops.run(op, [x[sample] for x in batches], weights)
         assert len(alone) == len(together)
@@ -148,7 +149,7 @@ def test_onnxruntime_gives_the_reference(op, shapes, opset, batch):
     session = session_of(proto)
     for size in (1, 3) if batch is None else (batch,):
         x = 4 * image(model.graph.input_shape, size)
-        assert_close(results(session, x), reference(model, x))
+        assert_close(results(session, x), numbers_of(model, x))
 
 
 # What Ascend's parser takes.
@@ -251,7 +252,7 @@ def test_names_that_collide_stay_apart():
     )  # fmt: skip
     model = with_random_weights(graph)
     x = image(IMAGE)
-    assert_close(results(session_of(to_onnx(model)), x), reference(model, x))
+    assert_close(results(session_of(to_onnx(model)), x), numbers_of(model, x))
 
 
 @pytest.mark.parametrize("step", [pipeline.run, pipeline.for_deployment])
@@ -263,7 +264,7 @@ def test_outputs_that_are_the_input_or_each_other(step):
     model = with_random_weights(graph)
     written = step(model, ()) if step is pipeline.run else step(model)
     x = image(IMAGE)
-    assert_close(results(session_of(to_onnx(written)), x), reference(model, x))
+    assert_close(results(session_of(to_onnx(written)), x), numbers_of(model, x))
 
 
 def test_what_the_file_says_of_its_spec():
@@ -405,9 +406,9 @@ def random_networks(draw):
 def test_random_networks_deploy_to_the_reference(graph):
     model = with_random_weights(graph)
     x = image(graph.input_shape, 2)
-    expected = reference(model, x)
+    expected = numbers_of(model, x)
     deployed = pipeline.for_deployment(model)
-    assert_close(reference(deployed, x), expected, 1e-5)
+    assert_close(numbers_of(deployed, x), expected, 1e-5)
     assert_close(results(session_of(to_onnx(deployed, batch=None)), x), expected)
 
 
@@ -434,7 +435,7 @@ def shipped(name):
 def test_every_spec_runs_as_the_reference(name):
     model = with_random_weights(shipped(name))
     x = image(model.graph.input_shape)
-    expected = numpy_graph.run(model.graph, model.weights, x)
+    expected = reference.run(model.graph, model.weights, x)
     for written in (model, pipeline.for_deployment(model)):
         proto = to_onnx(written)
         assert {node.op_type for node in proto.graph.node} <= ALLOWED
@@ -481,7 +482,7 @@ def test_published_logits_are_reproduced(name, args, first, norm, top, total):
     checksum = sum(array.sum(dtype=np.float64) for array in model.weights.values())
     assert checksum == pytest.approx(total, abs=1e-5)
     x = image((3, 224, 224))
-    by_numpy = numpy_graph.run(model.graph, model.weights, x)
+    by_numpy = reference.run(model.graph, model.weights, x)
     by_onnx = results(session_of(to_onnx(pipeline.for_deployment(model))), x)
     for (logits,) in (by_numpy["logits"], by_onnx["logits"]):
         np.testing.assert_allclose(logits[:5], first, rtol=1e-4, atol=1e-5)

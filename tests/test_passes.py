@@ -40,9 +40,10 @@ from compiler.wellformed import ModelError, check_model
 
 np = pytest.importorskip("numpy")
 
-from oracles import numpy_graph  # noqa: E402  (needs numpy)
 from oracles.networks import network  # noqa: E402
 from oracles.rule_b import image, with_random_weights  # noqa: E402
+
+from compiler.targets import reference  # noqa: E402  (needs numpy)
 
 IMAGE = (4, 7, 10)
 RELU = Act("relu")
@@ -73,7 +74,7 @@ def structure(graph):
 
 def assert_same_numbers(one, other, batch=2):
     x = image(one.graph.input_shape, batch).astype(np.float64)
-    ours, theirs = (numpy_graph.run(model.graph, model.weights, x) for model in (one, other))
+    ours, theirs = (reference.run(model.graph, model.weights, x) for model in (one, other))
     assert [*ours] == [*theirs]
     for key, value in ours.items():
         worst = np.abs(value - theirs[key]).max()

@@ -26,9 +26,10 @@ import compiler
 import training
 from archspec.cli import main
 from archspec.errors import SpecError, UsageError
+from compiler.images.scores import cross_entropy, right
 from training import noise
 from training.curves import _beneath, curves_png, ticks
-from training.evaluate import cross_entropy, evaluate, right
+from training.evaluate import evaluate
 from training.loop import train_run
 from training.meter import Meter, Sums
 from training.progress import Display, Pulse, clock

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from oracles import published as lists
-from oracles.numpy_graph import run as run_graph
 from oracles.rule_b import drawn, image
 
 import archspec
 from archspec.cli import main
 from archspec.errors import SpecError, UsageError
 from compiler.model import weights_of
+from compiler.targets.reference import run as run_graph
 from compiler.weights.arrays import Entry, TensorFile
 from compiler.weights.check import differences
 from compiler.weights.families import sources

@@ -14,7 +14,7 @@ from mindspore.dataset import vision
 from mindspore.dataset.vision import AutoAugmentPolicy, ConvertMode, Inter
 
 from archspec.errors import UsageError, did_you_mean
-from training.preprocess import Preprocessing
+from compiler.images.preprocess import Preprocessing
 
 Operation = Any
 """One of mindspore.dataset.vision's, which have no type of their own in common."""

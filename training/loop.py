@@ -19,16 +19,17 @@ from mindspore import Tensor
 
 from archspec.errors import UsageError
 from archspec.writing import write_whole
+from compiler.images.preprocess import preprocessing_of
+from compiler.images.scores import Scores
 from compiler.weights.loading import save_weights
 from training.build import Trained, build_trained
 from training.checkpoint import Checkpoint, last_good, sweep, sync_folder, write_checkpoint
 from training.data import EvalPipeline, TrainPipeline
 from training.distributed import Ranks, join
-from training.evaluate import Scores, evaluate
+from training.evaluate import evaluate
 from training.events import Events
 from training.meter import Meter, Sums
 from training.noise import draw_masks
-from training.preprocess import preprocessing_of
 from training.progress import Display, Pulse, clock
 from training.report import write_report
 from training.run import BEST, LAST, LOGS, Run, RunError, check_data, locked

@@ -15,11 +15,11 @@ from archspec.loading import build
 from archspec.program import read_program
 from archspec.shapes import Shape, written
 from archspec.sources import spec_path
+from compiler.images.checks import damage
+from compiler.images.preprocess import preprocessing_of
+from compiler.images.source import fingerprint
 from training.data import Source, check_fits, check_same_classes, readable, scan, usable_workers
-from training.data.checks import damage
-from training.data.source import fingerprint
 from training.precision import ON_CPU, fitted
-from training.preprocess import preprocessing_of
 from training.recipe import Recipe, read_recipe
 
 FOUND = Path("archspec") / "images"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import SpecError, UsageError, listed
+from archspec.errors import UsageError
 from archspec.graph import Graph
 from compiler import Model, build
-from compiler.weights.files import open_tensors
+from compiler.images.classes import class_names, numbers_of
+from compiler.images.preprocess import preprocess_image, preprocessing_of
+from compiler.images.scores import Scores
 from compiler.weights.loading import load_weights
 from training.data import EvalPipeline, check_fits, readable, scan, usable_workers
-from training.data.source import Source
 from training.distributed import join
-from training.evaluate import Scores, evaluate, logits_of
+from training.evaluate import evaluate, logits_of
 from training.plan import check_classifier, images_cache
-from training.preprocess import preprocess_image, preprocessing_of
-
-CLASSES = "classes"
-"""What the metadata of a file of weights calls the names of the classes."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def scored(
         rank=ranks.rank,
         ranks=ranks.ranks,
     )
-    numbers = np.arange(len(images.classes)) if names is None else _numbers(images, names)
+    numbers = np.arange(len(images.classes)) if names is None else numbers_of(images, names)
     numbered = ((pixels, numbers[labels]) for pixels, labels in pipeline)
     return evaluate(network, numbered, batch, ranks)
 
@@ -103,32 +99,7 @@ def predicted(
     return result
 
 
-def class_names(weights: str | os.PathLike[str]) -> tuple[str, ...] | None:
-    """The names of the classes that a training wrote into a file of weights, or None."""
-    with open_tensors(weights) as file:
-        text = file.metadata.get(CLASSES)
-    if text is None:
-        return None
-    try:
-        names = json.loads(text)
-    except ValueError:
-        return None
-    return tuple(map(str, names)) if isinstance(names, list) else None
-
-
 def _inference(graph: Graph, weights: str | os.PathLike[str]) -> Any:
     network = build(Model(graph, load_weights(weights, graph)))
     network.set_train(False)
     return network
-
-
-def _numbers(images: Source, names: Sequence[str]) -> np.ndarray:
-    """The numbers that the network knows the folder's classes by."""
-    numbers = {name: number for number, name in enumerate(names)}
-    strange = [name for name in images.classes if name not in numbers]
-    if strange:
-        raise SpecError(
-            f"{images.where} has class {listed(strange, 'and', 4)}, and the weights were trained on"
-            f" {listed(list(names), 'and', 4)}; images of those would do"
-        )
-    return np.array([numbers[name] for name in images.classes], np.int64)

@@ -30,6 +30,14 @@ COMMANDS = {
     "predict": "the likeliest classes of images",
     "recipes": "the training recipes that come with archspec",
     "data": "make, check and pack folders of images to train from",
+    "export": "write a network for deployment: ONNX, MindIR, AIR, or OM by atc",
+    "om": "look into an Ascend offline model (.om)",
+    "infer": "accuracy and latency of an exported model over a folder of images",
+    "preprocess": "write images as the .bin files that older Ascend tools read",
+    "accuracy": "top-1 and top-5 from the result folders of older Ascend tools",
+    "profile": "time of each layer: measured on a device, or estimated",
+    "latency": "estimated time on an Ascend device, before there is one",
+    "lint": "what would run badly on a device, with its estimated cost",
     "doctor": "what this machine can do: versions, targets, devices",
 }
 

@@ -80,8 +80,8 @@ def _digits(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from compiler.images.preprocess import preprocessing_of
     from training.data import check_fits, check_same_classes
-    from training.preprocess import preprocessing_of
 
     train, val = _sources(options)
     check_same_classes(train, val)
@@ -127,7 +127,7 @@ def _progress(where: str) -> Any:
 
 
 def _report(sources: list[Source]) -> None:
-    from training.data.checks import damage
+    from compiler.images.checks import damage
 
     columns = [
         Column("split", "split"),

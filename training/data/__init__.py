@@ -9,8 +9,8 @@
     for images, labels in pipeline.epoch(0):
         ...
 
-Rooms: source (what any kind of data set is), folder (trees of files) and mindrecord (MindRecord
-files), checks (what is asked of them before the first step), pipeline (batches).
+Rooms: mindrecord (MindRecord files), pipeline (batches to train on); folders, checks and batches to
+evaluate are in compiler.images.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import os
 from pathlib import Path
 
 from archspec.errors import UsageError, did_you_mean
-from training.data.checks import check_fits, check_same_classes, readable
-from training.data.folder import ImageFolder, scan_folder
+from compiler.images.batches import EvalPipeline, usable_workers
+from compiler.images.checks import check_fits, check_same_classes, readable
+from compiler.images.folder import ImageFolder, scan_folder
+from compiler.images.source import Source
 from training.data.mindrecord import SUFFIX, scan_mindrecord
-from training.data.pipeline import EvalPipeline, TrainPipeline, usable_workers
-from training.data.source import Source
+from training.data.pipeline import TrainPipeline
 
 __all__ = [
     "EvalPipeline",

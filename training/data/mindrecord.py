@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.errors import UsageError, listed
-from training.data.decodable import decodable
-from training.data.source import Source
+from compiler.images.decodable import decodable
+from compiler.images.source import Source
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
@@ -35,7 +35,7 @@ ROWS_AT_ONCE = 64
 
 @dataclass(frozen=True, eq=False)
 class MindRecord:
-    """One MindRecord file, a training.data.source.Source. `rows` are places in it."""
+    """One MindRecord file, a Source. `rows` are places in it."""
 
     path: Path
     image_column: str

@@ -1,8 +1,7 @@
-"""Batches of images: for training by MindSpore's C++ operations, for evaluation by Pillow."""
+"""Batches of images to train on, made by MindSpore's C++ operations."""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.errors import UsageError
-from training.data.lookahead import in_order, one_ahead
-from training.data.source import Source
+from compiler.images.batches import Batch, usable_workers
+from compiler.images.lookahead import one_ahead
+from compiler.images.preprocess import Preprocessing, fault
+from compiler.images.source import Source
 from training.mixing import Mix, erase, erasing_probability, mix_batch, one_hot
-from training.preprocess import Preprocessing, UnreadableImage, fault, preprocessed
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
@@ -26,15 +26,6 @@ MOST_READERS = 4
 """Threads that read files; more than that wait for Python's lock."""
 ORDER, OPERATIONS, BATCHES = range(3)
 """What a key is for, so that nothing draws what another does."""
-
-Batch = tuple[np.ndarray, np.ndarray]
-
-
-def usable_workers(wanted: int) -> int:
-    """As many workers as wanted, or as there are CPUs: MindSpore takes no more."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, min(wanted, len(os.sched_getaffinity(0))))
-    return max(1, min(wanted, os.cpu_count() or 1))
 
 
 class TrainPipeline:
@@ -158,46 +149,6 @@ class TrainPipeline:
                     f" began and cannot be now ({why})"
                 )
         return error
-
-
-class EvalPipeline:
-    """Every image once, in order, as the network's spec prepares them; the last batch may be
-    smaller. Of `ranks` processes each has every ranks-th image, and some one more than others."""
-
-    def __init__(
-        self,
-        source: Source,
-        preprocessing: Preprocessing,
-        *,
-        batch: int,
-        workers: int = 1,
-        rank: int = 0,
-        ranks: int = 1,
-    ):
-        self.source = source
-        self.preprocessing = preprocessing
-        self.batch = batch
-        self.workers = usable_workers(workers)
-        self.indices = np.arange(rank, len(source.labels), ranks)
-        self.steps = -(-len(self.indices) // batch)
-
-    def __iter__(self) -> Iterator[Batch]:
-        """Images, float32 NCHW, and labels, int32. Raises UsageError where files have changed since
-        they were checked."""
-        numbered = zip(self.indices, self.source.loads(self.indices), strict=True)
-        images = in_order(self._image, numbered, self.workers)
-        for start in range(0, len(self.indices), self.batch):
-            indices = self.indices[start : start + self.batch]
-            yield np.stack([next(images) for _ in indices]), self.source.labels[indices]
-
-    def _image(self, numbered: tuple[int, Any]) -> np.ndarray:
-        index, load = numbered
-        try:
-            return preprocessed(load(), self.preprocessing)
-        except (OSError, UnreadableImage) as error:
-            raise UsageError(
-                f"{self.source.where}: {self.source.name(index)!r} cannot be read ({error})"
-            ) from None
 
 
 class _Blanks:

@@ -1,15 +1,16 @@
-"""Inference of a whole graph in vectorised numpy, for batches: a reference that can run networks.
+"""Inference of a graph in plain numpy: what everything else is held against.
 
-It shares nothing with the targets and asks archspec for no shape or padding. Every op here is held
-against the plain loops of numpy_ops. Arrays are (batch, channels, height, width) or (batch,
-features); the precision is that of the image, whatever the weights are.
+It shares nothing with the other targets and asks archspec for no shape or padding, so that whatever
+is exported is compared to numbers come by in another way. Arrays are (batch, channels, height,
+width) or (batch, features); the precision is that of the image, whatever the weights are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import singledispatch
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce, singledispatch
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def forward(op: Op, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
 # Windows, one tap of the kernel at a time: all that tap (i, j) reads is one strided slice.
 
 
-def margins(padding: str | tuple[int, ...], axis: int, span: int, stride: int, extent: int):
+def margins(padding: Any, axis: int, span: int, stride: int, extent: int) -> tuple[int, int]:
     """Padding before and after one axis (0 is height)."""
     if padding == "valid":
         return 0, 0
@@ -55,7 +56,9 @@ def margins(padding: str | tuple[int, ...], axis: int, span: int, stride: int, e
     return padding[2 * axis], padding[2 * axis + 1]
 
 
-def taps(op: conv.Conv | pool.MaxPool | pool.AvgPool, x: Array, fill: float, beyond: float):
+def taps(
+    op: conv.Conv | pool.MaxPool | pool.AvgPool, x: Array, fill: float, beyond: float
+) -> Iterator[tuple[tuple[int, ...], Array]]:
     """For every tap (i, j) of the kernel, what it reads: (batch, channels, rows out, columns out).
 
     `fill` is what stands in the padding, `beyond` what a ceil window meets after it.
@@ -94,9 +97,11 @@ def _(op: conv.Conv, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
         squares = (weight**2).sum((1, 2, 3), keepdims=True)
         weight = weight / (np.sqrt(squares / (weight[0].size - 1)) + 5e-4)
     kernels = np.ascontiguousarray(weight.transpose(2, 3, 0, 1))  # matmul is slow on strides
-    total = 0
+    total: Any = 0
+    extent: tuple[int, ...] = ()
     for (i, j), part in taps(op, inputs[0], 0, math.nan):
-        batch, channels, *extent = part.shape
+        batch, channels, *_ = part.shape
+        extent = part.shape[2:]
         grouped = part.reshape(batch, op.groups, channels // op.groups, -1)
         kernel = kernels[i, j].reshape(op.groups, -1, channels // op.groups)
         # A product of matrices is slow where one side is a single column: depthwise.
@@ -113,7 +118,7 @@ def _(op: linear.Dense, inputs: Sequence[Array], weights: Arrays) -> list[Array]
 
 @forward.register
 def _(op: pool.MaxPool, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    greatest = -math.inf
+    greatest: Any = -math.inf
     for _, part in taps(op, inputs[0], -math.inf, -math.inf):
         greatest = np.maximum(greatest, part)
     return [greatest]
@@ -122,8 +127,8 @@ def _(op: pool.MaxPool, inputs: Sequence[Array], weights: Arrays) -> list[Array]
 @forward.register
 def _(op: pool.AvgPool, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     ones = np.ones_like(inputs[0][:1, :1])
-    total = sum(part for _, part in taps(op, inputs[0], 0, 0))
-    count = sum(part for _, part in taps(op, ones, float(op.count_padding), 0))
+    total: Any = sum(part for _, part in taps(op, inputs[0], 0, 0))
+    count: Any = sum(part for _, part in taps(op, ones, float(op.count_padding), 0))
     return [total / count]
 
 
@@ -231,12 +236,12 @@ def _(op: activation.Act, inputs: Sequence[Array], weights: Arrays) -> list[Arra
 
 @forward.register
 def _(op: merge.Add, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    return [sum(inputs)]
+    return [reduce(np.add, inputs)]
 
 
 @forward.register
 def _(op: merge.Mul, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    return [math.prod(inputs)]
+    return [reduce(np.multiply, inputs)]
 
 
 @forward.register

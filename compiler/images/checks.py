@@ -13,10 +13,10 @@ from archspec.errors import UsageError, listed
 from archspec.graph import Graph
 from archspec.shapes import written
 from archspec.writing import write_whole
-from training.data.folder import check_learnable
-from training.data.lookahead import in_order
-from training.data.source import Source
-from training.preprocess import fault
+from compiler.images.folder import check_learnable
+from compiler.images.lookahead import in_order
+from compiler.images.preprocess import fault
+from compiler.images.source import Source
 
 MOST_UNREADABLE = 0.01
 """The share of images that may be damaged; one always may."""

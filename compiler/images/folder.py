@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archspec.errors import UsageError, listed
-from training.data.decodable import decodable
+from compiler.images.decodable import decodable
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
@@ -25,7 +25,7 @@ SUFFIXES = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """A folder of class folders, a training.data.source.Source. `files` are paths below it, sorted
+    """A folder of class folders, a Source. `files` are paths below it, sorted
     by class and name; `stats` are their sizes and times of change."""
 
     root: Path
