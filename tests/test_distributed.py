@@ -60,7 +60,6 @@ def test_two_processes_are_one_of_twice_the_batch(inputs, two):
         assert mine == pytest.approx(other, abs=1e-5)
 
 
-@pytest.mark.slow  # once a worker ended with exit code 16, not yet understood
 def test_stopped_then_killed_the_run_goes_on_to_the_bit(inputs, two):
     run = inputs / "hurt"
     process = begin(inputs, "hurt", 8, 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 import time
 
 import numpy as np
@@ -28,13 +29,16 @@ from archspec.cli import main
 from archspec.errors import SpecError, UsageError
 from compiler.images.scores import cross_entropy, right
 from training import noise
+from training.build import build_trained
 from training.curves import _beneath, curves_png, ticks
+from training.distributed import Ranks
 from training.evaluate import evaluate
 from training.loop import train_run
 from training.meter import Meter, Sums
+from training.plan import plan_run
 from training.progress import Display, Pulse, clock
 from training.recipe import read_recipe, recipe_names
-from training.run import RunError, open_run
+from training.run import RunError, create_run, open_run
 from training.signals import Stop
 
 QUICK = ("epochs=2", "schedule.warmup_epochs=0")
@@ -265,6 +269,27 @@ def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch):
     assert runs.metrics(run.path) == lines
 
 
+def test_it_goes_on_from_the_last_step_of_an_epoch(there, trained, tmp_path, monkeypatch):
+    """The epoch is still to be scored then, so the network is served before it is trained."""
+    with Stop() as stop:
+        draw = training.loop.draw_masks
+
+        def drawing(places, seed, step, *rest):
+            stop.number = signal.SIGTERM if step == 5 else None
+            draw(places, seed, step, *rest)
+
+        monkeypatch.setattr("training.loop.draw_masks", drawing)
+        plan = plan_run("noisy.json", "small.yaml", "data", settings=["epochs=6"])
+        run = create_run(plan, tmp_path / "run", [])
+        result = train_run(run, stop, "none")
+    assert (result.stopped_by, result.steps, result.epochs) == (signal.SIGTERM, 6, 0)
+    monkeypatch.undo()
+    with Stop() as stop:
+        train_run(open_run(tmp_path / "run"), stop, "none")
+    assert runs.state(tmp_path / "run") == runs.state(trained.run.path)
+    assert runs.metrics(tmp_path / "run") == runs.metrics(trained.run.path)
+
+
 def test_it_learns_from_a_teacher(there, trained, tmp_path):
     teacher = str(there / "trained" / "best.safetensors")
     distill = {"spec": "noisy.json", "weights": teacher, "temperature": 2, "weight": 1.0}
@@ -450,6 +475,22 @@ def test_masks_are_what_a_network_multiplies_by(there):
     dropout.cell.mask.set_data(Tensor(np.zeros(dropout.shape, np.float32)))
     bias = network.classifier.dense.bias.asnumpy()
     assert np.allclose(network(images).asnumpy(), bias)
+
+
+def test_masks_are_in_a_step_from_the_first_on(there, trained):
+    """Though the cells that take them are put in after the network was built."""
+    run = open_run(trained.run.path)
+    images = Tensor(np.random.default_rng(0).standard_normal((8, 3, 12, 12), np.float32))
+    labels = Tensor(np.full((8, 3), 1 / 3, np.float32))
+    losses = []
+    for share in (0.0, 1.0):
+        built = build_trained(run, np.full(36, 0.001, np.float32), Ranks())
+        for place in built.noise:
+            place.cell.mask.set_data(Tensor(np.full(place.shape, share, np.float32)))
+        losses.append(float(built.step(images, labels)[0].asnumpy()))
+    uniform = np.log(3)  # from logits that are a bias of zero
+    assert losses[0] == pytest.approx(uniform, abs=1e-6)
+    assert abs(losses[1] - uniform) > 2e-5
 
 
 # Numbers.

@@ -9,7 +9,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from archspec.graph import Graph
 from compiler import Model, build
@@ -23,6 +23,7 @@ from training.losses import build_loss
 from training.noise import PREFIX, Place, take_over
 from training.optimizers import build_optimizer
 from training.precision import fitted, with_precision
+from training.reducer import build_reducer
 from training.run import Run
 from training.schedules import Rates
 from training.step import TrainStep, together
@@ -92,9 +93,6 @@ def build_trained(run: Run, rates: Rates, ranks: Ranks) -> Trained:
     optimizer = build_optimizer(settings, whole.trainable_params(), rates)
     own = [p for p in networks[0].get_parameters() if not p.name.startswith(PREFIX)]
     ema = None if recipe.ema is None else Ema(own, recipe.ema.decay)
-    reducer = None
-    if ranks.ranks > 1:
-        reducer = nn.DistributedGradReducer(optimizer.parameters, True, ranks.ranks)
     step = TrainStep(
         whole,
         build_loss(recipe.loss),
@@ -104,8 +102,9 @@ def build_trained(run: Run, rates: Rates, ranks: Ranks) -> Trained:
         clip_norm=settings.clip_norm,
         accumulate=settings.accumulate,
         ema=ema,
-        reducer=reducer,
+        reducer=build_reducer(optimizer.parameters, ranks, run.facts["device"]),
     )
+    step.set_train()  # the masks' cells too, which came after the networks were built
     skips_steps = precision.loss_scale.is_dynamic
     return Trained(graphs, tuple(networks), step, tuple(noise), ema, skips_steps)
 

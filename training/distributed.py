@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.errors import SpecError, UsageError
+from archspec.errors import Problem, SpecError, UsageError
 from archspec.writing import write_whole
 from training.signals import Stop
 
@@ -151,7 +151,7 @@ class _Worker:
 
     @property
     def marker(self) -> Path:
-        return self.log.with_suffix(".done")
+        return _marker(self.log.parent, self.index)
 
     @property
     def is_alive(self) -> bool:
@@ -213,15 +213,23 @@ def schedule() -> None:
 
 
 def finish(code: int, error: str = "") -> None:
-    """Leave word of how this worker ended, then end it: MindSpore takes seconds to end by itself.
-    Does nothing in a process that `launch` did not start."""
+    """Leave word of how this worker ended, then end it. Where all went well it waits for the
+    others: MindSpore fails in those that work on after one has gone. Does nothing in a process that
+    `launch` did not start."""
     if INDEX not in os.environ:
         return
-    marker = Path(os.environ[LOGS], f"worker-{os.environ[INDEX]}.done")
-    write_whole(marker, json.dumps({"code": code, "error": error}) + "\n")
+    logs = Path(os.environ[LOGS])
+    write_whole(_marker(logs, os.environ[INDEX]), json.dumps({"code": code, "error": error}) + "\n")
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    others = [_marker(logs, index) for index in range(int(os.environ["MS_WORKER_NUM"]))]
+    while not error and not all(marker.exists() for marker in others):
+        time.sleep(0.02)  # should one of them die, the launcher ends this one too
+    os._exit(code)  # MindSpore takes seconds to end by itself
+
+
+def _marker(logs: Path, index: int | str) -> Path:
+    return logs / f"worker-{index}.done"
 
 
 def _started(
@@ -248,10 +256,11 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
             for worker in team:
                 if worker.is_alive:
                     worker.process.send_signal(stop.number)
-        # one that died leaves the others waiting for it: nobody goes on
-        for worker in team:
-            if worker.is_dead:
-                raise SpecError(_epitaph(worker, len(team)))
+        # one that died leaves the others waiting for it, or makes them fail: nobody goes on
+        dead = [worker for worker in team if worker.is_dead]
+        if dead:
+            first = min(dead, key=lambda worker: worker.process.returncode)  # the killed before all
+            raise SpecError(_epitaph(first, len(team)))
         ended = [worker for worker in team if not worker.is_alive]
         if ended and ended_at is None:
             ended_at = time.monotonic()
@@ -264,20 +273,18 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
                 return max(word["code"] for word in words)
 
 
-def _epitaph(worker: _Worker, workers: int) -> str:
+def _epitaph(worker: _Worker, workers: int) -> Problem:
     code = worker.process.returncode
     how = (
         f"was killed by {signal.Signals(-code).name}"
         if code < 0
         else f"ended with exit code {code} before its work was done"
     )
-    lines = worker.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-    return "\n".join(
-        [
-            f"worker {worker.index} of {workers} (process {worker.process.pid}) {how}, and the"
-            f" others were stopped; what it said is in {worker.log}",
-            *(f"    {line}" for line in lines),
-        ]
+    lines = worker.log.read_text(errors="replace").splitlines()
+    return Problem(
+        f"worker {worker.index} of {workers} (process {worker.process.pid}) {how}, and the others"
+        f" were stopped; what it said is in {worker.log}",
+        stack=tuple(line for line in lines if line.strip())[-LAST_LINES:],
     )
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
-from archspec.errors import SpecError, UsageError
+from archspec.errors import Problem, SpecError, UsageError
 from archspec.program import read_program
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def _launched(run: Run, stop: Stop) -> int:
     try:
         code = launch(command, run.facts["workers"], run.path / LOGS, stop)
     except SpecError as error:
-        raise SpecError(f"{error}\n{run.resume_command} goes on from the last checkpoint") from None
+        how = Problem(f"{run.resume_command} goes on from the last checkpoint")
+        raise SpecError([*error.problems, how]) from None
     if stop.number is not None:
         print(f"stopped and saved; {run.resume_command} goes on", file=sys.stderr)
     return code
