@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from archspec.graph import Graph
@@ -21,6 +22,22 @@ from archspec.tables import (
 GROUPINGS = ("node", "block", "op")
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What a device takes, as whoever can estimate it hands it in: milliseconds for the whole batch
+    by the name of a row, and lines that say what the estimate rests on. `cautions` are what it does
+    not rest on, for programs."""
+
+    device: str
+    ms: Mapping[str, float]
+    notes: Sequence[str]
+    cautions: Sequence[Mapping[str, str]]
+
+    @property
+    def total_ms(self) -> float:
+        return sum(self.ms.values())
+
+
 def rows_of(stats: Stats, by: str) -> Sequence[LayerStats]:
     """The rows of stats, folded as asked: "node", "block" or "op"."""
     if by == "block":
@@ -28,9 +45,12 @@ def rows_of(stats: Stats, by: str) -> Sequence[LayerStats]:
     return stats.by_op() if by == "op" else stats.layers
 
 
-def stats_as_json(graph: Graph, stats: Stats, by: str = "node") -> dict[str, Any]:
+def stats_as_json(
+    graph: Graph, stats: Stats, by: str = "node", timing: Timing | None = None
+) -> dict[str, Any]:
     """The stats of one network as a JSON object: exact integers; shapes as lists, of one sample;
-    a receptive field is [height, width], or "all" where it is the whole input."""
+    a receptive field is [height, width], or "all" where it is the whole input. A timing must be
+    folded as the rows are."""
     shapes = {name: list(shape) for name, shape in graph.output_shapes.items()}
     return {
         "name": graph.name,
@@ -47,9 +67,10 @@ def stats_as_json(graph: Graph, stats: Stats, by: str = "node") -> dict[str, Any
         "peak_activation_bytes": stats.peak_activation_bytes,
         "peak_node": stats.peak_node,
         "published": dict(graph.source.get("published", {})),
+        **_timing_as_json(timing, stats.batch),
         "layers": [
             {
-                **_row_values(row, stats),
+                **_row_values(row, stats, timing),
                 "output": None if row.output is None else list(row.output),
                 "receptive_field": "all" if row.receptive_field is None else row.receptive_field,
             }
@@ -58,8 +79,11 @@ def stats_as_json(graph: Graph, stats: Stats, by: str = "node") -> dict[str, Any
     }
 
 
-def stats_table(graph: Graph, stats: Stats, by: str = "node") -> Table:
-    """One network, a row per node, block or op, with totals below."""
+def stats_table(
+    graph: Graph, stats: Stats, by: str = "node", timing: Timing | None = None
+) -> Table:
+    """One network, a row per node, block or op, with totals below. A timing must be folded as the
+    rows are."""
     columns = [
         Column("name", {"node": "node", "block": "block", "op": "op"}[by]),
         *([Column("op", "op")] if by == "node" else []),
@@ -71,14 +95,17 @@ def stats_table(graph: Graph, stats: Stats, by: str = "node") -> Table:
         Column("elementwise", "other ops", _shown_or_nothing(shown_amount), True, by == "node"),
         Column("activation_bytes", "memory", _shown_or_nothing(shown_bytes_briefly), True),
         *([Column("receptive_field", "sees", _shown_field, True)] if by != "op" else []),
+        *([Column("ms", "ms", _shown_or_nothing(shown_ms), True)] if timing else []),
     ]
-    rows = [_row_values(row, stats) for row in rows_of(stats, by)]
+    rows = [_row_values(row, stats, timing) for row in rows_of(stats, by)]
     for row in rows:
         row["receptive_field"] = row["receptive_field"] or ()
-    return Table(columns, rows, graph.name, _totals(graph, stats))
+    return Table(columns, rows, graph.name, [*_totals(graph, stats), *_timing_notes(timing, stats)])
 
 
-def comparison_table(graphs: Sequence[Graph], all_stats: Sequence[Stats]) -> Table:
+def comparison_table(
+    graphs: Sequence[Graph], all_stats: Sequence[Stats], timings: Sequence[Timing] = ()
+) -> Table:
     """Several networks, a row each, with the figures their sources publish beside ours."""
     columns = [
         Column("name", "network"),
@@ -90,8 +117,9 @@ def comparison_table(graphs: Sequence[Graph], all_stats: Sequence[Stats]) -> Tab
         Column("published_top1", "top-1", lambda value: f"{value:g}%", True),
         Column("activation_bytes", "memory", shown_bytes, True),
         Column("peak_activation_bytes", "peak", shown_bytes, True),
+        *([Column("ms", "ms", shown_ms, True)] if timings else []),
     ]
-    rows: list[Mapping[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for graph, stats in zip(graphs, all_stats, strict=True):
         published = graph.source.get("published", {})
         rows.append(
@@ -105,6 +133,8 @@ def comparison_table(graphs: Sequence[Graph], all_stats: Sequence[Stats]) -> Tab
                 **{f"published_{key}": value for key, value in published.items()},
             }
         )
+    for row, timing in zip(rows, timings, strict=False):
+        row["ms"] = timing.total_ms
     notes = [
         f"batch {all_stats[0].batch}, float32; memory is all activations,"
         " peak the most alive at once",
@@ -113,12 +143,24 @@ def comparison_table(graphs: Sequence[Graph], all_stats: Sequence[Stats]) -> Tab
             for graph in graphs
             if "note" in graph.source.get("published", {})
         ),
+        *([f"ms are estimates for a batch on {timings[0].device}"] if timings else []),
+        *(
+            f"{graph.name}: {caution['text']}"
+            for graph, timing in zip(graphs, timings, strict=False)
+            for caution in timing.cautions
+        ),
     ]
     return Table(columns, rows, notes=notes)
 
 
-def _row_values(row: LayerStats, stats: Stats) -> dict[str, Any]:
+def shown_ms(ms: float) -> str:
+    return f"{ms:.3f}"
+
+
+def _row_values(row: LayerStats, stats: Stats, timing: Timing | None = None) -> dict[str, Any]:
     values: dict[str, Any] = row._asdict()
+    if timing is not None:
+        values["ms"] = timing.ms.get(row.name, 0.0)
     values["params_share"] = row.params / stats.params if stats.params else 0.0
     values["macs_share"] = row.macs / stats.macs if stats.macs else 0.0
     return values
@@ -148,6 +190,29 @@ def _totals(graph: Graph, stats: Stats) -> list[str]:
         note = graph.source["published"].get("note", "")
         lines.append(f"published    {figures}{f' ({note})' if note else ''}")
     return lines
+
+
+def _timing_as_json(timing: Timing | None, batch: int) -> dict[str, Any]:
+    if timing is None:
+        return {}
+    return {
+        "device": timing.device,
+        "is_estimate": True,
+        "ms_per_batch": timing.total_ms,
+        "ms_per_image": timing.total_ms / batch,
+        "cautions": [*timing.cautions],
+    }
+
+
+def _timing_notes(timing: Timing | None, stats: Stats) -> list[str]:
+    if timing is None:
+        return []
+    total = timing.total_ms
+    return [
+        f"time         {total:.2f} ms a batch, {total / stats.batch:.3f} ms an image on"
+        f" {timing.device}: an estimate",
+        *timing.notes,
+    ]
 
 
 def _shown_or_nothing(show: Any) -> Any:

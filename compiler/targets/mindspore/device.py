@@ -174,7 +174,8 @@ def set_device(name: str, number: int | None = None) -> None:
         )
     lacking = missing_for(name)
     if lacking:
-        raise UsageError(f"{name} cannot be used here: {lacking} is missing; CPU would do")
+        verb = "are" if " and " in lacking else "is"
+        raise UsageError(f"{name} cannot be used here: {lacking} {verb} missing; CPU would do")
     prepare()
     ms = mindspore()
     runs_on = ms.get_context("device_target"), ms.get_context("device_id")
