@@ -1,0 +1,33 @@
+"""What a model's file is by its first bytes, whatever it is called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from archspec.errors import UsageError, did_you_mean
+
+OM = b"IMOD"
+STAND_IN = b"ARCHSPEC-STANDIN-NOT-AN-OM\n"
+"""How a file begins that a stand-in for atc wrote: no NPU can run it."""
+
+
+def first_bytes(path: str | os.PathLike[str]) -> bytes:
+    """As many as tell what a file is. Raises UsageError where it is not there or empty."""
+    file = Path(path)
+    try:
+        with file.open("rb") as content:
+            head = content.read(len(STAND_IN))
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read ({(error.strerror or str(error)).lower()}){_meant(file)}"
+        ) from None
+    if not head:
+        raise UsageError(f"{path} is empty; a model that archspec export wrote would do")
+    return head
+
+
+def _meant(file: Path) -> str:
+    beside = file.absolute().parent
+    others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
+    return did_you_mean(file.name, others)
