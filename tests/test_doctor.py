@@ -97,10 +97,13 @@ def test_atc_is_found_where_it_is_put(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("ATC", raising=False)
     monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(tmp_path))
-    assert doctor_command._atc() == str(tool)
+    found = ("atc", "yes", f"{tool}, CANN of unknown release")
+    assert doctor_command._atc() == found
     monkeypatch.delenv("ASCEND_TOOLKIT_HOME")
     monkeypatch.setenv("ATC", str(tool))
-    assert doctor_command._atc() == str(tool)
+    assert doctor_command._atc() == found
+    monkeypatch.setenv("ATC", str(tmp_path / "none"))
+    assert doctor_command._atc().there == "no"
 
 
 # What a command says that needs what is not there.

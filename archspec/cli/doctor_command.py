@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec.cli.common import add_format, print_json
+from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
 
 PACKAGES = {
@@ -30,11 +31,6 @@ NEEDS = {
     "onnx": ("numpy", "onnx"),
 }
 """Targets of `archspec compile`, with the packages they need to run or be written."""
-
-ATC_FOLDERS = (
-    "/usr/local/Ascend/ascend-toolkit/latest/bin",
-    "/usr/local/Ascend/cann/bin",
-)
 
 
 class Finding(NamedTuple):
@@ -116,8 +112,7 @@ def _onednn() -> Iterator[Finding]:
 
 
 def _tools() -> Iterator[Finding]:
-    atc = _atc()
-    yield Finding("atc", "yes" if atc else "no", atc or "Ascend's converter, a part of CANN")
+    yield _atc()
     beside = str(Path(sys.executable).parent)
     msrun = shutil.which("msrun") or shutil.which("msrun", path=beside)
     yield Finding("msrun", "yes" if msrun else "no", msrun or "comes with mindspore")
@@ -125,13 +120,17 @@ def _tools() -> Iterator[Finding]:
     yield Finding("acl", "no" if reason else "yes", "CANN's Python interface" if reason else "")
 
 
-def _atc() -> str:
-    """Where atc is: $ATC, PATH, then the folders that CANN installs into; "" where nowhere."""
-    given = os.environ.get("ATC")
-    toolkit = os.environ.get("ASCEND_TOOLKIT_HOME")
-    folders = [*([f"{toolkit}/bin"] if toolkit else []), *ATC_FOLDERS]
-    found = (shutil.which(given) if given else None) or shutil.which("atc")
-    return found or shutil.which("atc", path=os.pathsep.join(folders)) or ""
+def _atc() -> Finding:
+    """CANN's converter, wherever `archspec export --format om` would find it."""
+    from deploy.cann import find_toolkit
+
+    try:
+        toolkit = find_toolkit(os.environ)
+    except UsageError as error:
+        return Finding("atc", "no", str(error))
+    if toolkit is None:
+        return Finding("atc", "no", "Ascend's converter, a part of CANN")
+    return Finding("atc", "yes", f"{toolkit.atc}, CANN {toolkit.release or 'of unknown release'}")
 
 
 def _cannot_import(package: str) -> str:

@@ -109,7 +109,7 @@ def preprocess_image(
 def preprocessed(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     """The bytes of an image file as float32, CHW. Raises UnreadableImage."""
     image = open_image(data, preprocessing.channels)
-    size = _resized(image.size, preprocessing.resize)
+    size = resized_size(image.size, preprocessing.resize)
     if size != image.size:
         image = image.resize(size, RESAMPLING[preprocessing.interpolation])
     left = round((size[0] - preprocessing.width) / 2)
@@ -177,7 +177,7 @@ def _reason(data: bytes, error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _resized(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
+def resized_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
     """(width, height) after resizing; the long side is cut to whole pixels, as torchvision does."""
     if not isinstance(resize, int):
         return resize[1], resize[0]

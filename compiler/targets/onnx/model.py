@@ -26,15 +26,22 @@ LARGEST = 2**31 - 1
 """Bytes that a protobuf message can have."""
 
 
-def to_onnx(model: Model, *, opset: int = 11, batch: int | None = 1) -> onnx.ModelProto:
+def to_onnx(
+    model: Model,
+    *,
+    opset: int = 11,
+    batch: int | None = 1,
+    notes: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
     """The model in ONNX: input "image" (batch, channels, height, width), outputs as the spec calls
-    them, weights by their paths; any batch ("N") where `batch` is None.
+    them, weights by their paths; any batch ("N") where `batch` is None. `notes` join what the file
+    says of its spec.
 
     The same model gives the same bytes. Raises UsageError where the model has no weights, is too
     large for one file, or has an output called "image", and for an opset that is not written;
     ModelError where the weights are not the graph's.
     """
-    proto = _written(model, opset, batch)
+    proto = _written(model, opset, batch, notes)
     _check(serialized(proto), model.graph.name)
     return proto
 
@@ -43,7 +50,7 @@ def write_onnx(
     model: Model, path: str | os.PathLike[str], *, opset: int = 11, batch: int | None = 1
 ) -> None:
     """Write `to_onnx(...)` to a file, which is either whole or as it was. Raises UsageError."""
-    content = serialized(_written(model, opset, batch))
+    content = serialized(_written(model, opset, batch, None))
     _check(content, model.graph.name)
     write_whole(path, content)
 
@@ -53,7 +60,9 @@ def serialized(proto: onnx.ModelProto) -> bytes:
     return proto.SerializeToString(deterministic=True)
 
 
-def _written(model: Model, opset: int, batch: int | None) -> onnx.ModelProto:
+def _written(
+    model: Model, opset: int, batch: int | None, notes: Mapping[str, str] | None
+) -> onnx.ModelProto:
     _refuse_what_cannot_be_written(model, opset, batch)
     model = run(model, (standardize_filters,))
     assert model.weights is not None
@@ -71,7 +80,7 @@ def _written(model: Model, opset: int, batch: int | None) -> onnx.ModelProto:
     for node in graph.nodes.values():
         spell(node.op, Site(net, node))
     _name_again(graph, net)
-    helper.set_model_props(proto, _properties(model))
+    helper.set_model_props(proto, {**_properties(model), **(notes or {})})
     return proto
 
 

@@ -1,0 +1,196 @@
+"""Write a network for deployment: ONNX, MindIR, AIR, or an OM for Ascend chips by CANN's atc.
+
+Batch norms are folded and dropout is left out. Every file is run once and held against plain numpy
+before it takes its place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.errors import UsageError
+from archspec.tables import shown_bytes, shown_count
+
+if TYPE_CHECKING:
+    from archspec.graph import Graph
+    from compiler.model import Model
+    from deploy.checking import Comparison
+    from deploy.export import Source
+
+FORMATS = ("onnx", "mindir", "air", "om")
+OPSETS = (11, 13, 17)
+ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",)}
+"""Options that mean nothing to the other formats."""
+MOST_IMAGES = 2048
+"""At a time: more than that atc's manual advises against."""
+SCHEME, SEED = "he", 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_spec(parser)
+    add_overrides(parser)
+    parser.add_argument(
+        "--weights", metavar="FILE", help="the network's weights (.safetensors, .npz or .ckpt)"
+    )
+    parser.add_argument("--format", choices=FORMATS, help="default: what the output's name ends in")
+    batch = parser.add_mutually_exclusive_group()
+    batch.add_argument("--batch", metavar="N", help="images at a time; default: 1")
+    batch.add_argument(
+        "--dynamic-batch",
+        metavar="N,N...",
+        help="several numbers of images; ONNX and MindIR then take any",
+    )
+    parser.add_argument("--opset", type=int, choices=OPSETS, help="of ONNX; default: 11")
+    parser.add_argument("--soc", metavar="CHIP", help="for om: the chip, such as Ascend310")
+    parser.add_argument(
+        "--no-aipp",
+        action="store_true",
+        default=None,
+        help="for om: take normalised float32, not pixels that AIPP crops and normalises",
+    )
+    parser.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="for om: stop atc after that long"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="the file to write; default: SPEC's name and format"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    kind = options.format or _format_of(options.output)
+    _refuse_what_means_nothing(options, kind)
+    batch, gears = _batch(options)
+    graph = graph_of(options.spec, options)
+    _require(kind)
+    from deploy.export import Source
+
+    source = Source(
+        _model(graph, options.weights),
+        batch,
+        gears,
+        options.opset or OPSETS[0],
+        _classes(options.weights),
+    )
+    output = options.output or f"{graph.name}.{kind}"
+    said = WRITERS[kind](source, output, options)
+    size = shown_bytes(Path(output).stat().st_size)
+    print(f"wrote {output}: {shown_count(graph.params)} parameters, {size}")
+    for line in said:
+        print(line)
+    return 0
+
+
+def _format_of(output: str | None) -> str:
+    ending = Path(output or "").suffix[1:]
+    if ending in FORMATS:
+        return ending
+    raise UsageError(
+        f"{output or 'the command'} does not tell what to write; --format {', '.join(FORMATS)}, or"
+        " -o with such an ending, would do"
+    )
+
+
+def _refuse_what_means_nothing(options: argparse.Namespace, kind: str) -> None:
+    for name, kinds in ONLY_FOR.items():
+        if getattr(options, name) is not None and kind not in kinds:
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for {' and '.join(kinds)}; leaving it out would do"
+                f" for {kind}"
+            )
+    if options.timeout is not None and not options.timeout > 0:
+        raise UsageError(f"--timeout {options.timeout:g}: more than 0 seconds would do")
+
+
+def _batch(options: argparse.Namespace) -> tuple[int | None, tuple[int, ...]]:
+    """The batch, None for any, and the sizes that are asked for then, in order."""
+    if options.dynamic_batch is None:
+        return _images("--batch", options.batch or "1"), ()
+    gears = [_images("--dynamic-batch", part) for part in options.dynamic_batch.split(",")]
+    return None, tuple(sorted(set(gears)))
+
+
+def _images(option: str, text: str) -> int:
+    text = text.strip()
+    is_number = text.isascii() and text.isdigit() and len(text) < 7
+    if not is_number or not 1 <= int(text) <= MOST_IMAGES:
+        raise UsageError(f"{option} {text or 'without a number'}: 1 to {MOST_IMAGES:,} would do")
+    return int(text)
+
+
+def _require(kind: str) -> None:
+    """Say early which extra a format lacks. Raises UsageError."""
+    if kind in ("onnx", "om"):
+        import compiler.targets.onnx  # noqa: F401  (it says so itself)
+    else:
+        from compiler.targets.mindspore.installed import mindspore
+
+        mindspore()
+
+
+def _model(graph: Graph, weights: str | None) -> Model:
+    from compiler.model import Model
+
+    if weights is not None:
+        from compiler.weights.loading import load_weights
+
+        return Model(graph, load_weights(weights, graph))
+    from compiler.weights.initialize import initialize
+
+    print(f"note: without --weights they are random, scheme {SCHEME}, seed {SEED}", file=sys.stderr)
+    return Model(graph, initialize(graph, SCHEME, SEED))
+
+
+def _classes(weights: str | None) -> dict[str, str]:
+    """The names that a training wrote into its weights, as an ONNX keeps them."""
+    if weights is None:
+        return {}
+    from compiler.images.classes import CLASSES, class_names
+
+    names = class_names(weights)
+    return {} if names is None else {CLASSES: json.dumps(names, ensure_ascii=False)}
+
+
+def _onnx(source: Source, output: str, options: argparse.Namespace) -> list[str]:
+    from deploy.export import write_onnx
+
+    return _checked(write_onnx(source, output))
+
+
+def _mindir(source: Source, output: str, options: argparse.Namespace) -> list[str]:
+    from deploy.export import write_mindir
+
+    return _checked(write_mindir(source, output))
+
+
+def _air(source: Source, output: str, options: argparse.Namespace) -> list[str]:
+    from deploy.export import write_air
+
+    write_air(source, output)
+    return ["not checked: only a device runs AIR"]
+
+
+def _om(source: Source, output: str, options: argparse.Namespace) -> list[str]:
+    from deploy.export import input_of, write_om
+
+    has_aipp = not options.no_aipp
+    om = write_om(source, output, options.soc, has_aipp=has_aipp, timeout=options.timeout)
+    return [
+        f"for {options.soc}, by CANN {om.toolkit.release or 'of unknown release'}; what atc said is"
+        f" in {om.log}",
+        f"takes {input_of(source, has_aipp)}; gives float32",
+        *(f"its ONNX is {line}" for line in _checked(om.comparison)),
+        "the OM itself is not run: that takes the chip",
+    ]
+
+
+def _checked(comparison: Comparison | None) -> list[str]:
+    return [] if comparison is None else [f"checked: {comparison}"]
+
+
+WRITERS = {"onnx": _onnx, "mindir": _mindir, "air": _air, "om": _om}
+"""Each writes the file and gives the lines that tell of it."""

@@ -1,0 +1,230 @@
+"""AIPP, the image preprocessing that Ascend's hardware does ahead of a network.
+
+The OM then takes uint8 pixels, [N, height, width, 3] in the order R, G, B or [N, height, width, 1]
+of grey, and crops and normalises them itself. AIPP cannot resize, so that stays on the host, and
+`host_pixels` is what such an OM is fed. Where the spec resizes to height x width, those are its
+pixels; where it resizes the short side, the host also cuts the long side to a square, placed so
+that AIPP's fixed crop gives the pixels that the spec's own centre crop would.
+
+AIPP computes (pixel - mean_chn - min_chn) * var_reci_chn in float16. The fields are those of
+insert_op.proto, with the limits of Huawei's template of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
+from compiler.images.preprocess import RESAMPLING, Preprocessing, open_image, resized_size
+
+FILE = "aipp.cfg"
+"""What the file is called; its text goes by the same name in errors."""
+
+Value: TypeAlias = "str | bool | int | float"
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a field holds: one of some words, text (no words, no limits), or numbers in a range."""
+
+    words: tuple[str, ...] = ()
+    least: float = 0
+    most: float = 0
+    is_whole: bool = True
+
+    def fault(self, text: str) -> str | None:
+        """What would do in place of a text, or None where it does."""
+        if self.words:
+            return None if text in self.words else listed(self.words)
+        if not self.most:
+            return None if text[:1] == '"' else "text in double quotes"
+        kind = "a whole number" if self.is_whole else "a number"
+        try:
+            value = int(text) if self.is_whole else float(text)
+        except ValueError:
+            value = float("nan")
+        if self.least <= value <= self.most:
+            return None
+        return f"{kind} from {self.least:g} to {self.most:g}"
+
+
+TEXT = Field()
+FLAG = Field(("true", "false"))
+EXTENT = Field(most=4096)
+START = Field(most=4095)
+BYTE = Field(most=255)
+COUNT = Field(most=2**31 - 1)
+HALF = Field(least=-65504, most=65504, is_whole=False)
+SMALLEST_HALF = 2**-14
+"""Below it float16 loses digits."""
+FORMATS = ("YUV420SP_U8", "XRGB8888_U8", "RGB888_U8", "YUV400_U8")
+
+FIELDS: Mapping[str, Field] = {
+    "aipp_mode": Field(("static", "dynamic")),
+    "related_input_rank": COUNT,
+    "related_input_name": TEXT,
+    "input_format": Field(FORMATS),
+    "max_src_image_size": COUNT,
+    "src_image_size_w": EXTENT,
+    "src_image_size_h": EXTENT,
+    "crop": FLAG,
+    "load_start_pos_w": START,
+    "load_start_pos_h": START,
+    "crop_size_w": EXTENT,
+    "crop_size_h": EXTENT,
+    "padding": FLAG,
+    **{f"{side}_padding_size": Field(most=32) for side in ("left", "right", "top", "bottom")},
+    "padding_value": HALF,
+    "cpadding_value": HALF,
+    **dict.fromkeys(("csc_switch", "rbuv_swap_switch", "ax_swap_switch"), FLAG),
+    **{f"matrix_r{i}c{j}": Field(least=-32677, most=32676) for i in range(3) for j in range(3)},
+    **{f"{way}_bias_{i}": BYTE for way in ("input", "output") for i in range(3)},
+    **{f"mean_chn_{i}": BYTE for i in range(4)},
+    **{f"min_chn_{i}": Field(most=255, is_whole=False) for i in range(4)},
+    **{f"var_reci_chn_{i}": HALF for i in range(4)},
+}
+"""The fields that AIPP acts on. `resize` and others that the manual calls reserved are left out:
+atc would take them and they would do nothing."""
+
+
+def source_size(preprocessing: Preprocessing) -> tuple[int, int]:
+    """(height, width) of the pixels that an OM with AIPP takes."""
+    if isinstance(preprocessing.resize, int):
+        return preprocessing.resize, preprocessing.resize
+    return preprocessing.resize
+
+
+def host_pixels(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
+    """The bytes of an image file as an OM with AIPP takes them: uint8, (height, width, channels).
+    Raises UnreadableImage."""
+    image = open_image(data, preprocessing.channels)
+    size = resized_size(image.size, preprocessing.resize)
+    if size != image.size:
+        image = image.resize(size, RESAMPLING[preprocessing.interpolation])
+    height, width = source_size(preprocessing)
+    left = _start(size[0], preprocessing.width) - _start(width, preprocessing.width)
+    top = _start(size[1], preprocessing.height) - _start(height, preprocessing.height)
+    image = image.crop((left, top, left + width, top + height))
+    return np.asarray(image, np.uint8).reshape(height, width, preprocessing.channels)
+
+
+def config(preprocessing: Preprocessing) -> str:
+    """The AIPP file of a spec's preprocessing, checked. Raises UsageError where AIPP has no room
+    for it."""
+    height, width = source_size(preprocessing)
+    if not (2 <= width <= EXTENT.most and 1 <= height <= EXTENT.most):
+        raise UsageError(
+            f"AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are {height}x{width};"
+            " --no-aipp would do"
+        )
+    for std in preprocessing.std:
+        if not SMALLEST_HALF <= _scale(std) <= HALF.most:
+            raise UsageError(
+                f"AIPP multiplies pixels by a float16, which 1 / (255 x {std:g}) does not fit;"
+                " --no-aipp would do"
+            )
+    lines = [f"  {name}: {_written(value)}" for name, value in _fields(preprocessing)]
+    text = "\n".join(["aipp_op {", *lines, "}", ""])
+    check(text)
+    return text
+
+
+def check(text: str) -> None:
+    """Hold an AIPP file against the fields' names, types and limits. Raises SpecError with every
+    line that is wrong."""
+    problems = first_problems(_problems(text))
+    if problems:
+        raise SpecError(problems)
+
+
+def _fields(preprocessing: Preprocessing) -> Iterator[tuple[str, Value]]:
+    height, width = source_size(preprocessing)
+    yield "aipp_mode", "static"
+    yield "related_input_rank", 0
+    yield "input_format", "RGB888_U8" if preprocessing.channels == 3 else "YUV400_U8"
+    yield "src_image_size_w", width
+    yield "src_image_size_h", height
+    if (height, width) == (preprocessing.height, preprocessing.width):
+        yield "crop", False
+    else:
+        yield "crop", True
+        yield "load_start_pos_w", _start(width, preprocessing.width)
+        yield "load_start_pos_h", _start(height, preprocessing.height)
+        yield "crop_size_w", preprocessing.width
+        yield "crop_size_h", preprocessing.height
+    yield "csc_switch", False
+    yield "rbuv_swap_switch", False
+    for channel in range(preprocessing.channels):
+        # mean_chn takes whole numbers alone, min_chn is subtracted too and takes any
+        yield f"mean_chn_{channel}", 0
+        yield f"min_chn_{channel}", 255 * preprocessing.mean[channel]
+        yield f"var_reci_chn_{channel}", _scale(preprocessing.std[channel])
+
+
+def _start(extent: int, part: int) -> int:
+    """Where a centre crop begins, rounded as the preprocessing itself rounds."""
+    return round((extent - part) / 2)
+
+
+def _scale(std: float) -> float:
+    return 1 / (255 * std) if std else float("inf")
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+TOKEN = re.compile(r"""\#.*|\s+|(aipp_op)\s*\{|(\})|(\w+)\s*:\s*("[^"\n]*"|[^\s"{}\#]+)|(.)""")
+
+
+def _problems(text: str) -> Iterator[Problem]:
+    values: dict[str, str] = {}
+    depth = 0
+    for met in TOKEN.finditer(text):
+        where = f"{FILE}:{text.count(chr(10), 0, met.start()) + 1}"
+        opens, closes, name, value, strange = met.groups()
+        depth += bool(opens) - bool(closes)
+        if strange or depth not in (0, 1) or (name and depth != 1):
+            yield Problem(
+                f"{met[0]!r} stands where it cannot; fields in aipp_op {{ }} would do", where
+            )
+            return
+        if not name:
+            continue
+        if name not in FIELDS:
+            yield Problem(f"AIPP has no field {name!r}{did_you_mean(name, FIELDS)}", where)
+            continue
+        fault = FIELDS[name].fault(value)
+        if fault:
+            yield Problem(f"{name} is {value}; {fault} would do", where)
+            continue
+        values[name] = value
+    if depth:
+        yield Problem("the last } is missing", FILE)
+    for name in ("aipp_mode", "input_format"):
+        if name not in values:
+            yield Problem(f"there is no {name}, which has no default", FILE)
+    yield from _crop_problems(values)
+
+
+def _crop_problems(values: Mapping[str, str]) -> Iterator[Problem]:
+    if values.get("crop") != "true":
+        return
+    for axis in "wh":
+        start, size, source = (
+            int(values.get(f"{name}_{axis}", 0))
+            for name in ("load_start_pos", "crop_size", "src_image_size")
+        )
+        if start + size > source:
+            yield Problem(
+                f"load_start_pos_{axis} {start} and crop_size_{axis} {size} reach beyond"
+                f" src_image_size_{axis} {source}",
+                FILE,
+            )

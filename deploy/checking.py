@@ -1,0 +1,156 @@
+"""An exported file run once, held against plain numpy inference of the spec's own graph.
+
+The numpy numbers are those of the graph before any pass, so that a fault of a pass, of a target or
+of the runtime would all show.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec.errors import SpecError
+from compiler.model import Model
+from compiler.targets import reference
+from compiler.targets.mindspore.installed import mindspore
+
+EXTRA = 'pip install "archspec-nn[onnx]"'
+TOLERANCE = 1e-4
+"""Largest difference allowed, relative to an output's largest value; 1e-6 is usual in float32."""
+SMALLEST = 1e-30
+"""Below it float32 loses digits, so nothing is asked there."""
+SLOW = 2.0
+"""Seconds after which one is told what takes so long."""
+ANY_BATCH = 2
+"""Images that a file for any number of them is run with."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Random images (batch, channels, height, width) and the outputs that they must give.
+
+    `rows` are the images that numpy computed, the first and the last: a batch's images do not
+    touch each other.
+    """
+
+    network: str
+    images: np.ndarray
+    rows: tuple[int, ...]
+    outputs: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What ran a file, and by how much its numbers differ at most, relative to the largest."""
+
+    engine: str
+    difference: float
+
+    def __str__(self) -> str:
+        return f"{self.engine} gives numpy's numbers, to {self.difference:.0e} of the largest"
+
+
+def sample_of(model: Model, batch: int | None) -> Sample:
+    """Images from a fixed seed for a model with weights, and what numpy makes of them."""
+    assert model.weights is not None
+    graph = model.graph
+    count = batch or ANY_BATCH
+    random = np.random.default_rng(0)
+    images = random.standard_normal((count, *graph.input_shape), np.float32)
+    rows = tuple(sorted({0, count - 1}))
+    slow = told_when_slow(f"computing {graph.name} in numpy, to compare with")
+    with slow, np.errstate(all="ignore"):  # numbers too large are refused where they are compared
+        outputs = reference.run(graph, model.weights, images[list(rows)])
+    return Sample(graph.name, images, rows, outputs)
+
+
+def check_onnx(content: bytes, model: Model, batch: int | None) -> Comparison | None:
+    """Run the ONNX of a spec's model in onnxruntime; None, with a word on standard error, where
+    that is not installed. Raises SpecError where it does not run, or gives other numbers."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        print(
+            f"note: the ONNX was not run, for lack of onnxruntime ({error}); {EXTRA} would do",
+            file=sys.stderr,
+        )
+        return None
+    sample = sample_of(model, batch)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    with told_when_slow(f"running {sample.network} in onnxruntime"), _not_running("onnxruntime"):
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        results = session.run(names, {session.get_inputs()[0].name: sample.images})
+    return compared("onnxruntime", dict(zip(names, results, strict=True)), sample)
+
+
+def check_mindir(path: Path, model: Model, batch: int | None) -> Comparison:
+    """Load the MindIR of a spec's model and run it. Raises as `check_onnx` does, and UsageError
+    where MindSpore is missing."""
+    ms = mindspore()
+    sample = sample_of(model, batch)
+    with told_when_slow(f"running {sample.network} in MindSpore"), _not_running("MindSpore"):
+        network = ms.nn.GraphCell(ms.load(str(path)))
+        results = network(ms.Tensor(sample.images))
+        arrays = [result.asnumpy() for result in _several(results)]
+    return compared("MindSpore", dict(zip(sample.outputs, arrays, strict=True)), sample)
+
+
+def _several(results: Any) -> Sequence[Any]:
+    return results if isinstance(results, (tuple, list)) else [results]
+
+
+@contextmanager
+def _not_running(engine: str) -> Iterator[None]:
+    """A runtime's own errors, which share no better base than Exception, as a SpecError."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise SpecError(
+            f"{engine} cannot run what was exported, so it was not written ({reason})"
+        ) from None
+
+
+def compared(engine: str, outputs: Mapping[str, object], sample: Sample) -> Comparison:
+    """Hold an engine's outputs against the sample's. Raises SpecError with the numbers."""
+    worst = 0.0
+    for name, expected in sample.outputs.items():
+        ours = np.asarray(outputs[name])
+        if ours.shape != (len(sample.images), *expected.shape[1:]):
+            raise SpecError(
+                f"{engine} gives {name} of {sample.network} the shape {ours.shape}, and it should"
+                f" have {(len(sample.images), *expected.shape[1:])}; nothing was written"
+            )
+        largest = float(np.abs(expected).max(initial=0))
+        with np.errstate(invalid="ignore"):
+            difference = float(np.abs(ours[list(sample.rows)] - expected).max(initial=0))
+        # written so that a NaN on either side fails
+        if not difference <= TOLERANCE * largest + SMALLEST:
+            raise SpecError(
+                f"{engine} and numpy differ on {name} of {sample.network} by {difference:.3g}; the"
+                f" largest value is {largest:.3g}, of which {TOLERANCE:g} is allowed; nothing was"
+                " written"
+            )
+        worst = max(worst, difference / max(largest, SMALLEST))
+    return Comparison(engine, worst)
+
+
+@contextmanager
+def told_when_slow(what: str) -> Iterator[None]:
+    """Say on standard error what is going on where the block takes long."""
+    timer = threading.Timer(SLOW, lambda: print(f"{what} ...", file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,200 @@
+"""A spec with its weights as a file that something else runs, checked before it takes its place.
+
+    write_onnx(source, "net.onnx")          # for onnxruntime, and for atc
+    write_mindir(source, "net.mindir")      # for MindSpore
+    write_air(source, "net.air")            # by MindSpore on an Ascend device alone
+    write_om(source, "net.om", "Ascend310") # by CANN's atc, from the ONNX
+
+What is written is the deployment graph; what it is held against is the spec's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.errors import UsageError
+from archspec.writing import whole_file
+from compiler.images.preprocess import Preprocessing, preprocessing_of
+from compiler.model import Model
+from compiler.pipeline import for_deployment
+from deploy import aipp
+from deploy.atc import SCRIPT, Conversion, converted, leave_kit
+from deploy.cann import Toolkit, find_toolkit, how_to_source
+from deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
+from deploy.socs import cautions, check_soc
+
+if TYPE_CHECKING:
+    from typing import IO
+
+FEWEST_GEARS, MOST_GEARS = 2, 100
+LOG = ".log"
+KIT = "_om"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported: the spec's graph with its weights, for `batch` images at a time, or for any
+    number (None). `gears` are the numbers that an OM for any has to choose from. `notes` join what
+    an ONNX says of its spec."""
+
+    model: Model
+    batch: int | None = 1
+    gears: tuple[int, ...] = ()
+    opset: int = 11
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Om:
+    """An OM that was made: how its ONNX compared, by which CANN, and where atc's words are."""
+
+    comparison: Comparison | None
+    toolkit: Toolkit
+    log: Path
+
+
+def write_onnx(source: Source, path: str | os.PathLike[str]) -> Comparison | None:
+    """Write ONNX that onnxruntime has run; None where onnxruntime is missing. Raises SpecError
+    where its numbers are not the spec's, UsageError where it cannot be written; no file is left."""
+    with whole_file(path) as file:
+        content, comparison = _checked_onnx(source)
+        file.write(content)
+    return comparison
+
+
+def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
+    """Write MindIR that MindSpore has loaded and run. Raises as `write_onnx` does."""
+    from compiler.targets import mindspore
+
+    with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-mindir-") as folder:
+        written = Path(folder) / "network.mindir"
+        mindspore.write_mindir(for_deployment(source.model), written, source.batch)
+        comparison = check_mindir(written, source.model, source.batch)
+        _copy(written, file)
+    return comparison
+
+
+def write_air(source: Source, path: str | os.PathLike[str]) -> None:
+    """Write AIR, which nothing on a host can run. Raises UsageError where this machine is no Ascend
+    or MindSpore refuses."""
+    from compiler.targets.mindspore import set_device, to_cell
+    from compiler.targets.mindspore.device import missing_for
+    from compiler.targets.mindspore.installed import mindspore
+
+    ms = mindspore()
+    lacking = missing_for("Ascend")
+    if lacking:
+        raise UsageError(
+            f"MindSpore writes AIR on an Ascend device alone, and {lacking} is missing here;"
+            " --format om, which needs CANN but no device, would do"
+        )
+    if source.batch is None:
+        raise UsageError("AIR has one batch size; --batch N would do")
+    set_device("Ascend")
+    cell = to_cell(for_deployment(source.model)).set_train(False)
+    image = ms.ops.zeros((source.batch, *source.model.graph.input_shape), ms.float32)
+    with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-air-") as folder:
+        written = Path(folder) / "network.air"
+        try:
+            ms.export(cell, image, file_name=str(written.with_suffix("")), file_format="AIR")
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise UsageError(
+                f"MindSpore cannot write AIR here ({reason}); --format om would do"
+            ) from None
+        _copy(written, file)
+
+
+def write_om(
+    source: Source,
+    path: str | os.PathLike[str],
+    soc: str | None,
+    *,
+    has_aipp: bool = True,
+    timeout: float | None = None,
+) -> Om:
+    """Write an OM for a chip, of an ONNX checked as by `write_onnx`, with all that atc says beside
+    it in PATH.log.
+
+    Raises UsageError for a chip that is unknown, for preprocessing that AIPP has no room for, and
+    where there is no atc: then a folder named after the path keeps all that a machine with CANN
+    needs. Raises SpecError where atc fails or leaves no whole OM.
+    """
+    toolkit = find_toolkit(os.environ)
+    soc = check_soc(soc, toolkit.socs if toolkit else ())
+    for caution in cautions(soc, toolkit.version if toolkit else None):
+        print(f"warning: {caution}", file=sys.stderr)
+    target = Path(path)
+    conversion = _conversion(source, target.stem, soc, has_aipp)
+    log = target.with_name(target.name + LOG)
+    with whole_file(path) as file:
+        onnx, comparison = _checked_onnx(source)
+        if toolkit is None:
+            raise _without_atc(target, conversion, onnx)
+        release = f"CANN {toolkit.release}" if toolkit.release else "CANN of unknown release"
+        print(f"converting for {soc} by {toolkit.atc} ({release}), log in {log}", file=sys.stderr)
+        with converted(conversion, onnx, toolkit, log, timeout) as om:
+            _copy(om, file)
+    return Om(comparison, toolkit, log)
+
+
+def input_of(source: Source, has_aipp: bool) -> str:
+    """What an OM takes, in words."""
+    batches = " or ".join(map(str, source.gears or (source.batch,)))
+    if not has_aipp:
+        extents = "x".join(map(str, source.model.graph.input_shape))
+        return f"float32 {batches}x{extents}, normalised"
+    preprocessing = _preprocessing(source.model)
+    height, width = aipp.source_size(preprocessing)
+    return f"uint8 {batches}x{height}x{width}x{preprocessing.channels}, resized only"
+
+
+def _conversion(source: Source, name: str, soc: str, has_aipp: bool) -> Conversion:
+    if source.batch is None and not FEWEST_GEARS <= len(source.gears) <= MOST_GEARS:
+        raise UsageError(
+            f"an OM has {FEWEST_GEARS} to {MOST_GEARS} batch sizes to choose from, and"
+            f" --dynamic-batch gives {len(source.gears)}; --batch N would do for one"
+        )
+    text = aipp.config(_preprocessing(source.model)) if has_aipp else ""
+    return Conversion(name, soc, source.model.graph.input_shape, source.gears, text)
+
+
+def _preprocessing(model: Model) -> Preprocessing:
+    graph = model.spec_graph
+    try:
+        return preprocessing_of(graph.preprocessing, graph.input_shape)
+    except UsageError as error:
+        raise UsageError(f"{error}; --no-aipp would do, with float input") from None
+
+
+def _without_atc(target: Path, conversion: Conversion, onnx: bytes) -> UsageError:
+    kit = target.with_name(target.stem + KIT)
+    leave_kit(kit, conversion, onnx)
+    return UsageError(
+        f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN is"
+        f" installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}` would do"
+    )
+
+
+def _checked_onnx(source: Source) -> tuple[bytes, Comparison | None]:
+    from compiler.targets.onnx.model import serialized, to_onnx
+
+    with told_when_slow(f"writing {source.model.graph.name} as ONNX"):
+        proto = to_onnx(
+            for_deployment(source.model), opset=source.opset, batch=source.batch, notes=source.notes
+        )
+        content = serialized(proto)
+    return content, check_onnx(content, source.model, source.batch)
+
+
+def _copy(written: Path, file: IO[bytes]) -> None:
+    with written.open("rb") as content:
+        shutil.copyfileobj(content, file)

@@ -1,0 +1,342 @@
+"""AIPP files: read by protobuf's own parser, and computed in numpy as the hardware is said to.
+
+Huawei's manual: (pixel - mean_chn - min_chn) * var_reci_chn in float16, after the crop.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import archspec
+from archspec.errors import SpecError, UsageError
+from archspec.sources import shipped_names
+
+np = pytest.importorskip("numpy")
+protobuf = pytest.importorskip("google.protobuf")
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format  # noqa: E402
+
+from compiler.images.preprocess import (  # noqa: E402
+    Preprocessing,
+    UnreadableImage,
+    preprocessed,
+    preprocessing_of,
+)
+from deploy import aipp  # noqa: E402
+
+WHOLE, UNSIGNED, REAL, FLAG, TEXT, WORD = 5, 13, 2, 8, 9, 14
+"""Types of FieldDescriptorProto."""
+
+
+def insert_op():
+    """The message of insert_op.proto, as far as the fields here go, by protobuf itself."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="insert_op.proto", package="domi", syntax="proto3"
+    )
+    op = file.message_type.add(name="AippOpParams")
+    modes = ("undefined", "static", "dynamic")
+    formats = ("UNDEFINED", "YUV420SP_U8", "XRGB8888_U8", "RGB888_U8", "YUV400_U8")
+    for name, words in (("AippMode", modes), ("InputFormat", formats)):
+        enum = op.enum_type.add(name=name)
+        for number, word in enumerate(words):
+            enum.value.add(name=word, number=number)
+    kinds = [("aipp_mode", WORD, "AippMode"), ("input_format", WORD, "InputFormat")]
+    kinds += [("related_input_name", TEXT, "")]
+    kinds += [(name, UNSIGNED, "") for name in ("related_input_rank", "max_src_image_size")]
+    for name in ("src_image_size", "load_start_pos", "crop_size", "resize_output"):
+        kinds += [(f"{name}_{axis}", WHOLE, "") for axis in "wh"]
+    kinds += [(f"{side}_padding_size", WHOLE, "") for side in ("left", "right", "top", "bottom")]
+    switches = ("crop", "padding", "resize", "csc_switch", "rbuv_swap_switch", "ax_swap_switch")
+    kinds += [(name, FLAG, "") for name in switches]
+    kinds += [(name, REAL, "") for name in ("padding_value", "cpadding_value")]
+    kinds += [(f"mean_chn_{i}", WHOLE, "") for i in range(4)]
+    kinds += [(f"{name}_chn_{i}", REAL, "") for name in ("min", "var_reci") for i in range(4)]
+    kinds += [(f"{way}_bias_{i}", WHOLE, "") for way in ("input", "output") for i in range(3)]
+    kinds += [(f"matrix_r{i}c{j}", WHOLE, "") for i in range(3) for j in range(3)]
+    repeated = ("var_reci", "matrix", "input_bias", "output_bias")
+    for number, (name, kind, enum) in enumerate(kinds, 1):
+        label = 3 if name.startswith(repeated) else 1
+        field = op.field.add(name=name, number=number, type=kind, label=label)
+        if enum:
+            field.type_name = f".domi.AippOpParams.{enum}"
+    ops = file.message_type.add(name="InsertNewOps")
+    ops.field.add(name="aipp_op", number=1, type=11, label=3, type_name=".domi.AippOpParams")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("domi.InsertNewOps"))
+
+
+INSERT_OP = insert_op()
+
+
+def parsed(text):
+    (op,) = text_format.Parse(text, INSERT_OP()).aipp_op
+    return op
+
+
+def computed(text, pixels, precision):
+    """What AIPP makes of uint8 pixels (height, width, channels): channels first."""
+    op = parsed(text)
+    assert pixels.dtype == np.uint8 and not op.csc_switch and not op.rbuv_swap_switch
+    assert pixels.shape == (op.src_image_size_h, op.src_image_size_w, pixels.shape[2])
+    assert pixels.shape[2] == {3: 3, 4: 1}[op.input_format]
+    if op.crop:
+        top, left = op.load_start_pos_h, op.load_start_pos_w
+        pixels = pixels[top : top + op.crop_size_h, left : left + op.crop_size_w]
+    planes = []
+    for channel in range(pixels.shape[2]):
+        plane = pixels[:, :, channel].astype(precision)
+        plane = plane - precision(getattr(op, f"mean_chn_{channel}"))
+        plane = plane - precision(getattr(op, f"min_chn_{channel}"))
+        planes.append(plane * precision(getattr(op, f"var_reci_chn_{channel}")[0]))
+    return np.stack(planes)
+
+
+def picture(width, height, seed=0, mode="RGB"):
+    """Smooth colours with some noise, as photographs have."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (4, 5, len(mode)), np.uint8)
+    if mode == "L":
+        coarse = coarse[:, :, 0]
+    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    noise = random.integers(-8, 9, np.asarray(image).shape)
+    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+def data_of(image, kind="PNG"):
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def of(spec):
+    graph = archspec.load(spec)
+    return preprocessing_of(graph.preprocessing, graph.input_shape)
+
+
+def test_isynet_n0():
+    assert (
+        aipp.config(of("isynet_n0"))
+        == """\
+aipp_op {
+  aipp_mode: static
+  related_input_rank: 0
+  input_format: RGB888_U8
+  src_image_size_w: 256
+  src_image_size_h: 256
+  crop: true
+  load_start_pos_w: 16
+  load_start_pos_h: 16
+  crop_size_w: 224
+  crop_size_h: 224
+  csc_switch: false
+  rbuv_swap_switch: false
+  mean_chn_0: 0
+  min_chn_0: 123.675
+  var_reci_chn_0: 0.0171247538
+  mean_chn_1: 0
+  min_chn_1: 116.28
+  var_reci_chn_1: 0.0175070028
+  mean_chn_2: 0
+  min_chn_2: 103.53
+  var_reci_chn_2: 0.0174291939
+}
+"""
+    )
+
+
+def test_grey_without_a_crop():
+    assert (
+        aipp.config(of("tiny/isynet"))
+        == """\
+aipp_op {
+  aipp_mode: static
+  related_input_rank: 0
+  input_format: YUV400_U8
+  src_image_size_w: 8
+  src_image_size_h: 8
+  crop: false
+  csc_switch: false
+  rbuv_swap_switch: false
+  mean_chn_0: 0
+  min_chn_0: 77.775
+  var_reci_chn_0: 0.0104297038
+}
+"""
+    )
+
+
+@pytest.mark.parametrize("spec", [name for name in shipped_names() if "space" not in name])
+@pytest.mark.parametrize("size, kind", [((500, 375), "JPEG"), ((61, 90), "PNG")])
+def test_every_spec_sees_what_training_saw(spec, size, kind):
+    preprocessing = of(spec)
+    data = data_of(picture(*size), kind)
+    pixels = aipp.host_pixels(data, preprocessing)
+    text = aipp.config(preprocessing)
+    expected = preprocessed(data, preprocessing)
+    assert np.abs(computed(text, pixels, np.float32) - expected).max() < 1e-5
+    in_half = computed(text, pixels, np.float16)
+    # float16 has 11 bits: 0.0625 at 123.675, and half of that again for the difference
+    step = max(0.1 / (255 * std) for std in preprocessing.std)
+    assert np.abs(in_half - expected).max() < step + 2e-3 * np.abs(expected).max()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_any_size_is_cut_as_the_spec_cuts(data):
+    """Odd differences too, where a centre crop of a centre crop may be one pixel off."""
+    height, width = data.draw(st.integers(1, 12)), data.draw(st.integers(2, 12))
+    smallest = max(height, width)
+    resize = data.draw(
+        st.integers(smallest, smallest + 9)
+        | st.tuples(st.integers(height, height + 9), st.integers(width, width + 9))
+    )
+    channels = data.draw(st.sampled_from([1, 3]))
+    interpolation = data.draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
+    mean = data.draw(st.tuples(*[st.floats(0, 1)] * channels))
+    std = data.draw(st.tuples(*[st.floats(0.01, 10)] * channels))
+    preprocessing = Preprocessing(channels, height, width, resize, interpolation, mean, std)
+    size = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
+    encoded = data_of(picture(*size))
+    pixels = aipp.host_pixels(encoded, preprocessing)
+    assert pixels.shape == (*aipp.source_size(preprocessing), channels)
+    ours = computed(aipp.config(preprocessing), pixels, np.float64)
+    expected = preprocessed(encoded, preprocessing)
+    assert np.abs(ours - expected).max() < 1e-5 * max(1, np.abs(expected).max())
+
+
+def test_no_image_is_no_image():
+    with pytest.raises(UnreadableImage):
+        aipp.host_pixels(b"text", of("isynet_n0"))
+
+
+# Limits.
+
+PLAIN = Preprocessing(3, 224, 224, 256, "bilinear", (0.5,) * 3, (0.25,) * 3)
+
+
+@pytest.mark.parametrize(
+    "preprocessing, message",
+    [
+        (
+            replace(PLAIN, width=1, resize=(256, 1)),
+            "AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are 256x1; --no-aipp would"
+            " do",
+        ),
+        (
+            replace(PLAIN, resize=4097),
+            "AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are 4097x4097; --no-aipp"
+            " would do",
+        ),
+        (
+            replace(PLAIN, std=(0.25, 1e-8, 0.25)),
+            "AIPP multiplies pixels by a float16, which 1 / (255 x 1e-08) does not fit; --no-aipp"
+            " would do",
+        ),
+        (
+            replace(PLAIN, std=(0.25, 0.25, 1e9)),
+            "AIPP multiplies pixels by a float16, which 1 / (255 x 1e+09) does not fit; --no-aipp"
+            " would do",
+        ),
+        (
+            replace(PLAIN, std=(0, 0.25, 0.25)),
+            "AIPP multiplies pixels by a float16, which 1 / (255 x 0) does not fit; --no-aipp would"
+            " do",
+        ),
+    ],
+)
+def test_what_has_no_room(preprocessing, message):
+    with pytest.raises(UsageError) as error:
+        aipp.config(preprocessing)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "before, after, message",
+    [
+        (
+            "crop_size_w",
+            "crop_w",
+            "aipp.cfg:10: AIPP has no field 'crop_w'; did you mean 'crop'?",
+        ),
+        (
+            "static",
+            "fixed",
+            "aipp.cfg:2: aipp_mode is fixed; 'static' or 'dynamic' would do\n"
+            "aipp.cfg: there is no aipp_mode, which has no default",
+        ),
+        (
+            "crop: true",
+            "crop: yes",
+            "aipp.cfg:7: crop is yes; 'true' or 'false' would do",
+        ),
+        (
+            "crop: true",
+            "crop: true resize: true",
+            "aipp.cfg:7: AIPP has no field 'resize'",
+        ),
+        (
+            "load_start_pos_h: 16",
+            "load_start_pos_h: 33",
+            "aipp.cfg: load_start_pos_h 33 and crop_size_h 224 reach beyond src_image_size_h 256",
+        ),
+        (
+            "src_image_size_w: 256",
+            "src_image_size_w: 256.5",
+            "aipp.cfg:5: src_image_size_w is 256.5; a whole number from 0 to 4096 would do\n"
+            "aipp.cfg: load_start_pos_w 16 and crop_size_w 224 reach beyond src_image_size_w 0",
+        ),
+        (
+            "mean_chn_0: 0",
+            "mean_chn_0: 256",
+            "aipp.cfg:14: mean_chn_0 is 256; a whole number from 0 to 255 would do",
+        ),
+        (
+            "min_chn_0: 123.675",
+            "min_chn_0: nan",
+            "aipp.cfg:15: min_chn_0 is nan; a number from 0 to 255 would do",
+        ),
+        (
+            "min_chn_0: 123.675",
+            "min_chn_0 123.675",
+            "aipp.cfg:15: 'm' stands where it cannot; fields in aipp_op { } would do",
+        ),
+        ("}\n", "", "aipp.cfg: the last } is missing"),
+        (
+            "}\n",
+            "}}\n",
+            "aipp.cfg:23: '}' stands where it cannot; fields in aipp_op { } would do",
+        ),
+        (
+            "related_input_rank: 0",
+            "related_input_name: image",
+            "aipp.cfg:3: related_input_name is image; text in double quotes would do",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file(before, after, message):
+    text = aipp.config(of("isynet_n0"))
+    assert before in text
+    with pytest.raises(SpecError) as error:
+        aipp.check(text.replace(before, after, 1))
+    assert str(error.value) == message
+
+
+def test_what_protobuf_takes_is_taken():
+    text = (
+        "# AIPP\naipp_op{aipp_mode:static input_format : YUV420SP_U8 # NV12\n"
+        'related_input_name: "x" '
+        "matrix_r0c0: -298 padding_value: -1.5 left_padding_size: 32 var_reci_chn_3: 1e-3}"
+    )
+    parsed(text)
+    aipp.check(text)
+
+
+def test_every_field_is_one_of_the_message():
+    assert aipp.FIELDS.keys() <= set(INSERT_OP().aipp_op.add().DESCRIPTOR.fields_by_name)
