@@ -19,8 +19,12 @@ demo: $(VENV)/.installed
 	$(BIN)/archspec train tiny/isynet --recipe tiny --data build/digits --out build/run
 	$(BIN)/archspec predict build/run/spec.json --weights build/run/best.safetensors \
 		build/digits/val/3/0003.png build/digits/val/8/*1.png
-	$(BIN)/archspec compile build/run/spec.json --weights build/run/best.safetensors --deployment \
-		-o build/tiny.onnx
+	$(BIN)/archspec export build/run/spec.json --weights build/run/best.safetensors -o build/tiny.onnx
+	$(BIN)/archspec export build/run/spec.json --weights build/run/best.safetensors \
+		--dynamic-batch 1,16 -o build/tiny.mindir
+	$(BIN)/archspec eval build/run/spec.json --weights build/run/best.safetensors --data build/digits
+	$(BIN)/archspec infer build/tiny.onnx --data build/digits
+	$(BIN)/archspec infer build/tiny.mindir --spec build/run/spec.json --data build/digits
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto
