@@ -24,7 +24,7 @@ demo: $(VENV)/.installed
 		--dynamic-batch 1,16 -o build/tiny.mindir
 	$(BIN)/archspec eval build/run/spec.json --weights build/run/best.safetensors --data build/digits
 	$(BIN)/archspec infer build/tiny.onnx --data build/digits
-	$(BIN)/archspec infer build/tiny.mindir --spec build/run/spec.json --data build/digits
+	$(BIN)/archspec infer build/tiny.mindir --data build/digits
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto

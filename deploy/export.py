@@ -29,6 +29,7 @@ from deploy import aipp
 from deploy.atc import SCRIPT, Conversion, converted, leave_kit
 from deploy.cann import Toolkit, find_toolkit, how_to_source
 from deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
+from deploy.description import remove_sidecar, write_sidecar
 from deploy.socs import cautions, check_soc
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def write_onnx(source: Source, path: str | os.PathLike[str]) -> Comparison | Non
 
 
 def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
-    """Write MindIR that MindSpore has loaded and run. Raises as `write_onnx` does."""
+    """Write MindIR that MindSpore has loaded and run, and what it was made of in PATH.json. Raises
+    as `write_onnx` does."""
     from compiler.targets import mindspore
 
     with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-mindir-") as folder:
@@ -79,6 +81,8 @@ def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
         mindspore.write_mindir(for_deployment(source.model), written, source.batch)
         comparison = check_mindir(written, source.model, source.batch)
         _copy(written, file)
+        remove_sidecar(path)  # should it end here, no other network's is left
+    write_sidecar(path, source.model.spec_graph, source.notes)
     return comparison
 
 
@@ -121,8 +125,8 @@ def write_om(
     has_aipp: bool = True,
     timeout: float | None = None,
 ) -> Om:
-    """Write an OM for a chip, of an ONNX checked as by `write_onnx`, with all that atc says beside
-    it in PATH.log.
+    """Write an OM for a chip, of an ONNX checked as by `write_onnx`, with what it was made of in
+    PATH.json and all that atc says in PATH.log.
 
     Raises UsageError for a chip that is unknown, for preprocessing that AIPP has no room for, and
     where there is no atc: then a folder named after the path keeps all that a machine with CANN
@@ -143,6 +147,8 @@ def write_om(
         print(f"converting for {soc} by {toolkit.atc} ({release}), log in {log}", file=sys.stderr)
         with converted(conversion, onnx, toolkit, log, timeout) as om:
             _copy(om, file)
+        remove_sidecar(path)
+    write_sidecar(path, source.model.spec_graph, source.notes)
     return Om(comparison, toolkit, log)
 
 

@@ -29,6 +29,7 @@ from archspec.errors import SpecError, UsageError
 from deploy import cann
 from deploy.atc_codes import CODES, FAMILIES, SYMPTOMS, advice_on, finding
 from deploy.cann import Toolkit, environment_for, find_toolkit, joined
+from deploy.description import read_sidecar
 from deploy.socs import SOCS, cautions, check_soc
 
 pytest.importorskip("onnx")
@@ -148,7 +149,10 @@ def test_a_conversion(journal, export, place):
     assert call["rc"] == 0
     assert not Path(call["cwd"]).exists()
     assert Path("net.om").read_bytes() == container()
-    assert sorted(path.name for path in place.iterdir()) == ["net.om", "net.om.log"]
+    assert sorted(path.name for path in place.iterdir()) == ["net.om", "net.om.json", "net.om.log"]
+    said = read_sidecar("net.om")
+    assert (said["name"], len(said["fingerprint"])) == ("tiny_isynet", 64)
+    assert json.loads(said["preprocessing"])["shape"] == [1, 8, 8]
     lines = out.splitlines()
     assert lines[0] == "wrote net.om: 79,034 parameters, 280 B"
     assert lines[1] == "for Ascend310, by CANN of unknown release; what atc said is in net.om.log"
@@ -209,7 +213,7 @@ def test_any_path_will_do(name, journal, export, place):
     folder.mkdir()
     code, _, err = export("-o", f"{folder}/{name}")
     assert (code, err) == (OK, "")
-    assert {path.name for path in folder.iterdir()} == {name, f"{name}.log"}
+    assert {path.name for path in folder.iterdir()} == {name, f"{name}.json", f"{name}.log"}
     for option in journal()[0]["argv"]:
         assert re.fullmatch(r"[A-Za-z0-9_.=:,\-]+", option)
 

@@ -26,6 +26,7 @@ from oracles.rule_b import image, with_random_weights  # noqa: E402
 from compiler.targets import reference  # noqa: E402
 from compiler.weights.loading import save_weights  # noqa: E402
 from deploy import checking, export  # noqa: E402
+from deploy.description import read_sidecar  # noqa: E402
 from deploy.export import Source, write_om, write_onnx  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -427,6 +428,7 @@ def test_mindir(run, weights):
     expected = reference.run(model.graph, model.weights, x)["logits"]
     assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
     assert Path("net.mindir").stat().st_mode & 0o200  # MindSpore itself leaves it read-only
+    assert read_sidecar("net.mindir")["fingerprint"] == model.graph.fingerprint
 
 
 def test_mindir_of_any_batch_and_several_outputs(run):

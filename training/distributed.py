@@ -220,6 +220,9 @@ def finish(code: int, error: str = "") -> None:
         return
     logs = Path(os.environ[LOGS])
     write_whole(_marker(logs, os.environ[INDEX]), json.dumps({"code": code, "error": error}) + "\n")
+    from compiler.targets.mindspore.building import remove_files
+
+    remove_files()
     sys.stdout.flush()
     sys.stderr.flush()
     others = [_marker(logs, index) for index in range(int(os.environ["MS_WORKER_NUM"]))]

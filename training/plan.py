@@ -15,15 +15,12 @@ from archspec.loading import build
 from archspec.program import read_program
 from archspec.shapes import Shape, written
 from archspec.sources import spec_path
-from compiler.images.checks import damage
+from compiler.images.checks import damage, images_cache
 from compiler.images.preprocess import preprocessing_of
 from compiler.images.source import fingerprint
 from training.data import Source, check_fits, check_same_classes, readable, scan, usable_workers
 from training.precision import ON_CPU, fitted
 from training.recipe import Recipe, read_recipe
-
-FOUND = Path("archspec") / "images"
-"""Where in the user's cache it is kept which images can be read."""
 
 
 @dataclass(frozen=True)
@@ -201,12 +198,3 @@ def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
     if fitted(recipe.precision, device) != recipe.precision:
         result.append(ON_CPU)
     return result
-
-
-def images_cache() -> Path | None:
-    """Where it is kept which images can be read; None where there is no place for that."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(home) if home else Path.home() / ".cache") / FOUND
-    except RuntimeError:  # nobody's home
-        return None

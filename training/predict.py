@@ -12,6 +12,7 @@ import numpy as np
 from archspec.errors import UsageError
 from archspec.graph import Graph
 from compiler import Model, build
+from compiler.images.checks import images_cache
 from compiler.images.classes import class_names, numbers_of
 from compiler.images.preprocess import preprocess_image, preprocessing_of
 from compiler.images.scores import Scores
@@ -19,7 +20,7 @@ from compiler.weights.loading import load_weights
 from training.data import EvalPipeline, check_fits, readable, scan, usable_workers
 from training.distributed import join
 from training.evaluate import evaluate, logits_of
-from training.plan import check_classifier, images_cache
+from training.plan import check_classifier
 
 
 @dataclass(frozen=True)

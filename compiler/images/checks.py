@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,8 @@ from compiler.images.lookahead import in_order
 from compiler.images.preprocess import fault
 from compiler.images.source import Source
 
+FOUND = Path("archspec") / "images"
+"""Where in the user's cache it is kept which images can be read."""
 MOST_UNREADABLE = 0.01
 """The share of images that may be damaged; one always may."""
 
@@ -58,6 +61,15 @@ def readable(
     left = {kept.classes[label]: int(counts[label]) for label in touched}
     check_learnable(f"{source.where} without damaged images", left)
     return kept
+
+
+def images_cache() -> Path | None:
+    """Where it is kept which images can be read; None where there is no place for that."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / FOUND
+    except RuntimeError:  # nobody's home
+        return None
 
 
 def damage(source: Source) -> str | None:

@@ -115,13 +115,13 @@ def preprocessed(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     left = round((size[0] - preprocessing.width) / 2)
     top = round((size[1] - preprocessing.height) / 2)
     image = image.crop((left, top, left + preprocessing.width, top + preprocessing.height))
-    pixels = np.asarray(image, np.float32).reshape(
-        preprocessing.height, preprocessing.width, preprocessing.channels
-    )
-    scale = 1 / (255 * np.array(preprocessing.std))
-    shift = np.array(preprocessing.mean) / np.array(preprocessing.std)
-    pixels = pixels * scale.astype(np.float32) - shift.astype(np.float32)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    scale = (1 / (255 * np.array(preprocessing.std))).astype(np.float32)
+    shift = (np.array(preprocessing.mean) / np.array(preprocessing.std)).astype(np.float32)
+    result = np.empty(preprocessing.shape, np.float32)
+    for plane, channel, factor, less in zip(result, image.split(), scale, shift, strict=True):
+        np.multiply(np.asarray(channel), factor, out=plane)
+        plane -= less
+    return result
 
 
 def open_image(data: bytes, channels: int = 3) -> Image.Image:

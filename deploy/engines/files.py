@@ -6,10 +6,7 @@ import os
 from pathlib import Path
 
 from archspec.errors import UsageError, did_you_mean
-
-OM = b"IMOD"
-STAND_IN = b"ARCHSPEC-STANDIN-NOT-AN-OM\n"
-"""How a file begins that a stand-in for atc wrote: no NPU can run it."""
+from deploy.om.container import STAND_IN
 
 
 def first_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -81,14 +81,20 @@ def _digest(text: str) -> str:
 def _folder() -> Path:
     """Where this process keeps its generated files; nobody else may write there."""
     folder = tempfile.mkdtemp(prefix="archspec-")
-    owner = os.getpid()
+    atexit.register(remove_files)
+    _OWNERS[folder] = os.getpid()
+    return Path(folder)
 
-    def remove() -> None:
+
+def remove_files() -> None:
+    """Leave no generated file behind: for who ends a process by os._exit; else it happens."""
+    for folder, owner in _OWNERS.items():
         if os.getpid() == owner:  # a forked worker's end is not the end
             shutil.rmtree(folder, ignore_errors=True)
 
-    atexit.register(remove)
-    return Path(folder)
+
+_OWNERS: dict[str, int] = {}
+"""Folders of generated files, each with the process that made it."""
 
 
 def _keep_compiled_graphs_apart(source: str) -> None:

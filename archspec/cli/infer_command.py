@@ -1,0 +1,114 @@
+"""Accuracy and latency of an exported model over a folder of images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
+from archspec.errors import UsageError
+from archspec.tables import write_table
+from archspec.writing import whole_file
+
+if TYPE_CHECKING:
+    from archspec.graph import Graph
+    from deploy.results import Results
+
+ENGINES = ("onnxruntime", "mindspore", "acl")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="an .onnx, .mindir or .om file")
+    parser.add_argument(
+        "--data", required=True, metavar="DIR", help="holds val/CLASS/IMAGE, or CLASS/IMAGE"
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="what runs the model; default: by its name's ending"
+    )
+    parser.add_argument(
+        "--device", type=int, default=0, metavar="N", help="number of the NPU; default: 0"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="of an engine on the CPU; default: one a CPU"
+    )
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="default: the model's, or 16 where it takes any"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=8, metavar="N",
+        help="threads that read and prepare images; default: 8, or as many as there are CPUs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--warm-up", type=int, default=3, metavar="N", help="runs that do not count; default: 3"
+    )
+    parser.add_argument(
+        "--output", metavar="NAME", help="the output to score; default: logits, or the only one"
+    )
+    add_spec(parser, "--spec")
+    add_overrides(parser)
+    parser.add_argument("-o", dest="results", metavar="FILE", help="write all results as JSON")
+    add_format(parser, ("table", "json"))
+
+
+def run(options: argparse.Namespace) -> int:
+    need_numpy("infer")
+    from training.signals import Stop
+
+    file = whole_file(options.results) if options.results else nullcontext()
+    # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
+    with Stop(), file as target:
+        results = _tried(options)
+        if target is not None:
+            target.write(f"{json.dumps(results.as_json(), indent=2)}\n".encode())
+    if options.format == "json":
+        print_json(results.as_json())
+        return 0
+    print(results.scores)
+    print()
+    write_table(results.table(), options.format)
+    return 0
+
+
+def need_numpy(command: str) -> None:
+    """Raises UsageError where it is not installed."""
+    if find_spec("numpy") is None:
+        raise UsageError(
+            f'archspec {command} needs numpy; pip install "archspec-nn[onnx]" would do'
+        )
+
+
+def graph_beside(options: argparse.Namespace) -> Graph | None:
+    """The graph that --spec means, where it is given. Raises UsageError for what belongs to it and
+    stands alone."""
+    if options.spec:
+        return graph_of(options.spec, options)
+    for name in ("set", "input"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} changes a spec, and none is given; --spec SPEC would do")
+    return None
+
+
+def _tried(options: argparse.Namespace) -> Results:
+    from compiler.images.checks import damage
+    from deploy.infer import tried
+
+    results = tried(
+        options.model,
+        options.data,
+        engine=options.engine,
+        batch=options.batch,
+        device=options.device,
+        threads=options.threads,
+        graph=graph_beside(options),
+        output=options.output,
+        workers=options.workers,
+        warm_up=options.warm_up,
+    )
+    for note in (*results.images.ignored, damage(results.images)):
+        if note is not None:
+            print(f"note: {note}", file=sys.stderr)
+    return results

@@ -1,0 +1,175 @@
+"""What is known of a model beside its numbers: whose it is, how images are prepared for it, and
+what its classes are called."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec.errors import SpecError, UsageError
+from archspec.graph import RESULT, Graph
+from archspec.writing import write_whole
+from compiler.images.classes import numbers_of
+from compiler.images.preprocess import RESAMPLING, Preprocessing, preprocessing_of
+from compiler.images.source import Source
+from compiler.weights.loading import SHORT
+from deploy.engines import Engine, Port
+
+SIDECAR = ".json"
+"""What is put behind a model's name for the file beside it that says what the model itself has no
+place for, as an OM has none."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """Of a model made from a spec; `classes` are the names of its outputs, where they are known."""
+
+    name: str
+    fingerprint: str
+    preprocessing: Preprocessing
+    classes: tuple[str, ...] | None
+
+
+def write_sidecar(
+    path: str | os.PathLike[str], graph: Graph, notes: Mapping[str, str] | None = None
+) -> None:
+    """Say beside a model's file which spec's graph it was made of; `notes` are those that an ONNX
+    would hold. Raises UsageError where it cannot be written."""
+    said = {
+        "name": graph.name,
+        "fingerprint": graph.fingerprint,
+        "preprocessing": json.dumps({**graph.preprocessing, "shape": list(graph.input_shape)}),
+        **(notes or {}),
+    }
+    write_whole(f"{os.fspath(path)}{SIDECAR}", json.dumps(said, indent=2) + "\n")
+
+
+def remove_sidecar(path: str | os.PathLike[str]) -> None:
+    """Take away what a file beside a model says, for the model is to be another."""
+    Path(f"{os.fspath(path)}{SIDECAR}").unlink(missing_ok=True)
+
+
+def read_sidecar(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What the file beside a model says, nothing where there is none. Raises SpecError."""
+    beside = Path(f"{os.fspath(path)}{SIDECAR}")
+    if not beside.is_file():
+        return {}
+    try:
+        said = json.loads(beside.read_text())
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise SpecError(f"{beside} is not what archspec export writes; without it, --spec would do")
+    return said
+
+
+def described(
+    path: str | os.PathLike[str], metadata: Mapping[str, str], graph: Graph | None = None
+) -> Description:
+    """What a model's file, or else the one beside it, says of itself; or the graph of its spec in
+    its place.
+
+    Raises UsageError where neither says how images are prepared; SpecError where the file was made
+    of another spec than the graph, or says what nobody can read.
+    """
+    metadata = {**read_sidecar(path), **metadata}
+    classes = _classes(path, metadata)
+    if graph is not None:
+        check_made_of(path, metadata, graph)
+        preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
+        return Description(graph.name, graph.fingerprint, preprocessing, classes)
+    if "preprocessing" not in metadata:
+        raise UsageError(
+            f"{path} does not say how images are prepared for it; --spec SPEC, the spec that it was"
+            " made of, would do"
+        )
+    return Description(
+        metadata.get("name", ""),
+        metadata.get("fingerprint", ""),
+        _preprocessing(path, metadata["preprocessing"]),
+        classes,
+    )
+
+
+def check_made_of(path: str | os.PathLike[str], metadata: Mapping[str, str], graph: Graph) -> None:
+    """Raises SpecError where a file says that it was made of another spec."""
+    fingerprint = metadata.get("fingerprint", graph.fingerprint)
+    if fingerprint != graph.fingerprint:
+        raise SpecError(
+            f"{path} was made of {metadata.get('name', 'a network')} ({fingerprint[:SHORT]}), not"
+            f" of {graph.name} ({graph.fingerprint[:SHORT]}); its own spec, with the same --set and"
+            " --input, would do"
+        )
+
+
+def output_of(engine: Engine, name: str | None, path: str | os.PathLike[str]) -> Port:
+    """The output that images are told apart by: the named one, "logits", or the only one. Raises
+    UsageError where there is none such, SpecError where it is no vector."""
+    names = [port.name for port in engine.outputs]
+    wanted = name or (RESULT if RESULT in names or len(names) > 1 else names[0])
+    port = next((port for port in engine.outputs if port.name == wanted), None)
+    if port is None:
+        raise UsageError(
+            f"{path} has no output {wanted!r}; --output {' or --output '.join(names)} would do"
+        )
+    if len(port.shape) != 2 or port.shape[1] is None:
+        raise SpecError(
+            f"{path}: its output {port.name!r} is {port}; what is scored here is a classifier, so"
+            " one vector of logits for an image would do"
+        )
+    return port
+
+
+def numbers_for(images: Source, classes: tuple[str, ...] | None, output: Port) -> np.ndarray:
+    """Which of the outputs each of the folder's classes is: by name where the names are known, else
+    by place.
+
+    By place the original ISyNets' 1,001 outputs fit 1,000 folders: their last class never occurs.
+    Raises SpecError for a folder with other classes, UsageError where their number does not fit.
+    """
+    count = output.shape[1]
+    if classes is not None and len(classes) == count:
+        return numbers_of(images, classes)
+    if classes is not None:
+        raise SpecError(
+            f"the model names {len(classes):,} classes and its output {output.name!r} is {output}"
+        )
+    folders = len(images.classes)
+    if count not in (folders, folders + 1):
+        raise UsageError(
+            f"{images.where} has {folders:,} classes and the model's output {output.name!r} is"
+            f" {output}, and it does not name its classes; a folder of all of them would do"
+        )
+    return np.arange(folders)
+
+
+def _preprocessing(path: str | os.PathLike[str], text: str) -> Preprocessing:
+    try:
+        settings: dict[str, Any] = json.loads(text)
+        found = preprocessing_of(settings, tuple(settings["shape"]))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError):
+        found = None
+    if found is None or found.interpolation not in RESAMPLING:
+        raise SpecError(
+            f"{path}: its metadata 'preprocessing' is not what archspec writes; --spec SPEC, the"
+            " spec that it was made of, would do"
+        )
+    return found
+
+
+def _classes(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> tuple[str, ...] | None:
+    if "classes" not in metadata:
+        return None
+    try:
+        names = json.loads(metadata["classes"])
+    except ValueError:
+        names = None
+    if not isinstance(names, list):
+        raise SpecError(f"{path}: its metadata 'classes' is no JSON list of names")
+    return tuple(map(str, names))

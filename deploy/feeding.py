@@ -1,0 +1,114 @@
+"""From image files to batches as a model's input takes them, prepared in threads ahead of use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from archspec.errors import SpecError, UsageError
+from archspec.shapes import written
+from compiler.images.lookahead import in_order, one_ahead
+from compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
+from compiler.images.source import Source
+from deploy.aipp import host_pixels, source_size
+from deploy.engines import Port
+
+DEFAULT_BATCH = 16
+MOST_IMAGES = 65536
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`array` is filled up with zeros beyond the images that `labels` (class indices) are of.
+    Preparing those took `seconds`, added up over the threads that did it."""
+
+    array: np.ndarray
+    labels: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Feed:
+    """How images become a model's input `port`, `batch` at a time. A float input takes them as the
+    spec's evaluation does; one of uint8, which an OM with AIPP has, resized and no more."""
+
+    port: Port
+    batch: int
+    preprocessing: Preprocessing
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image."""
+        return tuple(extent for extent in self.port.shape[1:] if extent is not None)
+
+    def image(self, data: bytes) -> np.ndarray:
+        """One image of this shape and the port's type. Raises UnreadableImage."""
+        if self.port.dtype == "uint8":
+            return host_pixels(data, self.preprocessing)
+        return preprocessed(data, self.preprocessing).astype(self.port.dtype, copy=False)
+
+    def nothing(self) -> np.ndarray:
+        """A batch of zeros."""
+        return np.zeros((self.batch, *self.shape), self.port.dtype)
+
+    def batches(self, images: Source, workers: int) -> Iterator[Batch]:
+        """All images in order; the next batch is made while one is in use. Raises UsageError where
+        a file has changed since it was checked."""
+        return one_ahead(self._batches(images, workers))
+
+    def _batches(self, images: Source, workers: int) -> Iterator[Batch]:
+        total = len(images.labels)
+        numbered = enumerate(images.loads(range(total)))
+
+        def prepared(one: tuple[int, Callable[[], bytes]]) -> tuple[np.ndarray, float]:
+            index, load = one
+            start = time.perf_counter()
+            try:
+                array = self.image(load())
+            except (OSError, UnreadableImage) as error:
+                raise UsageError(
+                    f"{images.where}: {images.name(index)!r} cannot be read ({error})"
+                ) from None
+            return array, time.perf_counter() - start
+
+        found = in_order(prepared, numbered, workers)
+        for start in range(0, total, self.batch):
+            array, seconds = self.nothing(), 0.0
+            labels = images.labels[start : start + self.batch]
+            for place in range(len(labels)):
+                array[place], spent = next(found)
+                seconds += spent
+            yield Batch(array, labels, seconds)
+
+
+def feed_of(port: Port, preprocessing: Preprocessing, wanted: int | None, where: str) -> Feed:
+    """How images go into a model's input; `wanted` is the batch asked for. Raises UsageError for a
+    batch that the model does not take, SpecError where its input is not what the spec prepares."""
+    batch = _batch(port, wanted, where)
+    shape = preprocessing.shape
+    if port.dtype == "uint8":
+        shape = (*source_size(preprocessing), preprocessing.channels)
+    if port.shape[1:] != shape or port.dtype not in ("float32", "float16", "uint8"):
+        raise SpecError(
+            f"{where}: its input {port.name!r} is {port}, and images of this spec are prepared as"
+            f" {written(shape)}; the spec that it was made of would do"
+        )
+    return Feed(port, batch, preprocessing)
+
+
+def _batch(port: Port, wanted: int | None, where: str) -> int:
+    fixed = port.shape[0] if port.shape else 0
+    if fixed is None:
+        batch = DEFAULT_BATCH if wanted is None else wanted
+        if not 1 <= batch <= MOST_IMAGES:
+            raise UsageError(f"--batch {batch}: 1 to {MOST_IMAGES:,} would do")
+        return batch
+    if wanted not in (None, fixed):
+        raise UsageError(
+            f"--batch {wanted}: {where} takes {fixed} images at a time; --batch {fixed}, or none,"
+            " would do"
+        )
+    return fixed
