@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from archspec.errors import SpecError, did_you_mean, listed
@@ -73,7 +73,7 @@ class Space:
                 trail.append((taken, len(decision.options)))
                 return taken
 
-            yield self._record(decide)
+            yield self.settle(decide)[0]
             while trail and trail[-1][0] + 1 == trail[-1][1]:
                 trail.pop()
             if not trail:
@@ -81,10 +81,9 @@ class Space:
             prefix = [taken for taken, _ in trail]
             prefix[-1] += 1
 
-    def _discover(self, pick: Any) -> dict[str, Any]:
-        return self._record(lambda _key, decision: pick(len(decision.options)))
-
-    def _record(self, decide: Decide) -> dict[str, Any]:
+    def settle(self, decide: Decide) -> tuple[dict[str, Any], Cost]:
+        """The assignment that takes the options `decide` says, as decisions are met, and what its
+        network costs. Raises SpecError where that network is wrong."""
         assignment: dict[str, Any] = {}
 
         def recording(key: str, decision: Decision) -> int:
@@ -92,8 +91,11 @@ class Space:
             assignment[key] = decision.options[index]
             return index
 
-        self._expander.fragment(decide=recording)
-        return assignment
+        fragment = self._expander.fragment(decide=recording)
+        return assignment, Cost(fragment.params, fragment.macs)
+
+    def _discover(self, pick: Any) -> dict[str, Any]:
+        return self.settle(lambda _key, decision: pick(len(decision.options)))[0]
 
     def _refuse_unused(self, assignment: Mapping[str, Any], unused: set[str]) -> None:
         if unused:
@@ -113,14 +115,22 @@ def _from_assignment(assignment: Mapping[str, Any], unused: set[str]) -> Decide:
             )
         unused.discard(key)
         option = assignment[key]
-        for index, written in enumerate(decision.options):
-            if written == option and isinstance(written, bool) == isinstance(option, bool):
-                return index
-        raise SpecError(
-            decision.at.problem(
-                f"{key!r} has no option {option!r};"
-                f" {', '.join(map(repr, decision.options))} would do"
+        index = place_of(option, decision.options)
+        if index is None:
+            raise SpecError(
+                decision.at.problem(
+                    f"{key!r} has no option {option!r};"
+                    f" {', '.join(map(repr, decision.options))} would do"
+                )
             )
-        )
+        return index
 
     return decide
+
+
+def place_of(option: Any, options: Sequence[Any]) -> int | None:
+    """The place of an option as written among others: true is not 1."""
+    for place, written in enumerate(options):
+        if written == option and isinstance(written, bool) == isinstance(option, bool):
+            return place
+    return None

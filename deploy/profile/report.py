@@ -13,6 +13,12 @@ MEASURED, ESTIMATED, SIMULATED = "measured", "ESTIMATE", "SIMULATED"
 stand-in, so that no figure says anything of a device."""
 
 
+MACS = (
+    Column("macs", "MACs", shown_amount, True),
+    Column("gigamacs_per_second", "GMAC/s", "{:,.0f}".format, True),
+)
+
+
 @dataclass(frozen=True)
 class LayerTime:
     """A kernel, or several that work on one node of the spec.
@@ -79,23 +85,25 @@ class Profile:
 
     def table(self) -> Table:
         has_bounds = any(row.bound for row in self.rows)
+        has_macs = any(row.macs is not None for row in self.rows)
         columns = [
             Column("layer", "layer"),
             Column("op", "op"),
             Column("milliseconds", "ms", "{:.3f}".format, True),
             Column("share", "share", shown_share, True),
-            Column("macs", "MACs", shown_amount, True),
-            Column("gigamacs_per_second", "GMAC/s", "{:,.0f}".format, True),
+            *(MACS if has_macs else []),
             *([Column("bound", "bound")] if has_bounds else []),
         ]
         total = self.milliseconds
-        macs = sum(row.macs or 0 for row in self.rows)
-        rate = macs / total / 1e6 if total else 0.0
-        notes = [
-            f"total       {total:.3f} ms a batch of {self.batch}, {total / self.batch:.3f} ms an"
-            f" image, {shown_amount(macs)} MACs, {rate:,.0f} GMAC/s",
-            *(f"note        {note}" for note in self.notes),
-        ]
+        an_image = total / self.batch
+        said = f"total       {total:.3f} ms a batch of {self.batch}, {an_image:.3f} ms an image"
+        if has_macs:
+            macs = sum(row.macs or 0 for row in self.rows)
+            rate = macs / total / 1e6 if total else 0.0
+            said += f", {shown_amount(macs)} MACs, {rate:,.0f} GMAC/s"
+        else:
+            said += "; with --spec SPEC its MACs too"
+        notes = [said, *(f"note        {note}" for note in self.notes)]
         title = f"{self.network}, batch {self.batch}: {self.kind}, {self.source}"
         return Table(columns, self._rows(), title=title, notes=notes)
 
