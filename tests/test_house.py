@@ -15,8 +15,9 @@ ORDER = [
     "errors", "shapes", "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
     "document", "expressions", "syntax", "schema", "check", "sources", "library", "names",
-    "program", "fragment", "scope", "expand", "loading", "space", "writing", "tables", "report",
-    "diff", "explain", "starter", "editor", "isynet_format", "plot", "", "cli",
+    "program", "fragment", "scope", "expand", "loading", "space", "space_cost", "space_gates",
+    "writing", "tables", "report", "diff", "explain", "starter", "editor", "isynet_format", "plot",
+    "", "cli",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 

@@ -19,6 +19,7 @@ from archspec.graph import Graph
 from archspec.ops import Dropout, DropPath
 from archspec.shapes import Shape
 from compiler.targets.mindspore.outline import Group, Leaf, outlined
+from compiler.targets.mindspore.replacing import cell_at, put_cell
 
 PREFIX = "noise."
 """What the names of mask parameters begin with; they are no state, for any step can draw them."""
@@ -61,11 +62,11 @@ def take_over(network: Any, graph: Graph, batch: int, prefix: str = "") -> tuple
     places = []
     for node, path in zip(nodes, cells, strict=True):
         (shape,) = node.layer.input_shapes
-        if node.op.name != _kind(_child(network, path)):
+        if node.op.name != _kind(cell_at(network, path)):
             raise AssertionError(f"{node.name} is {node.op.name}, and its cell {path} is not")
         sample = (1,) * len(shape) if isinstance(node.op, DropPath) else shape
         cell = HostNoise((batch, *sample))
-        _put(network, path, cell)
+        put_cell(network, path, cell)
         cell.mask.name = f"{PREFIX}{prefix}{node.name}"  # a cell's new parent renames what it has
         places.append(Place(prefix + node.name, node.op.rate, (batch, *sample), cell))
     return tuple(places)
@@ -109,18 +110,3 @@ def _kind(cell: Any) -> str:
     if isinstance(cell, nn.Dropout):
         return "dropout"
     return "drop_path" if type(cell).__name__ == "DropPath" else ""
-
-
-def _child(network: Any, path: str) -> Any:
-    for step in path.split("."):
-        network = network.name_cells()[step]
-    return network
-
-
-def _put(network: Any, path: str, cell: nn.Cell) -> None:
-    parent, _, last = path.rpartition(".")
-    owner = _child(network, parent) if parent else network
-    if isinstance(owner, nn.SequentialCell):
-        owner[list(owner.name_cells()).index(last)] = cell
-    else:
-        setattr(owner, last, cell)

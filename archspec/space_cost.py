@@ -1,0 +1,456 @@
+"""What all networks of a space cost, without building each: a tree of parts that do not touch.
+
+    Sum     what a part costs whatever is decided in it, and its splits, which are independent
+    Split   a decision, and the sum that each option leads to
+
+In `stem -> layer1(kernel, expand) -> layer2(kernel, expand) -> head` each layer is a split of the
+root, for its result has one shape whatever is decided. That is found by expanding. A decision is
+confined to the copy of a node that evaluates it, unless that copy's surroundings hold a decision
+themselves; what reaches other nodes is then its result's shape, and names that it shares. Every
+option of every split is expanded once: where a shape, or anything outside, changes with it, the
+decision is split further up. At last some networks drawn at random are counted both ways.
+
+Expanding each option of each part takes thousands of expansions at most, and the tree then speaks
+for 1e30 networks. Where parts touch too much there is no tree (NotDecomposable).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isclose, prod
+from typing import Any, NamedTuple, TypeAlias
+
+from archspec.expand import Expander, _Expansion
+from archspec.fragment import Fragment, Item, Ref
+from archspec.graph import Graph
+from archspec.node import Layer
+from archspec.scope import Body, Results
+from archspec.shapes import Shapes
+from archspec.space import Space, place_of
+from archspec.stats import BYTES_PER_ELEMENT
+from archspec.syntax import Arguments, Decision, Modifiers
+
+METRICS = ("params", "macs", "activations")
+"""What is always counted. `activations` are the bytes of all results in float32, for one sample."""
+MOST_EXPANSIONS = 20_000
+CHECKED = 40
+"""Networks counted both ways."""
+TOLERANCE = 1e-9
+"""Relative; whole numbers must be equal."""
+
+Costs: TypeAlias = "tuple[float, ...]"
+
+
+class NotDecomposable(Exception):
+    """The parts of a space touch, or are too many to expand; the message is a clause that says
+    why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A decision and what each of its options leads to."""
+
+    key: str
+    options: tuple[Any, ...]
+    sums: tuple[Sum, ...]
+
+    @cached_property
+    def index(self) -> Callable[[Any], int | None]:
+        """From an option as written to its place."""
+        if all(type(option) is str for option in self.options):
+            return {option: place for place, option in enumerate(self.options)}.get
+        return lambda written: place_of(written, self.options)
+
+    def leaves(self) -> list[Leaf] | None:
+        """Every way to settle this part, the first option first; None where it is made of parts in
+        turn."""
+        found: list[Leaf] = []
+        for option, taken in zip(self.options, self.sums, strict=True):
+            settled = ((self.key, option),)
+            if not taken.splits:
+                found.append(Leaf(settled, taken.costs, taken.content))
+                continue
+            below = taken.splits[0].leaves() if taken.is_free and len(taken.splits) == 1 else None
+            if below is None:
+                return None
+            found += [leaf._replace(settled=settled + leaf.settled) for leaf in below]
+        return found
+
+
+class Leaf(NamedTuple):
+    """One way to settle a part: decisions with their options, what it adds to the network of first
+    options, and what it is (equal where two are the same node for node)."""
+
+    settled: tuple[tuple[str, Any], ...]
+    costs: Costs
+    content: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """`costs` and one option of each split. `content` tells the networks of one part apart, where
+    nothing of the part is left open; it is None where splits are left. `is_free` is whether all
+    costs are 0."""
+
+    costs: Costs
+    splits: tuple[Split, ...]
+    content: Any = None
+    is_free: bool = False
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The decisions below."""
+        own = (split.key for split in self.splits)
+        return frozenset(own).union(*(one.keys for split in self.splits for one in split.sums))
+
+    @cached_property
+    def assignments(self) -> int:
+        """Assignments that settle each decision met."""
+        return prod(sum(one.assignments for one in split.sums) for split in self.splits)
+
+    def bound(self, metric: int, best: Callable[..., float]) -> float:
+        """The least (min) or most (max) of a metric."""
+        return self.costs[metric] + sum(
+            best(one.bound(metric, best) for one in split.sums) for split in self.splits
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CostTree:
+    """The costs of a space's networks. `metrics` names them, `root` is the tree, `decisions` are
+    all that some network settles, with their options."""
+
+    space: Space
+    metrics: tuple[str, ...]
+    root: Sum
+    decisions: Mapping[str, tuple[Any, ...]]
+
+    @property
+    def assignments(self) -> int:
+        """How many assignments the space has."""
+        return self.root.assignments
+
+    @cached_property
+    def networks(self) -> int | None:
+        """How many networks, two being one where each part is the same node for node; None where
+        parts are nested, so that this cannot be seen part by part."""
+        counts: list[int] = []
+        for split in self.root.splits:
+            leaves = split.leaves()
+            if leaves is None:
+                return None
+            counts.append(len({leaf.content for leaf in leaves}))
+        return prod(counts)
+
+    def bounds(self, metric: str) -> tuple[float, float]:
+        """The least and the most of a metric over all networks: exact."""
+        place = self.metrics.index(metric)
+        return self.root.bound(place, min), self.root.bound(place, max)
+
+    def cost(self, assignment: Mapping[str, Any]) -> Costs:
+        """The costs of one network, in the order of `metrics`. Raises SpecError for an assignment
+        that Space.assign refuses."""
+        costs = [*self.root.costs]
+        waiting = [*self.root.splits]
+        settled = 0
+        while waiting:
+            split = waiting.pop()
+            index = split.index(assignment[split.key]) if split.key in assignment else None
+            if index is None:
+                break
+            settled += 1
+            taken = split.sums[index]
+            if not taken.is_free:
+                costs = [one + other for one, other in zip(costs, taken.costs, strict=True)]
+            if taken.splits:
+                waiting += taken.splits
+        if waiting or settled != len(assignment):
+            self.space.cost(assignment)  # says what is wrong with it
+            raise NotDecomposable("its parts settle other decisions than they did")
+        return tuple(costs)
+
+
+def cost_tree(
+    space: Space, functions: Mapping[str, Callable[[Graph], float]] | None = None
+) -> CostTree:
+    """The tree of a space. `functions` are further metrics, of whole networks; a function that is
+    no sum over the parts (as far as random networks tell) raises NotDecomposable, as a space does
+    whose parts touch. Raises SpecError where a network of the space is wrong."""
+    functions = functions or {}
+    explorer = _Explorer(space, tuple(functions.values()))
+    root = explorer.explore({}, ROOT)
+    tree = CostTree(space, (*METRICS, *functions), root, _decisions(root))
+    generator = random.Random(0)
+    for _ in range(CHECKED):
+        assignment = space.sample(generator)
+        counted = explorer.costs(assignment)
+        for name, one, other in zip(tree.metrics, tree.cost(assignment), counted, strict=True):
+            if not isclose(one, other, rel_tol=TOLERANCE):
+                raise NotDecomposable(f"{name} is no sum over the parts of its networks")
+    return tree
+
+
+Frame: TypeAlias = "tuple[str, Modifiers | None]"
+"""A copy of a node, or all copies of one together: its path, and the node as written (two unnamed
+ones can have one path)."""
+ROOT: Frame = ("", None)
+
+
+@dataclass
+class _Part:
+    """What a frame came to in one expansion: its open decisions in the order met, those of them
+    that it evaluates itself, and what it is."""
+
+    open: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+    costs: tuple[int, ...] = ()
+    shapes: Shapes = ()
+    content: Any = None
+
+
+class _Trace(_Expansion):
+    """One expansion that takes the first option of every decision that is not fixed, and notes to
+    which copy of a node each of those is confined. Only the frame `scope` is looked into."""
+
+    def __init__(self, expander: Expander, fixed: Mapping[str, int], scope: Frame):
+        super().__init__(expander, lambda key, _: fixed.get(key, 0))
+        self.fixed = fixed
+        self.scope = scope
+        self.met: dict[str, tuple[Any, ...]] = {}
+        self.parts: dict[Frame, _Part] = {}
+        self.scope_part = _Part()
+        self.sharing: list[str] = []
+        """First decisions of frames that share one with another."""
+        self._frames: list[Frame] = [ROOT]
+        self._unit: Frame | None = None
+        self._unit_of: dict[str, Frame] = {}
+
+    def decide(self, decision: Decision, here: str) -> int:
+        index = super().decide(decision, here)
+        key = decision.shared_name or self._key(here, decision.key)
+        self.met[key] = decision.options
+        if key in self.fixed or self.scope not in self._frames:
+            return index
+        if self._unit is None:
+            self._unit = self._frames[-1]
+        part = self.parts.setdefault(self._unit, _Part())
+        if key not in part.open:
+            part.open.append(key)
+            if self._frames[-1] == self._unit:
+                part.own.append(key)
+        first = self._unit_of.setdefault(key, self._unit)
+        if first != self._unit:
+            self.sharing.append(self.parts[first].open[0])
+        return index
+
+    def _copies(
+        self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...] | None
+    ) -> Ref | None:
+        frame, start, before = self._entered(body, node, path)
+        ref = super()._copies(body, node, path, inputs)
+        refs = body.results[path].refs if node.name is not None else () if ref is None else (ref,)
+        self._left(body, frame, start, before, refs)
+        return ref
+
+    def _copy(
+        self,
+        body: Body,
+        node: Modifiers,
+        path: str,
+        inputs: tuple[Ref, ...] | None,
+        arguments: Arguments,
+        index: int | None,
+    ) -> Results:
+        frame, start, before = self._entered(body, node, path)
+        results = super()._copy(body, node, path, inputs, arguments, index)
+        self._left(body, frame, start, before, results.refs)
+        return results
+
+    def _entered(self, body: Body, node: Modifiers, path: str) -> tuple[Frame, int, Costs]:
+        frame: Frame = (f"{self._prefix}{path}", node)
+        self._frames.append(frame)
+        return frame, len(body.items), (body.params, body.macs)
+
+    def _left(
+        self, body: Body, frame: Frame, start: int, before: Costs, refs: tuple[Ref, ...]
+    ) -> None:
+        self._frames.pop()
+        part = self.scope_part if frame == self.scope else None
+        if self._unit == frame:
+            self._unit = None
+            part = self.parts[frame]
+        if part is None:
+            return
+        items = body.items[start:]
+        params, macs = before
+        part.costs = (int(body.params - params), int(body.macs - macs), _stored(items))
+        part.shapes = body.shapes(refs)
+        part.content = _content(body.items, start, refs)
+        if frame == self.scope:
+            self.scope_part = part
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a part must leave as it is: its result's shapes, and of all else the costs and the open
+    decisions."""
+
+    shapes: Shapes
+    costs: tuple[int, ...]
+    decisions: frozenset[str]
+
+
+class _Touches(Exception):
+    """An option changed more than its part."""
+
+
+class _Explorer:
+    def __init__(self, space: Space, functions: tuple[Callable[[Graph], float], ...]):
+        self._expander = Expander(space.program)
+        self._functions = functions
+        self._shape = tuple(space.program.input["shape"])
+        self._space = space
+        self._expansions = 0
+        self._nothing = (0,) * (len(METRICS) + len(functions))
+
+    def costs(self, assignment: Mapping[str, Any]) -> Costs:
+        """The costs of one network, counted by building it."""
+        graph = self._space.assign(assignment)
+        stored = sum(node.layer.stored for node in graph.nodes.values()) * BYTES_PER_ELEMENT
+        return (graph.params, graph.macs, stored, *(count(graph) for count in self._functions))
+
+    def explore(
+        self,
+        fixed: Mapping[str, int],
+        scope: Frame,
+        reference: Costs | None = None,
+        expected: _Expected | None = None,
+    ) -> Sum:
+        """The tree of one frame, as what it adds to a network of cost `reference`. Raises
+        _Touches."""
+        trace, total = self._expand(fixed, scope)
+        part = trace.scope_part
+        if expected is not None and expected != _expected(trace, part, total):
+            raise _Touches
+        for key in (*part.open, *trace.sharing):
+            return self._split(trace, key, fixed, scope, reference, expected)
+        splits: list[Split] = []
+        met: set[str] = set()
+        for frame, inner in trace.parts.items():
+            key = inner.open[0]
+            try:
+                kept = _expected(trace, inner, total)
+                found = self._split(trace, key, fixed, frame, total, kept)
+            except _Touches:
+                return self._split(trace, key, fixed, scope, reference, expected)
+            if not met.isdisjoint(found.keys):
+                return self._split(trace, key, fixed, scope, reference, expected)
+            splits += found.splits
+            met |= found.keys
+        costs = total
+        if reference is not None:
+            costs = tuple(one - other for one, other in zip(total, reference, strict=True))
+        return Sum(costs, tuple(splits), None if splits else part.content, not any(costs))
+
+    def _split(
+        self,
+        trace: _Trace,
+        key: str,
+        fixed: Mapping[str, int],
+        scope: Frame,
+        reference: Costs | None,
+        expected: _Expected | None,
+    ) -> Sum:
+        options = trace.met[key]
+        own = trace.parts[scope].own if scope in trace.parts else ()
+        count = prod(len(trace.met[other]) for other in own)
+        if count > MOST_EXPANSIONS - self._expansions:
+            name = scope[0] or self._space.program.name
+            raise NotDecomposable(f"{name} settles {count:,} combinations of decisions at once")
+        sums = tuple(
+            self.explore({**fixed, key: index}, scope, reference, expected)
+            for index in range(len(options))
+        )
+        return Sum(self._nothing, (Split(key, options, sums),), is_free=True)
+
+    def _expand(self, fixed: Mapping[str, int], scope: Frame) -> tuple[_Trace, Costs]:
+        self._expansions += 1
+        if self._expansions > MOST_EXPANSIONS:
+            raise NotDecomposable("its decisions touch each other in too many ways")
+        trace = _Trace(self._expander, fixed, scope)
+        fragment = trace.spec({}, self._shape)
+        if scope == ROOT:
+            trace.scope_part = trace.parts.get(ROOT, trace.scope_part)
+            trace.scope_part.content = _content(fragment.items, 0, fragment.outputs)
+        total: Costs = (fragment.params, fragment.macs, _stored(fragment.items))
+        if self._functions:
+            graph = self._expander.graph(decide=lambda key, _: fixed.get(key, 0))
+            total += tuple(count(graph) for count in self._functions)
+        return trace, total
+
+
+def _expected(trace: _Trace, part: _Part, total: Costs) -> _Expected:
+    costs = tuple(int(one) - other for one, other in zip(total, part.costs, strict=False))
+    decisions = frozenset(trace.met).difference(trace.fixed, part.open)
+    return _Expected(part.shapes, costs, decisions)
+
+
+def _stored(items: Sequence[Item]) -> int:
+    """Bytes of all results, as Stats.activation_bytes."""
+    total = 0
+    waiting = [items]
+    while waiting:
+        for item in waiting.pop():
+            if isinstance(item.part, Layer):
+                total += item.part.stored
+            else:
+                waiting.append(item.part.items)
+    return total * BYTES_PER_ELEMENT
+
+
+def _content(items: Sequence[Item], start: int, refs: tuple[Ref, ...]) -> Any:
+    """The nodes of the items from `start` on without their names, and which results leave: equal
+    where two parts are the same node for node."""
+    values: list[Any] = []
+    for item in items[:start]:
+        first = len(values)
+        values += [("before", first + k) for k in range(len(item.part.output_shapes))]
+    nodes: list[Any] = []
+    for item in items[start:]:
+        values += _placed(item.part, [_value(values, ref) for ref in item.inputs], nodes)
+    return tuple(nodes), tuple(_value(values, ref) for ref in refs)
+
+
+def _placed(part: Layer | Fragment, inputs: Sequence[Any], nodes: list[Any]) -> list[Any]:
+    if isinstance(part, Layer):
+        nodes.append((part.op, tuple(inputs)))
+        return [(len(nodes), k) for k in range(len(part.output_shapes))]
+    values: list[Any] = []
+    for item in part.items:
+        sources = [values[r] if r >= 0 else inputs[-1 - r] for r in item.inputs]
+        values += _placed(item.part, sources, nodes)
+    return [values[r] if r >= 0 else inputs[-1 - r] for r in part.outputs]
+
+
+def _value(values: Sequence[Any], ref: Ref) -> Any:
+    return values[ref] if ref >= 0 else ("in", ref)
+
+
+def _decisions(root: Sum) -> dict[str, tuple[Any, ...]]:
+    found: dict[str, tuple[Any, ...]] = {}
+    waiting = [root]
+    while waiting:
+        for split in waiting.pop().splits:
+            if found.setdefault(split.key, split.options) != split.options:
+                raise NotDecomposable(f"{split.key!r} has other options in some of its networks")
+            waiting += split.sums
+    return dict(sorted(found.items(), key=lambda pair: _natural(pair[0])))
+
+
+def _natural(key: str) -> list[str | int]:
+    """layer2 before layer10."""
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", key)]

@@ -1,0 +1,178 @@
+"""The decisions of a space, where all its networks settle the same ones.
+
+They do where no choice stands under anything that could depend on a decision: a `when`, a number
+of copies, a join, or another choice. Then the space has as many assignments as the product of its
+decisions' options, however large it is. Found from the text alone, by following which arguments
+could carry a decision; a shape always could.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archspec.expressions import SHAPE_FUNCTIONS
+from archspec.library import Definition
+from archspec.names import INPUT_NAMES
+from archspec.program import Program
+from archspec.space import Space
+from archspec.syntax import (
+    INPUT,
+    Arguments,
+    Branches,
+    Call,
+    Choice,
+    Decision,
+    Node,
+    Residual,
+    Template,
+    Value,
+    children,
+    holds_choice,
+    is_op,
+    values,
+    walk,
+)
+
+
+def common_decisions(space: Space) -> dict[str, tuple[Any, ...]] | None:
+    """The decisions of every network of a space with their options, or None where some could settle
+    others. Raises SpecError where its first network is wrong."""
+    if not _settles_the_same(space.program):
+        return None
+    found: dict[str, tuple[Any, ...]] = {}
+
+    def decide(key: str, decision: Decision) -> int:
+        found[key] = decision.options
+        return 0
+
+    space.settle(decide)
+    return found
+
+
+def _settles_the_same(program: Program) -> bool:
+    body = Template(program.name, program.at, "", program.parameters, (INPUT,), program.body, {})
+    definitions = [*_reached(Definition(body, program.library))]
+    carried = _carried(definitions, program.defaults)
+    return not any(
+        _has_nested_default(definition)
+        or any(
+            _is_gated(node, definition, carried[definition])
+            for node in walk(definition.template.body)
+        )
+        for definition in definitions
+    )
+
+
+def _reached(definition: Definition) -> dict[Definition, None]:
+    found = {definition: None}
+    waiting = [definition]
+    while waiting:
+        for callee in waiting.pop().callees():
+            if callee not in found:
+                found[callee] = None
+                waiting.append(callee)
+    return found
+
+
+def _carried(
+    definitions: list[Definition], defaults: Mapping[str, Arguments]
+) -> dict[Definition, set[str]]:
+    """Of each template the arguments that could carry a decision."""
+    carried: dict[Definition, set[str]] = {definition: set() for definition in definitions}
+    for definition in definitions:
+        for target, arguments in defaults.items():
+            if not is_op(target) and definition.library.find(target) in carried:
+                callee = definition.library.find(target)
+                assert callee is not None
+                carried[callee] |= arguments.keys()
+    while True:
+        before = sum(map(len, carried.values()))
+        for definition in definitions:
+            names = carried[definition]
+            for name, parameter in definition.template.parameters.items():
+                if parameter.default is not None and _carries(parameter.default, names):
+                    names.add(name)
+            for call, callee in _calls(definition):
+                carried[callee] |= _carrying(call, names, callee)
+        if sum(map(len, carried.values())) == before:
+            return carried
+
+
+def _calls(definition: Definition) -> Iterator[tuple[Call, Definition]]:
+    for node in walk(definition.template.body):
+        if isinstance(node, Call) and not node.is_op:
+            callee = definition.library.find(node.target)
+            if callee is not None:
+                yield node, callee
+
+
+def _carrying(call: Call, names: set[str], callee: Definition) -> set[str]:
+    """The arguments of a call that could carry a decision."""
+    layers = [call.arguments]
+    if call.copies is not None:
+        copies = call.copies
+        layers += [copies.first, copies.last, *(copies.rows or ())]
+        if copies.computed_rows is not None and _carries(copies.computed_rows, names):
+            return {*callee.template.parameters}
+    return {name for layer in layers for name, value in layer.items() if _carries(value, names)}
+
+
+def _carries(value: Value, names: set[str]) -> bool:
+    """Whether a value could depend on a decision."""
+    return value.has_choice or _sees_shapes(value) or not names.isdisjoint(value.names)
+
+
+def _sees_shapes(value: Value) -> bool:
+    if not value.names.isdisjoint(INPUT_NAMES):
+        return True
+    text = str(value.raw).replace(" ", "")
+    return any(f"{function}(" in text for function in SHAPE_FUNCTIONS)
+
+
+def _has_nested_default(definition: Definition) -> bool:
+    parameters = definition.template.parameters.values()
+    return any(p.default is not None and _is_nested(p.default) for p in parameters)
+
+
+def _is_gated(node: Node, definition: Definition, names: set[str]) -> bool:
+    """Whether a decision in a node, or in a template it calls, could be met in some networks
+    only."""
+    if any(_is_nested(value) for value in values(node)):
+        return True
+    if not _settles(node, definition):
+        return False
+    if isinstance(node, Choice):
+        return any(_settles(option, definition) for option in children(node))
+    controls: list[Value | None] = [getattr(node, "when", None)]
+    if isinstance(node, (Residual, Branches)):
+        controls.append(node.join)
+    copies = getattr(node, "copies", None)
+    if copies is not None:
+        controls += [copies.repeat, copies.computed_rows]
+    return any(control is not None and _carries(control, names) for control in controls)
+
+
+def _is_nested(value: Value) -> bool:
+    """Whether a choice stands in an option of another."""
+    return value.has_choice and _depth(value.raw) > 1
+
+
+def _depth(raw: Any) -> int:
+    if isinstance(raw, dict) and "choice" in raw:
+        return 1 + max(map(_depth, raw["choice"]), default=0)
+    parts = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, list) else ()
+    return max(map(_depth, parts), default=0)
+
+
+def _settles(node: Node, definition: Definition) -> bool:
+    """Whether a choice stands in a node or in a template that it calls."""
+    if holds_choice(node):
+        return True
+    return any(
+        callee.has_choice
+        for inner in walk(node)
+        if isinstance(inner, Call) and not inner.is_op
+        for callee in (definition.library.find(inner.target),)
+        if callee is not None
+    )

@@ -1,0 +1,16 @@
+"""Supernets: all networks of a space in one, whose weights they share.
+
+    supernet = supernet_of(Space("spaces/single_path_nas"))
+    supernet.graph                          # the largest network, which is what runs
+    supernet.gates_of(assignment)           # numbers that make it the network of an assignment
+    graph, weights = derived(supernet, assignment, weights)   # that network by itself
+
+`derivation` finds out from the spec what a choice does; `cells` puts the gates into MindSpore's
+cells, on use, for the rest needs no framework.
+"""
+
+from compiler.supernet.derivation import supernet_of
+from compiler.supernet.description import Choice, Nested, Supernet
+from compiler.supernet.weights import derived, regions_of
+
+__all__ = ["Choice", "Nested", "Supernet", "derived", "regions_of", "supernet_of"]

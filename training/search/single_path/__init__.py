@@ -1,0 +1,46 @@
+"""Single-Path NAS, arXiv 1904.02877: a supernet learns which of its parts are worth their time.
+
+engine        read this first: the search from top to bottom
+settings, plan, found, folder
+              what is asked, what that comes to, what is found, where it stands
+runtime       the time of each network, as a sum of terms; tables
+norms, thresholds, step
+              what gates are measured by, when they open, how thresholds learn
+split         train images in two
+searcher      what is compiled once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.search.single_path.found import Found
+from training.search.single_path.settings import SinglePathSettings
+
+if TYPE_CHECKING:
+    from archspec.space import Space
+    from training.signals import Stop
+
+
+def search_single_path(
+    space: Space,
+    settings: SinglePathSettings,
+    run_folder: Path,
+    stop: Stop,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> list[Found]:
+    """Make all searches that the settings ask for, or go on with those in the folder.
+
+    They stand in run_folder/single_path. A wish to stop is heard after a step and leaves a
+    checkpoint; what is given then is what was found so far. `say` is told sentences for people.
+    Raises SpecError for a space that no supernet holds, UsageError for settings or data that will
+    not do, RunError where a loss is no finite number.
+    """
+    from training.search.single_path.engine import search
+
+    return search(space, settings, run_folder, stop, say)
+
+
+__all__ = ["Found", "SinglePathSettings", "search_single_path"]

@@ -1,0 +1,21 @@
+"""What a search came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network that a search named `name` found. `objectives` has params, macs, the runtime by its
+    unit, and top1 and loss on the val images with the weights that it had in the supernet, which
+    `weights` is a file of. `log` is a file with a line of JSON for each epoch after the warm-up."""
+
+    name: str
+    assignment: Mapping[str, Any]
+    weights: Path | None
+    objectives: Mapping[str, float]
+    log: Path

@@ -1,0 +1,166 @@
+"""What a call is to search, with all that can be wrong with it found before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.errors import UsageError
+from archspec.space import Space
+from compiler.images.preprocess import Preprocessing, preprocessing_of
+from compiler.supernet import Supernet, supernet_of
+from training.data import EvalPipeline, Source, TrainPipeline, check_fits
+from training.distributed import is_one_of_several
+from training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
+from training.recipe import Recipe, read_recipe
+from training.schedules import learning_rates
+from training.search.single_path.runtime import Runtime, runtime_of
+from training.search.single_path.searcher import Searcher
+from training.search.single_path.settings import SinglePathSettings
+from training.search.single_path.split import split
+
+WARMUP_SHARE = 5 / 8
+"""Of the epochs, as in the paper's code."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search: with this seed, for a target runtime or without."""
+
+    seed: int
+    lam: float
+    target: float | None
+
+    @property
+    def name(self) -> str:
+        if self.target is None:
+            return f"seed{self.seed}-lam{self.lam:.12g}"
+        return f"seed{self.seed}-target{self.target:.12g}"
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What all searches of a call share. In the first `warmup` epochs weights alone learn."""
+
+    settings: SinglePathSettings
+    recipe: Recipe
+    warmup: int
+    supernet: Supernet
+    runtime: Runtime
+    train: Source
+    val: Source
+
+    @property
+    def searches(self) -> Iterator[Search]:
+        settings, first = self.settings, self.recipe.seed
+        for seed in range(first, first + settings.seeds):
+            if settings.target:
+                yield from (Search(seed, settings.lam[0], target) for target in settings.target)
+            else:
+                yield from (Search(seed, lam, None) for lam in settings.lam)
+
+    @property
+    def data_fingerprint(self) -> str:
+        return data_fingerprint(self.train, self.val)
+
+    def pipelines(self, seed: int) -> tuple[TrainPipeline, TrainPipeline]:
+        """Images for the weights and for the thresholds. Raises UsageError where one of the two has
+        fewer than a batch."""
+        recipe, preprocessing = self.recipe, self._preprocessing
+        rest, held = split(self.train, self.settings.held_out, seed)
+        workers = recipe.data.workers
+        return (
+            TrainPipeline(
+                rest, preprocessing, recipe.augment, recipe.mix,
+                batch=recipe.batch, seed=seed, workers=workers,
+            ),
+            TrainPipeline(
+                held, preprocessing, recipe.augment, batch=recipe.batch, seed=seed, workers=workers
+            ),
+        )  # fmt: skip
+
+    def validation(self) -> EvalPipeline:
+        recipe = self.recipe
+        return EvalPipeline(
+            self.val, self._preprocessing, batch=recipe.batch, workers=recipe.data.workers
+        )
+
+    def searcher(self) -> Searcher:
+        recipe = self.recipe
+        steps = self.pipelines(recipe.seed)[0].steps_per_epoch
+        return Searcher(
+            self.supernet,
+            recipe,
+            self.runtime,
+            learning_rates(recipe.schedule, recipe.optimizer.lr, recipe.epochs, steps),
+            self.settings.temperature,
+            bool(self.settings.target),
+        )
+
+    @property
+    def _preprocessing(self) -> Preprocessing:
+        return preprocessing_of(self.supernet.graph.preprocessing, self.supernet.graph.input_shape)
+
+
+def plan_search(
+    space: Space, settings: SinglePathSettings, say: Callable[[str], None]
+) -> SearchPlan:
+    """Settle what is searched. Raises SpecError for a space that no supernet holds, SpecError or
+    UsageError for a recipe, a runtime or data that will not do."""
+    if is_one_of_several():
+        raise UsageError(
+            "a single-path search is one process, and the environment speaks of several"
+        )
+    supernet = supernet_of(space)
+    check_classifier(supernet.graph)
+    recipe = _recipe(settings)
+    warmup = _warmup(settings, recipe)
+    runtime = runtime_of(settings.runtime, supernet, settings.runtime_batch)
+    splits = scan_splits(Path(settings.data))
+    check_fits(splits[0], supernet.graph)
+    train, val = read_splits(splits, recipe.data.workers)
+    for note in (*runtime.notes, *_unused(recipe)):
+        say(f"note: {note}")
+    plan = SearchPlan(settings, recipe, warmup, supernet, runtime, train, val)
+    plan.pipelines(recipe.seed)  # which raises where there are too few images
+    return plan
+
+
+def _recipe(settings: SinglePathSettings) -> Recipe:
+    """The recipe with what the settings say otherwise."""
+    given = list(settings.recipe_settings)
+    for name in ("epochs", "batch", "seed"):
+        value = getattr(settings, name)
+        if value is not None:
+            given.append(f"{name}={value}")
+    recipe = read_recipe(settings.recipe, given)
+    for key, is_set in (
+        ("loss.mutual", recipe.loss.mutual is not None),
+        ("loss.distill", recipe.loss.distill is not None),
+        ("optimizer.accumulate", recipe.optimizer.accumulate > 1),
+    ):
+        if is_set:
+            raise UsageError(
+                f"{recipe.name} sets {key}, with which no supernet learns; a recipe without it"
+                " would do"
+            )
+    return recipe
+
+
+def _unused(recipe: Recipe) -> Iterator[str]:
+    if recipe.ema is not None:
+        yield f"the moving average of {recipe.name} is left out, for gates follow the weights"
+    if recipe.precision.level != "O0":
+        yield f"the supernet learns in float32, whatever the precision of {recipe.name}"
+
+
+def _warmup(settings: SinglePathSettings, recipe: Recipe) -> int:
+    if settings.warmup_epochs is None:
+        return min(round(WARMUP_SHARE * recipe.epochs), recipe.epochs - 1)
+    if settings.warmup_epochs >= recipe.epochs:
+        raise UsageError(
+            f"warmup_epochs is {settings.warmup_epochs} and epochs is {recipe.epochs}, which leaves"
+            " none for the thresholds; fewer would do"
+        )
+    return settings.warmup_epochs

@@ -1,0 +1,152 @@
+"""One step of the thresholds as one cell, and the runtime that it minimises besides.
+
+    loss, logits = step(images, labels, lam, target, rate)
+
+The loss is cross entropy + lam ln R, or with a target T cross entropy + lam |ln(R / T)|. The
+network has the gates as a parameter: the slope of the cross entropy is taken there, and goes on to
+the thresholds together with that of the runtime. lam and T are data, so that all searches of a
+space use what was compiled once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from compiler.supernet import Supernet
+from training.search.single_path.runtime import Runtime
+from training.search.single_path.thresholds import Gating
+
+BETAS = (0.5, 0.99)
+"""Decay of the two moments."""
+EPSILON = 1e-12
+
+
+class RuntimeCell(nn.Cell):
+    """From gates to the runtime, a scalar in the runtime's unit.
+
+    An option's share is the product of the gates up to its own less that of one gate more; a term
+    counts by the product of its options' shares.
+    """
+
+    def __init__(self, supernet: Supernet, runtime: Runtime):
+        super().__init__(auto_prefix=False)
+        options = [(choice, option) for choice in supernet.choices for option in choice.options]
+        places = {(choice.key, option): place for place, (choice, option) in enumerate(options)}
+        # one gate more than there are is always open, and one share more is always whole
+        is_open, whole = supernet.gates, len(options)
+        self.gates = _columns(
+            [choice.gates[: choice.options.index(option)] for choice, option in options], is_open
+        )
+        self.nexts = _column(
+            whole if option == choice.options[-1] else place + 1
+            for place, (choice, option) in enumerate(options)
+        )
+        self.shares = _columns([[places[t] for t in term.taken] for term in runtime.terms], whole)
+        self.costs = Tensor(np.array([term.cost for term in runtime.terms], np.float32))
+        self.base = runtime.base
+
+    def construct(self, gates):
+        one = ops.ones_like(gates[:1])
+        known = ops.cat((gates, one))
+        reached = ops.gather(known, self.gates[0], 0)
+        for places in self.gates[1:]:
+            reached = reached * ops.gather(known, places, 0)
+        beyond = ops.gather(ops.cat((reached, one * 0)), self.nexts, 0)
+        shares = ops.cat((reached - beyond, one))
+        counts = ops.gather(shares, self.shares[0], 0)
+        for places in self.shares[1:]:
+            counts = counts * ops.gather(shares, places, 0)
+        return (counts * self.costs).sum() + self.base
+
+
+def _columns(rows: Sequence[Sequence[int]], filling: int) -> tuple[Tensor, ...]:
+    """The first of each row, the second and so on; shorter rows are filled up."""
+    return tuple(_column(column) for column in zip_longest(*rows, fillvalue=filling))
+
+
+def _column(numbers: Iterable[int]) -> Tensor:
+    return Tensor(np.array([*numbers], np.int32))
+
+
+class SetGates(nn.Cell):
+    """Sets the network's gates to what the thresholds say, times `kept`, and gives them."""
+
+    def __init__(self, gating: Gating, gates: Parameter):
+        super().__init__(auto_prefix=False)
+        self.gating = gating
+        self.gates = gates
+
+    def construct(self, kept):
+        gates = self.gating(kept)
+        return ops.depend(gates, ops.assign(self.gates, gates))
+
+
+class ThresholdStep(nn.Cell):
+    """Moves the thresholds by one step, at gates that were set from them before.
+
+    They move as in Adam, but by one second moment for all: what is to be felt is by how much one
+    gate costs or helps more than another, and Adam's own moments would make all of them equal.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        gates: Parameter,
+        loss: Any,
+        gating: Gating,
+        runtime: RuntimeCell,
+        has_target: bool,
+    ):
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+        self.gating = gating
+        self.runtime = runtime
+        self.has_target = has_target
+        self.thresholds = gating.thresholds
+        self.open = Tensor(np.ones(gates.shape, np.float32))
+        self.first = Parameter(Tensor(np.zeros(gates.shape, np.float32)), "first_moment", False)
+        self.second = Parameter(Tensor(np.zeros((), np.float32)), "second_moment", False)
+        # shares of both moments that are still the zeros they started as
+        self.left = Parameter(Tensor(np.ones(2, np.float32)), "moments_left", False)
+        self.of_gates = ops.value_and_grad(self.error, None, (gates,), has_aux=True)
+        self.of_thresholds = ops.grad(self.cost, None, (self.thresholds,))
+
+    def state(self) -> dict[str, Parameter]:
+        """What the steps to come depend on beside the network, by name."""
+        own = (self.thresholds, self.first, self.second, self.left)
+        return {parameter.name: parameter for parameter in own}
+
+    def construct(self, images, labels, lam, target, rate):
+        (error, logits), slopes = self.of_gates(images, labels)
+        gradients = self.of_thresholds(slopes[0], lam, target)
+        self.move(gradients[0], rate)
+        return error, logits
+
+    def error(self, images, labels):
+        logits = self.network(images)
+        return self.loss(logits, labels), logits
+
+    def cost(self, slopes, lam, target):
+        """What has the loss's gradient where the cross entropy has these slopes at the gates."""
+        gates = self.gating(self.open)
+        distance = ops.log(self.runtime(gates) / target)
+        if self.has_target:
+            distance = ops.abs(distance)
+        return (gates * ops.stop_gradient(slopes)).sum() + lam * distance
+
+    def move(self, gradient, rate):
+        first = BETAS[0] * self.first + (1 - BETAS[0]) * gradient
+        second = BETAS[1] * self.second + (1 - BETAS[1]) * ops.square(gradient).mean()
+        left = self.left * Tensor(BETAS, ms.float32)
+        size = ops.sqrt(second / (1 - left[1])) + EPSILON
+        ops.assign_sub(self.thresholds, rate * first / (1 - left[0]) / size)
+        ops.assign(self.first, first)
+        ops.assign(self.second, second)
+        ops.assign(self.left, left)

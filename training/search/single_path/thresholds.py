@@ -1,0 +1,88 @@
+"""Thresholds: numbers that open and close a supernet's gates, and that gradients reach.
+
+The weights behind gate j have the root mean square n_j, over that of all the weights they are
+among. With s the sigmoid and T the temperature
+
+    gate_j = 1 if n_j >= t_j else 0,        d gate_j / d t_j := -s'((n_j - t_j) / T) / T
+
+which is the straight-through estimator of arXiv 1904.02877. Its code takes plain norms, which grow
+with the channels until s' is 0 in float32. Here every n_j is about 1, however many channels there
+are, however weights were drawn and have grown since (a batch norm follows them, so that nothing but
+their ratios counts). What is measured stands in norms. A width's gate depends on those of kernels,
+and gradients go through both. Weights take gates as given.
+"""
+
+# ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+from compiler.supernet import Supernet
+from training.search.single_path.norms import members_of, parts_of, rims_of
+
+THRESHOLDS = "thresholds"
+TINY = 1e-12
+"""Added to mean squares, for a root has no slope at 0."""
+
+
+class Gating(nn.Cell):
+    """From thresholds and weights to gates, float32 (supernet.gates,), times `kept`.
+
+    `weights` are the network's parameters by name. Thresholds start at 0, where every gate is open.
+    """
+
+    def __init__(self, supernet: Supernet, weights: Mapping[str, Parameter], temperature: float):
+        super().__init__(auto_prefix=False)
+        parts = parts_of(supernet)
+        members, wholes = members_of(supernet, parts)
+        self.temperature = temperature
+        self.weights = ParameterTuple([weights[part.path] for part in parts])
+        self.channels = tuple(Tensor(part.channels) for part in parts)
+        self.taps = tuple(Tensor(part.taps) for part in parts)
+        self.summed = tuple(1 - part.axis for part in parts)
+        self.counts = Tensor(np.concatenate([part.counts for part in parts]))
+        self.all = supernet.gates
+        self.of_kernels = sum(len(c.gates) for c in supernet.choices if c.decides_kernels)
+        self.rims = tuple(Tensor(rim) for rim in rims_of(parts, self.of_kernels))
+        self.members = Tensor(members)
+        self.wholes = Tensor(wholes)
+        self.thresholds = Parameter(Tensor(np.zeros(supernet.gates, np.float32)), THRESHOLDS)
+
+    def construct(self, kept):
+        squares = self.squares()
+        live = ops.ones_like(squares)
+        if self.of_kernels == 0:
+            return self.opened(squares, live, 0, self.all, kept)
+        kernels = self.opened(squares, live, 0, self.of_kernels, kept)
+        if self.of_kernels == self.all:
+            return kernels
+        known = ops.cat((kernels, ops.ones_like(kernels[:1])))
+        for rim in self.rims:
+            live = live * ops.gather(known, rim, 0)
+        return ops.cat((kernels, self.opened(squares, live, self.of_kernels, self.all, kept)))
+
+    def squares(self):
+        """The sum of squares in each cell of the parts."""
+        sums = ()
+        for weight, channels, taps, axis in zip(
+            self.weights, self.channels, self.taps, self.summed
+        ):
+            square = ops.square(weight).sum(axis=axis).reshape(channels.shape[1], taps.shape[0])
+            sums += (ops.matmul(channels, ops.matmul(square, taps)).reshape(-1),)
+        return ops.stop_gradient(ops.cat(sums))
+
+    def opened(self, squares, live, first, last, kept):
+        """The gates of a range. `live` is the share of each cell that is there."""
+        squares, counts = squares * live, self.counts * live
+        members, wholes = self.members[first:last], self.wholes[first:last]
+        own = (members * squares).sum(-1) / (members * counts).sum(-1)
+        whole = (wholes * squares).sum(-1) / (wholes * counts).sum(-1)
+        norms = ops.sqrt((own + TINY) / (whole + TINY))
+        thresholds = self.thresholds[first:last]
+        soft = ops.sigmoid((norms - thresholds) / self.temperature)
+        hard = (norms >= thresholds).astype(soft.dtype)
+        return (ops.stop_gradient(hard - soft) + soft) * kept[first:last]
