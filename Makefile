@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	mkdir -p build
 	$(BIN)/archspec plot specs/isynet_n1.json -o build/isynet_n1.svg
 	$(BIN)/archspec plot specs/isynet_n1.json -o build/isynet_n1.png
-	rm -rf build/digits build/run
+	rm -rf build/digits build/run build/search
 	$(BIN)/archspec data digits build/digits
 	$(BIN)/archspec train tiny/isynet --recipe tiny --data build/digits --out build/run
 	$(BIN)/archspec predict build/run/spec.json --weights build/run/best.safetensors \
@@ -25,6 +25,8 @@ demo: $(VENV)/.installed
 	$(BIN)/archspec eval build/run/spec.json --weights build/run/best.safetensors --data build/digits
 	$(BIN)/archspec infer build/tiny.onnx --data build/digits
 	$(BIN)/archspec infer build/tiny.mindir --data build/digits
+	$(BIN)/archspec search spaces/tiny --objective max:accuracy --objective min:macs --recipe tiny \
+		--data build/digits --epochs 2 --budget 30s --out build/search
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto

@@ -36,7 +36,7 @@ from archspec.syntax import Arguments, Decision, Modifiers
 
 METRICS = ("params", "macs", "activations")
 """What is always counted. `activations` are the bytes of all results in float32, for one sample."""
-MOST_EXPANSIONS = 20_000
+MOST_EXPANSIONS = 10_000
 CHECKED = 40
 """Networks counted both ways."""
 TOLERANCE = 1e-9

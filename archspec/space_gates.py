@@ -8,9 +8,11 @@ could carry a decision; a shape always could.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from archspec.errors import SpecError
 from archspec.expressions import SHAPE_FUNCTIONS
 from archspec.library import Definition
 from archspec.names import INPUT_NAMES
@@ -25,6 +27,7 @@ from archspec.syntax import (
     Decision,
     Node,
     Residual,
+    Sequence,
     Template,
     Value,
     children,
@@ -34,20 +37,31 @@ from archspec.syntax import (
     walk,
 )
 
+MOST_WRONG = 200
+"""Networks of a space in a row that are wrong, until all are taken to be."""
+
 
 def common_decisions(space: Space) -> dict[str, tuple[Any, ...]] | None:
     """The decisions of every network of a space with their options, or None where some could settle
-    others. Raises SpecError where its first network is wrong."""
+    others. Raises SpecError where networks are wrong, its first and those drawn after it."""
     if not _settles_the_same(space.program):
         return None
     found: dict[str, tuple[Any, ...]] = {}
+    generator = random.Random(0)
+    wrong: list[SpecError] = []
+    while len(wrong) < MOST_WRONG:
 
-    def decide(key: str, decision: Decision) -> int:
-        found[key] = decision.options
-        return 0
+        def decide(key: str, decision: Decision, is_first: bool = not wrong) -> int:
+            found[key] = decision.options
+            return 0 if is_first else generator.randrange(len(decision.options))
 
-    space.settle(decide)
-    return found
+        try:
+            space.settle(decide)
+        except SpecError as error:
+            wrong.append(error)
+        else:
+            return found
+    raise wrong[0]
 
 
 def _settles_the_same(program: Program) -> bool:
@@ -58,6 +72,10 @@ def _settles_the_same(program: Program) -> bool:
         _has_nested_default(definition)
         or any(
             _is_gated(node, definition, carried[definition])
+            or (
+                _settles(definition.template.body, definition)
+                and _renames(node, carried[definition])
+            )
             for node in walk(definition.template.body)
         )
         for definition in definitions
@@ -144,13 +162,27 @@ def _is_gated(node: Node, definition: Definition, names: set[str]) -> bool:
         return False
     if isinstance(node, Choice):
         return any(_settles(option, definition) for option in children(node))
-    controls: list[Value | None] = [getattr(node, "when", None)]
+    return any(_carries(control, names) for control in _controls(node))
+
+
+def _controls(node: Node) -> Iterator[Value]:
+    """The values that say whether a node is there, how often, and whether its shortcut is."""
+    if isinstance(node, Sequence):
+        return
     if isinstance(node, (Residual, Branches)):
-        controls.append(node.join)
-    copies = getattr(node, "copies", None)
-    if copies is not None:
-        controls += [copies.repeat, copies.computed_rows]
-    return any(control is not None and _carries(control, names) for control in controls)
+        yield node.join
+    copies = node.copies
+    written = [node.when, *([copies.repeat, copies.computed_rows] if copies is not None else [])]
+    yield from (value for value in written if value is not None)
+
+
+def _renames(node: Node, names: set[str]) -> bool:
+    """Whether unnamed nodes after this one could have another number with another decision, and so
+    their decisions another key."""
+    if isinstance(node, Sequence) or node.name is not None:
+        return False
+    is_one_call = isinstance(node, Call) and node.copies is None
+    return not is_one_call and any(_carries(control, names) for control in _controls(node))
 
 
 def _is_nested(value: Value) -> bool:

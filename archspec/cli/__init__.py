@@ -37,6 +37,8 @@ COMMANDS = {
     "accuracy": "top-1 and top-5 from the result folders of older Ascend tools",
     "profile": "time of each layer: measured on a device, or estimated",
     "latency": "estimated time on an Ascend device, before there is one",
+    "space": "decisions of a search space: its size, samples, assigning them",
+    "search": "find the best networks of a search space",
     "lint": "what would run badly on a device, with its estimated cost",
     "doctor": "what this machine can do: versions, targets, devices",
 }

@@ -1,0 +1,360 @@
+"""Search a space for the networks that are best by what is asked: counted, or trained a little."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.cli.common import add_format, print_json, write_new_file
+from archspec.cli.expand_command import written_normal_form
+from archspec.errors import UsageError, did_you_mean, listed
+from archspec.tables import as_csv, write_table
+
+if TYPE_CHECKING:
+    from training.search.results import Results
+    from training.search.trials import Trials
+
+USAGE = """%(prog)s SPACE --objective min:macs --objective max:accuracy --out RUN ...
+       %(prog)s --resume RUN
+       %(prog)s worker RUN
+       %(prog)s pareto RUN [--format table|json|csv|markdown]
+       %(prog)s derive RUN --id ID -o NETWORK.json"""
+ACTIONS = ("worker", "pareto", "derive")
+DEVICES = ("CPU", "GPU", "Ascend")
+OF_SETTINGS = (
+    "engine", "trials", "seed", "baseline", "population", "recipe", "data", "epochs", "seeds",
+    "device", "storage",
+)  # fmt: skip
+OF_A_NEW_SEARCH = (
+    *OF_SETTINGS, "constraint", "set", "out", "search_epochs", "warmup_epochs", "search_seeds",
+    "target", "lam", "runtime",
+)  # fmt: skip
+SHOWN = 10
+"""Rows of the front that are printed in the end."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = USAGE
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="SPACE",
+        help="path of a spec with choices, or the bare name of a shipped one; or worker, which"
+        " joins a search as one more process; pareto, which prints its front; derive, which writes"
+        " one of its networks",
+    )
+    what = parser.add_argument_group("what is sought")
+    what.add_argument(
+        "--objective",
+        action="append",
+        default=[],
+        metavar="MIN|MAX:METRIC",
+        help="params, macs, activations, latency:DEVICE[:BATCH], accuracy, or"
+        " python:MODULE:FUNCTION, which gets the network's graph; repeat it for several",
+    )
+    what.add_argument(
+        "--constraint",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="such as 'params<5e6'; on what is counted, and checked before anything is built",
+    )
+    how = parser.add_argument_group("how it is sought")
+    how.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="random, enumerate, nsga2 (the default), evolution, tpe or single-path",
+    )
+    how.add_argument(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="networks to try; default: 100 that are trained, 20,000 that are only counted",
+    )
+    how.add_argument("--budget", metavar="TIME", help="stop after 90s, 30m or 2h of this call")
+    how.add_argument("--seed", type=int, metavar="N", help="default: 1")
+    how.add_argument("--population", type=int, metavar="N", help="of nsga2 and evolution")
+    how.add_argument(
+        "--baseline",
+        type=int,
+        metavar="N",
+        help="try N networks drawn at random as well, to compare with; default: 0 where networks"
+        " are trained, as many where they are only counted",
+    )
+    how.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
+    how.add_argument("--resume", metavar="RUN", help="go on with the search in this folder")
+    how.add_argument(
+        "--storage",
+        metavar="URL",
+        help="an Optuna storage that several machines share; default: a journal in the folder",
+    )
+    train = parser.add_argument_group("how accuracy is found")
+    train.add_argument("--recipe", metavar="NAME|FILE", help="see archspec recipes")
+    train.add_argument("--data", metavar="DIR", help="holds train/CLASS/IMAGE and val/CLASS/IMAGE")
+    train.add_argument("--epochs", type=int, metavar="N", help="the same as --set epochs=N")
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another value for a setting of the recipe",
+    )
+    train.add_argument("--seeds", type=int, metavar="K", help="trainings of a network; default: 1")
+    train.add_argument("--device", choices=DEVICES, help="default: CPU")
+    path = parser.add_argument_group("of --engine single-path")
+    path.add_argument("--search-epochs", type=int, metavar="N", help="of the supernet")
+    path.add_argument("--warmup-epochs", type=int, metavar="N", help="with weights learning alone")
+    path.add_argument("--search-seeds", type=int, metavar="K", help="searches for each target")
+    path.add_argument(
+        "--target", type=float, action="append", metavar="R", help="a runtime to aim at"
+    )
+    path.add_argument(
+        "--lam", type=float, action="append", metavar="L", help="weight of the runtime"
+    )
+    path.add_argument(
+        "--runtime", metavar="macs|latency:DEVICE|FILE", help="what runtime is; default: macs"
+    )
+    out = parser.add_argument_group("of derive and pareto")
+    out.add_argument("--id", metavar="ID", help="the beginning of a network's id in pareto.csv")
+    out.add_argument("-o", "--output", metavar="FILE", help="the network's plain spec")
+    add_format(out)  # type: ignore[arg-type]
+
+
+def run(options: argparse.Namespace) -> int:
+    if find_spec("numpy") is None:
+        raise UsageError(
+            'archspec search needs numpy, which is not there; pip install "archspec-nn[search]"'
+            " would do"
+        )
+    first, *rest = options.words or [""]
+    if first in ACTIONS:
+        if len(rest) != 1:
+            raise UsageError(f"archspec search {first} takes one folder of a search")
+        action = {"worker": _worker, "pareto": _pareto, "derive": _derive}[first]
+        return action(options, rest[0])
+    if len(options.words) > 1:
+        hint = did_you_mean(first, ACTIONS)
+        raise UsageError(
+            f"one space is searched at a time and these are {len(options.words)}{hint}"
+        )
+    for name in ("id", "output"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} is for derive; archspec search derive RUN would do")
+    return _searched(options, first)
+
+
+def _searched(options: argparse.Namespace, space: str) -> int:
+    from training.signals import Stop
+
+    budget = seconds_of(options.budget)
+    with Stop() as stop:
+        trials = _resumed(options, space) if options.resume else _created(options, space)
+        return _told(options, trials, stop, budget)
+
+
+def _resumed(options: argparse.Namespace, space: str) -> Trials:
+    from training.search.trials import open_trials
+
+    given = ["SPACE"] if space else []
+    given += [f"--{name.replace('_', '-')}" for name in OF_A_NEW_SEARCH if _is_given(options, name)]
+    for name in given:
+        raise UsageError(
+            f"--resume goes on with the search as it was begun; without {name} it would, and a new"
+            " search would take it"
+        )
+    return open_trials(options.resume)
+
+
+def _created(options: argparse.Namespace, space: str) -> Trials:
+    from training.run import free_name
+    from training.search.plan import LISTED, SearchSettings, create_search
+
+    if not space:
+        raise UsageError(
+            "SPACE is missing; archspec search SPACE --objective min:macs --out RUN would do, and"
+            " so would --resume RUN"
+        )
+    given = {name: getattr(options, name) for name in OF_SETTINGS if _is_given(options, name)}
+    objectives = options.objective
+    if options.engine == LISTED:
+        given["single_path"] = _single_path(options)
+        objectives = objectives or ["max:accuracy", f"min:{options.runtime or 'macs'}"]
+    settings = SearchSettings(
+        space,
+        tuple(objectives),
+        constraints=tuple(options.constraint),
+        recipe_settings=tuple(options.set),
+        **given,
+    )
+    out = options.out or str(free_name(Path(space).stem, settings.engine))
+    return create_search(settings, out, ["archspec", *sys.argv[1:]])
+
+
+def _is_given(options: argparse.Namespace, name: str) -> bool:
+    return getattr(options, name) not in (None, [])
+
+
+def _single_path(options: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "data": options.data,
+        "recipe": options.recipe,
+        "recipe_settings": options.set or None,
+        "epochs": options.search_epochs,
+        "warmup_epochs": options.warmup_epochs,
+        "seed": options.seed,
+        "seeds": options.search_seeds,
+        "target": options.target,
+        "lam": options.lam,
+        "runtime": options.runtime,
+    }
+    if options.data is None:
+        raise UsageError("--engine single-path trains a supernet; --data DIR for it would do")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _worker(options: argparse.Namespace, path: str) -> int:
+    from training.signals import Stop
+
+    with Stop() as stop:
+        from training.search.objectives import read_objectives
+        from training.search.plan import LISTED, counts
+        from training.search.trials import FOUND, open_trials
+
+        trials = open_trials(path)
+        engine = trials.facts["engine"]
+        if counts(engine, read_objectives(trials.facts["objectives"])):
+            raise UsageError(
+                f"{path} only counts, which one process does; archspec search --resume {path}"
+                " would go on with it"
+            )
+        if engine == LISTED and not (trials.path / FOUND).exists():
+            raise UsageError(
+                f"{path} has not found its networks yet, which one process does; a worker can join"
+                " when it trains them"
+            )
+        return _told(options, trials, stop, seconds_of(options.budget))
+
+
+def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float | None) -> int:
+    """Search, say how it goes on and what it came to; the exit code."""
+    from training.search.run import run_search
+
+    is_terminal = sys.stderr.isatty()
+
+    def counting(done: int) -> None:
+        if is_terminal:
+            print(f"\r{done:,} networks counted", end="", file=sys.stderr, flush=True)
+
+    def tried(record: Mapping[str, Any]) -> None:
+        print(_line(record), file=sys.stderr, flush=True)
+
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr, flush=True)
+
+    results = run_search(
+        trials,
+        stop,
+        budget=budget,
+        allowed=[*options.objective],
+        counting=counting,
+        tried=tried,
+        say=say,
+    )
+    if is_terminal:
+        print(file=sys.stderr)
+    _print_front(results)
+    if stop.number is not None:
+        print(f"stopped and saved; archspec search --resume {trials.path} goes on", file=sys.stderr)
+        return 128 + stop.number
+    return 0
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    """What a trial came to, in a line."""
+    words = [f"trial {record['number']}", record["fingerprint"][:12]]
+    if record.get("baseline"):
+        words[0] = f"random {record['number']}"
+    if record["state"] == "failed":
+        words.append(f"failed: {record['error']}")
+    else:
+        words += [f"{name} {value:,.6g}" for name, value in record["objectives"].items()]
+    if record["state"] == "duplicate":
+        words.append(f"the same as trial {record['duplicate_of']}")
+    return "  ".join([*words, f"{record['seconds']:.1f} s"])
+
+
+def _print_front(results: Results) -> None:
+    from training.search.report import front_rows, front_table
+    from training.search.trials import REPORT
+
+    write_table(front_table(results, front_rows(results), SHOWN), "table")
+    print(f"{results.trials.path / REPORT} has the rest")
+
+
+def _pareto(options: argparse.Namespace, path: str) -> int:
+    from training.search.objectives import read_objectives
+    from training.search.report import front_rows, front_table, publish
+    from training.search.run import problem_of
+    from training.search.trials import open_trials
+
+    trials = open_trials(path)
+    problem = problem_of(trials, read_objectives(trials.facts["objectives"]))
+    results = publish(trials, problem)
+    rows = front_rows(results)
+    if options.format == "json":
+        print_json(rows)
+    elif options.format == "csv":
+        print(as_csv(front_table(results, rows, len(rows))), end="")
+    else:
+        write_table(front_table(results, rows, len(rows)), options.format)
+    return 0
+
+
+def _derive(options: argparse.Namespace, path: str) -> int:
+    from training.search.objectives import read_objectives
+    from training.search.results import results_of
+    from training.search.run import problem_of
+    from training.search.trials import open_trials
+
+    if not options.id or not options.output:
+        missing = "--id" if not options.id else "-o"
+        raise UsageError(
+            f"{missing} is missing; archspec search derive {path} --id ID -o NETWORK.json would do"
+        )
+    trials = open_trials(path)
+    problem = problem_of(trials, read_objectives(trials.facts["objectives"]))
+    results = results_of(trials, problem.encoding)
+    known: dict[str, Any] = {}
+    for trial in (*results.front, *results.tried):
+        if "fingerprint" in trial:
+            known.setdefault(trial["fingerprint"], trial)
+    for trial in results.front:
+        known.setdefault(results.graph(trial).fingerprint, trial)
+    fitting = [fingerprint for fingerprint in known if fingerprint.startswith(options.id)]
+    if len(fitting) != 1:
+        found = listed([fingerprint[:12] for fingerprint in fitting or known])
+        problem_ = "several networks" if fitting else "no network"
+        raise UsageError(
+            f"{path} has {problem_} whose id begins with {options.id}; {found} would do"
+        )
+    graph = results.graph(known[fitting[0]])
+    write_new_file(options.output, written_normal_form(graph.normal_form()))
+    print(f"wrote {options.output}: {graph.fingerprint[:12]}, {graph.params:,} parameters")
+    return 0
+
+
+def seconds_of(text: str | None) -> float | None:
+    """The seconds that "90s", "30m" or "1h30m" mean. Raises UsageError."""
+    if text is None:
+        return None
+    pieces = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    hours, minutes, seconds = (int(piece or 0) for piece in pieces.groups()) if pieces else (0,) * 3
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
+        raise UsageError(f"--budget {text} is no time; 90s, 30m or 2h would do")
+    return float(total)

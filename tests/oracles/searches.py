@@ -1,0 +1,42 @@
+"""What searches leave behind, and a module of functions for them to seek."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+MODULE = """\
+import time
+
+def score(graph):
+    return graph.macs % 1009 / 1009
+
+def slow(graph):
+    time.sleep(0.25)
+    return score(graph)
+
+def picky(graph):
+    if graph.params % 2:
+        raise ValueError("odd\\nparams")
+    return float("nan") if graph.params % 3 == 0 else score(graph)
+"""
+"""table.py: objectives that are quick to have."""
+
+
+def lines(run: str | Path) -> list[dict[str, Any]]:
+    """The trials in a run's file."""
+    return [json.loads(line) for line in (Path(run) / "trials.jsonl").read_text().splitlines()]
+
+
+def without_time(run: str | Path) -> str:
+    """The file without what differs between two equal runs."""
+    return re.sub(r'"seconds": [0-9.]+', "", (Path(run) / "trials.jsonl").read_text())
+
+
+def front_of(run: str | Path) -> list[dict[str, str]]:
+    """The rows of pareto.csv."""
+    with open(Path(run) / "pareto.csv", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,455 @@
+"""Searches that try networks one by one: logs that repeat, processes really killed, trainings."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles import runs, searches
+from oracles.searches import front_of, lines, without_time
+
+pytest.importorskip("optuna")
+
+from archspec.cli import main
+from archspec.space import Space
+from training.digits import write_digits
+from training.search.encoding import encoding_of
+from training.search.pareto import share_covered
+from training.search.plan import population_for
+from training.search.proposers import History, Proposer
+from training.search.trials import open_trials
+
+TINY, DIGITS = "spaces/tiny", "spaces/digits100"
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main([*map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.py").write_text(searches.MODULE)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    sys.modules.pop("table", None)
+
+
+# What is tried one by one.
+
+ONE_BY_ONE = ("--objective", "max:python:table:score", "--objective", "min:macs")
+
+
+@pytest.mark.parametrize("engine", ["random", "enumerate", "nsga2", "evolution", "tpe"])
+def test_one_worker_and_a_seed_give_one_log(run, there, engine):
+    arguments = (TINY, *ONE_BY_ONE, "--engine", engine, "--trials", 24, "--seed", 5)
+    code, _, err = run("search", *arguments, "--out", "one")
+    assert (code, err.count("\ntrial ")) == (0, 23)
+    assert run("search", *arguments, "--out", "two")[0] == 0
+    assert without_time("one") == without_time("two")
+    trials = lines("one")
+    assert [trial["number"] for trial in trials] == [*range(24)]
+    assert len({trial["fingerprint"] for trial in trials}) == 24
+    one = Space(TINY)
+    for trial in trials:
+        graph = one.assign(trial["assignment"])
+        assert trial["fingerprint"] == graph.fingerprint
+        values = {"python:table:score": graph.macs % 1009 / 1009, "macs": graph.macs}
+        assert trial["objectives"] == values
+        assert (trial["state"], trial["worker"]) == ("done", 0)
+    if engine != "enumerate":
+        assert run("search", *arguments[:-1], 6, "--out", "three")[0] == 0
+        assert without_time("one") != without_time("three")
+
+
+def test_constraints_hold_for_all(run, there):
+    arguments = ("--constraint", "macs<4e5", "--trials", 15, "--engine", "tpe", "--baseline", 5)
+    assert run("search", TINY, *ONE_BY_ONE, *arguments, "--out", "found")[0] == 0
+    trials = lines("found")
+    assert all(trial["objectives"]["macs"] < 4e5 for trial in trials)
+    assert [trial.get("baseline", False) for trial in trials] == [False] * 15 + [True] * 5
+    report = Path("found", "report.md").read_text()
+    assert re.search(r"etter than random search\*\*: [\d.]+ against [\d.]+ of the box", report)
+    assert "for its first 5 and as many networks drawn at random." in report
+
+
+def test_without_a_baseline_the_report_says_so(run, there):
+    run("search", TINY, *ONE_BY_ONE, "--trials", 3, "--out", "found")
+    assert "No random baseline was run" in Path("found", "report.md").read_text()
+
+
+@pytest.mark.parametrize("engine", ["nsga2", "tpe", "enumerate"])
+def test_a_space_that_runs_out(run, there, engine):
+    spec = {
+        "archspec": 1, "name": "s", "input": {"shape": [4, 8, 8]},
+        "body": [{"op": "conv", "kernel": {"choice": [1, 3]}, "channels": 4, "repeat": 2}],
+    }  # fmt: skip
+    Path("s.json").write_text(json.dumps(spec))
+    arguments = ("--objective", "max:python:table:score", "--engine", engine)
+    assert run("search", "s.json", *arguments, "--out", "found")[0] == 0
+    # kernels 1, 3 and 3, 1 are two networks of four
+    assert len(lines("found")) == 4
+
+
+def test_networks_that_fail(run, there):
+    arguments = (TINY, "--objective", "max:python:table:picky", "--engine", "random")
+    code, _, err = run("search", *arguments, "--trials", 30, "--out", "found")
+    assert code == 0
+    one = Space(TINY)
+    for trial in lines("found"):
+        params = one.cost(trial["assignment"]).params
+        if params % 2:
+            assert trial["error"] == "python:table:picky: ValueError: odd params"
+        elif params % 3 == 0:
+            assert trial["error"] == "python:table:picky is nan, which is no number to seek"
+        assert (trial["state"] == "done") == (params % 6 in (2, 4))
+    assert "failed: python:table:picky is nan" in err
+    assert re.search(r"\| failed \| \d+ networks \|", Path("found", "report.md").read_text())
+
+
+def test_a_folder_does_not_choose_what_code_is_run(run, there):
+    run("search", TINY, *ONE_BY_ONE, "--trials", 2, "--out", "found")
+    for arguments in (("--resume", "found"), ("worker", "found")):
+        assert run("search", *arguments) == (
+            2,
+            "",
+            "error: found calls table:score, which is code and is run only where it is asked for;"
+            " --objective max:python:table:score beside it would do\n",
+        )
+        code, _, err = run("search", *arguments, "--objective", "min:params")
+        assert (code, "found does not seek min:params;" in err) == (2, True)
+        assert run("search", *arguments, "--objective", "max:python:table:score")[0] == 0
+
+
+# Processes that are killed.
+
+
+def start(folder, *arguments):
+    command = [sys.executable, "-m", "archspec.cli", "search", *map(str, arguments)]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+
+
+def wait_for(condition, process=None):
+    for _ in range(600):
+        if condition():
+            return
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("it never happened")
+
+
+def count_of(path):
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+SLOW = ("--objective", "max:python:table:slow", "--objective", "min:macs")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
+    arguments = (TINY, *SLOW, "--trials", 12, "--engine", "nsga2")
+    whole = start(there, *arguments, "--out", "whole")
+    killed = start(there, *arguments, "--out", "killed")
+    log = there / "killed" / "trials.jsonl"
+    wait_for(lambda: count_of(log) >= 4, killed)
+    killed.send_signal(how)
+    _, err = killed.communicate()
+    assert killed.returncode == (-9 if how == signal.SIGKILL else 128 + how)
+    if how == signal.SIGTERM:
+        assert "stopped and saved; archspec search --resume killed goes on" in err
+    done = count_of(log)
+    assert done < 12
+    whole.communicate()
+    again = start(there, "--resume", "killed", *SLOW)
+    again.communicate()
+    assert again.returncode == 0
+    assert without_time(there / "killed") == without_time(there / "whole")
+    assert front_of(there / "killed") == front_of(there / "whole")
+
+
+@pytest.mark.parametrize("storage", [None, "sqlite:///shared.db"])
+def test_workers_share_a_search_and_one_is_killed(there, storage):
+    arguments = (TINY, *SLOW, "--trials", 16, "--out", "found", "--engine", "tpe")
+    first = start(there, *arguments, *(("--storage", storage) if storage else ()))
+    log = there / "found" / "trials.jsonl"
+    wait_for(lambda: count_of(log) >= 1, first)
+    second = start(there, "worker", "found", *SLOW)
+    wait_for(lambda: '"worker": 1' in log.read_text(), second)
+    second.kill()
+    second.communicate()
+    before = lines(there / "found")
+    first.communicate()
+    assert first.returncode == 0
+    trials = lines(there / "found")
+    assert trials[: len(before)] == before
+    # the trial that was killed is made by the other one, and there is none too many
+    assert sorted(trial["number"] for trial in trials) == [*range(16)]
+    assert len({trial["fingerprint"] for trial in trials if trial["state"] == "done"}) == len(
+        [trial for trial in trials if trial["state"] == "done"]
+    )
+    assert {trial["worker"] for trial in trials} == {0, 1}
+
+
+def test_what_a_crash_leaves_in_the_journal(run, there):
+    run("search", TINY, *ONE_BY_ONE, "--trials", 4, "--out", "found")
+    journal = Path("found", "journal.log")
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 4, "worker')
+    log = Path("found", "trials.jsonl")
+    log.write_bytes(log.read_bytes() + b'{"number": 4, "sta')
+    code, _, _ = run("search", "--resume", "found", *ONE_BY_ONE)
+    assert code == 0
+    assert len(open_trials("found").read()) == 4
+
+
+def test_a_trial_in_the_file_is_not_made_again(run, there):
+    """A process can be killed after the line and before Optuna hears of it."""
+    run("search", TINY, *ONE_BY_ONE, "--trials", 6, "--out", "whole")
+    run("search", TINY, *ONE_BY_ONE, "--trials", 6, "--out", "cut")
+    journal = Path("cut", "journal.log")
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    begun = [place for place, entry in enumerate(entries) if entry["op_code"] == 4]
+    journal.write_text("".join(json.dumps(entry) + "\n" for entry in entries[: begun[3] + 1]))
+    log = Path("cut", "trials.jsonl")
+    log.write_text("".join(line + "\n" for line in log.read_text().splitlines()[:4]))
+    kept = without_time("cut")
+    assert run("search", "--resume", "cut", *ONE_BY_ONE)[0] == 0
+    assert without_time("cut") == without_time("whole")
+    assert without_time("cut").startswith(kept)
+    assert json.loads(log.read_text().splitlines()[3])["seconds"] >= 0
+
+
+def test_a_network_that_ends_every_process_fails(run, there):
+    Path("table.py").write_text("import os\ndef score(graph):\n    os._exit(9)\n")
+    run_it = ("--objective", "max:python:table:score", "--trials", "1", "--out", "found")
+    process = start(there, TINY, *run_it)
+    process.communicate()
+    for _ in range(5):
+        process = start(there, "--resume", "found", *run_it[:2])
+        process.communicate()
+    assert process.returncode == 0
+    (trial,) = lines(there / "found")
+    assert (trial["state"], trial["error"]) == (
+        "failed",
+        "the process that tried it ended 5 times",
+    )
+
+
+# Engines beside random search, on networks that have all been trained.
+
+TABLE = Path(__file__).parent / "data" / "digits100.csv"
+
+
+def table():
+    """By row of the encoding: MACs, accuracy on val by seed, mean accuracy on test."""
+    encoding, _ = encoding_of(Space(DIGITS))
+    found = {}
+    with open(TABLE, newline="") as file:
+        for line in csv.DictReader(file):
+            keys = [key for key in line if key.startswith("layer")]
+            row = tuple(encoding.row_of({key: int(line[key]) for key in keys}).tolist())
+            entry = found.setdefault(row, {"macs": int(line["macs"]), "val": [], "test": []})
+            entry["val"].append(float(line["val"]))
+            entry["test"].append(float(line["test"]))
+    return encoding, found
+
+
+def test_the_table_is_of_this_space():
+    _, found = table()
+    assert len(found) == 100
+    one = Space(DIGITS)
+    with open(TABLE, newline="") as file:
+        for line in csv.DictReader(file):
+            assignment = {key: int(line[key]) for key in line if key.startswith("layer")}
+            graph = one.assign(assignment)
+            assert (graph.params, graph.macs) == (int(line["params"]), int(line["macs"]))
+            assert graph.fingerprint == line["fingerprint"]
+    assert {len(entry["val"]) for entry in found.values()} == {3}
+
+
+def shares_of_the_front(engine, repeats, count):
+    """Of the true front's hypervolume what `count` networks cover, by repeat. The engine sees the
+    accuracy of one training on val; the truth is the mean of all on test."""
+    encoding, found = table()
+    truth = {row: (-np.mean(entry["test"]), entry["macs"]) for row, entry in found.items()}
+    every = np.array([*truth.values()])
+    low, high = every.min(axis=0), every.max(axis=0)
+    whole = share_covered(every, low, high)
+    shares = []
+    for repeat in range(repeats):
+        proposer = Proposer(engine, encoding, 2, repeat, population_for(count))
+        rows, seen = [], []
+        for number in range(count):
+            history = History(np.array(rows).reshape(-1, 3), np.array(seen).reshape(-1, 2))
+            row = proposer.propose(history, number, partial(is_new, rows))
+            rows.append(row.tolist())
+            entry = found[tuple(rows[-1])]
+            seen.append((-entry["val"][repeat % len(entry["val"])], entry["macs"]))
+        tried = np.array([truth[tuple(row)] for row in rows])
+        shares.append(share_covered(tried, low, high) / whole)
+    return np.array(shares)
+
+
+def is_new(rows, row):
+    return row.tolist() not in rows
+
+
+def assert_better_than_random(engine, repeats):
+    """By more than a standard error, after 20 networks and after 40."""
+    for count in (20, 40):
+        mine, theirs = (shares_of_the_front(name, repeats, count) for name in (engine, "random"))
+        gain = mine.mean() - theirs.mean()
+        error = ((mine.var(ddof=1) + theirs.var(ddof=1)) / repeats) ** 0.5
+        print(f"{engine} {count}: {mine.mean():.3f} over {theirs.mean():.3f}, error {error:.3f}")
+        assert gain > error
+
+
+def test_nsga2_is_better_than_random():
+    assert_better_than_random("nsga2", 30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["nsga2", "tpe"])
+def test_engines_are_better_than_random(engine):
+    assert_better_than_random(engine, 60)
+
+
+# Networks that are trained.
+
+SMALL = {
+    "archspec": 1,
+    "name": "small",
+    "input": {"shape": [1, 8, 8], "mean": [0.305], "std": [0.376]},
+    "body": [
+        {"op": "ConvNormAct", "name": "stem", "kernel": {"choice": [1, 3]}, "channels": 4,
+         "stride": 2},
+        {"op": "Classifier", "name": "classifier", "classes": 10},
+    ],
+}  # fmt: skip
+QUICK = ("--recipe", "tiny", "--set", "schedule.warmup_epochs=0", "--set", "augment=[]")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits") / "data"
+    write_digits(folder)
+    return folder
+
+
+def test_accuracy_is_that_of_its_trainings(run, there, digits):
+    pytest.importorskip("mindspore")
+    Path("small.json").write_text(json.dumps(SMALL))
+    code, _, err = run(
+        "search", "small.json", "--objective", "max:accuracy", "--objective", "min:macs", *QUICK,
+        "--epochs", 2, "--data", digits, "--seeds", 2, "--engine", "enumerate", "--out", "found",
+    )  # fmt: skip
+    assert (code, err.count("  accuracy 0.")) == (0, 2)
+    trials = lines("found")
+    assert [trial["assignment"] for trial in trials] == [{"stem.kernel": 1}, {"stem.kernel": 3}]
+    for trial in trials:
+        assert trial["objectives"]["accuracy"] == sum(trial["by_seed"]) / 2
+        identity = trial["fingerprint"][:12]
+        for seed, accuracy in zip((1, 2), trial["by_seed"], strict=True):
+            folder = Path("found", "training", identity, f"seed{seed}")
+            metrics = runs.metrics(folder)
+            assert metrics[-1]["epoch"] == 2
+            assert metrics[-1]["top1"] == accuracy
+            assert json.loads((folder / "run.json").read_text())["seed"] == seed
+            assert not list(folder.glob("*.safetensors"))
+    report = Path("found", "report.md").read_text()
+    assert "after 2 epochs of tiny, the mean of seeds 1, 2" in report
+    assert "Between the 2 seeds of a network accuracy varies by" in report
+    # the recipe and the network that were trained are there to train them again
+    code, _, _ = run(
+        "train", f"found/archs/{trials[1]['fingerprint'][:12]}.json", "--recipe",
+        "found/recipe.yaml", "--data", digits, "--set", "seed=2", "--out", "again",
+    )  # fmt: skip
+    assert code == 0
+    metrics = runs.metrics(Path("again"))
+    assert metrics[-1]["top1"] == trials[1]["by_seed"][1]
+
+
+def test_a_training_that_fails_fails_its_network_alone(run, there, digits):
+    pytest.importorskip("mindspore")
+    Path("small.json").write_text(json.dumps(SMALL))
+    code, _, _ = run(
+        "search", "small.json", "--objective", "max:accuracy", *QUICK, "--epochs", 1,
+        "--set", "optimizer.lr=1e30", "--data", digits, "--trials", 1, "--out", "found",
+    )  # fmt: skip
+    assert code == 0
+    (trial,) = lines("found")
+    assert trial["state"] == "failed"
+    assert trial["error"].startswith(
+        "its training ended with exit code 1: error: the loss is no finite number"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_training_that_is_killed_goes_on(there, digits, how):
+    pytest.importorskip("mindspore")
+    (there / "small.json").write_text(json.dumps(SMALL))
+    arguments = (
+        "small.json", "--objective", "max:accuracy", *QUICK, "--set", "checkpoint.every_epochs=1",
+        "--epochs", 40, "--data", digits, "--engine", "enumerate",
+    )  # fmt: skip
+    whole = start(there, *arguments, "--out", "whole")
+    whole.communicate()
+    assert whole.returncode == 0
+    killed = start(there, *arguments, "--out", "killed")
+    folder = there / "killed" / "training"
+    wait_for(lambda: len(list(folder.glob("*/seed1/checkpoints/*"))) >= 2, killed)
+    killed.send_signal(how)
+    killed.communicate()
+    assert killed.returncode == (-9 if how == signal.SIGKILL else 128 + how)
+    assert lines(there / "killed") == []
+    begun = json.loads(next(folder.glob("*/seed1/run.json")).read_text())["started"]
+    again = start(there, "--resume", "killed")
+    again.communicate()
+    assert again.returncode == 0
+    assert without_time(there / "killed") == without_time(there / "whole")
+    assert json.loads(next(folder.glob("*/seed1/run.json")).read_text())["started"] == begun
+
+
+@pytest.mark.slow
+def test_single_path_beside_as_many_at_random(run, there, digits):
+    pytest.importorskip("mindspore")
+    arguments = (
+        DIGITS, "--engine", "single-path", "--data", digits, "--recipe", "tiny",
+        "--set", "schedule.warmup_epochs=0", "--epochs", 1, "--search-epochs", 3,
+        "--warmup-epochs", 1, "--target", 60_000, "--target", 30_000,
+    )  # fmt: skip
+    assert run("search", *arguments, "--out", "found")[0] == 0
+    listed = json.loads(Path("found", "found.json").read_text())
+    assert [line["name"] for line in listed] == ["seed1-target60000", "seed1-target30000"]
+    trials = lines("found")
+    different = {Space(DIGITS).assign(line["assignment"]).fingerprint for line in listed}
+    mine = [trial for trial in trials if not trial.get("baseline")]
+    assert {trial["fingerprint"] for trial in mine} == different
+    assert len(trials) == 2 * len(mine)
+    for line in listed:
+        assert Path("found", line["weights"]).exists()
+    report = Path("found", "report.md").read_text()
+    assert "| seed1-target60000 |" in report
+    assert "etter than random search**" in report

@@ -1,0 +1,48 @@
+"""Search: a spec with choices becomes specs, the best there are by what is asked.
+
+    run                          read this first: a search from its folder
+    plan, objectives             what is asked, and all that can be wrong with it
+    encoding, counted            networks as rows of numbers; what thousands of them cost at once
+    batch, exact, counting       engines for what is only counted; the exact front; their log
+    proposers, study, worker     what to train next; trials that processes share; one of those
+    evaluating, accuracy         what a network is worth; its short trainings
+    trials, space_files          the run folder
+    pareto, results, picture, report
+                                 fronts, and what people see of them
+    single_path/                 the engine that trains all networks at once
+
+From Python, `search` is the whole of `archspec search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.search.results import Results
+
+
+def search(
+    space: str,
+    objectives: Sequence[str],
+    out: str,
+    *,
+    budget: float | None = None,
+    command: Sequence[str] = (),
+    **settings: Any,
+) -> Results:
+    """Search a space for these objectives ("min:macs", "max:accuracy") into a new folder.
+
+    `settings` are those of training.search.plan.SearchSettings, `budget` is in seconds. Raises
+    SpecError or UsageError for what is wrong with any of it before the first network.
+    """
+    from training.signals import Stop
+
+    with Stop() as stop:
+        from training.search.plan import SearchSettings, create_search
+        from training.search.run import run_search
+
+        asked = SearchSettings(space, tuple(objectives), **settings)
+        trials = create_search(asked, out, command)
+        return run_search(trials, stop, budget=budget, allowed=trials.facts["objectives"])

@@ -1,0 +1,193 @@
+"""Searches for what is only counted, many networks at a time: thousands a second, on one core.
+
+Each gives batches of (rows, costs), all new and within the constraints, until `trials` networks are
+counted or there are no more. What is random comes from the seed alone, so the same call gives the
+same batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice, product
+from typing import TypeAlias
+
+import numpy as np
+
+from training.search.counted import Counted, Fresh
+from training.search.pareto import crowding, ranks
+
+Batch: TypeAlias = "tuple[np.ndarray, np.ndarray]"
+BATCH = 200
+MOST_DRAWS = 50
+"""Batches drawn in a row without one new network, until there are taken to be no more."""
+MOST_DRAWN = 20_000
+"""At once."""
+POPULATION, TOURNAMENT = 100, 25
+"""Of regularised evolution, as in its paper."""
+CROSSOVER = 0.9
+
+
+def random_search(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterator[Batch]:
+    """Networks drawn value by value."""
+    generator = np.random.default_rng(seed)
+    done = 0
+    while done < trials:
+        rows, costs = _drawn(problem, fresh, generator, min(BATCH, trials - done))
+        if not len(rows):
+            return
+        done += len(rows)
+        yield rows, costs
+
+
+def enumeration(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterator[Batch]:
+    """All networks, in the order of the columns' values."""
+    rows = product(*(range(size) for size in problem.encoding.sizes.tolist()))
+    done = 0
+    while done < trials and (some := list(islice(rows, BATCH))):
+        batch = fresh.take(problem.encoding.canonical(np.array(some, np.int64)), trials - done)
+        if len(batch[0]):
+            done += len(batch[0])
+            yield batch
+
+
+def nsga2(
+    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int = BATCH
+) -> Iterator[Batch]:
+    """NSGA-II (Deb et al. 2002): the best by rank and crowding are the parents of as many."""
+    generator = np.random.default_rng(seed)
+    rows, costs = _drawn(problem, fresh, generator, min(population, trials))
+    done = len(rows)
+    if done:
+        yield rows, costs
+    while 0 < done < trials:
+        values = problem.minimised(costs)
+        rank = ranks(values)
+        distance = crowding(values, rank)
+        kept = np.lexsort((-distance, rank))[:population]
+        rows, costs, rank, distance = rows[kept], costs[kept], rank[kept], distance[kept]
+
+        children = partial(_crossed, problem, generator, rows, rank, distance)
+        wanted = min(population, trials - done)
+        new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
+        if not len(new_rows):
+            return
+        done += len(new_rows)
+        yield new_rows, new_costs
+        rows, costs = np.concatenate([rows, new_rows]), np.concatenate([costs, new_costs])
+
+
+def evolution(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterator[Batch]:
+    """Regularised evolution (Real et al. 2019, arXiv 1802.01548): the best of a sample of the
+    youngest is mutated, and the oldest go. A batch of children has one population."""
+    generator = np.random.default_rng(seed)
+    rows, costs = _drawn(problem, fresh, generator, min(POPULATION, trials))
+    done = len(rows)
+    if done:
+        yield rows, costs
+    while 0 < done < trials:
+        rows, costs = rows[-POPULATION:], costs[-POPULATION:]
+        rank = ranks(problem.minimised(costs))
+
+        children = partial(_youngest, problem, generator, rows, rank)
+        wanted = min(TOURNAMENT, trials - done)
+        new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
+        if not len(new_rows):
+            return
+        done += len(new_rows)
+        yield new_rows, new_costs
+        rows, costs = np.concatenate([rows, new_rows]), np.concatenate([costs, new_costs])
+
+
+ENGINES: Mapping[str, Callable[[Counted, int, int, Fresh], Iterator[Batch]]] = {
+    "random": random_search,
+    "enumerate": enumeration,
+    "nsga2": nsga2,
+    "evolution": evolution,
+}
+
+
+def _crossed(
+    problem: Counted,
+    generator: np.random.Generator,
+    rows: np.ndarray,
+    rank: np.ndarray,
+    distance: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Children of pairs of parents, each parent the better of two by rank, then by crowding."""
+    first, second = generator.integers(0, len(rows), (2, 2, count))
+    is_first = (rank[first] < rank[second]) | (
+        (rank[first] == rank[second]) & (distance[first] >= distance[second])
+    )
+    one, other = rows[np.where(is_first, first, second)]
+    is_crossed = generator.random((count, 1)) < CROSSOVER
+    is_other = is_crossed & (generator.random(one.shape) < 0.5)
+    return _mutated(problem, np.where(is_other, other, one), generator)
+
+
+def _youngest(
+    problem: Counted,
+    generator: np.random.Generator,
+    rows: np.ndarray,
+    rank: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Mutations of the best of samples."""
+    sample = generator.integers(0, len(rows), (count, TOURNAMENT))
+    winners = sample[np.arange(count), rank[sample].argmin(axis=1)]
+    return _mutated(problem, rows[winners], generator)
+
+
+def _mutated(problem: Counted, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The rows with one column each, on average, at another value; one column at least."""
+    sizes = problem.encoding.sizes
+    free = np.flatnonzero(sizes > 1)
+    if not len(free):
+        return rows
+    is_changed = np.zeros(rows.shape, bool)
+    is_changed[:, free] = generator.random((len(rows), len(free))) < 1 / len(free)
+    still = np.flatnonzero(~is_changed.any(axis=1))
+    is_changed[still, generator.choice(free, len(still))] = True
+    steps = generator.integers(1, np.maximum(sizes, 2), rows.shape)
+    return problem.encoding.canonical(np.where(is_changed, (rows + steps) % sizes, rows))
+
+
+def _made(
+    problem: Counted,
+    fresh: Fresh,
+    generator: np.random.Generator,
+    wanted: int,
+    children: Callable[[int], np.ndarray],
+) -> Batch:
+    """New children, and where there are too few of them networks drawn at random."""
+    found: list[Batch] = []
+    for _ in range(MOST_DRAWS):
+        missing = wanted - sum(len(rows) for rows, _ in found)
+        if not missing:
+            break
+        found.append(fresh.take(children(missing), missing))
+    missing = wanted - sum(len(rows) for rows, _ in found)
+    if missing:
+        found.append(_drawn(problem, fresh, generator, missing))
+    return _joined(found)
+
+
+def _drawn(problem: Counted, fresh: Fresh, generator: np.random.Generator, wanted: int) -> Batch:
+    """New networks at random, fewer where no more turn up."""
+    found = [fresh.take(problem.encoding.draw(0, generator), 0)]
+    in_vain = 0
+    while wanted and in_vain < MOST_DRAWS:
+        # as many as should be enough, from how many were good so far
+        count = round(1.2 * wanted * (fresh.drawn + 1) / (fresh.kept + 1))
+        drawn = problem.encoding.draw(min(max(count, BATCH), MOST_DRAWN), generator)
+        rows, costs = fresh.take(drawn, wanted)
+        in_vain = 0 if len(rows) else in_vain + 1
+        wanted -= len(rows)
+        found.append((rows, costs))
+    return _joined(found)
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    rows, costs = zip(*batches, strict=True)
+    return np.concatenate(rows), np.concatenate(costs)

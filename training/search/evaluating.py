@@ -1,0 +1,124 @@
+"""What a network is worth: counted, trained for a short while, or told by a function."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import UsageError, did_you_mean
+from archspec.graph import Graph
+from training.distributed import PARENT
+from training.search.objectives import PYTHON, Objective
+from training.search.trials import TRAINING, Trials
+from training.signals import Stop
+
+LOOK_EVERY = 0.2
+MEASURED, LOG = "accuracy.json", "log.txt"
+LAST_WORDS = 300
+
+
+class EvaluationError(Exception):
+    """A network could not be evaluated; the message says why."""
+
+
+class Interrupted(Exception):
+    """Someone wishes to stop; what was trained is saved."""
+
+
+def entry_points(objectives: tuple[Objective, ...]) -> dict[str, Callable[[Graph], float]]:
+    """The functions of the objectives that name one. Raises UsageError."""
+    return {o.name: _function(o.name) for o in objectives if o.name.startswith(PYTHON)}
+
+
+def _function(name: str) -> Callable[[Graph], float]:
+    module_name, _, function_name = name.removeprefix(PYTHON).partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` would look there
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise UsageError(f"{name}: {error}; a module that can be imported here would do") from None
+    function: Callable[[Graph], float] | None = getattr(module, function_name, None)
+    if function is None or not callable(function):
+        raise UsageError(
+            f"{name}: {module_name} has no function {function_name!r}"
+            f"{did_you_mean(function_name, vars(module))}"
+        )
+    return function
+
+
+def called(name: str, function: Callable[[Graph], float], graph: Graph) -> float:
+    """What a function gives for a network. Raises EvaluationError."""
+    try:
+        value = float(function(graph))
+    except Exception as error:
+        words = " ".join(str(error).split())
+        raise EvaluationError(f"{name}: {type(error).__name__}: {words}") from error
+    if not math.isfinite(value):
+        raise EvaluationError(f"{name} is {value}, which is no number to seek")
+    return value
+
+
+def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) -> list[float]:
+    """The accuracy of a network by seed, each from a training of its own, in a process of its own:
+    what a framework keeps of a network it compiled ends with that. Trainings that were begun
+    before go on, and those that are over are not made again.
+
+    `sign` is called now and then. Raises EvaluationError, Interrupted.
+    """
+    identity = trials.write_arch(graph).stem
+    folder = trials.path / TRAINING / identity
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "training.search.accuracy", str(trials.path), identity]
+    with open(folder / LOG, "ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, PARENT: str(os.getpid()), "PYTHONPATH": _import_path()},
+            start_new_session=True,  # Ctrl-C is for this process, which passes it on
+        )
+        is_told = False
+        while process.poll() is None:
+            sign()
+            if stop.number is not None and not is_told:
+                process.terminate()
+                is_told = True
+            time.sleep(LOOK_EVERY)
+    measured = _measured(folder)
+    if process.returncode == 0 and measured is not None:
+        return measured
+    if stop.number is not None:
+        raise Interrupted
+    raise EvaluationError(
+        f"its training ended with exit code {process.returncode}: {_last(folder)}"
+    )
+
+
+def _measured(folder: Path) -> list[float] | None:
+    try:
+        found: Mapping[str, Any] = json.loads((folder / MEASURED).read_text())
+    except (OSError, ValueError):
+        return None
+    return [*found["top1"]]
+
+
+def _last(folder: Path) -> str:
+    text = (folder / LOG).read_text(errors="replace").strip()
+    return text.rpartition("\n")[2][-LAST_WORDS:] or "it said nothing"
+
+
+def _import_path() -> str:
+    """Where this process found `training`, for a process that was started elsewhere."""
+    here = str(Path(__file__).parents[2])
+    before = os.environ.get("PYTHONPATH")
+    return here if not before else f"{here}{os.pathsep}{before}"

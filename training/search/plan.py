@@ -1,0 +1,182 @@
+"""What a search is asked to do, and all that can be wrong with it found before it begins."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import UsageError, did_you_mean, listed
+from archspec.program import read_program
+from archspec.space import Space
+from training.search.objectives import (
+    ACCURACY,
+    Objective,
+    counted_functions,
+    read_constraint,
+    read_objectives,
+)
+from training.search.proposers import LISTED, optuna_package
+from training.search.study import storage_url
+from training.search.trials import Trials, check_free, create_trials
+
+COUNTING = ("random", "enumerate", "nsga2", "evolution")
+"""Engines that count thousands of networks a second where nothing is trained."""
+ENGINES = (*COUNTING, "tpe", LISTED)
+TRIALS, TRIALS_COUNTED = 100, 20_000
+MOST_TRIALS = 10_000_000
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Plain values, as a command's options give them; None is what the search takes by itself.
+
+    `trials` is the number of networks to try, `baseline` that of networks drawn at random beside
+    them. `seeds` trainings of `epochs` epochs by `recipe` make an accuracy. `single_path` are the
+    settings of training.search.single_path that are its own.
+    """
+
+    space: str
+    objectives: tuple[str, ...]
+    engine: str = "nsga2"
+    constraints: tuple[str, ...] = ()
+    trials: int | None = None
+    seed: int = 1
+    baseline: int | None = None
+    population: int | None = None
+    recipe: str | None = None
+    recipe_settings: tuple[str, ...] = ()
+    data: str | None = None
+    epochs: int | None = None
+    seeds: int = 1
+    device: str = "CPU"
+    storage: str | None = None
+    single_path: Mapping[str, Any] = field(default_factory=dict)
+
+
+def create_search(settings: SearchSettings, out: str, command: Sequence[str] = ()) -> Trials:
+    """Make the folder of a new search. Raises SpecError or UsageError for whatever is wrong with
+    any of it."""
+    check_free(out)
+    program = read_program(settings.space)
+    if not program.has_choice:
+        raise UsageError(
+            f"{settings.space} has no choice in it, so there is nothing to search; a spec with"
+            " choices such as spaces/tiny would do"
+        )
+    settings = _checked(settings)
+    objectives = read_objectives(settings.objectives)
+    constraints = [read_constraint(text) for text in settings.constraints]
+    counted_functions([o.name for o in objectives] + [c.metric for c in constraints])
+    trains = any(objective.name == ACCURACY for objective in objectives)
+    is_counting = counts(settings.engine, objectives)
+    if not is_counting:
+        optuna_package()
+    recipe, training = _training(settings, Space(program)) if trains else (None, None)
+    trials = settings.trials or (TRIALS_COUNTED if is_counting else TRIALS)
+    facts = {
+        "engine": settings.engine,
+        "objectives": [str(objective) for objective in objectives],
+        "constraints": [str(constraint) for constraint in constraints],
+        "trials": trials,
+        "seed": settings.seed,
+        "baseline": trials if is_counting else settings.baseline,
+        "population": settings.population or (200 if is_counting else population_for(trials)),
+        "storage": settings.storage and storage_url(settings.storage),
+        "study": f"archspec-{uuid.uuid4().hex[:12]}",
+        "training": training,
+        "single_path": _single_path(settings) if settings.engine == LISTED else None,
+        "command": list(command),
+    }
+    return create_trials(out, settings.space, facts, recipe)
+
+
+def counts(engine: str, objectives: Sequence[Objective]) -> bool:
+    """Whether a search counts networks in batches, rather than try them one by one."""
+    return engine in COUNTING and all(objective.is_counted for objective in objectives)
+
+
+def _single_path(settings: SearchSettings) -> dict[str, Any]:
+    """Its settings, with paths that lead there from anywhere."""
+    found = dict(settings.single_path)
+    for name in ("data", "recipe", "runtime"):
+        if name in found and Path(found[name]).exists():
+            found[name] = str(Path(found[name]).resolve())
+    return found
+
+
+def population_for(trials: int) -> int:
+    """What nsga2 and evolution take where networks are trained: five generations."""
+    return max(4, min(50, trials // 5))
+
+
+def _checked(settings: SearchSettings) -> SearchSettings:
+    """The settings with what follows from others. Raises UsageError."""
+    if settings.engine not in ENGINES:
+        raise UsageError(
+            f"--engine {settings.engine}: {listed(ENGINES)} would do"
+            f"{did_you_mean(settings.engine, ENGINES)}"
+        )
+    for name, value, least in (
+        ("trials", settings.trials, 1),
+        ("baseline", settings.baseline, 0),
+        ("population", settings.population, 2),
+        ("seeds", settings.seeds, 1),
+        ("seed", settings.seed, 0),
+    ):
+        if value is not None and not least <= value <= MOST_TRIALS:
+            raise UsageError(f"--{name} {value}: {least} to {MOST_TRIALS:,} would do")
+    objectives = read_objectives(settings.objectives)
+    if counts(settings.engine, objectives):
+        for name in ("baseline", "storage"):
+            if getattr(settings, name) is not None:
+                raise UsageError(
+                    f"--{name} is for networks that are trained; where they are only counted one"
+                    " process does it, with a random search of as many beside it"
+                )
+    elif settings.engine == LISTED:
+        if settings.trials is not None:
+            raise UsageError(
+                f"--engine {LISTED} tries the networks that it finds; --seeds and --target or"
+                " --lam say how many that are, instead of --trials"
+            )
+    elif settings.baseline is None:
+        settings = replace(settings, baseline=0)
+    if not any(objective.name == ACCURACY for objective in objectives):
+        for name in ("recipe", "epochs", "data"):
+            if getattr(settings, name) is not None and settings.engine != LISTED:
+                raise UsageError(
+                    f"--{name} is for networks that are trained; --objective max:accuracy trains"
+                    " them"
+                )
+    return settings
+
+
+def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, Any]]:
+    """The recipe that networks are trained by, written, and what of it goes into run.json. Raises
+    SpecError, UsageError."""
+    if settings.recipe is None or settings.data is None:
+        missing = "--recipe" if settings.recipe is None else "--data"
+        raise UsageError(
+            f"accuracy is that of networks which are trained; {missing} is missing for it"
+            " (--recipe NAME --data DIR would do)"
+        )
+    from training.plan import plan_run
+    from training.recipe import read_recipe, written
+
+    texts = [*settings.recipe_settings]
+    if settings.epochs is not None:
+        texts.append(f"epochs={settings.epochs}")
+    recipe = read_recipe(settings.recipe, texts)
+    plan_run(space.assign(space.first()), recipe, settings.data, device=settings.device)
+    seeds = [recipe.seed + place for place in range(settings.seeds)]
+    facts = {
+        "recipe": recipe.name,
+        "data": str(Path(settings.data).resolve()),
+        "epochs": recipe.epochs,
+        "seeds": seeds,
+        "device": settings.device,
+    }
+    return written(recipe), facts

@@ -1,0 +1,317 @@
+"""report.md and what goes with it: the front, the random baseline beside it, how it was found."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from archspec.document import read_document
+from archspec.space_cost import CostTree
+from archspec.tables import Column, Table, as_csv, as_markdown, shown_amount, shown_count
+from archspec.writing import write_whole
+from training.progress import clock
+from training.search.counted import Counted
+from training.search.encoding import TreeEncoding
+from training.search.exact import exact_front
+from training.search.objectives import ACCURACY, LATENCY, Objective, read_objectives
+from training.search.picture import pareto_png
+from training.search.results import Results, results_of
+from training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
+
+MOST_ROWS = 20
+"""Of the table; of a long front rows spread over it."""
+MOST_NETWORKS = 1000
+"""Of the front that are built for pareto.csv, and MOST_ARCHS of them written as specs."""
+MOST_ARCHS = 100
+DRAWN, DRAWN_PLAIN = 10_000, 300
+"""Networks drawn for the acceptance rate of constraints; fewer where each is counted by itself."""
+
+
+def publish(trials: Trials, problem: Counted) -> Results:
+    """Write the front, its picture, its networks and the report, however far the search is."""
+    exact = None
+    if all(objective.is_counted for objective in read_objectives(trials.facts["objectives"])):
+        rows = exact_front(problem)
+        if rows is not None:
+            exact = problem.encoding.costs(rows)[:, problem.places]
+    results = results_of(trials, problem.encoding, exact)
+    rows = front_rows(results)
+    write_whole(trials.path / FRONT, as_csv(Table(_columns(results, for_csv=True), rows)))
+    picture = pareto_png(results)
+    if picture is not None:
+        write_whole(trials.path / PICTURE, picture)
+    write_whole(trials.path / REPORT, report(results, problem, rows))
+    return results
+
+
+def front_rows(results: Results) -> list[dict[str, Any]]:
+    """The front as rows of pareto.csv; networks spread over it are written as specs."""
+    front = spread(results.front, MOST_NETWORKS)
+    written = {id(trial) for trial in spread(front, MOST_ARCHS)}
+    rows: list[dict[str, Any]] = []
+    for trial in front:
+        graph = results.graph(trial)
+        if id(trial) in written:
+            results.trials.write_arch(graph)
+        assignment = trial.get("assignment")
+        if assignment is None:
+            assert results.encoding is not None
+            assignment = results.encoding.assignment(trial["row"])
+        rows.append(
+            {
+                "id": graph.fingerprint[:ID_LENGTH],
+                "number": trial["number"],
+                **trial["objectives"],
+                "params": graph.params,
+                "macs": graph.macs,
+                "decisions": json.dumps(assignment, ensure_ascii=False),
+            }
+        )
+    return rows
+
+
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """As many of the items, evenly over them, with the first and the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
+
+
+def front_table(results: Results, rows: Sequence[Mapping[str, Any]], most: int) -> Table:
+    """The front for people, thinned to `most` rows."""
+    notes = [f"{most} of the {len(rows):,} networks on the front"] if len(rows) > most else []
+    return Table(_columns(results), spread(rows, most), notes=notes)
+
+
+def report(results: Results, problem: Counted, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The text of the report."""
+    facts = results.trials.facts
+    path = results.trials.path
+    lines = [f"# {facts['name']} searched by {facts['engine']}", ""]
+    lines += [*_verdict(results), ""]
+    if results.tried:
+        lines += [f"![the networks tried and their front]({PICTURE})", ""]
+        lines += [as_markdown(_table(results, rows)).rstrip(), ""]
+    for paragraph in (_listed(results), _noise(results)):
+        lines += [*paragraph, ""] if paragraph else []
+    known = [(what, value) for what, value in _facts(results, problem) if value]
+    lines += ["| what | |", "|---|---|", *(f"| {what} | {value} |" for what, value in known)]
+    if rows:
+        written = spread(rows, MOST_ARCHS)
+        spec = path / ARCHS / f"{written[len(written) // 2]['id']}.json"
+        lines += [
+            "",
+            "```",
+            f"archspec stats {spec}",
+            f"archspec train {spec} --recipe NAME --data DIR",
+            f"archspec search derive {path} --id {rows[0]['id'][:4]} -o network.json",
+            "```",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(results: Results, rows: Sequence[Mapping[str, Any]]) -> Table:
+    return front_table(results, rows, MOST_ROWS)
+
+
+def _verdict(results: Results) -> list[str]:
+    facts = results.trials.facts
+    if not results.tried and results.failed:
+        return [
+            f"None of {len(results.failed):,} networks ended well: {results.failed[0]['error']}."
+        ]
+    if not results.tried:
+        return [
+            f"No network is tried yet. `archspec search --resume {results.trials.path}` goes on."
+        ]
+    sentences = [_found(results)]
+    left = facts["trials"] - len(results.tried) - len(results.failed)
+    if _is_everything(results):
+        sentences.append("They are all the networks of the space.")
+    elif left > 0:
+        sentences.append(f"{left:,} of the {facts['trials']:,} asked for are not tried.")
+    if results.share_of_exact is not None:
+        sentences.append(
+            f"It covers **{results.share_of_exact:.2%} of the exact front**, which dynamic"
+            " programming gives."
+        )
+    lines = [" ".join(sentences)]
+    return lines if _is_everything(results) else [*lines, "", _against_random(results)]
+
+
+def _is_everything(results: Results) -> bool:
+    """Whether every network was tried, as far as it is known how many there are."""
+    encoding = results.encoding
+    is_tree = isinstance(encoding, TreeEncoding)
+    return is_tree and len(results.tried) >= networks_of(encoding.tree)
+
+
+def _found(results: Results) -> str:
+    tried = f"{len(results.tried):,} networks tried"
+    if len(results.objectives) == 1:
+        objective = results.objectives[0]
+        best = results.front[0]
+        value = shower(objective)(best["objectives"][objective.name])
+        return f"**The best {objective.name} is {value}**, {tried}."
+    return (
+        f"**{len(results.front):,} networks on the front**, {tried}; it covers"
+        f" {results.covered(results.tried):.3f} of the box from the best to the worst that was met."
+    )
+
+
+def _against_random(results: Results) -> str:
+    count = min(len(results.tried), len(results.baseline))
+    if not count:
+        if results.trials.facts["engine"] == "random":
+            return "The search was random itself."
+        return (
+            "No random baseline was run, so nothing here says that the engine beats drawing"
+            " networks at random; `--baseline N` trains N drawn ones beside it."
+        )
+    mine, theirs = (results.covered(trials[:count]) for trials in (results.tried, results.baseline))
+    if len(results.objectives) == 1:
+        objective = results.objectives[0]
+        show = shower(objective)
+        best = max if objective.is_max else min
+        one, other = (
+            best(trial["objectives"][objective.name] for trial in trials[:count])
+            for trials in (results.tried, results.baseline)
+        )
+        is_better = one * objective.sign < other * objective.sign
+        figures = f"{show(one)} against {show(other)}"
+    else:
+        is_better = mine > theirs
+        figures = f"{mine:.3f} against {theirs:.3f} of the box covered"
+    word = "**Better than random search**" if is_better else "**No better than random search**"
+    equal = "as many" if count == len(results.tried) else f"its first {count:,} and as many"
+    return f"{word}: {figures}, for {equal} networks drawn at random."
+
+
+def _listed(results: Results) -> list[str]:
+    """What the single-path engine says of its networks, which were trained anew since."""
+    path = results.trials.path / FOUND
+    if not path.exists():
+        return []
+    rows = [
+        {
+            "name": line["name"],
+            "id": results.graph(line).fingerprint[:ID_LENGTH],
+            "top1": line["objectives"].get("top1"),
+            "weights": line["weights"],
+        }
+        for line in read_document(path).data
+    ]
+    columns = [
+        Column("name", "search"),
+        Column("id", "network"),
+        Column("top1", "top-1 with the supernet's weights", "{:.2%}".format, True),
+        Column("weights", "which are in"),
+    ]
+    return [as_markdown(Table(columns, rows)).rstrip()]
+
+
+def _noise(results: Results) -> list[str]:
+    if not any(objective.name == ACCURACY for objective in results.objectives):
+        return []
+    noise = results.noise
+    if noise is None:
+        return [
+            "How much of accuracy is luck is not known: each network was trained with one seed."
+            " `--seeds 3` would tell."
+        ]
+    return [
+        f"Between the {noise.seeds} seeds of a network accuracy varies by {noise.of_seeds:.2%}"
+        f" (standard deviation), between networks by {noise.of_networks:.2%}: the mean of"
+        f" {noise.seeds} seeds has a reliability of {noise.reliability:.2f}, and two single seeds"
+        f" order networks alike with Kendall's tau {noise.tau:.2f}. A front sorted by it is no"
+        " better than that."
+    ]
+
+
+def _facts(results: Results, problem: Counted) -> list[tuple[str, str]]:
+    facts = results.trials.facts
+    duplicates = sum(trial["state"] == "duplicate" for trial in results.failed)
+    failed = len(results.failed) - duplicates
+    seconds = sum(trial.get("seconds", 0.0) for trial in (*results.tried, *results.baseline))
+    return [
+        ("space", f"{facts['name']}, {_size(problem)}"),
+        ("objectives", ", ".join(map(str, results.objectives))),
+        ("constraints", _constraints(problem)),
+        ("engine", f"{facts['engine']}, seed {facts['seed']}"),
+        ("accuracy", _training(facts)),
+        ("failed", f"{failed:,} networks" if failed else ""),
+        ("met twice", f"{duplicates:,} networks" if duplicates else ""),
+        ("counted", f"network by network, for {problem.why_plain}" if problem.why_plain else ""),
+        ("time of all trials", clock(seconds) if seconds else ""),
+        ("machine", facts["machine"]),
+        ("versions", ", ".join(f"{name} {text}" for name, text in facts["versions"].items())),
+        ("started", facts["started"]),
+        ("command", f"`{shlex.join(facts['command'])}`" if facts["command"] else ""),
+    ]
+
+
+def _size(problem: Counted) -> str:
+    encoding = problem.encoding
+    if isinstance(encoding, TreeEncoding):
+        return f"{shown_size(networks_of(encoding.tree))} networks"
+    return "its size is in archspec space info"
+
+
+def networks_of(tree: CostTree) -> int:
+    return tree.assignments if tree.networks is None else tree.networks
+
+
+def shown_size(size: int) -> str:
+    """12,345, or 3.12e13 where that is too long to read."""
+    return shown_count(size) if size < 10**9 else f"{size:.3g}"
+
+
+def acceptance(problem: Counted) -> tuple[float, int]:
+    """The share of networks drawn at random that keep to the constraints, and of how many."""
+    count = DRAWN if isinstance(problem.encoding, TreeEncoding) else DRAWN_PLAIN
+    rows = problem.encoding.draw(count, np.random.default_rng(0))
+    return float(problem.is_feasible(problem.encoding.costs(rows)).mean()), count
+
+
+def _constraints(problem: Counted) -> str:
+    if not problem.constraints:
+        return ""
+    share, count = acceptance(problem)
+    bounds = ", ".join(map(str, problem.constraints))
+    return f"{bounds} (kept to by {share:.1%} of {count:,} networks drawn at random)"
+
+
+def _training(facts: Mapping[str, Any]) -> str:
+    training = facts.get("training")
+    if not training:
+        return ""
+    seeds = ", ".join(map(str, training["seeds"]))
+    return (
+        f"top-1 on the val images of {training['data']} after {training['epochs']} epochs of"
+        f" {training['recipe']}, the mean of seeds {seeds}"
+    )
+
+
+def _columns(results: Results, for_csv: bool = False) -> list[Column]:
+    names = [objective.name for objective in results.objectives]
+    columns = [Column("id", "network"), Column("number", "trial", shown_count, True)]
+    columns += [Column(o.name, o.name, shower(o), True) for o in results.objectives]
+    columns += [
+        Column(name, name, shown_amount, True) for name in ("params", "macs") if name not in names
+    ]
+    return [*columns, Column("decisions", "decisions")] if for_csv else columns
+
+
+def shower(objective: Objective) -> Callable[[float], str]:
+    """How people read a value of an objective."""
+    if objective.name == ACCURACY:
+        return "{:.2%}".format
+    if objective.name.startswith(LATENCY):
+        return "{:.4g} ms".format
+    if objective.is_counted:
+        return lambda value: shown_count(int(value))
+    return "{:.6g}".format

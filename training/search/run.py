@@ -1,0 +1,132 @@
+"""A search from its folder: read this first.
+
+create_search       what is asked, checked, into a new folder          training.search.plan
+run_search          nothing is trained:  counting, batches of networks training.search.counting
+                    else:                a worker, network by network  training.search.worker
+publish             the front, its picture, the report                 training.search.report
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from archspec.document import read_document
+from archspec.errors import UsageError, listed
+from archspec.writing import write_whole
+from training.search.counted import Counted, counted
+from training.search.counting import count
+from training.search.objectives import PYTHON, Objective, read_constraint, read_objectives
+from training.search.plan import counts
+from training.search.proposers import LISTED
+from training.search.report import publish
+from training.search.results import Results
+from training.search.trials import FOUND, RECIPE, Trials
+from training.search.worker import Worker
+from training.signals import Stop
+
+Say = Callable[[Mapping[str, Any]], None]
+
+
+def run_search(
+    trials: Trials,
+    stop: Stop,
+    *,
+    budget: float | None = None,
+    allowed: Sequence[str] = (),
+    counting: Callable[[int], None] = lambda done: None,
+    tried: Say = lambda record: None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Results:
+    """Go on with a search to its end, until `budget` seconds are over or someone wishes to stop,
+    and write what it came to.
+
+    `allowed` are the objectives that the command line names: a function of the user's is called
+    only where it is among them. `counting`, `tried` and `say` are told how it goes on. Raises
+    UsageError, SpecError; RunError where a single-path search fails.
+    """
+    objectives = read_objectives(trials.facts["objectives"])
+    check_allowed(trials, objectives, allowed)
+    problem = problem_of(trials, objectives)
+    if counts(trials.facts["engine"], objectives):
+        count(trials, problem, stop, budget, counting)
+    else:
+        listed: list[np.ndarray] = []
+        if trials.facts["engine"] == LISTED:
+            trials, listed = _listed(trials, problem, stop, say)
+        if stop.number is None:
+            Worker(trials, problem, objectives, stop, listed, tried).work(budget)
+    with trials.locked():
+        return publish(trials, problem)
+
+
+def problem_of(trials: Trials, objectives: Sequence[Objective]) -> Counted:
+    """What of a search is counted."""
+    constraints = [read_constraint(text) for text in trials.facts["constraints"]]
+    return counted(trials.space, [o for o in objectives if o.is_counted], constraints)
+
+
+def check_allowed(trials: Trials, objectives: Sequence[Objective], allowed: Sequence[str]) -> None:
+    """Raises UsageError where a search would call a function that the command line does not
+    name: a folder, which may be another's, must not choose what code is run."""
+    for text in allowed:
+        if text not in map(str, objectives):
+            raise UsageError(
+                f"{trials.path} does not seek {text}; a search that goes on seeks what it did"
+                f" ({listed([*map(str, objectives)], 'and')})"
+            )
+    for objective in objectives:
+        if objective.name.startswith(PYTHON) and str(objective) not in allowed:
+            raise UsageError(
+                f"{trials.path} calls {objective.name.removeprefix(PYTHON)}, which is code and is"
+                f" run only where it is asked for; --objective {objective} beside it would do"
+            )
+
+
+def _listed(
+    trials: Trials, problem: Counted, stop: Stop, say: Callable[[str], None]
+) -> tuple[Trials, list[np.ndarray]]:
+    """The search with the networks that the single-path engine finds, made now where it was not."""
+    path = trials.path / FOUND
+    if not path.exists():
+        from training.search.single_path import SinglePathSettings, search_single_path
+
+        training = trials.facts["training"] or {}
+        given = {**trials.facts["single_path"]}
+        if "recipe" not in given:
+            given["recipe"] = os.fspath(trials.path / RECIPE)
+        for name, default in (("data", training.get("data")), ("device", training.get("device"))):
+            if default is not None:
+                given.setdefault(name, default)
+        for name in ("lam", "target", "recipe_settings"):
+            if name in given:
+                given[name] = tuple(given[name])
+        found = search_single_path(
+            trials.space, SinglePathSettings(**given), trials.path, stop, say
+        )
+        if stop.number is not None:
+            return trials, []
+        lines = [
+            {
+                "name": one.name,
+                "assignment": dict(one.assignment),
+                "objectives": dict(one.objectives),
+                "weights": one.weights and os.path.relpath(one.weights, trials.path),
+            }
+            for one in found
+        ]
+        write_whole(path, json.dumps(lines, indent=2) + "\n")
+    lines = read_document(path).data
+    rows = [problem.encoding.row_of(line["assignment"]) for line in lines]
+    different = [*{row.tobytes(): row for row in rows}.values()]
+    baseline = trials.facts["baseline"]
+    facts = {
+        **trials.facts,
+        "trials": len(different),
+        "baseline": len(different) if baseline is None else baseline,
+    }
+    return Trials(trials.path, facts), different

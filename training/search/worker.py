@@ -1,0 +1,240 @@
+"""A worker: it tries networks until there are enough, beside others of its kind.
+
+    while networks are wanted:
+        a trial whose process is gone, or else what the engine proposes     one worker at a time
+        what it is worth                                                    all at once
+        a line in trials.jsonl, then the end of the trial in the storage
+
+A process that is killed in between loses nothing: a trial that is in the file ends in the storage
+when the next worker looks, and one that is not is begun again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archspec.graph import Graph
+from training.search.counted import Counted
+from training.search.evaluating import (
+    EvaluationError,
+    Interrupted,
+    called,
+    entry_points,
+    trained,
+)
+from training.search.objectives import ACCURACY, Objective
+from training.search.proposers import History, Proposer, seed_of
+from training.search.study import ROW, SIGN_EVERY, Study
+from training.search.trials import Trials
+from training.signals import Stop
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+MOST_TIMES = 5
+"""That a trial is begun whose process always ends before it does."""
+SEARCH, BASELINE = "search", "baseline"
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Worker:
+    """`problem` has what is counted, `objectives` are all that are sought. `listed` are the rows
+    that an engine found by itself, where it did. `say` is told each trial that ends here."""
+
+    trials: Trials
+    problem: Counted
+    objectives: tuple[Objective, ...]
+    stop: Stop
+    listed: Sequence[np.ndarray] = ()
+    say: Callable[[Record], None] = lambda record: None
+
+    def work(self, budget: float | None = None) -> None:
+        """Try networks until there are enough, `budget` seconds are over or someone wishes to
+        stop; then as many of the random baseline as were asked for."""
+        ends = None if budget is None else time.monotonic() + budget
+        functions = entry_points(self.objectives)
+        facts = self.trials.facts
+        self.stop.listen()
+        with self.trials.worker() as number:
+            for name, wanted in ((SEARCH, facts["trials"]), (BASELINE, facts["baseline"])):
+                if wanted:
+                    proposer = self._proposer(name)
+                    study = Study(self.trials, name, proposer)
+                    _Turn(self, study, proposer, wanted, number, functions).work(ends)
+
+    def _proposer(self, name: str) -> Proposer:
+        facts = self.trials.facts
+        is_baseline = name == BASELINE
+        return Proposer(
+            "random" if is_baseline else facts["engine"],
+            self.problem.encoding,
+            len(self.objectives),
+            seed_of(facts["seed"], name),
+            facts["population"],
+            () if is_baseline else tuple(self.listed),
+        )
+
+
+class _Turn:
+    """The work of one worker at one study."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        study: Study,
+        proposer: Proposer,
+        wanted: int,
+        number: int,
+        functions: Mapping[str, Callable[[Graph], float]],
+    ):
+        self.worker = worker
+        self.trials = worker.trials
+        self.study = study
+        self.proposer = proposer
+        self.wanted = wanted
+        self.number = number
+        self.functions = functions
+        self._fingerprints: dict[tuple[int, ...], str] = {}
+
+    def work(self, ends: float | None) -> None:
+        while self.worker.stop.number is None and (ends is None or time.monotonic() < ends):
+            self._learn()
+            trial, times = self._next()
+            if trial is None:
+                return
+            try:
+                record = self._tried(trial, times)
+            except Interrupted:
+                self.study.put_back(trial, times)
+                return
+            self.trials.append([record])
+            self.study.end(trial, record, self._values(record))
+            self.worker.say(record)
+
+    # Which trial.
+
+    def _learn(self) -> None:
+        """Write down what ended on machines that have a folder of their own."""
+        known = {record["number"] for record in self._records()}
+        missing = [r for number, r in self.study.records().items() if number not in known]
+        if missing:
+            self.trials.append(missing)
+
+    def _next(self) -> tuple[FrozenTrial | None, int]:
+        """The trial to make now, and how often it was begun; None where there are enough."""
+        with self.trials.locked():
+            ended = {record["number"]: record for record in self._records()}
+            for stale in self.study.stale(self.number):
+                if stale.number not in ended:
+                    return stale, self.study.take_up(stale, self.number)
+                # its process was killed in between
+                self.study.end(stale, ended[stale.number], self._values(ended[stale.number]))
+            trials = self.study.all()
+            if len(trials) >= self.wanted:
+                return None, 0
+            met = {self._fingerprint(trial.user_attrs[ROW]) for trial in trials}
+            row = self.proposer.propose(
+                self._history(), len(trials), lambda row: self._is_good(row, met)
+            )
+            return (None, 0) if row is None else (self.study.begin(row, self.number), 1)
+
+    def _history(self) -> History:
+        trained = self.study.trained()
+        rows = np.array([trial.user_attrs[ROW] for trial in trained], np.int64)
+        values = np.array([trial.values for trial in trained], np.float64)
+        columns = len(self.proposer.encoding.columns)
+        return History(rows.reshape(-1, columns), values.reshape(-1, len(self.worker.objectives)))
+
+    def _is_good(self, row: np.ndarray, met: set[str]) -> bool:
+        problem = self.worker.problem
+        if not problem.is_feasible(problem.encoding.costs(row[None]))[0]:
+            return False
+        return self._fingerprint(row.tolist()) not in met
+
+    def _fingerprint(self, row: Sequence[int]) -> str:
+        key = tuple(row)
+        if key not in self._fingerprints:
+            assignment = self.proposer.encoding.assignment(key)
+            self._fingerprints[key] = self.trials.space.assign(assignment).fingerprint
+        return self._fingerprints[key]
+
+    # What it is worth.
+
+    def _tried(self, trial: FrozenTrial, times: int) -> Record:
+        """The record of a trial. Raises Interrupted."""
+        began = time.monotonic()
+        row = trial.user_attrs[ROW]
+        assignment = self.proposer.encoding.assignment(row)
+        graph = self.trials.space.assign(assignment)
+        outcome: dict[str, Any]
+        try:
+            if times > MOST_TIMES:
+                raise EvaluationError(f"the process that tried it ended {MOST_TIMES} times")
+            outcome = {"state": "done", **self._worth(trial, graph)}
+        except EvaluationError as error:
+            outcome = {"state": "failed", "error": str(error)}
+        same = [
+            record["number"]
+            for record in self._records()
+            if record["state"] == "done"
+            and record["fingerprint"] == graph.fingerprint
+            and record["number"] < trial.number
+        ]
+        if same and outcome["state"] == "done":
+            outcome = {**outcome, "state": "duplicate", "duplicate_of": min(same)}
+        return {
+            "number": trial.number,
+            **({"baseline": True} if self.study.is_baseline else {}),
+            "state": outcome.pop("state"),
+            "assignment": assignment,
+            "fingerprint": graph.fingerprint,
+            **outcome,
+            "seconds": round(time.monotonic() - began, 3),
+            "seed": self.proposer.seed,
+            "worker": self.number,
+        }
+
+    def _worth(self, trial: FrozenTrial, graph: Graph) -> dict[str, Any]:
+        """The objectives of a network, accuracy last. Raises EvaluationError, Interrupted."""
+        problem = self.worker.problem
+        row = np.array([trial.user_attrs[ROW]], np.int64)
+        values: dict[str, float] = problem.named(problem.encoding.costs(row)[0])
+        values.update({name: called(name, f, graph) for name, f in self.functions.items()})
+        by_seed: dict[str, list[float]] = {}
+        if any(objective.name == ACCURACY for objective in self.worker.objectives):
+            found = trained(self.trials, graph, self.worker.stop, self._signing(trial))
+            values[ACCURACY] = sum(found) / len(found)
+            by_seed = {"by_seed": found}
+        ordered = {o.name: values[o.name] for o in self.worker.objectives}
+        return {"objectives": ordered, **by_seed}
+
+    def _signing(self, trial: FrozenTrial) -> Callable[[], None]:
+        signed = time.monotonic()
+
+        def sign() -> None:
+            nonlocal signed
+            if time.monotonic() - signed > SIGN_EVERY:
+                signed = time.monotonic()
+                self.study.sign(trial)
+
+        return sign
+
+    def _records(self) -> list[dict[str, Any]]:
+        """What the file has of this study."""
+        return [
+            record
+            for record in self.trials.read()
+            if bool(record.get("baseline")) == self.study.is_baseline
+        ]
+
+    def _values(self, record: Record) -> list[float] | None:
+        """The objectives of a record, each as something to be made small."""
+        if "objectives" not in record:
+            return None
+        return [o.sign * record["objectives"][o.name] for o in self.worker.objectives]
