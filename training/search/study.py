@@ -12,13 +12,13 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import UsageError
 from training.search.proposers import Proposer, optuna_package
-from training.search.trials import JOURNAL, Trials, cut_damaged_line
+from training.search.trials import JOURNAL, Trials, cut_damaged_line, locked_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,14 +141,31 @@ def _here(worker: int) -> dict[str, Any]:
     return {WORKER: worker, HOST: socket.gethostname(), ALIVE: time.time()}
 
 
+class _JournalLock:
+    """In place of Optuna's own lock, a link that a killed process leaves behind, and for which
+    others then wait without end where the path of the journal is relative."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._held = ExitStack()
+
+    def acquire(self) -> bool:
+        self._held.enter_context(locked_file(self._path, waits=True))
+        return True
+
+    def release(self) -> None:
+        self._held.close()
+
+
 def _storage(trials: Trials, optuna: Any) -> Any:
     url = trials.facts.get("storage")
     if url is None:
         journal = trials.path / JOURNAL
         with open(journal, "ab+") as file:
             cut_damaged_line(file)
+        lock = _JournalLock(journal.with_suffix(".lock"))
         return optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(journal))
+            optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=lock)
         )
     try:
         return optuna.storages.RDBStorage(url)

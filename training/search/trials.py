@@ -89,7 +89,7 @@ class Trials:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Wait for other processes that write in the folder, and keep them waiting."""
-        with _locked(self.path / LOCK, waits=True):
+        with locked_file(self.path / LOCK, waits=True):
             yield
 
     @contextmanager
@@ -102,13 +102,13 @@ class Trials:
                 number = 0
                 while self.is_at_work(number):
                     number += 1
-                stack.enter_context(_locked(self.worker_lock(number), waits=False))
+                stack.enter_context(locked_file(self.worker_lock(number), waits=False))
             yield number
 
     def is_at_work(self, number: int) -> bool:
         """Whether a process of this machine works under that number."""
         try:
-            with _locked(self.worker_lock(number), waits=False):
+            with locked_file(self.worker_lock(number), waits=False):
                 return False
         except BlockingIOError:
             return True
@@ -144,8 +144,9 @@ def cut_damaged_line(file: IO[bytes]) -> None:
 
 
 @contextmanager
-def _locked(path: Path, waits: bool) -> Iterator[None]:
-    """Raises BlockingIOError where another process has the lock and this one would not wait."""
+def locked_file(path: Path, waits: bool) -> Iterator[None]:
+    """A lock that ends with the process that has it, however it ends. Raises BlockingIOError where
+    another process has it and this one would not wait."""
     try:
         import fcntl
     except ImportError:  # not on Windows, where one process at a time would have to do
