@@ -413,6 +413,11 @@ def test_a_slow_one_is_stopped(journal, export, place, monkeypatch):
     assert [path.name for path in place.iterdir()] == ["net.om.log"]
 
 
+def heeding():
+    """What a background job of a shell inherits is that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     "number, code", [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -425,7 +430,9 @@ def test_ending_us_ends_all_of_atc(number, code, journal, place, tmp_path, monke
         "-o", "net.om",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+    ) as process:
         waited_for((tmp_path / "journal").exists)
         waited_for(journal)
         process.send_signal(number)

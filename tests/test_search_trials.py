@@ -168,7 +168,7 @@ SLOW = ("--objective", "max:python:table:slow", "--objective", "min:macs")
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
-    arguments = (TINY, *SLOW, "--trials", 12, "--engine", "nsga2")
+    arguments = (TINY, *SLOW, "--trials", 9, "--engine", "nsga2")
     whole = start(there, *arguments, "--out", "whole")
     killed = start(there, *arguments, "--out", "killed")
     log = there / "killed" / "trials.jsonl"
@@ -179,7 +179,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
     if how == signal.SIGTERM:
         assert "stopped and saved; archspec search --resume killed goes on" in err
     done = count_of(log)
-    assert done < 12
+    assert done < 9
     whole.communicate()
     again = start(there, "--resume", "killed", *SLOW)
     again.communicate()
@@ -390,6 +390,7 @@ def test_accuracy_is_that_of_its_trainings(run, there, digits):
     assert metrics[-1]["top1"] == trials[1]["by_seed"][1]
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_fails_its_network_alone(run, there, digits):
     pytest.importorskip("mindspore")
     Path("small.json").write_text(json.dumps(SMALL))

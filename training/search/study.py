@@ -161,9 +161,10 @@ def _storage(trials: Trials, optuna: Any) -> Any:
     url = trials.facts.get("storage")
     if url is None:
         journal = trials.path / JOURNAL
-        with open(journal, "ab+") as file:
+        lock_path = journal.with_suffix(".lock")
+        with locked_file(lock_path, waits=True), open(journal, "ab+") as file:
             cut_damaged_line(file)
-        lock = _JournalLock(journal.with_suffix(".lock"))
+        lock = _JournalLock(lock_path)
         return optuna.storages.JournalStorage(
             optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=lock)
         )
