@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import runs, searches
-from oracles.searches import front_of, lines, without_time
+from oracles.searches import drawn, front_of, lines, mine, without_time
 
 pytest.importorskip("optuna")
 
@@ -64,11 +64,12 @@ def test_one_worker_and_a_seed_give_one_log(run, there, engine):
     assert (code, err.count("\ntrial ")) == (0, 23)
     assert run("search", *arguments, "--out", "two")[0] == 0
     assert without_time("one") == without_time("two")
-    trials = lines("one")
+    trials, baseline = mine("one"), drawn("one")
     assert [trial["number"] for trial in trials] == [*range(24)]
+    assert [trial["number"] for trial in baseline] == [*range(0 if engine == "random" else 24)]
     assert len({trial["fingerprint"] for trial in trials}) == 24
     one = Space(TINY)
-    for trial in trials:
+    for trial in (*trials, *baseline):
         graph = one.assign(trial["assignment"])
         assert trial["fingerprint"] == graph.fingerprint
         values = {"python:table:score": graph.macs % 1009 / 1009, "macs": graph.macs}
@@ -84,14 +85,15 @@ def test_constraints_hold_for_all(run, there):
     assert run("search", TINY, *ONE_BY_ONE, *arguments, "--out", "found")[0] == 0
     trials = lines("found")
     assert all(trial["objectives"]["macs"] < 4e5 for trial in trials)
-    assert [trial.get("baseline", False) for trial in trials] == [False] * 15 + [True] * 5
+    # the baseline keeps up, so that a search that is stopped has one as well
+    assert "".join("b" if t.get("baseline") else "s" for t in trials) == "sbss" * 5
     report = Path("found", "report.md").read_text()
     assert re.search(r"etter than random search\*\*: [\d.]+ against [\d.]+ of the box", report)
     assert "for its first 5 and as many networks drawn at random." in report
 
 
 def test_without_a_baseline_the_report_says_so(run, there):
-    run("search", TINY, *ONE_BY_ONE, "--trials", 3, "--out", "found")
+    run("search", TINY, *ONE_BY_ONE, "--trials", 3, "--baseline", 0, "--out", "found")
     assert "No random baseline was run" in Path("found", "report.md").read_text()
 
 
@@ -105,7 +107,9 @@ def test_a_space_that_runs_out(run, there, engine):
     arguments = ("--objective", "max:python:table:score", "--engine", engine)
     assert run("search", "s.json", *arguments, "--out", "found")[0] == 0
     # kernels 1, 3 and 3, 1 are two networks of four
-    assert len(lines("found")) == 4
+    assert len(mine("found")) == 4
+    assert len(drawn("found")) == (0 if engine == "enumerate" else 4)
+    assert "They are all the networks of the space." in Path("found", "report.md").read_text()
 
 
 def test_networks_that_fail(run, there):
@@ -204,10 +208,10 @@ def test_workers_share_a_search_and_one_is_killed(there, storage):
     trials = lines(there / "found")
     assert trials[: len(before)] == before
     # the trial that was killed is made by the other one, and there is none too many
-    assert sorted(trial["number"] for trial in trials) == [*range(16)]
-    assert len({trial["fingerprint"] for trial in trials if trial["state"] == "done"}) == len(
-        [trial for trial in trials if trial["state"] == "done"]
-    )
+    for kind in (mine(there / "found"), drawn(there / "found")):
+        assert sorted(trial["number"] for trial in kind) == [*range(16)]
+        done = [trial["fingerprint"] for trial in kind if trial["state"] == "done"]
+        assert len({*done}) == len(done)
     assert {trial["worker"] for trial in trials} == {0, 1}
 
 
@@ -220,7 +224,7 @@ def test_what_a_crash_leaves_in_the_journal(run, there):
     log.write_bytes(log.read_bytes() + b'{"number": 4, "sta')
     code, _, _ = run("search", "--resume", "found", *ONE_BY_ONE)
     assert code == 0
-    assert len(open_trials("found").read()) == 4
+    assert len(open_trials("found").read()) == 8
 
 
 def test_a_trial_in_the_file_is_not_made_again(run, there):
@@ -243,7 +247,7 @@ def test_a_trial_in_the_file_is_not_made_again(run, there):
 def test_a_network_that_ends_every_process_fails(run, there):
     Path("table.py").write_text("import os\ndef score(graph):\n    os._exit(9)\n")
     run_it = ("--objective", "max:python:table:score", "--trials", "1", "--out", "found")
-    process = start(there, TINY, *run_it)
+    process = start(there, TINY, *run_it, "--baseline", 0)
     process.communicate()
     for _ in range(5):
         process = start(there, "--resume", "found", *run_it[:2])
@@ -446,9 +450,8 @@ def test_single_path_beside_as_many_at_random(run, there, digits):
     assert [line["name"] for line in listed] == ["seed1-target60000", "seed1-target30000"]
     trials = lines("found")
     different = {Space(DIGITS).assign(line["assignment"]).fingerprint for line in listed}
-    mine = [trial for trial in trials if not trial.get("baseline")]
-    assert {trial["fingerprint"] for trial in mine} == different
-    assert len(trials) == 2 * len(mine)
+    assert {trial["fingerprint"] for trial in mine("found")} == different
+    assert len(trials) == 2 * len(different)
     for line in listed:
         assert Path("found", line["weights"]).exists()
     report = Path("found", "report.md").read_text()

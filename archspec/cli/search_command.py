@@ -83,8 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         type=int,
         metavar="N",
-        help="try N networks drawn at random as well, to compare with; default: 0 where networks"
-        " are trained, as many where they are only counted",
+        help="try N networks drawn at random beside them, to compare with; default: as many",
     )
     how.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
     how.add_argument("--resume", metavar="RUN", help="go on with the search in this folder")

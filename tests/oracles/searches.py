@@ -40,3 +40,13 @@ def front_of(run: str | Path) -> list[dict[str, str]]:
     """The rows of pareto.csv."""
     with open(Path(run) / "pareto.csv", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def mine(folder):
+    """The trials of the engine."""
+    return [trial for trial in lines(folder) if not trial.get("baseline")]
+
+
+def drawn(folder):
+    """Those of the random baseline."""
+    return [trial for trial in lines(folder) if trial.get("baseline")]

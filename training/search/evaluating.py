@@ -17,7 +17,7 @@ from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from training.distributed import PARENT
 from training.search.objectives import PYTHON, Objective
-from training.search.trials import TRAINING, Trials
+from training.search.trials import LOCK, TRAINING, Trials, locked_file
 from training.signals import Stop
 
 LOOK_EVERY = 0.2
@@ -77,7 +77,20 @@ def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) 
     identity = trials.write_arch(graph).stem
     folder = trials.path / TRAINING / identity
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "training.search.accuracy", str(trials.path), identity]
+    while True:
+        try:
+            # the baseline of another worker can have drawn the network that the search is at here
+            with locked_file(folder / LOCK, waits=False):
+                return _measured(folder) or _train(trials.path, folder, stop, sign)
+        except BlockingIOError:
+            sign()
+        if stop.number is not None:
+            raise Interrupted
+        time.sleep(LOOK_EVERY)
+
+
+def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> list[float]:
+    command = [sys.executable, "-m", "training.search.accuracy", str(run), folder.name]
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(
             command,

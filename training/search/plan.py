@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from archspec.errors import UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
+from archspec.space_gates import common_decisions
 from training.search.objectives import (
     ACCURACY,
     Objective,
@@ -34,8 +36,8 @@ class SearchSettings:
     """Plain values, as a command's options give them; None is what the search takes by itself.
 
     `trials` is the number of networks to try, `baseline` that of networks drawn at random beside
-    them. `seeds` trainings of `epochs` epochs by `recipe` make an accuracy. `single_path` are the
-    settings of training.search.single_path that are its own.
+    them, as many by itself. `seeds` trainings of `epochs` epochs by `recipe` make an accuracy.
+    `single_path` are the settings of training.search.single_path that are its own.
     """
 
     space: str
@@ -66,7 +68,7 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
             f"{settings.space} has no choice in it, so there is nothing to search; a spec with"
             " choices such as spaces/tiny would do"
         )
-    settings = _checked(settings)
+    _check(settings)
     objectives = read_objectives(settings.objectives)
     constraints = [read_constraint(text) for text in settings.constraints]
     counted_functions([o.name for o in objectives] + [c.metric for c in constraints])
@@ -82,7 +84,7 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
         "constraints": [str(constraint) for constraint in constraints],
         "trials": trials,
         "seed": settings.seed,
-        "baseline": trials if is_counting else settings.baseline,
+        "baseline": _baseline(settings, Space(program), is_counting, trials),
         "population": settings.population or (200 if is_counting else population_for(trials)),
         "storage": settings.storage and storage_url(settings.storage),
         "study": f"archspec-{uuid.uuid4().hex[:12]}",
@@ -107,13 +109,26 @@ def _single_path(settings: SearchSettings) -> dict[str, Any]:
     return found
 
 
+def _baseline(settings: SearchSettings, space: Space, is_counting: bool, trials: int) -> int | None:
+    """Networks to draw at random; None where that is known when the engine has found its own."""
+    if settings.baseline is not None or settings.engine == LISTED:
+        return settings.baseline
+    if is_counting:
+        return trials
+    if settings.engine == "enumerate":
+        decisions = common_decisions(space)
+        is_everything = decisions is not None and prod(map(len, decisions.values())) <= trials
+        return 0 if is_everything else trials
+    return 0 if settings.engine == "random" else trials
+
+
 def population_for(trials: int) -> int:
     """What nsga2 and evolution take where networks are trained: five generations."""
     return max(4, min(50, trials // 5))
 
 
-def _checked(settings: SearchSettings) -> SearchSettings:
-    """The settings with what follows from others. Raises UsageError."""
+def _check(settings: SearchSettings) -> None:
+    """Raises UsageError."""
     if settings.engine not in ENGINES:
         raise UsageError(
             f"--engine {settings.engine}: {listed(ENGINES)} would do"
@@ -136,14 +151,11 @@ def _checked(settings: SearchSettings) -> SearchSettings:
                     f"--{name} is for networks that are trained; where they are only counted one"
                     " process does it, with a random search of as many beside it"
                 )
-    elif settings.engine == LISTED:
-        if settings.trials is not None:
-            raise UsageError(
-                f"--engine {LISTED} tries the networks that it finds; --seeds and --target or"
-                " --lam say how many that are, instead of --trials"
-            )
-    elif settings.baseline is None:
-        settings = replace(settings, baseline=0)
+    elif settings.engine == LISTED and settings.trials is not None:
+        raise UsageError(
+            f"--engine {LISTED} tries the networks that it finds; --search-seeds and --target or"
+            " --lam say how many that are, instead of --trials"
+        )
     if not any(objective.name == ACCURACY for objective in objectives):
         for name in ("recipe", "epochs", "data"):
             if getattr(settings, name) is not None and settings.engine != LISTED:
@@ -151,7 +163,6 @@ def _checked(settings: SearchSettings) -> SearchSettings:
                     f"--{name} is for networks that are trained; --objective max:accuracy trains"
                     " them"
                 )
-    return settings
 
 
 def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, Any]]:

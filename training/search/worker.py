@@ -1,9 +1,12 @@
 """A worker: it tries networks until there are enough, beside others of its kind.
 
     while networks are wanted:
+        the search, or the random baseline where that is behind
         a trial whose process is gone, or else what the engine proposes     one worker at a time
         what it is worth                                                    all at once
         a line in trials.jsonl, then the end of the trial in the storage
+
+So the baseline has tried as many networks as the search whenever it ends, with the last or before.
 
 A process that is killed in between loses nothing: a trial that is in the file ends in the storage
 when the next worker looks, and one that is not is begun again.
@@ -56,17 +59,32 @@ class Worker:
 
     def work(self, budget: float | None = None) -> None:
         """Try networks until there are enough, `budget` seconds are over or someone wishes to
-        stop; then as many of the random baseline as were asked for."""
+        stop."""
         ends = None if budget is None else time.monotonic() + budget
         functions = entry_points(self.objectives)
-        facts = self.trials.facts
         self.stop.listen()
         with self.trials.worker() as number:
-            for name, wanted in ((SEARCH, facts["trials"]), (BASELINE, facts["baseline"])):
-                if wanted:
-                    proposer = self._proposer(name)
-                    study = Study(self.trials, name, proposer)
-                    _Turn(self, study, proposer, wanted, number, functions).work(ends)
+            tasks = self._tasks(number, functions)
+            while tasks and self.stop.number is None and (ends is None or time.monotonic() < ends):
+                for task in tasks:
+                    task.learn()
+                task = min(tasks, key=_Task.done)  # of two as far, the search
+                if not task.try_one():
+                    tasks.remove(task)
+                    if not task.study.is_baseline:
+                        for baseline in tasks:
+                            baseline.wanted = min(baseline.wanted, task.tried())
+
+    def _tasks(self, number: int, functions: Mapping[str, Callable[[Graph], float]]) -> list[_Task]:
+        """The search, and its baseline where one is wanted."""
+        facts = self.trials.facts
+        tasks: list[_Task] = []
+        for name, wanted in ((SEARCH, facts["trials"]), (BASELINE, facts["baseline"])):
+            if wanted:
+                proposer = self._proposer(name)
+                study = Study(self.trials, name, proposer)
+                tasks.append(_Task(self, study, proposer, wanted, number, functions))
+        return tasks
 
     def _proposer(self, name: str) -> Proposer:
         facts = self.trials.facts
@@ -81,8 +99,8 @@ class Worker:
         )
 
 
-class _Turn:
-    """The work of one worker at one study."""
+class _Task:
+    """The work of one worker at one study, which is to have `wanted` trials."""
 
     def __init__(
         self,
@@ -102,39 +120,57 @@ class _Turn:
         self.functions = functions
         self._fingerprints: dict[tuple[int, ...], str] = {}
 
-    def work(self, ends: float | None) -> None:
-        while self.worker.stop.number is None and (ends is None or time.monotonic() < ends):
-            self._learn()
-            trial, times = self._next()
-            if trial is None:
-                return
-            try:
-                record = self._tried(trial, times)
-            except Interrupted:
-                self.study.put_back(trial, times)
-                return
-            self.trials.append([record])
-            self.study.end(trial, record, self._values(record))
-            self.worker.say(record)
+    def try_one(self) -> bool:
+        """Try the next network; whether there was one and it ended."""
+        trial, times = self._next()
+        if trial is None:
+            return False
+        try:
+            record = self._tried(trial, times)
+        except Interrupted:
+            self.study.put_back(trial, times)
+            return False
+        self.trials.append([record])
+        self.study.end(trial, record, self._values(record))
+        self.worker.say(record)
+        return True
+
+    def tried(self) -> int:
+        """Trials that ended or are under way."""
+        return len(self.study.all()) - len(self.study.stale(self.number))
+
+    def done(self) -> float:
+        """The share of those wanted."""
+        return self.tried() / max(self.wanted, 1)
 
     # Which trial.
 
-    def _learn(self) -> None:
-        """Write down what ended on machines that have a folder of their own."""
+    def learn(self) -> None:
+        """Write down what ended on machines that have a folder of their own, and end in the storage
+        what a killed process had only written down."""
         known = {record["number"] for record in self._records()}
         missing = [r for number, r in self.study.records().items() if number not in known]
         if missing:
             self.trials.append(missing)
+        with self.trials.locked():
+            self._abandoned()
+
+    def _abandoned(self) -> list[FrozenTrial]:
+        """Trials whose process is gone, without those that it had written down, which end now."""
+        ended = {record["number"]: record for record in self._records()}
+        left: list[FrozenTrial] = []
+        for trial in self.study.stale(self.number):
+            if trial.number in ended:
+                self.study.end(trial, ended[trial.number], self._values(ended[trial.number]))
+            else:
+                left.append(trial)
+        return left
 
     def _next(self) -> tuple[FrozenTrial | None, int]:
         """The trial to make now, and how often it was begun; None where there are enough."""
         with self.trials.locked():
-            ended = {record["number"]: record for record in self._records()}
-            for stale in self.study.stale(self.number):
-                if stale.number not in ended:
-                    return stale, self.study.take_up(stale, self.number)
-                # its process was killed in between
-                self.study.end(stale, ended[stale.number], self._values(ended[stale.number]))
+            for trial in self._abandoned():
+                return trial, self.study.take_up(trial, self.number)
             trials = self.study.all()
             if len(trials) >= self.wanted:
                 return None, 0
