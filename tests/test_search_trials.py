@@ -215,6 +215,47 @@ def test_workers_share_a_search_and_one_is_killed(there, storage):
     assert {trial["worker"] for trial in trials} == {0, 1}
 
 
+def helpers_of(folder):
+    """The pids of the workers that a search of that folder started."""
+    command = ["pgrep", "-f", f"archspec.cli search worker {folder}"]
+    return [*map(int, subprocess.run(command, capture_output=True, text=True).stdout.split())]
+
+
+def test_a_search_starts_workers_and_one_is_killed(there):
+    out = there / "found"
+    first = start(there, TINY, *SLOW, "--trials", 16, "--workers", 3, "--out", out)
+    log = out / "trials.jsonl"
+    wait_for(lambda: count_of(log) and '"worker": 2' in log.read_text(), first)
+    os.kill(helpers_of(out)[0], signal.SIGKILL)
+    first.communicate()
+    assert first.returncode == 0
+    for kind in (mine(out), drawn(out)):
+        assert sorted(trial["number"] for trial in kind) == [*range(16)]
+
+
+def test_a_search_that_is_stopped_stops_its_workers(there):
+    out = there / "found"
+    first = start(there, TINY, *SLOW, "--workers", 2, "--out", out)
+    log = out / "trials.jsonl"
+    wait_for(lambda: count_of(log) and '"worker": 1' in log.read_text(), first)
+    first.terminate()
+    _, err = first.communicate()
+    assert (first.returncode, helpers_of(out)) == (128 + signal.SIGTERM, [])
+    assert f"archspec search --resume {out} goes on" in err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--workers", "0"], "--workers 0: 1 or more would do"),
+        (["--workers", "2"], "only counted, one process does it; without --workers it would"),
+    ],
+)
+def test_workers_that_there_are_none_of(run, there, arguments, words):
+    code, _, err = run("search", TINY, "--objective", "min:macs", *arguments, "--out", "found")
+    assert (code, words in err, Path("found").exists()) == (2, True, False)
+
+
 def test_what_a_crash_leaves_in_the_journal(run, there):
     run("search", TINY, *ONE_BY_ONE, "--trials", 4, "--out", "found")
     journal = Path("found", "journal.log")

@@ -85,6 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="try N networks drawn at random beside them, to compare with; default: as many",
     )
+    how.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that train networks; of more than one no two logs are the same; default: 1",
+    )
     how.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
     how.add_argument("--resume", metavar="RUN", help="go on with the search in this folder")
     how.add_argument(
@@ -171,7 +178,8 @@ def _resumed(options: argparse.Namespace, space: str) -> Trials:
 
 def _created(options: argparse.Namespace, space: str) -> Trials:
     from training.run import free_name
-    from training.search.plan import LISTED, SearchSettings, create_search
+    from training.search.objectives import read_objectives
+    from training.search.plan import LISTED, SearchSettings, check_workers, create_search
 
     if not space:
         raise UsageError(
@@ -190,6 +198,7 @@ def _created(options: argparse.Namespace, space: str) -> Trials:
         recipe_settings=tuple(options.set),
         **given,
     )
+    check_workers(options.workers, settings.engine, read_objectives(objectives))
     out = options.out or str(free_name(Path(space).stem, settings.engine))
     return create_search(settings, out, ["archspec", *sys.argv[1:]])
 
@@ -259,6 +268,7 @@ def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float 
         trials,
         stop,
         budget=budget,
+        workers=options.workers,
         allowed=[*options.objective],
         counting=counting,
         tried=tried,

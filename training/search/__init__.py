@@ -5,6 +5,7 @@
     encoding, counted            networks as rows of numbers; what thousands of them cost at once
     batch, exact, counting       engines for what is only counted; the exact front; their log
     proposers, study, worker     what to train next; trials that processes share; one of those
+    helpers                      processes that are started along with it
     evaluating, accuracy         what a network is worth; its short trainings
     trials, space_files          the run folder
     pareto, results, picture, report
@@ -29,13 +30,15 @@ def search(
     out: str,
     *,
     budget: float | None = None,
+    workers: int = 1,
     command: Sequence[str] = (),
     **settings: Any,
 ) -> Results:
     """Search a space for these objectives ("min:macs", "max:accuracy") into a new folder.
 
-    `settings` are those of training.search.plan.SearchSettings, `budget` is in seconds. Raises
-    SpecError or UsageError for what is wrong with any of it before the first network.
+    `settings` are those of training.search.plan.SearchSettings, `budget` is in seconds, `workers`
+    are processes. Raises SpecError or UsageError for what is wrong with any of it before the first
+    network.
     """
     from training.signals import Stop
 
@@ -45,4 +48,6 @@ def search(
 
         asked = SearchSettings(space, tuple(objectives), **settings)
         trials = create_search(asked, out, command)
-        return run_search(trials, stop, budget=budget, allowed=trials.facts["objectives"])
+        return run_search(
+            trials, stop, budget=budget, workers=workers, allowed=trials.facts["objectives"]
+        )

@@ -19,17 +19,17 @@ def count(
     trials: Trials,
     problem: Counted,
     stop: Stop,
-    budget: float | None = None,
+    ends: float | None = None,
     say: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Run the engine that run.json names, then the random baseline with as many networks.
 
     All comes from the seed, so a search that was stopped is made anew, and what stands in
-    trials.jsonl is not written again. `budget` is in seconds; `say` is told how many networks are
-    counted. Raises SpecError where the folder's trials are not those this seed gives.
+    trials.jsonl is not written again. `ends` is in time.monotonic()'s seconds; `say` is told how
+    many networks are counted. Raises SpecError where the folder's trials are not those this seed
+    gives.
     """
     facts = trials.facts
-    ends = None if budget is None else time.monotonic() + budget
     earlier = trials.read()
     stop.listen()
     for is_baseline in (False, True):

@@ -97,7 +97,7 @@ def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> lis
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, PARENT: str(os.getpid()), "PYTHONPATH": _import_path()},
+            env={**python_environment(), PARENT: str(os.getpid())},
             start_new_session=True,  # Ctrl-C is for this process, which passes it on
         )
         is_told = False
@@ -130,8 +130,7 @@ def _last(folder: Path) -> str:
     return text.rpartition("\n")[2][-LAST_WORDS:] or "it said nothing"
 
 
-def _import_path() -> str:
-    """Where this process found `training`, for a process that was started elsewhere."""
-    here = str(Path(__file__).parents[2])
-    before = os.environ.get("PYTHONPATH")
-    return here if not before else f"{here}{os.pathsep}{before}"
+def python_environment() -> dict[str, str]:
+    """The environment of a process that is to find `training` where this one did."""
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

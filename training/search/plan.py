@@ -100,6 +100,17 @@ def counts(engine: str, objectives: Sequence[Objective]) -> bool:
     return engine in COUNTING and all(objective.is_counted for objective in objectives)
 
 
+def check_workers(workers: int, engine: str, objectives: Sequence[Objective]) -> None:
+    """Raises UsageError where so many processes cannot try networks."""
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: 1 or more would do")
+    if workers > 1 and counts(engine, objectives):
+        raise UsageError(
+            f"--workers {workers}: where networks are only counted, one process does it; without"
+            " --workers it would"
+        )
+
+
 def _single_path(settings: SearchSettings) -> dict[str, Any]:
     """Its settings, with paths that lead there from anywhere."""
     found = dict(settings.single_path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +21,9 @@ from archspec.errors import UsageError, listed
 from archspec.writing import write_whole
 from training.search.counted import Counted, counted
 from training.search.counting import count
+from training.search.helpers import helpers
 from training.search.objectives import PYTHON, Objective, read_constraint, read_objectives
-from training.search.plan import counts
+from training.search.plan import check_workers, counts
 from training.search.proposers import LISTED
 from training.search.report import publish
 from training.search.results import Results
@@ -37,29 +39,36 @@ def run_search(
     stop: Stop,
     *,
     budget: float | None = None,
+    workers: int = 1,
     allowed: Sequence[str] = (),
     counting: Callable[[int], None] = lambda done: None,
     tried: Say = lambda record: None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Results:
     """Go on with a search to its end, until `budget` seconds are over or someone wishes to stop,
-    and write what it came to.
+    and write what it came to. `workers` processes try networks, of which this is one.
 
     `allowed` are the objectives that the command line names: a function of the user's is called
     only where it is among them. `counting`, `tried` and `say` are told how it goes on. Raises
     UsageError, SpecError; RunError where a single-path search fails.
     """
+    ends = None if budget is None else time.monotonic() + budget
     objectives = read_objectives(trials.facts["objectives"])
     check_allowed(trials, objectives, allowed)
+    check_workers(workers, trials.facts["engine"], objectives)
     problem = problem_of(trials, objectives)
     if counts(trials.facts["engine"], objectives):
-        count(trials, problem, stop, budget, counting)
+        count(trials, problem, stop, ends, counting)
     else:
         listed: list[np.ndarray] = []
         if trials.facts["engine"] == LISTED:
             trials, listed = _listed(trials, problem, stop, say)
+        worker = Worker(trials, problem, objectives, stop, listed, tried)
         if stop.number is None:
-            Worker(trials, problem, objectives, stop, listed, tried).work(budget)
+            with helpers(trials, workers - 1, ends, allowed, stop):
+                worker.work(ends)
+        if workers > 1 and stop.number is None:
+            worker.work(ends)  # what a helper left that ended early
     with trials.locked():
         return publish(trials, problem)
 

@@ -57,10 +57,9 @@ class Worker:
     listed: Sequence[np.ndarray] = ()
     say: Callable[[Record], None] = lambda record: None
 
-    def work(self, budget: float | None = None) -> None:
-        """Try networks until there are enough, `budget` seconds are over or someone wishes to
+    def work(self, ends: float | None = None) -> None:
+        """Try networks until there are enough, time.monotonic() is at `ends`, or someone wishes to
         stop."""
-        ends = None if budget is None else time.monotonic() + budget
         functions = entry_points(self.objectives)
         self.stop.listen()
         with self.trials.worker() as number:

@@ -1,0 +1,48 @@
+"""Further workers of a search, each a process of its own: `archspec search worker RUN`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from training.search.evaluating import python_environment
+from training.search.trials import Trials
+from training.signals import Stop
+
+LOOK_EVERY = 0.2
+
+
+@contextmanager
+def helpers(
+    trials: Trials, count: int, ends: float | None, allowed: Sequence[str], stop: Stop
+) -> Iterator[None]:
+    """Have `count` more processes work at a search within the block, until time.monotonic() is at
+    `ends`, and wait for them at its end. What stops this process stops them."""
+    command = [sys.executable, "-m", "archspec.cli", "search", "worker", str(trials.path)]
+    for objective in allowed:
+        command += ["--objective", objective]
+    if ends is not None:
+        command += ["--budget", f"{max(round(ends - time.monotonic()), 1)}s"]
+    processes = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # the front, which this process prints
+            env=python_environment(),
+            start_new_session=True,  # Ctrl-C is for this process, which passes it on
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield
+        while stop.number is None and any(process.poll() is None for process in processes):
+            time.sleep(LOOK_EVERY)
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            process.wait()
