@@ -388,6 +388,8 @@ def test_a_counted_search(run, there):
         f"wrote network.json: {row['id']}, {int(row['params']):,} parameters\n",
     )
     assert archspec.load("network.json").macs == int(row["macs"])
+    code, out, _ = run("search", "pareto", "found", "--format", "csv")
+    assert (code, out) == (0, Path("found", "pareto.csv").read_text())
     code, out, _ = run("search", "pareto", "found", "--format", "json")
     assert [found["id"] for found in json.loads(out)] == [found["id"] for found in rows]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.cli.common import add_format, print_json, write_new_file
 from archspec.cli.expand_command import written_normal_form
 from archspec.errors import UsageError, did_you_mean, listed
-from archspec.tables import as_csv, write_table
+from archspec.tables import write_table
 
 if TYPE_CHECKING:
     from training.search.results import Results
@@ -298,29 +298,28 @@ def _line(record: Mapping[str, Any]) -> str:
 
 
 def _print_front(results: Results) -> None:
-    from training.search.report import front_rows, front_table
+    from training.search.report import front_table
     from training.search.trials import REPORT
 
-    write_table(front_table(results, front_rows(results), SHOWN), "table")
+    write_table(front_table(results, SHOWN), "table")
     print(f"{results.trials.path / REPORT} has the rest")
 
 
 def _pareto(options: argparse.Namespace, path: str) -> int:
     from training.search.objectives import read_objectives
-    from training.search.report import front_rows, front_table, publish
+    from training.search.report import front_table, publish
     from training.search.run import problem_of
-    from training.search.trials import open_trials
+    from training.search.trials import FRONT, open_trials
 
     trials = open_trials(path)
     problem = problem_of(trials, read_objectives(trials.facts["objectives"]))
     results = publish(trials, problem)
-    rows = front_rows(results)
     if options.format == "json":
-        print_json(rows)
+        print_json(results.rows)
     elif options.format == "csv":
-        print(as_csv(front_table(results, rows, len(rows))), end="")
+        print((trials.path / FRONT).read_text(), end="")
     else:
-        write_table(front_table(results, rows, len(rows)), options.format)
+        write_table(front_table(results), options.format)
     return 0
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,13 @@ from training.search.encoding import TreeEncoding
 from training.search.exact import exact_front
 from training.search.objectives import ACCURACY, LATENCY, Objective, read_objectives
 from training.search.picture import pareto_png
-from training.search.results import Results, results_of
+from training.search.results import MOST_NETWORKS, Results, results_of, spread
 from training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 
 MOST_ROWS = 20
 """Of the table; of a long front rows spread over it."""
-MOST_NETWORKS = 1000
-"""Of the front that are built for pareto.csv, and MOST_ARCHS of them written as specs."""
 MOST_ARCHS = 100
+"""Networks of pareto.csv that are written as specs."""
 DRAWN, DRAWN_PLAIN = 10_000, 300
 """Networks drawn for the acceptance rate of constraints; fewer where each is counted by itself."""
 
@@ -39,55 +37,25 @@ def publish(trials: Trials, problem: Counted) -> Results:
         if rows is not None:
             exact = problem.encoding.costs(rows)[:, problem.places]
     results = results_of(trials, problem.encoding, exact)
-    rows = front_rows(results)
-    write_whole(trials.path / FRONT, as_csv(Table(_columns(results, for_csv=True), rows)))
+    for trial in spread(spread(results.front, MOST_NETWORKS), MOST_ARCHS):
+        trials.write_arch(results.graph(trial))
+    write_whole(trials.path / FRONT, as_csv(Table(_columns(results, for_csv=True), results.rows)))
     picture = pareto_png(results)
     if picture is not None:
         write_whole(trials.path / PICTURE, picture)
-    write_whole(trials.path / REPORT, report(results, problem, rows))
+    write_whole(trials.path / REPORT, report(results, problem))
     return results
 
 
-def front_rows(results: Results) -> list[dict[str, Any]]:
-    """The front as rows of pareto.csv; networks spread over it are written as specs."""
-    front = spread(results.front, MOST_NETWORKS)
-    written = {id(trial) for trial in spread(front, MOST_ARCHS)}
-    rows: list[dict[str, Any]] = []
-    for trial in front:
-        graph = results.graph(trial)
-        if id(trial) in written:
-            results.trials.write_arch(graph)
-        assignment = trial.get("assignment")
-        if assignment is None:
-            assert results.encoding is not None
-            assignment = results.encoding.assignment(trial["row"])
-        rows.append(
-            {
-                "id": graph.fingerprint[:ID_LENGTH],
-                "number": trial["number"],
-                **trial["objectives"],
-                "params": graph.params,
-                "macs": graph.macs,
-                "decisions": json.dumps(assignment, ensure_ascii=False),
-            }
-        )
-    return rows
-
-
-def spread(items: Sequence[Any], most: int) -> list[Any]:
-    """As many of the items, evenly over them, with the first and the last."""
-    if len(items) <= most:
-        return list(items)
-    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
-
-
-def front_table(results: Results, rows: Sequence[Mapping[str, Any]], most: int) -> Table:
+def front_table(results: Results, most: int | None = None) -> Table:
     """The front for people, thinned to `most` rows."""
-    notes = [f"{most} of the {len(rows):,} networks on the front"] if len(rows) > most else []
-    return Table(_columns(results), spread(rows, most), notes=notes)
+    rows = spread(results.rows, most or len(results.rows))
+    whole = len(results.front)
+    notes = [f"{len(rows):,} of the {whole:,} networks on the front"] if len(rows) < whole else []
+    return Table(_columns(results), rows, notes=notes)
 
 
-def report(results: Results, problem: Counted, rows: Sequence[Mapping[str, Any]]) -> str:
+def report(results: Results, problem: Counted) -> str:
     """The text of the report."""
     facts = results.trials.facts
     path = results.trials.path
@@ -95,27 +63,23 @@ def report(results: Results, problem: Counted, rows: Sequence[Mapping[str, Any]]
     lines += [*_verdict(results), ""]
     if results.tried:
         lines += [f"![the networks tried and their front]({PICTURE})", ""]
-        lines += [as_markdown(_table(results, rows)).rstrip(), ""]
+        lines += [as_markdown(front_table(results, MOST_ROWS)).rstrip(), ""]
     for paragraph in (_listed(results), _noise(results)):
         lines += [*paragraph, ""] if paragraph else []
     known = [(what, value) for what, value in _facts(results, problem) if value]
     lines += ["| what | |", "|---|---|", *(f"| {what} | {value} |" for what, value in known)]
-    if rows:
-        written = spread(rows, MOST_ARCHS)
+    if results.rows:
+        written = spread(results.rows, MOST_ARCHS)
         spec = path / ARCHS / f"{written[len(written) // 2]['id']}.json"
         lines += [
             "",
             "```",
             f"archspec stats {spec}",
             f"archspec train {spec} --recipe NAME --data DIR",
-            f"archspec search derive {path} --id {rows[0]['id'][:4]} -o network.json",
+            f"archspec search derive {path} --id {results.rows[0]['id'][:4]} -o network.json",
             "```",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _table(results: Results, rows: Sequence[Mapping[str, Any]]) -> Table:
-    return front_table(results, rows, MOST_ROWS)
 
 
 def _verdict(results: Results) -> list[str]:

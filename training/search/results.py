@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,11 @@ from archspec.graph import Graph
 from training.search.encoding import Encoding
 from training.search.objectives import Objective, read_objectives
 from training.search.pareto import nondominated, share_covered
-from training.search.trials import Trials
+from training.search.trials import ID_LENGTH, Trials
 
 Trial = Mapping[str, Any]
+MOST_NETWORKS = 1000
+"""Of the front that are built for pareto.csv."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,24 @@ class Results:
         return self._front(self.tried)
 
     @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The front as rows of pareto.csv, spread over it where it has more than MOST_NETWORKS."""
+        rows: list[dict[str, Any]] = []
+        for trial in spread(self.front, MOST_NETWORKS):
+            graph = self.graph(trial)
+            rows.append(
+                {
+                    "id": graph.fingerprint[:ID_LENGTH],
+                    "number": trial["number"],
+                    **trial["objectives"],
+                    "params": graph.params,
+                    "macs": graph.macs,
+                    "decisions": json.dumps(self.assignment(trial), ensure_ascii=False),
+                }
+            )
+        return rows
+
+    @cached_property
     def front_of_baseline(self) -> tuple[Trial, ...]:
         return self._front(self.baseline)
 
@@ -74,11 +95,14 @@ class Results:
 
     def graph(self, trial: Trial) -> Graph:
         """The network of a trial."""
-        assignment = trial.get("assignment")
-        if assignment is None:
-            assert self.encoding is not None, "rows are of runs that have an encoding"
-            assignment = self.encoding.assignment(trial["row"])
-        return self.trials.space.assign(assignment)
+        return self.trials.space.assign(self.assignment(trial))
+
+    def assignment(self, trial: Trial) -> Mapping[str, Any]:
+        """What a trial decided."""
+        if "assignment" in trial:
+            return trial["assignment"]
+        assert self.encoding is not None, "rows are of runs that have an encoding"
+        return self.encoding.assignment(trial["row"])
 
     @property
     def _signs(self) -> np.ndarray:
@@ -104,6 +128,13 @@ class Results:
             met.append(self.exact * self._signs)
         all_values = np.concatenate(met)
         return all_values.min(axis=0), all_values.max(axis=0)
+
+
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """As many of the items, evenly over them, with the first and the last."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
 @dataclass(frozen=True)
