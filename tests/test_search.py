@@ -37,6 +37,7 @@ from training.search.exact import exact_front
 from training.search.objectives import read_constraint, read_objectives
 from training.search.pareto import crowding, hypervolume, nondominated, ranks, share_covered
 from training.search.picture import pareto_picture
+from training.search.plan import population_for
 from training.search.results import kendall, noise_of, results_of
 from training.search.trials import open_trials
 
@@ -241,7 +242,7 @@ def test_a_space_some_of_whose_networks_are_wrong(first):
     assert why.startswith("some of its networks are wrong (add takes")
     problem = Counted(encoding, read_objectives(["min:macs"]), ())
     for engine in ENGINES.values():
-        rows = np.concatenate([rows for rows, _ in engine(problem, 100, 1, Fresh(problem))])
+        rows = np.concatenate([rows for rows, _ in engine(problem, 100, 1, Fresh(problem), 10)])
         found = [one.assign(encoding.assignment(row)) for row in rows.tolist()]
         assert sorted(graph.params for graph in found) == [32, 160]
 
@@ -286,7 +287,12 @@ def test_nsga2_finds_the_front_of_30_trillion_networks():
     assert exact is not None
     assert len(exact) > 1000
     best = one.minimised(one.encoding.costs(exact))
-    found = [costs for _, costs in ENGINES["nsga2"](one, 50_000, 1, Fresh(one))]
+    found = [
+        costs
+        for _, costs in ENGINES["nsga2"](
+            one, 50_000, 1, Fresh(one), population_for("nsga2", 50_000)
+        )
+    ]
     values = one.minimised(np.concatenate(found))
     assert len(values) == 50_000
     corners = np.concatenate([best, values])
@@ -300,22 +306,30 @@ def test_nsga2_finds_the_front_of_30_trillion_networks():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_keep_to_what_was_asked(engine):
     one = problem(SPNAS, "min:macs", "max:params", constraints=["latency:ascend310<0.7"])
-    batches = list(ENGINES[engine](one, 1000, 7, Fresh(one)))
+    batches = list(ENGINES[engine](one, 1000, 7, Fresh(one), 50))
     rows, costs = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     assert len(rows) == len(np.unique(rows, axis=0)) == 1000
     assert (costs[:, one.encoding.metrics.index("latency:ascend310")] < 0.7).all()
     assert (costs == one.encoding.costs(rows)).all()
-    again = list(ENGINES[engine](one, 1000, 7, Fresh(one)))
+    again = list(ENGINES[engine](one, 1000, 7, Fresh(one), 50))
     assert (np.concatenate([some for some, _ in again]) == rows).all()
     if engine != "enumerate":
-        other = list(ENGINES[engine](one, 1000, 8, Fresh(one)))
+        other = list(ENGINES[engine](one, 1000, 8, Fresh(one), 50))
         assert not (np.concatenate([some for some, _ in other]) == rows).all()
+
+
+def test_a_population_is_heeded(run, there):
+    arguments = (TINY, "--objective", "min:macs", "--objective", "max:params", "--trials", 100)
+    for name, more in (("own", ()), ("same", ("--population", 6)), ("other", ("--population", 20))):
+        assert run("search", *arguments, *more, "--out", name)[0] == 0
+    assert lines("own") == lines("same")
+    assert lines("own") != lines("other")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_end_with_the_space(engine):
     one = problem(TINY, "min:macs")
-    rows = np.concatenate([rows for rows, _ in ENGINES[engine](one, 5000, 1, Fresh(one))])
+    rows = np.concatenate([rows for rows, _ in ENGINES[engine](one, 5000, 1, Fresh(one), 50)])
     assert len(rows) == len(np.unique(rows, axis=0)) == 400
 
 

@@ -343,7 +343,7 @@ def shares_of_the_front(engine, repeats, count):
     whole = share_covered(every, low, high)
     shares = []
     for repeat in range(repeats):
-        proposer = Proposer(engine, encoding, 2, repeat, population_for(count))
+        proposer = Proposer(engine, encoding, 2, repeat, population_for(engine, count))
         rows, seen = [], []
         for number in range(count):
             history = History(np.array(rows).reshape(-1, 3), np.array(seen).reshape(-1, 2))

@@ -33,9 +33,10 @@ from training.search.encoding import TreeEncoding
 from training.search.exact import exact_front
 from training.search.objectives import read_objectives
 from training.search.pareto import share_covered
+from training.search.plan import population_for
 
 NAME = "spaces/single_path_nas"
-TRIALS, POPULATION = 50_000, 200
+TRIALS = 50_000
 OBJECTIVES = ("min:macs", "max:params")
 
 
@@ -92,7 +93,7 @@ def searching() -> Iterator[tuple[str, str, str]]:
 
 
 def tried(problem: Counted, engine: str) -> np.ndarray:
-    batches = ENGINES[engine](problem, TRIALS, 1, Fresh(problem))
+    batches = ENGINES[engine](problem, TRIALS, 1, Fresh(problem), population_for(engine, TRIALS))
     return np.concatenate([problem.minimised(costs) for _, costs in batches])
 
 
@@ -106,7 +107,7 @@ def of_pymoo(python: str, problem: Counted) -> tuple[float, np.ndarray]:
             for _, parts in encoding.root.splits
         ],
         "trials": TRIALS,
-        "population": POPULATION,
+        "population": population_for("nsga2", TRIALS),
     }
     script = Path(__file__).with_name("pymoo_peer.py")
     done = subprocess.run(

@@ -23,28 +23,30 @@ MOST_DRAWS = 50
 """Batches drawn in a row without one new network, until there are taken to be no more."""
 MOST_DRAWN = 20_000
 """At once."""
-POPULATION, TOURNAMENT = 100, 25
-"""Of regularised evolution, as in its paper."""
 CROSSOVER = 0.9
 
 
-def random_search(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterator[Batch]:
+def random_search(
+    problem: Counted, trials: int, seed: int, fresh: Fresh, at_once: int = BATCH
+) -> Iterator[Batch]:
     """Networks drawn value by value."""
     generator = np.random.default_rng(seed)
     done = 0
     while done < trials:
-        rows, costs = _drawn(problem, fresh, generator, min(BATCH, trials - done))
+        rows, costs = _drawn(problem, fresh, generator, min(at_once, trials - done))
         if not len(rows):
             return
         done += len(rows)
         yield rows, costs
 
 
-def enumeration(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterator[Batch]:
+def enumeration(
+    problem: Counted, trials: int, seed: int, fresh: Fresh, at_once: int = BATCH
+) -> Iterator[Batch]:
     """All networks, in the order of the columns' values."""
     rows = product(*(range(size) for size in problem.encoding.sizes.tolist()))
     done = 0
-    while done < trials and (some := list(islice(rows, BATCH))):
+    while done < trials and (some := list(islice(rows, at_once))):
         batch = fresh.take(problem.encoding.canonical(np.array(some, np.int64)), trials - done)
         if len(batch[0]):
             done += len(batch[0])
@@ -52,7 +54,7 @@ def enumeration(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Itera
 
 
 def nsga2(
-    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int = BATCH
+    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int
 ) -> Iterator[Batch]:
     """NSGA-II (Deb et al. 2002): the best by rank and crowding are the parents of as many."""
     generator = np.random.default_rng(seed)
@@ -77,20 +79,23 @@ def nsga2(
         rows, costs = np.concatenate([rows, new_rows]), np.concatenate([costs, new_costs])
 
 
-def evolution(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterator[Batch]:
+def evolution(
+    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int
+) -> Iterator[Batch]:
     """Regularised evolution (Real et al. 2019, arXiv 1802.01548): the best of a sample of the
     youngest is mutated, and the oldest go. A batch of children has one population."""
+    tournament = max(2, population // 4)  # as in the paper
     generator = np.random.default_rng(seed)
-    rows, costs = _drawn(problem, fresh, generator, min(POPULATION, trials))
+    rows, costs = _drawn(problem, fresh, generator, min(population, trials))
     done = len(rows)
     if done:
         yield rows, costs
     while 0 < done < trials:
-        rows, costs = rows[-POPULATION:], costs[-POPULATION:]
+        rows, costs = rows[-population:], costs[-population:]
         rank = ranks(problem.minimised(costs))
 
-        children = partial(_youngest, problem, generator, rows, rank)
-        wanted = min(TOURNAMENT, trials - done)
+        children = partial(_youngest, problem, generator, rows, rank, tournament)
+        wanted = min(tournament, trials - done)
         new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
         if not len(new_rows):
             return
@@ -99,7 +104,7 @@ def evolution(problem: Counted, trials: int, seed: int, fresh: Fresh) -> Iterato
         rows, costs = np.concatenate([rows, new_rows]), np.concatenate([costs, new_costs])
 
 
-ENGINES: Mapping[str, Callable[[Counted, int, int, Fresh], Iterator[Batch]]] = {
+ENGINES: Mapping[str, Callable[[Counted, int, int, Fresh, int], Iterator[Batch]]] = {
     "random": random_search,
     "enumerate": enumeration,
     "nsga2": nsga2,
@@ -131,10 +136,11 @@ def _youngest(
     generator: np.random.Generator,
     rows: np.ndarray,
     rank: np.ndarray,
+    tournament: int,
     count: int,
 ) -> np.ndarray:
     """Mutations of the best of samples."""
-    sample = generator.integers(0, len(rows), (count, TOURNAMENT))
+    sample = generator.integers(0, len(rows), (count, tournament))
     winners = sample[np.arange(count), rank[sample].argmin(axis=1)]
     return _mutated(problem, rows[winners], generator)
 

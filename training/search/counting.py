@@ -42,7 +42,7 @@ def count(
             if facts["engine"] == "random" or tried < wanted:  # then it was every network
                 return
         number = 0
-        for rows, costs in engine(problem, wanted, seed, Fresh(problem)):
+        for rows, costs in engine(problem, wanted, seed, Fresh(problem), facts["population"]):
             lines = []
             for row, cost in zip(rows.tolist(), costs, strict=True):
                 head = {"baseline": True} if is_baseline else {}
