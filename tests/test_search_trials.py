@@ -97,6 +97,17 @@ def test_without_a_baseline_the_report_says_so(run, there):
     assert "No random baseline was run" in Path("found", "report.md").read_text()
 
 
+@pytest.mark.parametrize("engine, start", [("nsga2", 4), ("evolution", 6), ("tpe", 10)])
+def test_what_is_drawn_at_random_does_not_beat_random_search(run, there, engine, start):
+    arguments = (TINY, *ONE_BY_ONE, "--engine", engine, "--population", start)
+    for trials, is_said in ((start, True), (start + 1, False)):
+        out = f"found{trials}"
+        assert run("search", *arguments, "--trials", trials, "--out", out)[0] == 0
+        report = Path(out, "report.md").read_text()
+        assert ("which draws its first networks at random" in report) == is_said
+        assert ("etter than random search**" in report) != is_said
+
+
 @pytest.mark.parametrize("engine", ["nsga2", "tpe", "enumerate"])
 def test_a_space_that_runs_out(run, there, engine):
     spec = {

@@ -174,7 +174,7 @@ def _size(summary: Summary) -> str:
 
 
 def _title(metric: str) -> str:
-    return {"params": "parameters", "macs": "MACs"}.get(metric, metric)
+    return {"params": "parameters", "macs": "MACs"}.get(metric, metric.partition(":")[0])
 
 
 def _range(metric: str, least: float, most: float) -> str:
@@ -182,7 +182,8 @@ def _range(metric: str, least: float, most: float) -> str:
         return f"{least:,} to {most:,} ({shown_amount(least)} to {shown_amount(most)})"
     if metric == "activations":
         return f"{shown_bytes(int(least))} to {shown_bytes(int(most))}"
-    return f"{least:.4g} to {most:.4g} ms an image, estimated"
+    device = metric.partition(":")[2]
+    return f"{least:.4g} to {most:.4g} ms an image on {device}, estimated"
 
 
 def _number(value: float) -> float:

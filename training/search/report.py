@@ -18,6 +18,7 @@ from training.search.encoding import TreeEncoding
 from training.search.exact import exact_front
 from training.search.objectives import ACCURACY, LATENCY, Objective, read_objectives
 from training.search.picture import pareto_png
+from training.search.proposers import START
 from training.search.results import MOST_NETWORKS, Results, results_of, spread
 from training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 
@@ -150,9 +151,21 @@ def _against_random(results: Results) -> str:
     else:
         is_better = mine > theirs
         figures = f"{mine:.3f} against {theirs:.3f} of the box covered"
+    if len(results.tried) <= _drawn_first(results.trials.facts):
+        return (
+            "Nothing can be said of the engine, which draws its first networks at random:"
+            f" {figures}, for {count:,} of them and as many others."
+        )
     word = "**Better than random search**" if is_better else "**No better than random search**"
     equal = "as many" if count == len(results.tried) else f"its first {count:,} and as many"
     return f"{word}: {figures}, for {equal} networks drawn at random."
+
+
+def _drawn_first(facts: Mapping[str, Any]) -> int:
+    """Networks that the engine draws at random before it learns from any."""
+    return {"nsga2": facts["population"], "evolution": facts["population"], "tpe": START}.get(
+        facts["engine"], 0
+    )
 
 
 def _listed(results: Results) -> list[str]:
