@@ -78,6 +78,9 @@ def pareto_picture(results: Results) -> Picture | None:
     if len(baseline):
         front = baseline[nondominated(baseline * signs)]
         shapes.append(_line(frame, _stairs(front, signs), BADGE, 1.4, "front of baseline"))
+        if len(everything) <= FEW_DOTS:  # where its line can be a single point
+            radius = 3.4
+            shapes += [Circle(*frame.place(p), radius, "of baseline", BADGE, PAPER) for p in front]
         legend += [("random search", GREY, f"{len(baseline):,}"), ("its front", BADGE, "")]
     front = tried[nondominated(tried * signs)]
     shapes.append(_line(frame, _stairs(front, signs), DEEP, 1.6, "front"))

@@ -116,16 +116,20 @@ def _is_everything(results: Results) -> bool:
 
 
 def _found(results: Results) -> str:
-    tried = f"{len(results.tried):,} networks tried"
+    tried = f"{_networks(len(results.tried))} tried"
     if len(results.objectives) == 1:
         objective = results.objectives[0]
         best = results.front[0]
         value = shower(objective)(best["objectives"][objective.name])
         return f"**The best {objective.name} is {value}**, {tried}."
     return (
-        f"**{len(results.front):,} networks on the front**, {tried}; it covers"
+        f"**{_networks(len(results.front))} on the front**, {tried}; it covers"
         f" {results.covered(results.tried):.3f} of the box from the best to the worst that was met."
     )
+
+
+def _networks(count: int) -> str:
+    return "1 network" if count == 1 else f"{count:,} networks"
 
 
 def _against_random(results: Results) -> str:
