@@ -178,7 +178,7 @@ def _resumed(options: argparse.Namespace, space: str) -> Trials:
 
 def _created(options: argparse.Namespace, space: str) -> Trials:
     from training.run import free_name
-    from training.search.objectives import read_objectives
+    from training.search.objectives import LATENCY, read_objectives
     from training.search.plan import LISTED, SearchSettings, check_workers, create_search
 
     if not space:
@@ -190,7 +190,10 @@ def _created(options: argparse.Namespace, space: str) -> Trials:
     objectives = options.objective
     if options.engine == LISTED:
         given["single_path"] = _single_path(options)
-        objectives = objectives or ["max:accuracy", f"min:{options.runtime or 'macs'}"]
+        # what a table says of a network is not known of its graph alone
+        is_metric = (options.runtime or "").startswith(LATENCY)
+        time_of = options.runtime if is_metric else "macs"
+        objectives = objectives or ["max:accuracy", f"min:{time_of}"]
     settings = SearchSettings(
         space,
         tuple(objectives),
@@ -208,16 +211,14 @@ def _is_given(options: argparse.Namespace, name: str) -> bool:
 
 
 def _single_path(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings that are the single-path engine's own."""
     given = {
-        "data": options.data,
-        "recipe": options.recipe,
-        "recipe_settings": options.set or None,
         "epochs": options.search_epochs,
         "warmup_epochs": options.warmup_epochs,
         "seed": options.seed,
         "seeds": options.search_seeds,
-        "target": options.target,
-        "lam": options.lam,
+        "target": options.target and tuple(options.target),
+        "lam": options.lam and tuple(options.lam),
         "runtime": options.runtime,
     }
     if options.data is None:

@@ -21,6 +21,7 @@ from archspec.space_cost import METRICS
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
+    from compiler.latency import Device
 
 ACCURACY, LATENCY, PYTHON = "accuracy", "latency:", "python:"
 WAYS = ("min", "max")
@@ -147,8 +148,16 @@ def read_constraint(text: str) -> Constraint:
 def latency_of(name: str) -> Callable[[Graph], float]:
     """From a network to the milliseconds an image takes it, as deployed, for "latency:DEVICE" or
     "latency:DEVICE:BATCH". Raises UsageError."""
-    from compiler.latency import find_device, total_ms
+    from compiler.latency import total_ms
     from compiler.pipeline import for_deployment
+
+    device, batch = device_of(name)
+    return lambda graph: total_ms(for_deployment(graph).graph, device, batch) / batch
+
+
+def device_of(name: str) -> tuple[Device, int]:
+    """The device and the batch of such a name. Raises UsageError."""
+    from compiler.latency import find_device
 
     words = name.removeprefix(LATENCY)
     device_name, _, batch_text = words.rpartition(":")
@@ -159,8 +168,7 @@ def latency_of(name: str) -> Callable[[Graph], float]:
         device_name = words
     if not 1 <= batch <= 1_000_000:
         raise UsageError(f"{name}: a batch of {batch}; 1 to 1,000,000 would do")
-    device = find_device(device_name)
-    return lambda graph: total_ms(for_deployment(graph).graph, device, batch) / batch
+    return find_device(device_name), batch
 
 
 def counted_functions(names: Sequence[str]) -> dict[str, Callable[[Graph], float]]:

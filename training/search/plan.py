@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     is_counting = counts(settings.engine, objectives)
     if not is_counting:
         optuna_package()
-    recipe, training = _training(settings, Space(program)) if trains else (None, None)
+    space = Space(program)
+    recipe, training = _training(settings, space) if trains else (None, None)
     trials = settings.trials or (TRIALS_COUNTED if is_counting else TRIALS)
     facts = {
         "engine": settings.engine,
@@ -84,12 +85,12 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
         "constraints": [str(constraint) for constraint in constraints],
         "trials": trials,
         "seed": settings.seed,
-        "baseline": _baseline(settings, Space(program), is_counting, trials),
+        "baseline": _baseline(settings, space, is_counting, trials),
         "population": settings.population or population_for(settings.engine, trials),
         "storage": settings.storage and storage_url(settings.storage),
         "study": f"archspec-{uuid.uuid4().hex[:12]}",
         "training": training,
-        "single_path": _single_path(settings) if settings.engine == LISTED else None,
+        "single_path": _single_path(settings, space) if settings.engine == LISTED else None,
         "command": list(command),
     }
     return create_trials(out, settings.space, facts, recipe)
@@ -111,13 +112,28 @@ def check_workers(workers: int, engine: str, objectives: Sequence[Objective]) ->
         )
 
 
-def _single_path(settings: SearchSettings) -> dict[str, Any]:
-    """Its settings, with paths that lead there from anywhere."""
-    found = dict(settings.single_path)
-    for name in ("data", "recipe", "runtime"):
-        if name in found and Path(found[name]).exists():
-            found[name] = str(Path(found[name]).resolve())
-    return found
+def _single_path(settings: SearchSettings, space: Space) -> dict[str, Any]:
+    """All settings of the single-path search, with paths that lead there from anywhere. Raises
+    SpecError or UsageError for whatever is wrong with them."""
+    from training.search.single_path import SinglePathSettings
+    from training.search.single_path.plan import plan_search
+
+    own = {
+        "recipe": settings.recipe,
+        "recipe_settings": settings.recipe_settings,
+        "data": settings.data,
+        "device": settings.device,
+        **settings.single_path,
+    }
+    found = SinglePathSettings(**{name: value for name, value in own.items() if value is not None})
+    plan_search(space, found, lambda note: None)
+    paths = {
+        name: str(Path(text).resolve())
+        for name in ("data", "recipe", "runtime")
+        for text in (getattr(found, name),)
+        if Path(text).exists()
+    }
+    return asdict(replace(found, **paths))
 
 
 def _baseline(settings: SearchSettings, space: Space, is_counting: bool, trials: int) -> int | None:

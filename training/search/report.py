@@ -181,6 +181,7 @@ def _listed(results: Results) -> list[str]:
         {
             "name": line["name"],
             "id": results.graph(line).fingerprint[:ID_LENGTH],
+            "runtime": _runtime(line["objectives"]),
             "top1": line["objectives"].get("top1"),
             "weights": line["weights"],
         }
@@ -189,10 +190,17 @@ def _listed(results: Results) -> list[str]:
     columns = [
         Column("name", "search"),
         Column("id", "network"),
+        Column("runtime", "runtime", is_number=True),
         Column("top1", "top-1 with the supernet's weights", "{:.2%}".format, True),
         Column("weights", "which are in"),
     ]
     return [as_markdown(Table(columns, rows)).rstrip()]
+
+
+def _runtime(found: Mapping[str, float]) -> str:
+    """What the single-path engine weighed against accuracy, in its unit."""
+    unit = "ms" if "ms" in found else "MACs"
+    return f"{found[unit]:,.6g} {unit}"
 
 
 def _noise(results: Results) -> list[str]:

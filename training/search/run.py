@@ -27,7 +27,7 @@ from training.search.plan import check_workers, counts
 from training.search.proposers import LISTED
 from training.search.report import publish
 from training.search.results import Results
-from training.search.trials import FOUND, RECIPE, Trials
+from training.search.trials import FOUND, Trials
 from training.search.worker import Worker
 from training.signals import Stop
 
@@ -104,16 +104,9 @@ def _listed(
     if not path.exists():
         from training.search.single_path import SinglePathSettings, search_single_path
 
-        training = trials.facts["training"] or {}
         given = {**trials.facts["single_path"]}
-        if "recipe" not in given:
-            given["recipe"] = os.fspath(trials.path / RECIPE)
-        for name, default in (("data", training.get("data")), ("device", training.get("device"))):
-            if default is not None:
-                given.setdefault(name, default)
         for name in ("lam", "target", "recipe_settings"):
-            if name in given:
-                given[name] = tuple(given[name])
+            given[name] = tuple(given[name])
         found = search_single_path(
             trials.space, SinglePathSettings(**given), trials.path, stop, say
         )

@@ -116,7 +116,7 @@ def plan_search(
     check_classifier(supernet.graph)
     recipe = _recipe(settings)
     warmup = _warmup(settings, recipe)
-    runtime = runtime_of(settings.runtime, supernet, settings.runtime_batch)
+    runtime = runtime_of(settings.runtime, supernet)
     splits = scan_splits(Path(settings.data))
     check_fits(splits[0], supernet.graph)
     train, val = read_splits(splits, recipe.data.workers)

@@ -5,7 +5,7 @@ A term counts where one option each of some choices are taken: layer 7 with kern
 choice.
 
     runtime_of("macs", supernet)                multiply-accumulates
-    runtime_of("latency:ascend310", supernet)   milliseconds, by compiler.latency
+    runtime_of("latency:ascend310", supernet)   milliseconds an image, as the objective has them
     runtime_of("pixel1.json", supernet)         milliseconds, from a table
 
 A table has the form of Single-Path-NAS's: an object of layers, "1" being the first that the space
@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 
 from archspec.document import At, read_document
 from archspec.errors import UsageError, listed
-from archspec.graph import Graph
 from archspec.space_cost import NotDecomposable, Sum, cost_tree
 from compiler.supernet import Choice, Supernet
+from training.search.objectives import LATENCY, device_of, latency_of
 
-MACS, LATENCY = "macs", "latency:"
+MACS = "macs"
 PIXEL1_BASE = 19.5999
 """Milliseconds of stem, first and last layer, head and classifier on a Pixel 1, from the paper's
 code; its table has no "base"."""
@@ -60,13 +60,14 @@ class Runtime:
         )
 
 
-def runtime_of(kind: str, supernet: Supernet, batch: int = 1) -> Runtime:
-    """The runtime by "macs", "latency:DEVICE" or a table's path. Raises UsageError or SpecError
-    where there is no such device or table, or a space whose layers do not take time apart."""
+def runtime_of(kind: str, supernet: Supernet) -> Runtime:
+    """The runtime by "macs", "latency:DEVICE[:BATCH]" or a table's path. Raises UsageError or
+    SpecError where there is no such device or table, or a space whose layers do not take time
+    apart."""
     if kind == MACS:
         return _by_parts(supernet, "MACs", MACS, {})
     if kind.startswith(LATENCY):
-        return _by_latency(kind.removeprefix(LATENCY), supernet, batch)
+        return _by_latency(kind, supernet)
     if not Path(kind).is_file():
         raise UsageError(
             f"there is no runtime {kind!r}; {MACS}, {LATENCY}DEVICE or the path of a table would do"
@@ -74,16 +75,14 @@ def runtime_of(kind: str, supernet: Supernet, batch: int = 1) -> Runtime:
     return _by_table(kind, supernet)
 
 
-def _by_latency(name: str, supernet: Supernet, batch: int) -> Runtime:
-    from compiler.latency import cautions, find_device, total_ms
+def _by_latency(kind: str, supernet: Supernet) -> Runtime:
+    from compiler.latency import cautions
+    from compiler.pipeline import for_deployment
 
-    device = find_device(name)
-
-    def milliseconds(graph: Graph) -> float:
-        return total_ms(graph, device, batch)
-
-    notes = tuple(one.text for one in cautions(supernet.graph, device, batch))
-    return _by_parts(supernet, "ms", "ms", {"ms": milliseconds}, notes)
+    device, batch = device_of(kind)
+    largest = for_deployment(supernet.graph).graph
+    notes = tuple(one.text for one in cautions(largest, device, batch))
+    return _by_parts(supernet, "ms", "ms", {"ms": latency_of(kind)}, notes)
 
 
 def _by_parts(

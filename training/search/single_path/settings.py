@@ -13,8 +13,8 @@ class SinglePathSettings:
     """Plain values, as a command's options give them; what is not given here, the recipe says.
 
     A search is made for each seed and each `target`; without targets for each `lam`. `target` is a
-    runtime in the unit of `runtime`: "macs"; "latency:DEVICE", in milliseconds for `runtime_batch`
-    images; or the path of a table of milliseconds (training.search.single_path.runtime).
+    runtime in the unit of `runtime`: "macs"; "latency:DEVICE[:BATCH]", in milliseconds an image; or
+    the path of a table of milliseconds (training.search.single_path.runtime).
     """
 
     data: str
@@ -32,7 +32,6 @@ class SinglePathSettings:
     """Weight of the runtime's logarithm in the loss; with targets only the first counts."""
     target: tuple[float, ...] = ()
     runtime: str = "macs"
-    runtime_batch: int = 1
     lr_thresholds: float | None = None
     """How far a threshold moves in a step, in starting norms: the highest, which falls to 0 by half
     a cosine. By default such that all steps together come to 2."""
@@ -54,7 +53,6 @@ class SinglePathSettings:
             ("seeds", self.seeds > 0, "1 or more"),
             ("lam", bool(self.lam) and min(self.lam) > 0, "one number over 0 or several"),
             ("target", not self.target or min(self.target) > 0, "numbers over 0"),
-            ("runtime_batch", self.runtime_batch > 0, "1 or more"),
             ("lr_thresholds", self.lr_thresholds is None or self.lr_thresholds > 0, "over 0"),
             ("temperature", self.temperature > 0, "over 0"),
             ("keep", 0 < self.keep <= 1, "over 0 and at most 1"),
