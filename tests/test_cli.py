@@ -20,16 +20,6 @@ STATS_KEYS = {
 
 
 @pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main(list(arguments))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
 def n1_s1(tmp_path):
     path = tmp_path / "deeper.json"
     spec = {

@@ -83,19 +83,8 @@ def there(home, tmp_path, monkeypatch):
     return home
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments, code=OK):
-        capsys.readouterr()
-        assert main([str(argument) for argument in arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out if code == OK else captured.err
-
-    return call
-
-
-def found(run, *arguments):
-    return json.loads(run("infer", *arguments, "--format", "json"))
+def found(told, *arguments):
+    return json.loads(told("infer", *arguments, "--format", "json"))
 
 
 def said_of(path, **notes):
@@ -129,23 +118,24 @@ def photographs(folder, counts, sides=(40, 30), ending="jpg"):
 # Accuracy.
 
 
-def test_engines_and_training_agree_on_every_image(there, run):
+def test_engines_and_training_agree_on_every_image(there, told):
     """Of 360 images: the same number right, first and among five."""
     evaluated = json.loads(
-        run("eval", "tiny/isynet", "--weights", "w.safetensors", "--data", "digits",
+        told("eval", "tiny/isynet", "--weights", "w.safetensors", "--data", "digits",
             "--format", "json")
     )  # fmt: skip
-    by_onnx = found(run, "net.onnx", "--data", "digits", "--batch", "7")
-    by_mindir = found(run, "net.mindir", "--data", "digits", "--spec", "tiny/isynet")
-    static = found(run, "four.onnx", "--data", "digits/val")
+    by_onnx = found(told, "net.onnx", "--data", "digits", "--batch", "7")
+    by_mindir = found(told, "net.mindir", "--data", "digits", "--spec", "tiny/isynet")
+    static = found(told, "four.onnx", "--data", "digits/val")
     for other in (by_onnx, by_mindir, static):
         assert other["images"] == evaluated["images"] == 360
         assert (other["top1"], other["top5"]) == (evaluated["top1"], evaluated["top5"])
         assert other["loss"] == pytest.approx(evaluated["loss"], rel=1e-5)
     assert 0.02 < evaluated["top1"] < 0.9 and evaluated["top5"] < 1
-    printed = run("infer", "net.onnx", "--data", "digits").splitlines()[0]
+    printed = told("infer", "net.onnx", "--data", "digits").splitlines()[0]
     assert (
-        printed == run("eval", "tiny/isynet", "--weights", "w.safetensors", "--data", "digits")[:-1]
+        printed
+        == told("eval", "tiny/isynet", "--weights", "w.safetensors", "--data", "digits")[:-1]
     )
     assert printed == str(Scores(360, evaluated["top1"], evaluated["top5"], 0.0))
 
@@ -164,51 +154,51 @@ def test_logits_of_a_folder_are_near_in_all_engines(there):
     assert np.abs(rows["onnxruntime"] - rows["mindspore"]).max() <= 1e-4
 
 
-def test_what_fills_the_last_batch_up_is_not_counted(there, run, tmp_path):
+def test_what_fills_the_last_batch_up_is_not_counted(there, told, tmp_path):
     data = photographs(tmp_path / "data", dict.fromkeys(NAMES, 1))
-    one = found(run, "net.onnx", "--data", data, "--batch", "1")
+    one = found(told, "net.onnx", "--data", data, "--batch", "1")
     for batch in (3, 10, 64):
-        other = found(run, "net.onnx", "--data", data, "--batch", batch)
+        other = found(told, "net.onnx", "--data", data, "--batch", batch)
         assert other["images"] == 10
         assert [other[key] for key in ("top1", "top5")] == [one[key] for key in ("top1", "top5")]
         assert other["timed_runs"] == max(1, 10 // batch)
 
 
-def test_classes_by_name(there, run, tmp_path):
+def test_classes_by_name(there, told, tmp_path):
     """A folder of some of the classes, which the model knows by other numbers."""
     data = tmp_path / "data"
     for digit in ("3", "7"):
         (data / "val" / digit).parent.mkdir(parents=True, exist_ok=True)
         (data / "val" / digit).symlink_to(there / "digits" / "val" / digit)
     named = said_of(copied(there, tmp_path), classes=json.dumps(NAMES))
-    some = found(run, named, "--data", data)
+    some = found(told, named, "--data", data)
     (tmp_path / "named.safetensors").write_bytes((there / "w.safetensors").read_bytes())
     evaluated = json.loads(
-        run("eval", "tiny/isynet", "--weights", tmp_path / "named.safetensors", "--data", data,
+        told("eval", "tiny/isynet", "--weights", tmp_path / "named.safetensors", "--data", data,
             "--format", "json")
     )  # fmt: skip
     assert (some["images"], some["classes"]) == (72, 2)
     assert (some["top1"], some["top5"]) == (evaluated["top1"], evaluated["top5"])
     (data / "val" / "x").symlink_to(there / "digits" / "val" / "3")
-    assert "val has class 'x', and the weights were trained on" in run(
+    assert "val has class 'x', and the weights were trained on" in told(
         "infer", named, "--data", data, code=WRONG
     )
     wrong = said_of(copied(there, tmp_path), classes='["a", "b"]')
-    assert "the model names 2 classes and its output 'logits' is float32 Nx10" in run(
+    assert "the model names 2 classes and its output 'logits' is float32 Nx10" in told(
         "infer", wrong, "--data", data, code=WRONG
     )
 
 
-def test_classes_by_place(there, run, tmp_path):
+def test_classes_by_place(there, told, tmp_path):
     """A network of one class more than there are folders, as the original ISyNets; not of two."""
     data = tmp_path / "data"
     for digit in NAMES[:9]:
         (data / digit).parent.mkdir(exist_ok=True)
         (data / digit).symlink_to(there / "digits" / "val" / digit)
-    nine = found(run, "net.onnx", "--data", data)
+    nine = found(told, "net.onnx", "--data", data)
     assert (nine["images"], nine["classes"]) == (9 * 36, 9)
     (data / "8").unlink()
-    assert run("infer", "net.onnx", "--data", data, code=USAGE) == (
+    assert told("infer", "net.onnx", "--data", data, code=USAGE) == (
         f"error: {data} has 8 classes and the model's output 'logits' is float32 Nx10, and it does"
         " not name its classes; a folder of all of them would do\n"
     )
@@ -286,17 +276,17 @@ def acl(monkeypatch):
     return fake
 
 
-def test_an_om_is_fed_floats_or_pixels_as_it_asks(seer, run, tmp_path, acl, capsys):
+def test_an_om_is_fed_floats_or_pixels_as_it_asks(seer, told, tmp_path, acl, capsys):
     """With AIPP it takes whole resized images and cuts and normalises them itself."""
     settings, content = SPEC["input"], (seer / "seer.onnx").read_bytes()
     aipp = {"top": 4, "left": 4, "side": 24, "mean": [255 * mean for mean in settings["mean"]],
             "scale": [1 / (255 * std) for std in settings["std"]]}  # fmt: skip
     write_model(tmp_path / "float.om", content)
     write_model(tmp_path / "pixels.om", content, aipp=aipp, pixels=32)
-    expected = found(run, seer / "seer.onnx", "--data", seer / "data")
+    expected = found(told, seer / "seer.onnx", "--data", seer / "data")
     for name, takes in (("float", "float32 2x3x24x24"), ("pixels", "uint8 2x32x32x3")):
         path = tmp_path / f"{name}.om"
-        said = found(run, path, "--data", seer / "data", "--spec", seer / "seer.json")
+        said = found(told, path, "--data", seer / "data", "--spec", seer / "seer.json")
         assert (said["engine"], said["input"], said["simulated"]) == ("acl", takes, True)
         assert [said[k] for k in ("images", "top1", "top5")] == [
             expected[k] for k in ("images", "top1", "top5")
@@ -308,8 +298,8 @@ def test_an_om_is_fed_floats_or_pixels_as_it_asks(seer, run, tmp_path, acl, caps
     assert not acl.misuses
 
 
-def test_an_input_that_is_not_the_spec_s(seer, run, there):
-    assert run("infer", "net.onnx", "--data", seer / "data", "--spec", seer / "seer.json",
+def test_an_input_that_is_not_the_spec_s(seer, told, there):
+    assert told("infer", "net.onnx", "--data", seer / "data", "--spec", seer / "seer.json",
                code=WRONG).startswith("error: net.onnx was made of tiny_isynet (")  # fmt: skip
     preprocessing = preprocessing_of(SPEC["input"], (3, 24, 24))
     for port, shape in (
@@ -324,18 +314,18 @@ def test_an_input_that_is_not_the_spec_s(seer, run, there):
 # What a model says, and what is said for it.
 
 
-def test_a_mindir_needs_its_spec_or_a_file_beside_it(there, run, tmp_path):
+def test_a_mindir_needs_its_spec_or_a_file_beside_it(there, told, tmp_path):
     target = copied(there, tmp_path, "net.mindir")
-    assert run("infer", target, "--data", "digits", code=USAGE).endswith(
+    assert told("infer", target, "--data", "digits", code=USAGE).endswith(
         f"error: {target} does not say how images are prepared for it; --spec SPEC, the spec that"
         " it was made of, would do\n"
     )
     write_sidecar(target, archspec.load("tiny/isynet"), {"classes": json.dumps(NAMES)})
-    beside = found(run, target, "--data", "digits")
+    beside = found(told, target, "--data", "digits")
     assert beside["name"] == "tiny_isynet"
-    assert beside["top5"] == found(run, "net.onnx", "--data", "digits")["top5"]
+    assert beside["top5"] == found(told, "net.onnx", "--data", "digits")["top5"]
     Path(f"{target}.json").write_text("[]")
-    assert "net.mindir.json is not what archspec export writes" in run(
+    assert "net.mindir.json is not what archspec export writes" in told(
         "infer", target, "--data", "digits", code=WRONG
     )
 
@@ -344,18 +334,18 @@ def test_a_mindir_needs_its_spec_or_a_file_beside_it(there, run, tmp_path):
     "text", ["{", "[]", "{}", '{"shape": [1]}', '{"shape": [1, 8, 8], "interpolation": "sinc"}',
              '{"shape": [1, 8, 8], "mean": "grey"}']
 )  # fmt: skip
-def test_metadata_that_nobody_wrote(text, there, run, tmp_path):
+def test_metadata_that_nobody_wrote(text, there, told, tmp_path):
     model = said_of(copied(there, tmp_path), preprocessing=text)
-    said = run("infer", model, "--data", "digits", code=WRONG)
+    said = told("infer", model, "--data", "digits", code=WRONG)
     assert "its metadata 'preprocessing' is not what archspec writes" in said
     assert said.count("\n") == 1
     model = said_of(copied(there, tmp_path), classes="0, 1")
-    assert "its metadata 'classes' is no JSON list of names" in run(
+    assert "its metadata 'classes' is no JSON list of names" in told(
         "infer", model, "--data", "digits", code=WRONG
     )
 
 
-def test_outputs(run, there, tmp_path):
+def test_outputs(told, there, tmp_path):
     proto = to_onnx(for_deployment(with_random_weights(archspec.load("tiny/isynet"))))
     last = proto.graph.output[0]
     proto.graph.output.add().CopyFrom(last)
@@ -368,14 +358,14 @@ def test_outputs(run, there, tmp_path):
     path = tmp_path / "several.onnx"
     path.write_bytes(serialized(proto))
     first, other = (
-        found(run, path, "--data", "digits", *more) for more in ((), ("--output", "again"))
+        found(told, path, "--data", "digits", *more) for more in ((), ("--output", "again"))
     )
     assert first["loss"] == other["loss"]
-    assert run("infer", path, "--data", "digits", "--output", "lotigs", code=USAGE) == (
+    assert told("infer", path, "--data", "digits", "--output", "lotigs", code=USAGE) == (
         f"error: {path} has no output 'lotigs'; --output logits or --output again or --output map"
         " would do\n"
     )
-    assert "its output 'map' is float32 1x128x1x1; what is scored here is a classifier" in run(
+    assert "its output 'map' is float32 1x128x1x1; what is scored here is a classifier" in told(
         "infer", path, "--data", "digits", "--output", "map", code=WRONG
     )
 
@@ -400,9 +390,9 @@ def test_tails_are_no_shorter_than_medians(seconds):
     assert list(latency.spreads) == ["device", "call", "end_to_end"]
 
 
-def test_the_file_of_results(there, run, tmp_path):
+def test_the_file_of_results(there, told, tmp_path):
     path = tmp_path / "r.json"
-    printed = run("infer", "net.onnx", "--data", "digits", "--batch", "32", "-o", path)
+    printed = told("infer", "net.onnx", "--data", "digits", "--batch", "32", "-o", path)
     said = json.loads(path.read_text())
     assert (said["simulated"], said["engine"], said["batch"]) == (False, "onnxruntime", 32)
     graph = archspec.load("tiny/isynet")
@@ -426,7 +416,7 @@ def test_the_file_of_results(there, run, tmp_path):
     assert "this machine's CPU, which read and prepared images meanwhile" in printed
 
 
-def test_a_stand_in_is_called_so_everywhere(there, run, tmp_path, capsys):
+def test_a_stand_in_is_called_so_everywhere(there, told, tmp_path, capsys):
     import hashlib
 
     model = there / "four.onnx"
@@ -489,7 +479,7 @@ def test_long_work_shows_how_far_it_is_and_short_work_nothing(is_terminal, monke
 # Images that cannot be read, folders that are none.
 
 
-def test_damaged_images_are_left_out_and_named(there, run, tmp_path, capsys):
+def test_damaged_images_are_left_out_and_named(there, told, tmp_path, capsys):
     data = photographs(tmp_path / "data", dict.fromkeys(NAMES, 30))
     broken = data / "4" / "4-7.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
@@ -503,11 +493,11 @@ def test_damaged_images_are_left_out_and_named(there, run, tmp_path, capsys):
     assert "left out 1 file that is no image: '5/notes.txt'" in captured.err
     for number in range(5):
         (data / "6" / f"6-{number}.jpg").write_bytes(b"")
-    said = run("infer", "net.onnx", "--data", data, code=USAGE)
+    said = told("infer", "net.onnx", "--data", data, code=USAGE)
     assert "6 of 300 images cannot be read, more than 1% of them" in said
 
 
-def test_folders(there, run, tmp_path):
+def test_folders(there, told, tmp_path):
     photographs(tmp_path / "both" / "train", {"a": 2})
     val = photographs(tmp_path / "both" / "val", {"a": 1, "b": 1})
     assert images_in(tmp_path / "both").where == str(val)
@@ -544,8 +534,8 @@ def test_folders(there, run, tmp_path):
                        " 'net.onnx'?"),
     ],
 )  # fmt: skip
-def test_usage(arguments, message, there, run):
-    said = run("infer", *arguments, "--data", "digits", code=USAGE)
+def test_usage(arguments, message, there, told):
+    said = told("infer", *arguments, "--data", "digits", code=USAGE)
     assert said.startswith(f"error: {message}")
     assert said.count("\n") == 1
 
@@ -568,7 +558,7 @@ def test_help_and_errors_need_nothing_installed(tmp_path):
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "mindspore"])
 def test_ctrl_c_ends_it_cleanly(engine, there, tmp_path):
-    """While a hundred large pictures run, which takes seconds."""
+    """While a hundred large pictures told, which takes seconds."""
     data = tmp_path / "data"
     for label in NAMES:
         (data / label).mkdir(parents=True)
@@ -618,9 +608,9 @@ def old_tool(home, bins, results, dtype, flat=False):
     return results
 
 
-def test_the_original_layout(seer, run, tmp_path):
+def test_the_original_layout(seer, told, tmp_path):
     out = tmp_path / "out"
-    said = run("preprocess", seer / "data", out, "--spec", seer / "seer.json")
+    said = told("preprocess", seer / "data", out, "--spec", seer / "seer.json")
     assert said == f"wrote {out}: 7 images in 7 files of 6.8 KiB, 3 classes\n"
     images = sorted((seer / "data").glob("*/*.jpg"))
     assert len(list((out / "img_data").iterdir())) == 7
@@ -631,14 +621,14 @@ def test_the_original_layout(seer, run, tmp_path):
         assert label.tolist() == ["abc".index(path.parent.name)]
     names = json.loads((out / "imagenet_label.json").read_text())
     assert names == {path.name: "abc".index(path.parent.name) for path in images}
-    assert "is there already" in run(
+    assert "is there already" in told(
         "preprocess", seer / "data", out, "--spec", seer / "seer.json", code=USAGE
     )
 
 
-def test_batches_in_the_original_layout(seer, run, tmp_path):
+def test_batches_in_the_original_layout(seer, told, tmp_path):
     out = tmp_path / "out"
-    run("preprocess", seer / "data", out, "--spec", seer / "seer.json", "--batch", "3")
+    told("preprocess", seer / "data", out, "--spec", seer / "seer.json", "--batch", "3")
     sizes = [path.stat().st_size for path in sorted(out.rglob("input_0.bin"))]
     assert sizes == [3 * 3 * 24 * 24 * 4] * 3
     last = np.fromfile(out / "img_data" / "imagenet_2" / "input_0.bin", "<f4").reshape(3, -1)
@@ -646,7 +636,7 @@ def test_batches_in_the_original_layout(seer, run, tmp_path):
     assert [len(label) for label in read_labels(out).values()] == [3, 3, 1]
 
 
-def test_images_of_one_name_have_no_label_by_name(seer, run, tmp_path, capsys):
+def test_images_of_one_name_have_no_label_by_name(seer, told, tmp_path, capsys):
     for name in ("a", "b"):
         photographs(tmp_path / "one", {name: 1})
         (tmp_path / "one" / name / f"{name}-0.jpg").rename(tmp_path / "one" / name / "0.jpg")
@@ -657,7 +647,7 @@ def test_images_of_one_name_have_no_label_by_name(seer, run, tmp_path, capsys):
     assert not (out / "imagenet_label.json").exists()
 
 
-def test_nothing_is_left_of_a_half_written_folder(seer, run, tmp_path, monkeypatch):
+def test_nothing_is_left_of_a_half_written_folder(seer, told, tmp_path, monkeypatch):
     import deploy.preprocess
 
     monkeypatch.setattr(deploy.preprocess, "class_of_each", lambda images: 1 / 0)
@@ -683,20 +673,20 @@ def test_a_disk_without_room(seer, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("batch", [1, 7])
-def test_the_older_tools_results_score_the_same(there, run, tmp_path, batch):
-    run("preprocess", "digits", tmp_path / "out", "--spec", "tiny/isynet", "--batch", batch)
-    direct = run("infer", "net.onnx", "--data", "digits").splitlines()[0]
+def test_the_older_tools_results_score_the_same(there, told, tmp_path, batch):
+    told("preprocess", "digits", tmp_path / "out", "--spec", "tiny/isynet", "--batch", batch)
+    direct = told("infer", "net.onnx", "--data", "digits").splitlines()[0]
     for dtype in ("float32", "float16"):
         results = old_tool(there, tmp_path / "out", tmp_path / dtype, dtype)
         for labels in (tmp_path / "out", tmp_path / "out" / "label"):
-            assert run("accuracy", results, "--labels", labels).strip() == direct
+            assert told("accuracy", results, "--labels", labels).strip() == direct
         said = json.loads(
-            run("accuracy", results, "--labels", tmp_path / "out", "--format", "json")
+            told("accuracy", results, "--labels", tmp_path / "out", "--format", "json")
         )
         assert (said["dtype"], said["classes"], said["not_finite"]) == (dtype, 10, 0)
 
 
-def test_what_filled_the_last_result_up_is_not_scored(tmp_path, run):
+def test_what_filled_the_last_result_up_is_not_scored(tmp_path, told):
     """Two files of three images, the last of which has one."""
     rows = np.eye(4, dtype=np.float32)
     (tmp_path / "label").mkdir()
@@ -704,23 +694,23 @@ def test_what_filled_the_last_result_up_is_not_scored(tmp_path, run):
         (tmp_path / "results" / f"imagenet_{number}").mkdir(parents=True)
         rows[list(found)].tofile(tmp_path / "results" / f"imagenet_{number}" / "output_0.bin")
         np.array(labels, "<i4").tofile(tmp_path / "label" / f"imagenet_{number}_label.bin")
-    assert run("accuracy", tmp_path / "results", "--labels", tmp_path / "label") == (
+    assert told("accuracy", tmp_path / "results", "--labels", tmp_path / "label") == (
         "Total data: 4, top1 accuracy: 0.75, top5 accuracy: 1.0.\n"
     )
 
 
-def test_results_by_the_names_of_images(there, run, tmp_path):
+def test_results_by_the_names_of_images(there, told, tmp_path):
     """As the scripts of the other networks leave them, with one label file for all."""
-    run("preprocess", "digits", tmp_path / "out", "--spec", "tiny/isynet")
+    told("preprocess", "digits", tmp_path / "out", "--spec", "tiny/isynet")
     results = old_tool(there, tmp_path / "out", tmp_path / "flat", "float16", flat=True)
     names = json.loads((tmp_path / "out" / "imagenet_label.json").read_text())
     for index, name in enumerate(names):
         stem = name.removesuffix(".png")
         (results / f"imagenet_{index}_0.bin").rename(results / f"{stem}_0.bin")
     (results / f"{stem}_1.bin").write_bytes(b"another output")
-    direct = run("infer", "net.onnx", "--data", "digits").splitlines()[0]
+    direct = told("infer", "net.onnx", "--data", "digits").splitlines()[0]
     labels = tmp_path / "out" / "imagenet_label.json"
-    assert run("accuracy", results, "--labels", labels).strip() == direct
+    assert told("accuracy", results, "--labels", labels).strip() == direct
 
 
 @pytest.fixture
@@ -735,34 +725,34 @@ def results(tmp_path):
     return tmp_path / "results"
 
 
-def test_results_that_are_missing_or_of_nobody(results, run):
+def test_results_that_are_missing_or_of_nobody(results, told):
     labels = results.parent / "labels.json"
-    assert run("accuracy", results, "--labels", labels) == (
+    assert told("accuracy", results, "--labels", labels) == (
         "Total data: 5, top1 accuracy: 1.0, top5 accuracy: 1.0.\n"
     )
     (results / "img3_0.bin").rename(results / "img9_0.bin")
-    assert run("accuracy", results, "--labels", labels, code=WRONG) == (
+    assert told("accuracy", results, "--labels", labels, code=WRONG) == (
         f"error: {results}: 1 of 5 samples have no result: 'img3'\n"
         f"{results}: 1 results are of no label: 'img9'\n"
     )
 
 
-def test_results_that_are_short_or_long(results, run):
+def test_results_that_are_short_or_long(results, told):
     labels = results.parent / "labels.json"
     (results / "img1_0.bin").write_bytes(bytes(12))
     (results / "img4_0.bin").write_bytes(bytes(20))
-    assert run("accuracy", results, "--labels", labels, code=WRONG) == (
+    assert told("accuracy", results, "--labels", labels, code=WRONG) == (
         f"error: {results}/img1_0.bin: it is short: 12 bytes, and most results have 16\n"
         f"{results}/img4_0.bin: it is long: 20 bytes, and most results have 16\n"
     )
     for path in results.iterdir():
         path.write_bytes(b"")
-    assert run("accuracy", results, "--labels", labels, code=WRONG) == (
+    assert told("accuracy", results, "--labels", labels, code=WRONG) == (
         f"error: {results}: the results are empty\n"
     )
 
 
-def test_logits_that_are_no_numbers_are_wrong_and_counted(results, run, capsys):
+def test_logits_that_are_no_numbers_are_wrong_and_counted(results, told, capsys):
     np.array([0, np.inf, 0, 0], np.float32).tofile(results / "img1_0.bin")
     np.array([np.nan] * 4, np.float32).tofile(results / "img2_0.bin")
     assert main(["accuracy", str(results), "--labels", str(results.parent / "labels.json")]) == OK
@@ -822,7 +812,7 @@ def test_labels_that_are_none(content, message, tmp_path):
         read_labels(tmp_path / "labels.json")
 
 
-def test_folders_of_labels_and_results_that_are_none(results, run, tmp_path):
+def test_folders_of_labels_and_results_that_are_none(results, told, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "short").mkdir()
     (tmp_path / "short" / "a_label.bin").write_bytes(b"12")
@@ -835,12 +825,12 @@ def test_folders_of_labels_and_results_that_are_none(results, run, tmp_path):
         ([tmp_path / "empty", "--labels", labels], USAGE, "has no results; NAME/output_0.bin"),
         ([results, "--labels", labels, "--classes", "0"], USAGE, "--classes 0: 1 or more"),
     ):
-        assert message in run("accuracy", *arguments, code=code)
+        assert message in told("accuracy", *arguments, code=code)
 
 
-def test_inputs_are_no_results(seer, run, tmp_path):
-    run("preprocess", seer / "data", tmp_path / "out", "--spec", seer / "seer.json")
-    said = run("accuracy", tmp_path / "out" / "img_data", "--labels", tmp_path / "out", code=WRONG)
+def test_inputs_are_no_results(seer, told, tmp_path):
+    told("preprocess", seer / "data", tmp_path / "out", "--spec", seer / "seer.json")
+    said = told("accuracy", tmp_path / "out" / "img_data", "--labels", tmp_path / "out", code=WRONG)
     assert said == (
         f"error: {tmp_path}/out/img_data: it holds inputs; the folder that the tool wrote its"
         " results into would do\n"

@@ -21,7 +21,6 @@ from oracles.networks import network
 from test_ops import EXAMPLES, label
 
 import archspec
-from archspec.cli import main
 from archspec.errors import SpecError, UsageError
 from archspec.ops import FUNCTIONS
 from archspec.ops.activation import Act
@@ -43,16 +42,6 @@ from compiler.pipeline import for_deployment
 
 NETWORKS = [name for name in shipped_names() if not name.startswith("spaces/")]
 DEVICES = ("ascend310", "ascend310p3", "ascend910a", "ascend310b1")
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

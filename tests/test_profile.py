@@ -58,19 +58,8 @@ def there(home, monkeypatch):
     return home
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*arguments, code=OK):
-        capsys.readouterr()
-        assert main([str(argument) for argument in arguments]) == code
-        captured = capsys.readouterr()
-        return captured.out if code == OK else captured.err
-
-    return call
-
-
-def rows_of(run, *arguments):
-    return json.loads(run("profile", *arguments, "--format", "json"))
+def rows_of(told, *arguments):
+    return json.loads(told("profile", *arguments, "--format", "json"))
 
 
 # Names.
@@ -197,9 +186,9 @@ def test_merged_branches_are_counted_once():
 # On the CPU.
 
 
-def test_the_times_of_onnxruntime_are_of_the_spec_s_layers(there, run):
+def test_the_times_of_onnxruntime_are_of_the_spec_s_layers(there, told):
     graph = for_deployment(Model(archspec.load(CSP))).graph
-    said = rows_of(run, "csp.onnx", "--spec", CSP, "--runs", "3")
+    said = rows_of(told, "csp.onnx", "--spec", CSP, "--runs", "3")
     assert (said["kind"], said["batch"]) == ("measured", 2)
     assert said["source"] == "onnxruntime on this machine's CPU, no NPU"
     layers = [row for row in said["layers"] if not row["layer"].startswith("(no layer's: ")]
@@ -230,7 +219,7 @@ def test_the_first_runs_do_not_count():
     assert kernels_of(events, 2) == [Kernel("a", "Conv", 2.0), Kernel("b", "Relu", 0.01)]
 
 
-def test_a_spec_alone_is_profiled_with_random_weights(run, capsys):
+def test_a_spec_alone_is_profiled_with_random_weights(told, capsys):
     assert main(["profile", "tiny/isynet", "--runs", "2", "--batch", "3"]) == OK
     captured = capsys.readouterr()
     assert captured.err == "note: with random weights, by scheme he and seed 0\n"
@@ -240,14 +229,14 @@ def test_a_spec_alone_is_profiled_with_random_weights(run, capsys):
     assert max(map(len, captured.out.splitlines())) <= 100
 
 
-def test_nothing_is_left_in_the_folder(there, run):
+def test_nothing_is_left_in_the_folder(there, told):
     before = sorted(there.iterdir())
-    run("profile", "csp.onnx", "--runs", "1")
+    told("profile", "csp.onnx", "--runs", "1")
     assert sorted(there.iterdir()) == before
 
 
-def test_a_model_without_its_spec(there, run):
-    said = rows_of(run, "csp.onnx", "--runs", "1")
+def test_a_model_without_its_spec(there, told):
+    said = rows_of(told, "csp.onnx", "--runs", "1")
     kinds = {node.op_type for node in onnx.load("csp.onnx").graph.node}
     assert all(row["macs"] is None for row in said["layers"])
     assert {row["op"] for row in said["layers"]} & kinds
@@ -274,16 +263,16 @@ def test_folding_keeps_sums(by):
 
 
 @pytest.mark.parametrize("name", ["isynet_n1", "tiny/spnas"])
-def test_an_estimate_is_the_latency_model_s_and_called_so(name, run):
+def test_an_estimate_is_the_latency_model_s_and_called_so(name, told):
     graph = for_deployment(Model(archspec.load(name))).graph
     expected = estimate(graph, find_device("ascend310"), 16)
-    said = rows_of(run, name, "--device", "ascend310")
+    said = rows_of(told, name, "--device", "ascend310")
     assert said["kind"] == "estimate"
     assert said["source"] == "Ascend 310 (Atlas 200, 300, 500) by the latency model"
     assert said["milliseconds"] == pytest.approx(expected.ms)
     assert [row["layer"] for row in said["layers"]] == [row.name for row in expected.rows]
     assert {row["bound"] for row in said["layers"]} <= {"cube", "vector", "memory", "launch"}
-    text = run("profile", name, "--device", "ascend310")
+    text = told("profile", name, "--device", "ascend310")
     assert text.startswith(f"{graph.name}, batch 16: ESTIMATE, Ascend 310")
     if name == "tiny/spnas":
         assert any("depthwise" in note for note in said["notes"])
@@ -291,7 +280,7 @@ def test_an_estimate_is_the_latency_model_s_and_called_so(name, run):
 
 
 def test_an_om_without_a_device_is_estimated_if_its_spec_is_known(
-    tmp_path, run, capsys, monkeypatch
+    tmp_path, told, capsys, monkeypatch
 ):
     monkeypatch.setenv("PATH", "")
     om = tmp_path / "net.om"
@@ -301,7 +290,7 @@ def test_an_om_without_a_device_is_estimated_if_its_spec_is_known(
     assert captured.err == ("note: there is no msprof here, so this is an estimate for ascend310\n")
     assert "ESTIMATE" in captured.out
     for arguments in ([om], [om, "--spec", "isynet_n1", "--msprof"]):
-        said = run("profile", *arguments, code=USAGE)
+        said = told("profile", *arguments, code=USAGE)
         assert said.startswith("error: there is no msprof here; where CANN is installed, `source /")
         assert "archspec profile SPEC --device ascend310 estimates without" in said
 
@@ -330,9 +319,9 @@ ARGUMENTS = ("csp.onnx", "--engine", "onnxruntime", "--msprof", "--spec", CSP)
 
 
 @pytest.mark.parametrize("generation", ["new", "old"])
-def test_msprof_s_table_is_read_and_joined(generation, msprof, there, run, monkeypatch):
+def test_msprof_s_table_is_read_and_joined(generation, msprof, there, told, monkeypatch):
     monkeypatch.setenv("STANDIN_MSPROF", generation)
-    said = rows_of(run, *ARGUMENTS)
+    said = rows_of(told, *ARGUMENTS)
     *layers, stray = said["layers"]
     assert [row["layer"] for row in layers] == [row.name for row in msprof.rows]
     for row, expected in zip(layers, msprof.rows, strict=True):
@@ -343,12 +332,12 @@ def test_msprof_s_table_is_read_and_joined(generation, msprof, there, run, monke
         assert row["bound"] == (None if expected.bound_by == "launch" else expected.bound_by)
     assert (stray["layer"], stray["milliseconds"]) == ("(no layer's: 2 TransData)", 0.012)
     assert (said["kind"], said["source"]) == ("simulated", "a stand-in, no device at all")
-    assert "SIMULATED, a stand-in" in run("profile", *ARGUMENTS)
+    assert "SIMULATED, a stand-in" in told("profile", *ARGUMENTS)
 
 
-def test_what_msprof_is_called_with(msprof, there, run, tmp_path):
+def test_what_msprof_is_called_with(msprof, there, told, tmp_path):
     keep = tmp_path / "kept"
-    run("profile", *ARGUMENTS, "--runs", "7", "--keep", keep)
+    told("profile", *ARGUMENTS, "--runs", "7", "--keep", keep)
     (call,) = map(json.loads, (tmp_path / "log").read_text().splitlines())
     output, application, *flags = call
     assert output.startswith("--output=/") and tuple(flags) == FLAGS
@@ -357,42 +346,42 @@ def test_what_msprof_is_called_with(msprof, there, run, tmp_path):
     script = (keep / "run.sh").read_text()
     assert f"{there}/csp.onnx" in script and "--runs 7" in script
     assert find_op_summary(keep)
-    assert f"{keep} is there already" in run("profile", *ARGUMENTS, "--keep", keep, code=USAGE)
+    assert f"{keep} is there already" in told("profile", *ARGUMENTS, "--keep", keep, code=USAGE)
 
 
-def test_files_of_msprof_made_elsewhere(msprof, there, run, tmp_path):
+def test_files_of_msprof_made_elsewhere(msprof, there, told, tmp_path):
     keep = tmp_path / "kept"
-    run("profile", *ARGUMENTS, "--keep", keep)
-    said = rows_of(run, CSP, "--op-summary", keep, "--batch", "2")
+    told("profile", *ARGUMENTS, "--keep", keep)
+    said = rows_of(told, CSP, "--op-summary", keep, "--batch", "2")
     assert said["kind"] == "simulated"
     (table,) = find_op_summary(keep)
-    assert rows_of(run, CSP, "--op-summary", table, "--batch", "2") == {
+    assert rows_of(told, CSP, "--op-summary", table, "--batch", "2") == {
         **said, "source": "a stand-in, no device at all"
     }  # fmt: skip
     real = tmp_path / "op_summary_1.csv"
     real.write_bytes(table.read_bytes())
     (real.parent / "elsewhere").mkdir()
     real = real.rename(real.parent / "elsewhere" / real.name)
-    said = rows_of(run, CSP, "--op-summary", real, "--batch", "2")
+    said = rows_of(told, CSP, "--op-summary", real, "--batch", "2")
     assert (said["kind"], said["source"]) == ("measured", f"msprof, read from {real}")
-    assert "--batch N would do" in run("profile", CSP, "--op-summary", real, code=USAGE)
+    assert "--batch N would do" in told("profile", CSP, "--op-summary", real, code=USAGE)
     assert not is_stand_in(real)
 
 
-def test_msprof_that_fails_or_leaves_nothing(msprof, there, run, tmp_path, monkeypatch):
+def test_msprof_that_fails_or_leaves_nothing(msprof, there, told, tmp_path, monkeypatch):
     monkeypatch.setenv("STANDIN_MSPROF", "fails")
-    assert run("profile", *ARGUMENTS, code=WRONG) == (
+    assert told("profile", *ARGUMENTS, code=WRONG) == (
         "error: msprof ended with 1 and the model did not run to its end ([ERROR] no driver);"
         " archspec infer on its own shows why\n"
     )
     monkeypatch.setenv("STANDIN_MSPROF", "none")
-    said = run("profile", *ARGUMENTS, code=USAGE)
+    said = told("profile", *ARGUMENTS, code=USAGE)
     assert re.match(
         r"error: \S+ has no op_summary\*\.csv; up to CANN 6 `python3 \S+msprof\.py", said
     )
     monkeypatch.delenv("STANDIN_MSPROF")
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
-    said = run("profile", tmp_path / "bad.onnx", *ARGUMENTS[1:], code=WRONG)
+    said = told("profile", tmp_path / "bad.onnx", *ARGUMENTS[1:], code=WRONG)
     assert "the model did not run to its end (error: " in said
     assert "bad.onnx is no model that onnxruntime runs" in said
 
@@ -469,8 +458,8 @@ def test_tables_that_are_none(tmp_path):
         (["nothing.om", "--spec", "resnet18"], "nothing.om cannot be read (no such file"),
     ],
 )
-def test_usage(arguments, message, there, run):
-    said = run("profile", *arguments, code=USAGE)
+def test_usage(arguments, message, there, told):
+    said = told("profile", *arguments, code=USAGE)
     assert said.startswith(f"error: {message}")
     assert said.count("\n") == 1
 
@@ -479,8 +468,8 @@ CLASHING = "resnet50_bifpn"
 """It calls an output as it calls another node, "p7", and onnxruntime a kernel by either."""
 
 
-def test_another_spec_s_layers_are_not_taken(there, run):
-    said = run("profile", "csp.onnx", "--spec", "tiny/isynet", code=WRONG)
+def test_another_spec_s_layers_are_not_taken(there, told):
+    said = told("profile", "csp.onnx", "--spec", "tiny/isynet", code=WRONG)
     assert said.startswith("error: csp.onnx was made of tiny_cspdarknet (")
 
 

@@ -24,7 +24,6 @@ from PIL import Image
 pytest.importorskip("optuna")
 
 import archspec
-from archspec.cli import main
 from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.program import program_of
@@ -331,16 +330,6 @@ def test_engines_end_with_the_space(engine):
     one = problem(TINY, "min:macs")
     rows = np.concatenate([rows for rows, _ in ENGINES[engine](one, 5000, 1, Fresh(one), 50)])
     assert len(rows) == len(np.unique(rows, axis=0)) == 400
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([*map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

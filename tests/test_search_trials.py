@@ -20,7 +20,6 @@ from oracles.searches import drawn, front_of, lines, mine, without_time
 
 pytest.importorskip("optuna")
 
-from archspec.cli import main
 from archspec.space import Space
 from training.digits import write_digits
 from training.search.encoding import encoding_of
@@ -31,16 +30,6 @@ from training.search.trials import open_trials
 
 TINY, DIGITS = "spaces/tiny", "spaces/digits100"
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([*map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import random
 import pytest
 
 import archspec
-from archspec.cli import main
 from archspec.document import parse_document
 from archspec.errors import SpecError
 from archspec.program import program_of
@@ -298,16 +297,6 @@ class TestCommonDecisions:
         assert common_decisions(space({"op": "Outer", "m": choice(1, 2)}, templates)) is None
         found = common_decisions(space({"op": "Outer", "m": 2}, templates))
         assert found == {"outer.inner.conv1.kernel": (1, 3), "outer.inner.conv2.kernel": (1, 3)}
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([*map(str, arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 class TestCommand:
