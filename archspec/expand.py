@@ -78,7 +78,7 @@ class Expander:
         """Expand with these values of the spec's args. Raises SpecError with every independent
         problem; without `decide` a choice is one."""
         shape = tuple(self.program.input["shape"]) if input_shape is None else input_shape
-        return _Expansion(self, decide).spec(arguments or {}, shape)
+        return Expansion(self, decide).spec(arguments or {}, shape)
 
     def graph(
         self,
@@ -105,7 +105,7 @@ class Expander:
         )
 
 
-class _Expansion:
+class Expansion:
     """One run of an expander."""
 
     def __init__(self, expander: Expander, decide: Decide | None):

@@ -24,7 +24,7 @@ from functools import cached_property
 from math import isclose, prod
 from typing import Any, NamedTuple, TypeAlias
 
-from archspec.expand import Expander, _Expansion
+from archspec.expand import Expander, Expansion
 from archspec.fragment import Fragment, Item, Ref
 from archspec.graph import Graph
 from archspec.node import Layer
@@ -212,7 +212,7 @@ class _Part:
     content: Any = None
 
 
-class _Trace(_Expansion):
+class _Trace(Expansion):
     """One expansion that takes the first option of every decision that is not fixed, and notes to
     which copy of a node each of those is confined. Only the frame `scope` is looked into."""
 

@@ -497,4 +497,5 @@ def test_single_path_beside_as_many_at_random(run, there, digits):
         assert Path("found", line["weights"]).exists()
     report = Path("found", "report.md").read_text()
     assert "| seed1-target60000 |" in report
+    assert "Random search was spared the training of the supernet." in report
     assert "etter than random search**" in report

@@ -97,7 +97,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--storage",
         metavar="URL",
-        help="an Optuna storage that several machines share; default: a journal in the folder",
+        help="an Optuna storage that machines share, each with a copy of the folder; default: a"
+        " journal in the folder",
     )
     train = parser.add_argument_group("how accuracy is found")
     train.add_argument("--recipe", metavar="NAME|FILE", help="see archspec recipes")
@@ -300,10 +301,12 @@ def _line(record: Mapping[str, Any]) -> str:
 
 def _print_front(results: Results) -> None:
     from training.search.report import front_table
-    from training.search.trials import REPORT
+    from training.search.trials import PICTURE, REPORT
 
     write_table(front_table(results, SHOWN), "table")
-    print(f"{results.trials.path / REPORT} has the rest")
+    path = results.trials.path
+    picture = f", {path / PICTURE} shows it" if (path / PICTURE).exists() else ""
+    print(f"{path / REPORT} has the rest{picture}")
 
 
 def _pareto(options: argparse.Namespace, path: str) -> int:

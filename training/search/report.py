@@ -18,7 +18,7 @@ from training.search.encoding import TreeEncoding
 from training.search.exact import exact_front
 from training.search.objectives import ACCURACY, LATENCY, Objective, read_objectives
 from training.search.picture import pareto_png
-from training.search.proposers import START
+from training.search.proposers import LISTED, START
 from training.search.results import MOST_NETWORKS, Results, results_of, spread
 from training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 
@@ -162,7 +162,10 @@ def _against_random(results: Results) -> str:
         )
     word = "**Better than random search**" if is_better else "**No better than random search**"
     equal = "as many" if count == len(results.tried) else f"its first {count:,} and as many"
-    return f"{word}: {figures}, for {equal} networks drawn at random."
+    extra = ""
+    if results.trials.facts["engine"] == LISTED:
+        extra = " Random search was spared the training of the supernet."
+    return f"{word}: {figures}, for {equal} networks drawn at random.{extra}"
 
 
 def _drawn_first(facts: Mapping[str, Any]) -> int:
