@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -10,25 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
-from oracles import runs, searches
+from oracles import digits100, runs, searches
 from oracles.searches import drawn, front_of, lines, mine, without_time
 
 pytest.importorskip("optuna")
 
 from archspec.space import Space
 from training.digits import write_digits
-from training.search.encoding import encoding_of
-from training.search.pareto import share_covered
-from training.search.plan import population_for
-from training.search.proposers import History, Proposer
 from training.search.trials import open_trials
 
 TINY, DIGITS = "spaces/tiny", "spaces/digits100"
+SEEDS = 3
+"""With which each network of spaces/digits100 was trained."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -303,67 +299,23 @@ def test_a_network_that_ends_every_process_fails(run, there):
 
 # Engines beside random search, on networks that have all been trained.
 
-TABLE = Path(__file__).parent / "data" / "digits100.csv"
-
-
-def table():
-    """By row of the encoding: MACs, accuracy on val by seed, mean accuracy on test."""
-    encoding, _ = encoding_of(Space(DIGITS))
-    found = {}
-    with open(TABLE, newline="") as file:
-        for line in csv.DictReader(file):
-            keys = [key for key in line if key.startswith("layer")]
-            row = tuple(encoding.row_of({key: int(line[key]) for key in keys}).tolist())
-            entry = found.setdefault(row, {"macs": int(line["macs"]), "val": [], "test": []})
-            entry["val"].append(float(line["val"]))
-            entry["test"].append(float(line["test"]))
-    return encoding, found
-
 
 def test_the_table_is_of_this_space():
-    _, found = table()
-    assert len(found) == 100
     one = Space(DIGITS)
-    with open(TABLE, newline="") as file:
-        for line in csv.DictReader(file):
-            assignment = {key: int(line[key]) for key in line if key.startswith("layer")}
-            graph = one.assign(assignment)
-            assert (graph.params, graph.macs) == (int(line["params"]), int(line["macs"]))
-            assert graph.fingerprint == line["fingerprint"]
-    assert {len(entry["val"]) for entry in found.values()} == {3}
-
-
-def shares_of_the_front(engine, repeats, count):
-    """Of the true front's hypervolume what `count` networks cover, by repeat. The engine sees the
-    accuracy of one training on val; the truth is the mean of all on test."""
-    encoding, found = table()
-    truth = {row: (-np.mean(entry["test"]), entry["macs"]) for row, entry in found.items()}
-    every = np.array([*truth.values()])
-    low, high = every.min(axis=0), every.max(axis=0)
-    whole = share_covered(every, low, high)
-    shares = []
-    for repeat in range(repeats):
-        proposer = Proposer(engine, encoding, 2, repeat, population_for(engine, count))
-        rows, seen = [], []
-        for number in range(count):
-            history = History(np.array(rows).reshape(-1, 3), np.array(seen).reshape(-1, 2))
-            row = proposer.propose(history, number, partial(is_new, rows))
-            rows.append(row.tolist())
-            entry = found[tuple(rows[-1])]
-            seen.append((-entry["val"][repeat % len(entry["val"])], entry["macs"]))
-        tried = np.array([truth[tuple(row)] for row in rows])
-        shares.append(share_covered(tried, low, high) / whole)
-    return np.array(shares)
-
-
-def is_new(rows, row):
-    return row.tolist() not in rows
+    seeds = Counter()
+    for assignment, line in digits100.lines():
+        graph = one.assign(assignment)
+        assert (graph.params, graph.macs) == (int(line["params"]), int(line["macs"]))
+        assert graph.fingerprint == line["fingerprint"]
+        seeds[graph.fingerprint] += 1
+    assert len(seeds) == 100
+    assert {*seeds.values()} == {SEEDS}
 
 
 def assert_better_than_random(engine, repeats):
     """By more than a standard error, after 20 networks and after 40."""
     for count in (20, 40):
-        mine, theirs = (shares_of_the_front(name, repeats, count) for name in (engine, "random"))
+        mine, theirs = (digits100.shares(name, repeats, count) for name in (engine, "random"))
         gain = mine.mean() - theirs.mean()
         error = ((mine.var(ddof=1) + theirs.var(ddof=1)) / repeats) ** 0.5
         print(f"{engine} {count}: {mine.mean():.3f} over {theirs.mean():.3f}, error {error:.3f}")
