@@ -557,9 +557,13 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
             "--id is missing; archspec search derive nowhere --id ID -o NETWORK.json would do",
         ),
         (
-            ["--resume", "nowhere", "--trials", "3"],
-            "--resume goes on with the search as it was begun; without --trials it would, and a new"
+            ["--resume", "nowhere", "--seed", "3"],
+            "--resume goes on with the search as it was begun; without --seed it would, and a new"
             " search would take it",
+        ),
+        (
+            ["worker", "nowhere", "--trials", "3"],
+            "--trials is not for archspec search worker, which would do without it",
         ),
     ],
 )

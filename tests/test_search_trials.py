@@ -138,6 +138,20 @@ def test_a_folder_does_not_choose_what_code_is_run(run, there):
         assert run("search", *arguments, "--objective", "max:python:table:score")[0] == 0
 
 
+def test_a_search_goes_on_to_more(run, there):
+    arguments = (TINY, *ONE_BY_ONE, "--population", 4)
+    assert run("search", *arguments, "--trials", 12, "--out", "whole")[0] == 0
+    assert run("search", *arguments, "--trials", 5, "--out", "more")[0] == 0
+    assert len(mine("more")) == len(drawn("more")) == 5
+    assert run("search", "--resume", "more", "--trials", 12, *ONE_BY_ONE)[0] == 0
+    assert without_time("more") == without_time("whole")
+    code, _, err = run("search", "--resume", "more", "--trials", 11, *ONE_BY_ONE)
+    assert (code, err) == (2, "error: --trials 11: 12 to 10,000,000 would do\n")
+    assert run("search", TINY, "--objective", "min:macs", "--out", "counted")[0] == 0
+    code, _, err = run("search", "--resume", "counted", "--trials", 30_000)
+    assert (code, "tries as many networks as it was begun for" in err) == (2, True)
+
+
 # Processes that are killed.
 
 

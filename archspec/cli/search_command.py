@@ -74,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials",
         type=int,
         metavar="N",
-        help="networks to try; default: 100 that are trained, 20,000 that are only counted",
+        help="networks to try; default: 100 that are trained, 20,000 that are only counted; with"
+        " --resume a greater number goes on to that",
     )
     how.add_argument("--budget", metavar="TIME", help="stop after 90s, 30m or 2h of this call")
     how.add_argument("--seed", type=int, metavar="N", help="default: 1")
@@ -142,6 +143,10 @@ def run(options: argparse.Namespace) -> int:
     if first in ACTIONS:
         if len(rest) != 1:
             raise UsageError(f"archspec search {first} takes one folder of a search")
+        for option in [*_given(options), *(["--resume"] if options.resume else [])]:
+            raise UsageError(
+                f"{option} is not for archspec search {first}, which would do without it"
+            )
         action = {"worker": _worker, "pareto": _pareto, "derive": _derive}[first]
         return action(options, rest[0])
     if len(options.words) > 1:
@@ -165,16 +170,18 @@ def _searched(options: argparse.Namespace, space: str) -> int:
 
 
 def _resumed(options: argparse.Namespace, space: str) -> Trials:
+    from training.search.plan import extended
     from training.search.trials import open_trials
 
     given = ["SPACE"] if space else []
-    given += [f"--{name.replace('_', '-')}" for name in OF_A_NEW_SEARCH if _is_given(options, name)]
+    given += [option for option in _given(options) if option != "--trials"]
     for name in given:
         raise UsageError(
             f"--resume goes on with the search as it was begun; without {name} it would, and a new"
             " search would take it"
         )
-    return open_trials(options.resume)
+    trials = open_trials(options.resume)
+    return trials if options.trials is None else extended(trials, options.trials)
 
 
 def _created(options: argparse.Namespace, space: str) -> Trials:
@@ -205,6 +212,12 @@ def _created(options: argparse.Namespace, space: str) -> Trials:
     check_workers(options.workers, settings.engine, read_objectives(objectives))
     out = options.out or str(free_name(Path(space).stem, settings.engine))
     return create_search(settings, out, ["archspec", *sys.argv[1:]])
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """The options of a new search that there are."""
+    names = [name for name in OF_A_NEW_SEARCH if _is_given(options, name)]
+    return [f"--{name.replace('_', '-')}" for name in names]
 
 
 def _is_given(options: argparse.Namespace, name: str) -> bool:

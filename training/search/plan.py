@@ -96,6 +96,22 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     return create_trials(out, settings.space, facts, recipe)
 
 
+def extended(trials: Trials, wanted: int) -> Trials:
+    """A search of networks that are trained, to be gone on with up to `wanted` of them. Raises
+    UsageError for another search, and for fewer than it has."""
+    facts = trials.facts
+    if counts(facts["engine"], read_objectives(facts["objectives"])) or facts["engine"] == LISTED:
+        raise UsageError(
+            f"--trials {wanted}: {trials.path} tries as many networks as it was begun for; a new"
+            " --out would do"
+        )
+    if not facts["trials"] <= wanted <= MOST_TRIALS:
+        raise UsageError(f"--trials {wanted}: {facts['trials']:,} to {MOST_TRIALS:,} would do")
+    has_as_many = facts["baseline"] == facts["trials"]
+    baseline = wanted if has_as_many else facts["baseline"]
+    return trials.settled({"trials": wanted, "baseline": baseline})
+
+
 def counts(engine: str, objectives: Sequence[Objective]) -> bool:
     """Whether a search counts networks in batches, rather than try them one by one."""
     return engine in COUNTING and all(objective.is_counted for objective in objectives)

@@ -116,6 +116,13 @@ class Trials:
     def worker_lock(self, number: int) -> Path:
         return self.path / WORKERS / f"{number}.lock"
 
+    def settled(self, facts: Mapping[str, Any]) -> Trials:
+        """The same run with these facts instead, in its run.json too."""
+        whole = {**self.facts, **facts}
+        with self.locked():
+            write_whole(self.path / FACTS, written_json(whole) + "\n")
+        return Trials(self.path, whole)
+
     def write_arch(self, graph: Graph) -> Path:
         """Write a network as a plain spec under its identity, if it is not there already."""
         path = self.path / ARCHS / f"{graph.fingerprint[:ID_LENGTH]}.json"
