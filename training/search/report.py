@@ -124,7 +124,8 @@ def _found(results: Results) -> str:
         return f"**The best {objective.name} is {value}**, {tried}."
     return (
         f"**{_networks(len(results.front))} on the front**, {tried}; it covers"
-        f" {results.covered(results.tried):.3f} of the box from the best to the worst that was met."
+        f" {results.covered(results.tried):.3f} of the box from the best to just beyond the worst"
+        " that was met."
     )
 
 

@@ -17,6 +17,8 @@ from training.search.pareto import nondominated, share_covered
 from training.search.trials import ID_LENGTH, Trials
 
 Trial = Mapping[str, Any]
+BEYOND = 0.1
+"""How far the box goes beyond the worst, so that the ends of a front cover some of it too."""
 MOST_NETWORKS = 1000
 """Of the front that are built for pareto.csv."""
 
@@ -72,8 +74,8 @@ class Results:
         return self._front(self.baseline)
 
     def covered(self, trials: Sequence[Trial]) -> float:
-        """The hypervolume of trials as a share of the box from the best to the worst of all that
-        was met, one objective at a time."""
+        """The hypervolume of trials as a share of the box from the best to just beyond the worst of
+        all that was met, one objective at a time."""
         return self._covered(self.minimised(trials))
 
     @cached_property
@@ -127,7 +129,8 @@ class Results:
         if self.exact is not None:
             met.append(self.exact * self._signs)
         all_values = np.concatenate(met)
-        return all_values.min(axis=0), all_values.max(axis=0)
+        best, worst = all_values.min(axis=0), all_values.max(axis=0)
+        return best, worst + BEYOND * (worst - best)
 
 
 def spread(items: Sequence[Any], most: int) -> list[Any]:
