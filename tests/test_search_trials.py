@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ pytest.importorskip("optuna")
 
 from archspec.space import Space
 from training.digits import write_digits
-from training.search.trials import open_trials
+from training.search.evaluating import Interrupted, trained
+from training.search.trials import locked_file, open_trials
+from training.signals import Stop
 
 TINY, DIGITS = "spaces/tiny", "spaces/digits100"
 SEEDS = 3
@@ -399,6 +402,31 @@ def test_accuracy_is_that_of_its_trainings(run, there, digits):
     assert code == 0
     metrics = runs.metrics(Path("again"))
     assert metrics[-1]["top1"] == trials[1]["by_seed"][1]
+
+
+def test_a_network_is_trained_by_one_process_at_a_time(run, there):
+    """The search and the baseline of two workers can be at the same network."""
+    run("search", TINY, *ONE_BY_ONE, "--trials", 1, "--out", "found")
+    trials = open_trials("found")
+    graph = trials.space.assign(trials.space.first())
+    folder = Path("found", "training", graph.fingerprint[:12])
+    folder.mkdir(parents=True)
+    waits = []
+
+    def sign():
+        waits.append(True)
+        if len(waits) == 3:
+            (folder / "accuracy.json").write_text('{"seeds": [1, 2], "top1": [0.5, 0.75]}')
+            held.close()
+
+    held = ExitStack()
+    held.enter_context(locked_file(folder / ".lock", waits=False))
+    assert trained(trials, graph, Stop(), sign) == [0.5, 0.75]
+    assert len(waits) == 3
+    asked = Stop()
+    asked.number = signal.SIGTERM
+    with locked_file(folder / ".lock", waits=False), pytest.raises(Interrupted):
+        trained(trials, graph, asked, sign)
 
 
 @pytest.mark.slow
