@@ -26,7 +26,7 @@ demo: $(VENV)/.installed
 	$(BIN)/archspec infer build/tiny.onnx --data build/digits
 	$(BIN)/archspec infer build/tiny.mindir --data build/digits
 	$(BIN)/archspec search spaces/tiny --objective max:accuracy --objective min:macs --recipe tiny \
-		--data build/digits --epochs 2 --budget 30s --workers 2 --out build/search
+		--data build/digits --epochs 2 --seeds 1 --budget 30s --workers 2 --out build/search
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto

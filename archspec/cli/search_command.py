@@ -112,7 +112,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="another value for a setting of the recipe",
     )
-    train.add_argument("--seeds", type=int, metavar="K", help="trainings of a network; default: 1")
+    train.add_argument(
+        "--seeds",
+        type=int,
+        metavar="K",
+        help="trainings of a network; default: 2, from which the report tells how much is luck",
+    )
     train.add_argument("--device", choices=DEVICES, help="default: CPU")
     path = parser.add_argument_group("of --engine single-path")
     path.add_argument("--search-epochs", type=int, metavar="N", help="of the supernet")

@@ -36,7 +36,8 @@ class SearchSettings:
     """Plain values, as a command's options give them; None is what the search takes by itself.
 
     `trials` is the number of networks to try, `baseline` that of networks drawn at random beside
-    them, as many by itself. `seeds` trainings of `epochs` epochs by `recipe` make an accuracy.
+    them, as many by itself. `seeds` trainings of `epochs` epochs by `recipe` make an accuracy; of
+    one alone nobody knows how much was luck.
     `single_path` are the settings of training.search.single_path that are its own.
     """
 
@@ -52,7 +53,7 @@ class SearchSettings:
     recipe_settings: tuple[str, ...] = ()
     data: str | None = None
     epochs: int | None = None
-    seeds: int = 1
+    seeds: int = 2
     device: str = "CPU"
     storage: str | None = None
     single_path: Mapping[str, Any] = field(default_factory=dict)

@@ -213,8 +213,8 @@ def _noise(results: Results) -> list[str]:
     noise = results.noise
     if noise is None:
         return [
-            "How much of accuracy is luck is not known: each network was trained with one seed."
-            " `--seeds 3` would tell."
+            "How much of accuracy is luck is not known from so few trainings; several networks,"
+            " each with `--seeds 2` or more, would tell."
         ]
     return [
         f"Between the {noise.seeds} seeds of a network accuracy varies by {noise.of_seeds:.2%}"
