@@ -473,6 +473,16 @@ def test_a_training_that_is_killed_goes_on(there, digits, how):
     assert json.loads(next(folder.glob("*/seed1/run.json")).read_text())["started"] == begun
 
 
+def test_single_path_ends_with_its_time(run, there, digits):
+    pytest.importorskip("mindspore")
+    arguments = ("--engine", "single-path", "--data", digits, "--recipe", "tiny")
+    code, out, _ = run("search", DIGITS, *arguments, "--budget", "1s", "--out", "found")
+    assert (code, "found/report.md has the rest" in out) == (0, True)
+    assert "No network is tried yet." in Path("found", "report.md").read_text()
+    assert list(Path("found", "single_path", "seed1-warmup", "checkpoints").iterdir())
+    assert not Path("found", "trials.jsonl").exists()
+
+
 @pytest.mark.slow
 def test_single_path_beside_as_many_at_random(run, there, digits):
     pytest.importorskip("mindspore")

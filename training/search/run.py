@@ -62,12 +62,11 @@ def run_search(
     else:
         listed: list[np.ndarray] = []
         if trials.facts["engine"] == LISTED:
-            trials, listed = _listed(trials, problem, stop, say)
+            trials, listed = _listed(trials, problem, stop, say, ends)
         worker = Worker(trials, problem, objectives, stop, listed, tried)
-        if stop.number is None:
+        if stop.number is None and (listed or trials.facts["engine"] != LISTED):
             with helpers(trials, workers - 1, ends, allowed, stop):
                 worker.work(ends)
-        if workers > 1 and stop.number is None:
             worker.work(ends)  # what a helper left that ended early
     with trials.locked():
         return publish(trials, problem)
@@ -97,9 +96,14 @@ def check_allowed(trials: Trials, objectives: Sequence[Objective], allowed: Sequ
 
 
 def _listed(
-    trials: Trials, problem: Counted, stop: Stop, say: Callable[[str], None]
+    trials: Trials,
+    problem: Counted,
+    stop: Stop,
+    say: Callable[[str], None],
+    ends: float | None,
 ) -> tuple[Trials, list[np.ndarray]]:
-    """The search with the networks that the single-path engine finds, made now where it was not."""
+    """The search with the networks that the single-path engine finds, made now where it was not;
+    with none where that is stopped, or `ends` comes, before all are found."""
     path = trials.path / FOUND
     if not path.exists():
         from training.search.single_path import SinglePathSettings, search_single_path
@@ -107,10 +111,9 @@ def _listed(
         given = {**trials.facts["single_path"]}
         for name in ("lam", "target", "recipe_settings"):
             given[name] = tuple(given[name])
-        found = search_single_path(
-            trials.space, SinglePathSettings(**given), trials.path, stop, say
-        )
-        if stop.number is not None:
+        settings = SinglePathSettings(**given)
+        found = search_single_path(trials.space, settings, trials.path, stop, say, ends)
+        if len(found) < settings.searches:
             return trials, []
         lines = [
             {

@@ -30,17 +30,18 @@ def search_single_path(
     run_folder: Path,
     stop: Stop,
     say: Callable[[str], None] = lambda sentence: None,
+    ends: float | None = None,
 ) -> list[Found]:
     """Make all searches that the settings ask for, or go on with those in the folder.
 
     They stand in run_folder/single_path. A wish to stop is heard after a step and leaves a
-    checkpoint; what is given then is what was found so far. `say` is told sentences for people.
-    Raises SpecError for a space that no supernet holds, UsageError for settings or data that will
-    not do, RunError where a loss is no finite number.
+    checkpoint, and so does time.monotonic() at `ends`; what is given then is what was found so far.
+    `say` is told sentences for people. Raises SpecError for a space that no supernet holds,
+    UsageError for settings or data that will not do, RunError where a loss is no finite number.
     """
     from training.search.single_path.engine import search
 
-    return search(space, settings, run_folder, stop, say)
+    return search(space, settings, run_folder, stop, say, ends)
 
 
 __all__ = ["Found", "SinglePathSettings", "search_single_path"]

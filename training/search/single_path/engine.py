@@ -61,6 +61,7 @@ def search(
     run_folder: Path,
     stop: Stop,
     say: Callable[[str], None],
+    ends: float | None,
 ) -> list[Found]:
     """See training.search.single_path.search_single_path."""
     plan = plan_search(space, settings, say)
@@ -76,7 +77,7 @@ def search(
             searcher = searcher or plan.searcher()
             searcher.restart(asked.seed)
             progress = resume(searcher, home, say) or resume(searcher, warmup, say) or Progress()
-            learner = _Learner(plan, searcher, asked, progress, stop, say)
+            learner = _Learner(plan, searcher, asked, progress, stop, say, ends)
             if not learner.learn(warmup, plan.warmup) or not learner.learn(
                 home, plan.recipe.epochs
             ):
@@ -97,7 +98,9 @@ class _Learner:
         progress: Progress,
         stop: Stop,
         say: Callable[[str], None],
+        ends: float | None,
     ):
+        self.ends = math.inf if ends is None else ends
         self.plan = plan
         self.searcher = searcher
         self.search = search
@@ -110,7 +113,7 @@ class _Learner:
 
     def learn(self, home: Path, until: int) -> bool:
         """Learn up to an epoch, with checkpoints and log in a folder; False where someone wished to
-        stop before."""
+        stop before, or the time was over."""
         progress, steps = self.progress, self.weights.steps_per_epoch
         self.looked_at = self.saved_at = time.monotonic()
         while progress.epoch < until:
@@ -126,7 +129,7 @@ class _Learner:
                         self._learn_thresholds(images, labels, done)
                         done += 1
 
-                    if self.stop.number is not None:
+                    if self.stop.number is not None or time.monotonic() > self.ends:
                         self._save(home)
                         return False
                     if len(self.meters[0].waiting) >= MOST_UNSEEN:

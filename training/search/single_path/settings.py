@@ -43,6 +43,11 @@ class SinglePathSettings:
     """Share of the train images that thresholds learn from, and weights do not."""
     device: str = "CPU"
 
+    @property
+    def searches(self) -> int:
+        """How many are made."""
+        return self.seeds * len(self.target or self.lam)
+
     def __post_init__(self) -> None:
         """Raises UsageError for a value that cannot be."""
         for name, is_right, would_do in (
