@@ -26,7 +26,7 @@ from training.search.trials import locked_file, open_trials
 from training.signals import Stop
 
 TINY, DIGITS = "spaces/tiny", "spaces/digits100"
-SEEDS = 3
+SEEDS = 11
 """With which each network of spaces/digits100 was trained."""
 ROOT = Path(__file__).parents[1]
 

@@ -72,7 +72,7 @@ class Step(nn.Cell):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of a network; default: 3")
+    parser.add_argument("--seeds", type=int, default=11, help="trainings of a network; default: 11")
     parser.add_argument("-o", "--output", type=Path, default=TABLE)
     options = parser.parse_args()
     join("CPU")
