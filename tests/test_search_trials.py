@@ -453,7 +453,7 @@ def test_a_training_that_is_killed_goes_on(there, digits, how):
     (there / "small.json").write_text(json.dumps(SMALL))
     arguments = (
         "small.json", "--objective", "max:accuracy", *QUICK, "--set", "checkpoint.every_epochs=1",
-        "--epochs", 40, "--data", digits, "--engine", "enumerate",
+        "--epochs", 12, "--data", digits, "--engine", "enumerate",
     )  # fmt: skip
     whole = start(there, *arguments, "--out", "whole")
     whole.communicate()
