@@ -320,8 +320,8 @@ class _Explorer:
     def costs(self, assignment: Mapping[str, Any]) -> Costs:
         """The costs of one network, counted by building it."""
         graph = self._space.assign(assignment)
-        stored = sum(node.layer.stored for node in graph.nodes.values()) * BYTES_PER_ELEMENT
-        return (graph.params, graph.macs, stored, *(count(graph) for count in self._functions))
+        counted = (count(graph) for count in self._functions)
+        return (graph.params, graph.macs, activation_bytes(graph), *counted)
 
     def explore(
         self,
@@ -397,6 +397,11 @@ def _expected(trace: _Trace, part: _Part, total: Costs) -> _Expected:
     costs = tuple(int(one) - other for one, other in zip(total, part.costs, strict=False))
     decisions = frozenset(trace.met).difference(trace.fixed, part.open)
     return _Expected(part.shapes, costs, decisions)
+
+
+def activation_bytes(graph: Graph) -> int:
+    """Bytes of all results for one sample, as Stats.activation_bytes, without the rest of it."""
+    return sum(node.layer.stored for node in graph.nodes.values()) * BYTES_PER_ELEMENT
 
 
 def _stored(items: Sequence[Item]) -> int:

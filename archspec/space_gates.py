@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 from archspec.errors import SpecError
@@ -62,6 +63,13 @@ def common_decisions(space: Space) -> dict[str, tuple[Any, ...]] | None:
         else:
             return found
     raise wrong[0]
+
+
+def assignments_of(space: Space) -> int | None:
+    """How many assignments a space has, or None where its networks could settle different
+    decisions. Raises SpecError as common_decisions."""
+    common = common_decisions(space)
+    return None if common is None else prod(map(len, common.values()))
 
 
 def _settles_the_same(program: Program) -> bool:

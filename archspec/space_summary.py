@@ -10,9 +10,8 @@ from typing import Any
 
 from archspec.graph import Graph
 from archspec.space import Space
-from archspec.space_cost import METRICS, NotDecomposable, cost_tree
+from archspec.space_cost import METRICS, NotDecomposable, activation_bytes, cost_tree
 from archspec.space_gates import common_decisions
-from archspec.stats import BYTES_PER_ELEMENT
 
 DRAWN = 200
 """Networks drawn where costs are not to be had exactly."""
@@ -88,8 +87,7 @@ def _drawn(
     decisions: dict[str, tuple[Any, ...]] = dict(common or {})
     for assignment in _samples(space, DRAWN):
         graph = space.assign(assignment)
-        stored = sum(node.layer.stored for node in graph.nodes.values())
-        counted = (graph.params, graph.macs, stored * BYTES_PER_ELEMENT)
+        counted = (graph.params, graph.macs, activation_bytes(graph))
         row: dict[str, float] = dict(zip(METRICS, counted, strict=True))
         rows.append({**row, **{name: value(graph) for name, value in functions.items()}})
         for key in assignment:

@@ -249,13 +249,12 @@ def _worker(options: argparse.Namespace, path: str) -> int:
     from training.signals import Stop
 
     with Stop() as stop:
-        from training.search.objectives import read_objectives
         from training.search.plan import LISTED, counts
         from training.search.trials import FOUND, open_trials
 
         trials = open_trials(path)
         engine = trials.facts["engine"]
-        if counts(engine, read_objectives(trials.facts["objectives"])):
+        if counts(engine, trials.objectives):
             raise UsageError(
                 f"{path} only counts, which one process does; archspec search --resume {path}"
                 " would go on with it"
@@ -328,13 +327,12 @@ def _print_front(results: Results) -> None:
 
 
 def _pareto(options: argparse.Namespace, path: str) -> int:
-    from training.search.objectives import read_objectives
     from training.search.report import front_table, publish
     from training.search.run import problem_of
     from training.search.trials import FRONT, open_trials
 
     trials = open_trials(path)
-    problem = problem_of(trials, read_objectives(trials.facts["objectives"]))
+    problem = problem_of(trials)
     results = publish(trials, problem)
     if options.format == "json":
         print_json(results.rows)
@@ -346,7 +344,6 @@ def _pareto(options: argparse.Namespace, path: str) -> int:
 
 
 def _derive(options: argparse.Namespace, path: str) -> int:
-    from training.search.objectives import read_objectives
     from training.search.results import results_of
     from training.search.run import problem_of
     from training.search.trials import open_trials
@@ -357,7 +354,7 @@ def _derive(options: argparse.Namespace, path: str) -> int:
             f"{missing} is missing; archspec search derive {path} --id ID -o NETWORK.json would do"
         )
     trials = open_trials(path)
-    problem = problem_of(trials, read_objectives(trials.facts["objectives"]))
+    problem = problem_of(trials)
     results = results_of(trials, problem.encoding)
     known: dict[str, Any] = {}
     for trial in (*results.front, *results.tried):

@@ -17,7 +17,7 @@ from archspec.document import read_document
 from archspec.errors import SpecError, UsageError
 from archspec.program import read_program
 from archspec.space import Space
-from archspec.space_gates import common_decisions
+from archspec.space_gates import assignments_of
 from archspec.space_summary import Summary, summarize
 from archspec.tables import Column, Table, shown_amount, shown_bytes, write_table
 
@@ -232,11 +232,8 @@ def _decisions(text: str) -> dict[str, Any]:
 
 def _enumerate(options: argparse.Namespace) -> int:
     space = space_of(options.spec)
-    common = common_decisions(space)
-    if common is not None:
-        size = 1
-        for taken in common.values():
-            size *= len(taken)
+    size = assignments_of(space)
+    if size is not None:
         _check_size(options, size, f"{size:,}")
     found = list(islice(space.enumerate(), options.max + 1))
     _check_size(options, len(found), f"more than {options.max:,}")

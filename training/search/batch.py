@@ -18,6 +18,8 @@ from training.search.counted import Counted, Fresh
 from training.search.pareto import crowding, ranks
 
 Batch: TypeAlias = "tuple[np.ndarray, np.ndarray]"
+Children: TypeAlias = Callable[[int], np.ndarray]
+"""Makes so many rows."""
 BATCH = 200
 MOST_DRAWS = 50
 """Batches drawn in a row without one new network, until there are taken to be no more."""
@@ -58,25 +60,16 @@ def nsga2(
 ) -> Iterator[Batch]:
     """NSGA-II (Deb et al. 2002): the best by rank and crowding are the parents of as many."""
     generator = np.random.default_rng(seed)
-    rows, costs = _drawn(problem, fresh, generator, min(population, trials))
-    done = len(rows)
-    if done:
-        yield rows, costs
-    while 0 < done < trials:
+
+    def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, Children]:
         values = problem.minimised(costs)
         rank = ranks(values)
         distance = crowding(values, rank)
         kept = np.lexsort((-distance, rank))[:population]
-        rows, costs, rank, distance = rows[kept], costs[kept], rank[kept], distance[kept]
+        chosen = rows[kept], rank[kept], distance[kept]
+        return kept, partial(_crossed, problem, generator, *chosen)
 
-        children = partial(_crossed, problem, generator, rows, rank, distance)
-        wanted = min(population, trials - done)
-        new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
-        if not len(new_rows):
-            return
-        done += len(new_rows)
-        yield new_rows, new_costs
-        rows, costs = np.concatenate([rows, new_rows]), np.concatenate([costs, new_costs])
+    return _generations(problem, trials, fresh, generator, population, population, parents)
 
 
 def evolution(
@@ -86,22 +79,40 @@ def evolution(
     youngest is mutated, and the oldest go. A batch of children has one population."""
     tournament = max(2, population // 4)  # as in the paper
     generator = np.random.default_rng(seed)
-    rows, costs = _drawn(problem, fresh, generator, min(population, trials))
+
+    def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, Children]:
+        kept = np.arange(len(rows))[-population:]
+        rank = ranks(problem.minimised(costs[kept]))
+        return kept, partial(_youngest, problem, generator, rows[kept], rank, tournament)
+
+    return _generations(problem, trials, fresh, generator, population, tournament, parents)
+
+
+def _generations(
+    problem: Counted,
+    trials: int,
+    fresh: Fresh,
+    generator: np.random.Generator,
+    first: int,
+    following: int,
+    parents: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, Children]],
+) -> Iterator[Batch]:
+    """`first` networks at random, then `following` children at a time. `parents` says, of all rows
+    and costs that are left, which stay, and what makes their children."""
+    rows, costs = _drawn(problem, fresh, generator, min(first, trials))
     done = len(rows)
     if done:
         yield rows, costs
     while 0 < done < trials:
-        rows, costs = rows[-population:], costs[-population:]
-        rank = ranks(problem.minimised(costs))
-
-        children = partial(_youngest, problem, generator, rows, rank, tournament)
-        wanted = min(tournament, trials - done)
+        kept, children = parents(rows, costs)
+        wanted = min(following, trials - done)
         new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
         if not len(new_rows):
             return
         done += len(new_rows)
         yield new_rows, new_costs
-        rows, costs = np.concatenate([rows, new_rows]), np.concatenate([costs, new_costs])
+        rows = np.concatenate([rows[kept], new_rows])
+        costs = np.concatenate([costs[kept], new_costs])
 
 
 ENGINES: Mapping[str, Callable[[Counted, int, int, Fresh, int], Iterator[Batch]]] = {
@@ -164,7 +175,7 @@ def _made(
     fresh: Fresh,
     generator: np.random.Generator,
     wanted: int,
-    children: Callable[[int], np.ndarray],
+    children: Children,
 ) -> Batch:
     """New children, and where there are too few of them networks drawn at random."""
     found: list[Batch] = []

@@ -19,9 +19,16 @@ import numpy as np
 from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.space import Cost, Space, place_of
-from archspec.space_cost import METRICS, CostTree, Leaf, NotDecomposable, Sum, cost_tree
+from archspec.space_cost import (
+    METRICS,
+    CostTree,
+    Leaf,
+    NotDecomposable,
+    Sum,
+    activation_bytes,
+    cost_tree,
+)
 from archspec.space_gates import common_decisions
-from archspec.stats import BYTES_PER_ELEMENT
 from archspec.syntax import Decision
 
 MOST_VALUES = 512
@@ -199,7 +206,7 @@ class PlainEncoding(Encoding):
         self.space = space
         self._functions = dict(functions)
         if counts_activations:
-            self._functions = {"activations": _activation_bytes, **functions}
+            self._functions = {"activations": activation_bytes, **functions}
         self.metrics = (*Cost._fields, *self._functions)
         common = common_decisions(space)
         self._is_common = common is not None
@@ -271,7 +278,3 @@ def _drawn(space: Space) -> dict[str, tuple[Any, ...]]:
     if len(wrong) == DRAWN:
         raise wrong[0]
     return found
-
-
-def _activation_bytes(graph: Graph) -> float:
-    return sum(node.layer.stored for node in graph.nodes.values()) * BYTES_PER_ELEMENT

@@ -8,11 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from training.search.evaluating import python_environment
+from training.search.evaluating import LOOK_EVERY, python_environment
 from training.search.trials import Trials
 from training.signals import Stop
-
-LOOK_EVERY = 0.2
 
 
 @contextmanager

@@ -5,14 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from archspec.errors import UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
-from archspec.space_gates import common_decisions
+from archspec.space_gates import assignments_of
 from training.search.objectives import (
     ACCURACY,
     Objective,
@@ -101,7 +100,7 @@ def extended(trials: Trials, wanted: int) -> Trials:
     """A search of networks that are trained, to be gone on with up to `wanted` of them. Raises
     UsageError for another search, and for fewer than it has."""
     facts = trials.facts
-    if counts(facts["engine"], read_objectives(facts["objectives"])) or facts["engine"] == LISTED:
+    if counts(facts["engine"], trials.objectives) or facts["engine"] == LISTED:
         raise UsageError(
             f"--trials {wanted}: {trials.path} tries as many networks as it was begun for; a new"
             " --out would do"
@@ -160,9 +159,8 @@ def _baseline(settings: SearchSettings, space: Space, is_counting: bool, trials:
     if is_counting:
         return trials
     if settings.engine == "enumerate":
-        decisions = common_decisions(space)
-        is_everything = decisions is not None and prod(map(len, decisions.values())) <= trials
-        return 0 if is_everything else trials
+        size = assignments_of(space)
+        return 0 if size is not None and size <= trials else trials
     return 0 if settings.engine == "random" else trials
 
 

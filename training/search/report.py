@@ -16,7 +16,7 @@ from training.progress import clock
 from training.search.counted import Counted
 from training.search.encoding import TreeEncoding
 from training.search.exact import exact_front
-from training.search.objectives import ACCURACY, LATENCY, Objective, read_objectives
+from training.search.objectives import ACCURACY, LATENCY, Objective
 from training.search.picture import pareto_png
 from training.search.proposers import LISTED, START
 from training.search.results import MOST_NETWORKS, Results, results_of, spread
@@ -33,7 +33,7 @@ DRAWN, DRAWN_PLAIN = 10_000, 300
 def publish(trials: Trials, problem: Counted) -> Results:
     """Write the front, its picture, its networks and the report, however far the search is."""
     exact = None
-    if all(objective.is_counted for objective in read_objectives(trials.facts["objectives"])):
+    if all(objective.is_counted for objective in trials.objectives):
         rows = exact_front(problem)
         if rows is not None:
             exact = problem.encoding.costs(rows)[:, problem.places]

@@ -12,7 +12,7 @@ import numpy as np
 
 from archspec.graph import Graph
 from training.search.encoding import Encoding
-from training.search.objectives import Objective, read_objectives
+from training.search.objectives import Objective
 from training.search.pareto import nondominated, share_covered
 from training.search.trials import ID_LENGTH, Trials
 
@@ -188,7 +188,6 @@ def results_of(
             failed.append(trial)
         else:
             (baseline if trial.get("baseline") else tried).append(trial)
-    objectives = read_objectives(trials.facts["objectives"])
     return Results(
-        trials, objectives, tuple(tried), tuple(baseline), tuple(failed), encoding, exact
+        trials, trials.objectives, tuple(tried), tuple(baseline), tuple(failed), encoding, exact
     )

@@ -22,7 +22,7 @@ from archspec.writing import write_whole
 from training.search.counted import Counted, counted
 from training.search.counting import count
 from training.search.helpers import helpers
-from training.search.objectives import PYTHON, Objective, read_constraint, read_objectives
+from training.search.objectives import PYTHON, read_constraint
 from training.search.plan import check_workers, counts
 from training.search.proposers import LISTED
 from training.search.report import publish
@@ -53,10 +53,10 @@ def run_search(
     UsageError, SpecError; RunError where a single-path search fails.
     """
     ends = None if budget is None else time.monotonic() + budget
-    objectives = read_objectives(trials.facts["objectives"])
-    check_allowed(trials, objectives, allowed)
+    objectives = trials.objectives
+    check_allowed(trials, allowed)
     check_workers(workers, trials.facts["engine"], objectives)
-    problem = problem_of(trials, objectives)
+    problem = problem_of(trials)
     if counts(trials.facts["engine"], objectives):
         count(trials, problem, stop, ends, counting)
     else:
@@ -72,15 +72,16 @@ def run_search(
         return publish(trials, problem)
 
 
-def problem_of(trials: Trials, objectives: Sequence[Objective]) -> Counted:
+def problem_of(trials: Trials) -> Counted:
     """What of a search is counted."""
     constraints = [read_constraint(text) for text in trials.facts["constraints"]]
-    return counted(trials.space, [o for o in objectives if o.is_counted], constraints)
+    return counted(trials.space, [o for o in trials.objectives if o.is_counted], constraints)
 
 
-def check_allowed(trials: Trials, objectives: Sequence[Objective], allowed: Sequence[str]) -> None:
+def check_allowed(trials: Trials, allowed: Sequence[str]) -> None:
     """Raises UsageError where a search would call a function that the command line does not
     name: a folder, which may be another's, must not choose what code is run."""
+    objectives = trials.objectives
     for text in allowed:
         if text not in map(str, objectives):
             raise UsageError(

@@ -35,6 +35,7 @@ from archspec.graph import Graph
 from archspec.space import Space
 from archspec.writing import write_whole, written_json
 from training.run import versions
+from training.search.objectives import Objective, read_objectives
 from training.search.space_files import gathered
 
 VERSION = 1
@@ -53,6 +54,10 @@ class Trials:
 
     path: Path
     facts: Mapping[str, Any]
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        return read_objectives(self.facts["objectives"])
 
     @cached_property
     def space(self) -> Space:

@@ -156,9 +156,12 @@ class _Task:
 
     def _abandoned(self) -> list[FrozenTrial]:
         """Trials whose process is gone, without those that it had written down, which end now."""
+        stale = self.study.stale(self.number)
+        if not stale:
+            return []  # so that the file is read for nothing else
         ended = {record["number"]: record for record in self._records()}
         left: list[FrozenTrial] = []
-        for trial in self.study.stale(self.number):
+        for trial in stale:
             if trial.number in ended:
                 self.study.end(trial, ended[trial.number], self._values(ended[trial.number]))
             else:
