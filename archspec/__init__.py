@@ -8,6 +8,14 @@
 `load` raises SpecError, whose text says where the spec is wrong, what was met and what would do.
 """
 
+from pathlib import Path
+
+# compiler/, training/ and deploy/ stand beside this folder in a checkout, and are archspec.compiler
+# and so on: a wheel has them below, a checkout links to them. Where links were not kept (Windows,
+# an archive), the folder beside is looked into instead.
+if not Path(__path__[0], "compiler").is_dir():
+    __path__.append(str(Path(__path__[0]).resolve().parent))
+
 from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.loading import load

@@ -6,15 +6,15 @@ import os
 from importlib import import_module
 from typing import Any
 
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment, for_training
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.loading import load
-from compiler.model import Model
-from compiler.pipeline import for_deployment, for_training
 
 BUILDERS = {
-    "mindspore": ("compiler.targets.mindspore", "to_cell"),
-    "onnx": ("compiler.targets.onnx", "to_onnx"),
+    "mindspore": ("archspec.compiler.targets.mindspore", "to_cell"),
+    "onnx": ("archspec.compiler.targets.onnx", "to_onnx"),
 }
 """For each target the module, imported on use, and the function that makes it of a model."""
 

@@ -16,17 +16,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from archspec.compiler.model import Model
+from archspec.compiler.passes.drop_dead import drop_dead
+from archspec.compiler.passes.drop_identity import drop_identity
+from archspec.compiler.passes.drop_noise import drop_noise
+from archspec.compiler.passes.fold_batch_norm import fold_batch_norm
+from archspec.compiler.passes.fold_layer_scale import fold_layer_scale
+from archspec.compiler.passes.merge_branches import merge_branches
+from archspec.compiler.passes.merge_common_subexpressions import merge_common_subexpressions
+from archspec.compiler.passes.standardize_filters import standardize_filters
+from archspec.compiler.wellformed import ModelError, check_model
 from archspec.graph import Graph
-from compiler.model import Model
-from compiler.passes.drop_dead import drop_dead
-from compiler.passes.drop_identity import drop_identity
-from compiler.passes.drop_noise import drop_noise
-from compiler.passes.fold_batch_norm import fold_batch_norm
-from compiler.passes.fold_layer_scale import fold_layer_scale
-from compiler.passes.merge_branches import merge_branches
-from compiler.passes.merge_common_subexpressions import merge_common_subexpressions
-from compiler.passes.standardize_filters import standardize_filters
-from compiler.wellformed import ModelError, check_model
 
 Pass: TypeAlias = Callable[[Model], Model]
 

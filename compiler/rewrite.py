@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from archspec.compiler.model import Model, weights_of
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops import Op
 from archspec.shapes import Shape
-from compiler.model import Model, weights_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archspec.compiler.model import Model, Weights, weights_of
 from archspec.errors import did_you_mean, listed
 from archspec.graph import Graph
 from archspec.node import INPUT, Node, Tensor
 from archspec.shapes import Shape, ShapeError, written
-from compiler.model import Model, Weights, weights_of
 
 DTYPE = "float32"
 """What every weight is held in."""

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from archspec.compiler.images.scores import Scores, cross_entropy, right
+from archspec.deploy.preprocess import INPUT, LABEL, LABELS, NAMES
 from archspec.errors import Problem, SpecError, UsageError, listed
-from compiler.images.scores import Scores, cross_entropy, right
-from deploy.preprocess import INPUT, LABEL, LABELS, NAMES
 
 DTYPES: Mapping[str, str] = {"float32": "<f4", "float16": "<f2"}
 RESULT_FOLDER_FILE = "output_0.bin"

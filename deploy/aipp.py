@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from archspec.compiler.images.preprocess import RESAMPLING, Preprocessing, open_image, resized_size
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
-from compiler.images.preprocess import RESAMPLING, Preprocessing, open_image, resized_size
 
 FILE = "aipp.cfg"
 """What the file is called; its text goes by the same name in errors."""

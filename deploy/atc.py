@@ -24,13 +24,13 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from archspec.deploy import aipp
+from archspec.deploy.atc_codes import finding
+from archspec.deploy.cann import HOMES, LIBRARIES, SOURCED, Toolkit, environment_for
+from archspec.deploy.om.container import HEADER_SIZE, NotAnOm, read_container
 from archspec.errors import SpecError, UsageError
 from archspec.shapes import Shape
 from archspec.writing import whole_folder
-from deploy import aipp
-from deploy.atc_codes import finding
-from deploy.cann import HOMES, LIBRARIES, SOURCED, Toolkit, environment_for
-from deploy.om.container import HEADER_SIZE, NotAnOm, read_container
 
 INPUT = "image"
 """The input's name in the ONNX that archspec writes."""

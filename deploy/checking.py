@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.model import Model
+from archspec.compiler.targets import reference
+from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import SpecError
-from compiler.model import Model
-from compiler.targets import reference
-from compiler.targets.mindspore.installed import mindspore
 
 EXTRA = 'pip install "archspec-nn[onnx]"'
 TOLERANCE = 1e-4

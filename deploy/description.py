@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.images.classes import numbers_of
+from archspec.compiler.images.preprocess import RESAMPLING, Preprocessing, preprocessing_of
+from archspec.compiler.images.source import Source
+from archspec.compiler.weights.loading import SHORT
+from archspec.deploy.engines import Engine, Port
 from archspec.errors import SpecError, UsageError
 from archspec.graph import RESULT, Graph
 from archspec.writing import write_whole
-from compiler.images.classes import numbers_of
-from compiler.images.preprocess import RESAMPLING, Preprocessing, preprocessing_of
-from compiler.images.source import Source
-from compiler.weights.loading import SHORT
-from deploy.engines import Engine, Port
 
 SIDECAR = ".json"
 """What is put behind a model's name for the file beside it that says what the model itself has no

@@ -20,17 +20,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.compiler.images.preprocess import Preprocessing, preprocessing_of
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.deploy import aipp
+from archspec.deploy.atc import SCRIPT, Conversion, converted, leave_kit
+from archspec.deploy.cann import Toolkit, find_toolkit, how_to_source
+from archspec.deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
+from archspec.deploy.description import remove_sidecar, write_sidecar
+from archspec.deploy.socs import cautions, check_soc
 from archspec.errors import UsageError
 from archspec.writing import whole_file
-from compiler.images.preprocess import Preprocessing, preprocessing_of
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from deploy import aipp
-from deploy.atc import SCRIPT, Conversion, converted, leave_kit
-from deploy.cann import Toolkit, find_toolkit, how_to_source
-from deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
-from deploy.description import remove_sidecar, write_sidecar
-from deploy.socs import cautions, check_soc
 
 if TYPE_CHECKING:
     from typing import IO
@@ -74,7 +74,7 @@ def write_onnx(source: Source, path: str | os.PathLike[str]) -> Comparison | Non
 def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
     """Write MindIR that MindSpore has loaded and run, and what it was made of in PATH.json. Raises
     as `write_onnx` does."""
-    from compiler.targets import mindspore
+    from archspec.compiler.targets import mindspore
 
     with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-mindir-") as folder:
         written = Path(folder) / "network.mindir"
@@ -89,9 +89,9 @@ def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
 def write_air(source: Source, path: str | os.PathLike[str]) -> None:
     """Write AIR, which nothing on a host can run. Raises UsageError where this machine is no Ascend
     or MindSpore refuses."""
-    from compiler.targets.mindspore import set_device, to_cell
-    from compiler.targets.mindspore.device import missing_for
-    from compiler.targets.mindspore.installed import mindspore
+    from archspec.compiler.targets.mindspore import set_device, to_cell
+    from archspec.compiler.targets.mindspore.device import missing_for
+    from archspec.compiler.targets.mindspore.installed import mindspore
 
     ms = mindspore()
     lacking = missing_for("Ascend")
@@ -191,7 +191,7 @@ def _without_atc(target: Path, conversion: Conversion, onnx: bytes) -> UsageErro
 
 
 def _checked_onnx(source: Source) -> tuple[bytes, Comparison | None]:
-    from compiler.targets.onnx.model import serialized, to_onnx
+    from archspec.compiler.targets.onnx.model import serialized, to_onnx
 
     with told_when_slow(f"writing {source.model.graph.name} as ONNX"):
         proto = to_onnx(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from archspec.compiler.images.lookahead import in_order, one_ahead
+from archspec.compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
+from archspec.compiler.images.source import Source
+from archspec.deploy.aipp import host_pixels, source_size
+from archspec.deploy.engines import Port
 from archspec.errors import SpecError, UsageError
 from archspec.shapes import written
-from compiler.images.lookahead import in_order, one_ahead
-from compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
-from compiler.images.source import Source
-from deploy.aipp import host_pixels, source_size
-from deploy.engines import Port
 
 DEFAULT_BATCH = 16
 MOST_IMAGES = 65536

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from archspec.compiler.images.checks import images_cache, readable
+from archspec.compiler.images.folder import ImageFolder, scan_folder
+from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, did_you_mean
-from compiler.images.checks import images_cache, readable
-from compiler.images.folder import ImageFolder, scan_folder
-from compiler.images.source import Source
 
 VAL = "val"
 LAYOUT = f"DIR/{VAL}/CLASS/IMAGE or DIR/CLASS/IMAGE"

@@ -16,18 +16,18 @@ from contextlib import closing
 
 import numpy as np
 
+from archspec.compiler.images.batches import usable_workers
+from archspec.compiler.images.scores import Scores, cross_entropy, right
+from archspec.compiler.images.source import Source
+from archspec.deploy.description import described, numbers_for, output_of
+from archspec.deploy.engines import Engine, Port, engine_for, open_engine
+from archspec.deploy.feeding import Batch, Feed, feed_of
+from archspec.deploy.folders import images_in, readable_images
+from archspec.deploy.progress import Progress
+from archspec.deploy.results import Results, Trial, facts_of
+from archspec.deploy.timing import Latency
 from archspec.errors import UsageError
 from archspec.graph import Graph
-from compiler.images.batches import usable_workers
-from compiler.images.scores import Scores, cross_entropy, right
-from compiler.images.source import Source
-from deploy.description import described, numbers_for, output_of
-from deploy.engines import Engine, Port, engine_for, open_engine
-from deploy.feeding import Batch, Feed, feed_of
-from deploy.folders import images_in, readable_images
-from deploy.progress import Progress
-from deploy.results import Results, Trial, facts_of
-from deploy.timing import Latency
 
 WARM_UP = 3
 """Runs whose times do not count: the first compile, allocate and fill caches."""

@@ -20,13 +20,13 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from archspec.compiler.images.preprocess import Preprocessing
+from archspec.compiler.images.source import Source
+from archspec.deploy.engines import Port
+from archspec.deploy.feeding import feed_of
 from archspec.errors import UsageError
 from archspec.tables import shown_bytes
 from archspec.writing import whole_folder
-from compiler.images.preprocess import Preprocessing
-from compiler.images.source import Source
-from deploy.engines import Port
-from deploy.feeding import feed_of
 
 IMAGES, LABELS, NAMES = "img_data", "label", "imagenet_label.json"
 SAMPLE = "imagenet_{}"

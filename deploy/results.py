@@ -13,16 +13,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.images.scores import Scores
+from archspec.compiler.images.source import Source
+from archspec.compiler.weights.loading import SHORT
+from archspec.deploy.cann import find_toolkit
+from archspec.deploy.description import Description
+from archspec.deploy.engines import Engine
+from archspec.deploy.feeding import Feed
+from archspec.deploy.timing import Latency
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, shown_count
-from compiler.images.scores import Scores
-from compiler.images.source import Source
-from compiler.weights.loading import SHORT
-from deploy.cann import find_toolkit
-from deploy.description import Description
-from deploy.engines import Engine
-from deploy.feeding import Feed
-from deploy.timing import Latency
 
 CPU_ENGINES = ("onnxruntime", "mindspore")
 """Whose device is this machine's CPU, which prepares the images too."""

@@ -15,6 +15,9 @@ from contextlib import closing
 
 import pytest
 
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.weights.initialize import initialize
 from archspec.errors import SpecError, UsageError
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
@@ -22,9 +25,6 @@ from archspec.ops.linear import Dense
 from archspec.ops.merge import Add
 from archspec.ops.pool import GlobalAvgPool
 from archspec.ops.reshape import Flatten
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from compiler.weights.initialize import initialize
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("onnx")
@@ -34,11 +34,11 @@ from oracles import om_files  # noqa: E402
 from oracles.networks import network  # noqa: E402
 from stand_ins.fake_acl import CALLS, ENDINGS, NUMBER, FakeAcl, Misuse, write_model  # noqa: E402
 
-from compiler.targets.onnx import to_onnx  # noqa: E402  (needs onnx)
-from compiler.targets.onnx.model import serialized  # noqa: E402
-from deploy.engines import ENGINES, Port, open_engine  # noqa: E402
-from deploy.engines.acl import AclEngine  # noqa: E402
-from deploy.engines.acl_codes import CODES, explained  # noqa: E402
+from archspec.compiler.targets.onnx import to_onnx  # noqa: E402  (needs onnx)
+from archspec.compiler.targets.onnx.model import serialized  # noqa: E402
+from archspec.deploy.engines import ENGINES, Port, open_engine  # noqa: E402
+from archspec.deploy.engines.acl import AclEngine  # noqa: E402
+from archspec.deploy.engines.acl_codes import CODES, explained  # noqa: E402
 
 SIDE = 12
 BATCHES = (1, 4, 8)

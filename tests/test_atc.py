@@ -25,16 +25,16 @@ from pathlib import Path
 import pytest
 
 from archspec.cli import INTERRUPTED, OK, USAGE, WRONG, main
+from archspec.deploy import cann
+from archspec.deploy.atc_codes import CODES, FAMILIES, SYMPTOMS, advice_on, finding
+from archspec.deploy.cann import Toolkit, environment_for, find_toolkit, joined
+from archspec.deploy.description import read_sidecar
+from archspec.deploy.socs import SOCS, cautions, check_soc
 from archspec.errors import SpecError, UsageError
-from deploy import cann
-from deploy.atc_codes import CODES, FAMILIES, SYMPTOMS, advice_on, finding
-from deploy.cann import Toolkit, environment_for, find_toolkit, joined
-from deploy.description import read_sidecar
-from deploy.socs import SOCS, cautions, check_soc
 
 pytest.importorskip("onnx")
 
-from deploy.atc import Conversion, arguments, converted, leave_kit, script
+from archspec.deploy.atc import Conversion, arguments, converted, leave_kit, script
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 STAND_IN = STAND_INS / "atc"
@@ -528,7 +528,7 @@ def in_bash(path, **variables):
 )
 def test_the_script_calls_atc_as_we_do(options, journal, export, place, monkeypatch):
     assert export("-o", "net.om", *options)[0] == OK
-    monkeypatch.setattr("deploy.export.find_toolkit", lambda environment: None)
+    monkeypatch.setattr("archspec.deploy.export.find_toolkit", lambda environment: None)
     assert export("-o", "net.om", *options)[0] == USAGE
     subprocess.run(["bash", "-n", "net_om/convert.sh"], check=True)
     result = in_bash("net_om/convert.sh")

@@ -17,7 +17,7 @@ from oracles import runs
 
 pytest.importorskip("mindspore")
 
-from training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
+from archspec.training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
 
 ARRAYS = {
     "conv.weight": np.random.default_rng(0).standard_normal((3, 4), np.float32),

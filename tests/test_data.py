@@ -20,13 +20,13 @@ os.environ.setdefault("GLOG_v", "3")
 import mindspore.dataset as ds
 
 from archspec.cli import main
+from archspec.compiler.images.checks import damage
+from archspec.compiler.images.preprocess import preprocess_image, preprocessing_of
+from archspec.compiler.images.source import fingerprint
 from archspec.errors import UsageError
 from archspec.loading import load
-from compiler.images.checks import damage
-from compiler.images.preprocess import preprocess_image, preprocessing_of
-from compiler.images.source import fingerprint
-from training.augment import AUGMENTATIONS, ON_BATCHES
-from training.data import (
+from archspec.training.augment import AUGMENTATIONS, ON_BATCHES
+from archspec.training.data import (
     EvalPipeline,
     TrainPipeline,
     check_fits,
@@ -36,10 +36,10 @@ from training.data import (
     scan,
     usable_workers,
 )
-from training.data.mindrecord import write_mindrecord
-from training.digits import write_digits
-from training.mixing import erase, mix_batch, one_hot
-from training.recipe import read_recipe, recipe_names
+from archspec.training.data.mindrecord import write_mindrecord
+from archspec.training.digits import write_digits
+from archspec.training.mixing import erase, mix_batch, one_hot
+from archspec.training.recipe import read_recipe, recipe_names
 
 RGB8 = {"shape": [3, 8, 8]}
 PLAIN = preprocessing_of(RGB8, (3, 8, 8))
@@ -151,7 +151,7 @@ def test_digits_are_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, c
     assert capsys.readouterr().err == (
         f"error: {digits} is there already; another name, or removing it, would do\n"
     )
-    monkeypatch.setattr("training.digits._write_png", lambda *_: 1 / 0)
+    monkeypatch.setattr("archspec.training.digits._write_png", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_digits(tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["here"]
@@ -507,7 +507,7 @@ AGAIN = """
     import hashlib, os
     os.environ["GLOG_v"] = "3"
     from test_data import EVERYTHING, MIX, PLAIN, batches
-    from training.data import TrainPipeline, scan
+    from archspec.training.data import TrainPipeline, scan
     folder = scan({root!r}, "train")
     train = TrainPipeline(folder, PLAIN, EVERYTHING, MIX, batch=4, seed=5, workers=2)
     print(hashlib.sha256(repr(batches(train, 3)).encode()).hexdigest())

@@ -16,9 +16,9 @@ from oracles import runs
 
 pytest.importorskip("mindspore")
 
+from archspec.compiler.weights.files import open_tensors
 from archspec.errors import UsageError
-from compiler.weights.files import open_tensors
-from training.distributed import is_one_of_several, join
+from archspec.training.distributed import is_one_of_several, join
 
 SETTINGS = (
     "--set", "augment=[]", "--set", "mix=null", "--set", "ema=null", "--set", "epochs=30",

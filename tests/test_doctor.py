@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archspec.cli import COMMANDS, OK, USAGE, doctor_command, main
-from compiler import BUILDERS
+from archspec.compiler import BUILDERS
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = ("numpy", "onnx", "onnxruntime", "mindspore", "acl")
@@ -38,7 +38,7 @@ def findings(text):
 
 @pytest.fixture
 def no_probe(monkeypatch):
-    from compiler.targets.mindspore import device
+    from archspec.compiler.targets.mindspore import device
 
     monkeypatch.setattr(device, "onednn_verdict", lambda: "fine")
 
@@ -77,7 +77,7 @@ def test_without_any_framework(tmp_path):
 
 @pytest.mark.parametrize("verdict", ["fine", "capped", "hopeless", "unknown"])
 def test_every_verdict_on_onednn_has_words(verdict, monkeypatch):
-    from compiler.targets.mindspore import device
+    from archspec.compiler.targets.mindspore import device
 
     monkeypatch.setattr(doctor_command, "_cannot_import", lambda package: "")
     monkeypatch.delenv(device.CAP, raising=False)
@@ -149,8 +149,8 @@ def test_compile_refuses(arguments, message, capsys):
 def test_compile_writes_source_with_its_weights(tmp_path, monkeypatch, capsys):
     pytest.importorskip("numpy")
     import archspec
-    from compiler.weights.initialize import initialize
-    from compiler.weights.loading import load_weights, save_weights
+    from archspec.compiler.weights.initialize import initialize
+    from archspec.compiler.weights.loading import load_weights, save_weights
 
     monkeypatch.chdir(tmp_path)
     graph = archspec.load("tiny/resnext")
@@ -173,6 +173,7 @@ def test_a_device_that_is_running_already_may_be_asked_for_again():
     pytest.importorskip("mindspore")
     code = (
         "import mindspore as ms; ms.ops.add(ms.Tensor([1.0]), 1).asnumpy();"
-        "from compiler.targets.mindspore import set_device; set_device('CPU'); set_device('CPU', 0)"
+        "from archspec.compiler.targets.mindspore import set_device;"
+        "set_device('CPU'); set_device('CPU', 0)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

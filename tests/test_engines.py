@@ -27,16 +27,16 @@ from test_doctor import archspec_without
 
 import archspec
 from archspec.cli import USAGE
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.targets import reference
+from archspec.compiler.targets.mindspore import set_device, write_mindir
+from archspec.compiler.targets.onnx import write_onnx
+from archspec.deploy.engines import ENDINGS, ENGINES, Port, check_arrays, engine_for, open_engine
+from archspec.deploy.om.container import STAND_IN
 from archspec.errors import SpecError, UsageError
 from archspec.ops.conv import Conv
 from archspec.ops.pool import GlobalAvgPool
 from archspec.ops.reshape import Flatten
-from compiler.pipeline import for_deployment
-from compiler.targets import reference
-from compiler.targets.mindspore import set_device, write_mindir
-from compiler.targets.onnx import write_onnx
-from deploy.engines import ENDINGS, ENGINES, Port, check_arrays, engine_for, open_engine
-from deploy.om.container import STAND_IN
 
 ROOT = Path(__file__).parents[1]
 CPU = ("onnxruntime", "mindspore")
@@ -311,7 +311,7 @@ def test_threads_of_mindspore_are_chosen_once(folder):
     code = (
         "import sys\n"
         "from archspec.errors import UsageError\n"
-        "from deploy.engines import open_engine\n"
+        "from archspec.deploy.engines import open_engine\n"
         "open_engine('mindspore', sys.argv[1], threads=1)\n"
         "try: open_engine('mindspore', sys.argv[1], threads=2)\n"
         "except UsageError as error: print(error)"

@@ -13,9 +13,9 @@ import pytest
 
 import archspec
 from archspec.cli import OK, USAGE, WRONG, main
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
 from archspec.errors import SpecError, UsageError
-from compiler.model import Model
-from compiler.pipeline import for_deployment
 
 np = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")
@@ -23,11 +23,11 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from oracles.rule_b import image, with_random_weights  # noqa: E402
 
-from compiler.targets import reference  # noqa: E402
-from compiler.weights.loading import save_weights  # noqa: E402
-from deploy import checking, export  # noqa: E402
-from deploy.description import read_sidecar  # noqa: E402
-from deploy.export import Source, write_om, write_onnx  # noqa: E402
+from archspec.compiler.targets import reference  # noqa: E402
+from archspec.compiler.weights.loading import save_weights  # noqa: E402
+from archspec.deploy import checking, export  # noqa: E402
+from archspec.deploy.description import read_sidecar  # noqa: E402
+from archspec.deploy.export import Source, write_om, write_onnx  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 RANDOM = "note: without --weights they are random, scheme he, seed 0\n"
@@ -455,7 +455,7 @@ def test_a_wrong_mindir_is_not_written(run, broken, place):
 
 def test_air_without_an_ascend(run, place):
     pytest.importorskip("mindspore")
-    from compiler.targets.mindspore.device import missing_for
+    from archspec.compiler.targets.mindspore.device import missing_for
 
     if not missing_for("Ascend"):
         pytest.skip("this machine has CANN")
@@ -476,11 +476,11 @@ def test_air_as_mindspore_itself_refuses_it(place):
     code = """
 import archspec
 from archspec.errors import UsageError
-from compiler.model import Model
-from compiler.targets import mindspore
-from compiler.targets.mindspore import device
-from compiler.weights.initialize import initialize
-from deploy.export import Source, write_air
+from archspec.compiler.model import Model
+from archspec.compiler.targets import mindspore
+from archspec.compiler.targets.mindspore import device
+from archspec.compiler.weights.initialize import initialize
+from archspec.deploy.export import Source, write_air
 
 device.missing_for = lambda name: ""
 mindspore.set_device = lambda name: None

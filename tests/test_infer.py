@@ -33,27 +33,27 @@ from test_doctor import archspec_without
 
 import archspec
 from archspec.cli import INTERRUPTED, OK, USAGE, WRONG, main
+from archspec.compiler.images.batches import EvalPipeline
+from archspec.compiler.images.folder import scan_folder
+from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.images.scores import Scores
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.targets.mindspore import set_device, write_mindir
+from archspec.compiler.targets.onnx import to_onnx, write_onnx
+from archspec.compiler.targets.onnx.model import serialized
+from archspec.compiler.weights.initialize import initialize
+from archspec.compiler.weights.loading import save_weights
+from archspec.deploy.accuracy import layout_of, read_labels
+from archspec.deploy.description import write_sidecar
+from archspec.deploy.engines import Port, open_engine
+from archspec.deploy.feeding import feed_of
+from archspec.deploy.folders import images_in
+from archspec.deploy.infer import tried
+from archspec.deploy.om.container import STAND_IN
+from archspec.deploy.progress import Progress
+from archspec.deploy.timing import Latency, spread
 from archspec.errors import SpecError, UsageError
-from compiler.images.batches import EvalPipeline
-from compiler.images.folder import scan_folder
-from compiler.images.preprocess import preprocessing_of
-from compiler.images.scores import Scores
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from compiler.targets.mindspore import set_device, write_mindir
-from compiler.targets.onnx import to_onnx, write_onnx
-from compiler.targets.onnx.model import serialized
-from compiler.weights.initialize import initialize
-from compiler.weights.loading import save_weights
-from deploy.accuracy import layout_of, read_labels
-from deploy.description import write_sidecar
-from deploy.engines import Port, open_engine
-from deploy.feeding import feed_of
-from deploy.folders import images_in
-from deploy.infer import tried
-from deploy.om.container import STAND_IN
-from deploy.progress import Progress
-from deploy.timing import Latency, spread
 
 ROOT = Path(__file__).parents[1]
 NAMES = tuple("0123456789")
@@ -432,7 +432,7 @@ def test_a_stand_in_is_called_so_everywhere(there, told, tmp_path, capsys):
 
 
 def test_warm_up_runs_come_first_and_are_not_images(there, monkeypatch):
-    from deploy.engines.onnxruntime import OnnxRuntimeEngine
+    from archspec.deploy.engines.onnxruntime import OnnxRuntimeEngine
 
     fed = []
     run_it = OnnxRuntimeEngine.run
@@ -648,7 +648,7 @@ def test_images_of_one_name_have_no_label_by_name(seer, told, tmp_path, capsys):
 
 
 def test_nothing_is_left_of_a_half_written_folder(seer, told, tmp_path, monkeypatch):
-    import deploy.preprocess
+    from archspec import deploy
 
     monkeypatch.setattr(deploy.preprocess, "class_of_each", lambda images: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -662,7 +662,7 @@ def test_a_disk_without_room(seer, tmp_path, monkeypatch):
     import shutil
     from collections import namedtuple
 
-    import deploy.preprocess
+    from archspec import deploy
 
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000))

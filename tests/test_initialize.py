@@ -10,17 +10,8 @@ import pytest
 from oracles.networks import network
 
 import archspec
-from archspec.errors import UsageError
-from archspec.ops.activation import Act
-from archspec.ops.conv import Conv
-from archspec.ops.linear import Dense
-from archspec.ops.merge import Add, Mul
-from archspec.ops.norm import BatchNorm
-from archspec.ops.pool import GlobalAvgPool
-from archspec.ops.regularize import DropPath, LayerScale
-from archspec.ops.reshape import Flatten
-from compiler.model import weights_of
-from compiler.weights.initialize import (
+from archspec.compiler.model import weights_of
+from archspec.compiler.weights.initialize import (
     BY_FAN_IN,
     SCHEMES,
     TRUNCATED_STD,
@@ -36,7 +27,16 @@ from compiler.weights.initialize import (
     stream,
     xavier,
 )
-from compiler.weights.residuals import last_gammas
+from archspec.compiler.weights.residuals import last_gammas
+from archspec.errors import UsageError
+from archspec.ops.activation import Act
+from archspec.ops.conv import Conv
+from archspec.ops.linear import Dense
+from archspec.ops.merge import Add, Mul
+from archspec.ops.norm import BatchNorm
+from archspec.ops.pool import GlobalAvgPool
+from archspec.ops.regularize import DropPath, LayerScale
+from archspec.ops.reshape import Flatten
 
 MANY = 400_000
 
@@ -326,7 +326,7 @@ def test_last_gammas_by_structure(layers, expected):
 def test_a_block_of_zero_gamma_is_the_identity():
     from oracles.rule_b import image
 
-    from compiler.targets.reference import run
+    from archspec.compiler.targets.reference import run
 
     graph = archspec.load("tiny/resnext")
     scheme = SCHEMES["he_zero"]

@@ -21,6 +21,12 @@ from oracles.networks import network
 from test_ops import EXAMPLES, label
 
 import archspec
+from archspec.compiler.latency import cautions, devices, estimate, find_device, layer_time, total_ms
+from archspec.compiler.latency.kernels import roles
+from archspec.compiler.latency.lint import RULES, findings
+from archspec.compiler.latency.measurements import PUBLISHED, published, read_measurements
+from archspec.compiler.latency.work import work_of
+from archspec.compiler.pipeline import for_deployment
 from archspec.errors import SpecError, UsageError
 from archspec.ops import FUNCTIONS
 from archspec.ops.activation import Act
@@ -33,12 +39,6 @@ from archspec.ops.regularize import Dropout
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Slice, Split
 from archspec.sources import shipped_names
 from archspec.space import Space
-from compiler.latency import cautions, devices, estimate, find_device, layer_time, total_ms
-from compiler.latency.kernels import roles
-from compiler.latency.lint import RULES, findings
-from compiler.latency.measurements import PUBLISHED, published, read_measurements
-from compiler.latency.work import work_of
-from compiler.pipeline import for_deployment
 
 NETWORKS = [name for name in shipped_names() if not name.startswith("spaces/")]
 DEVICES = ("ascend310", "ascend310p3", "ascend910a", "ascend310b1")
@@ -412,7 +412,7 @@ def test_the_device_has_the_constants_that_fit(published_rows, ascend310):
 
 def test_calibrate_finds_the_same(published_rows, ascend310):
     pytest.importorskip("scipy")
-    from compiler.latency.calibrate import calibrate
+    from archspec.compiler.latency.calibrate import calibrate
 
     refit = calibrate(ascend310, published(), "published.csv")
     assert refit.device.efficiency == pytest.approx(ascend310.efficiency, abs=5e-5)
@@ -910,7 +910,7 @@ def test_a_calibration_is_a_device_for_other_commands(run, tmp_path, monkeypatch
 @given(st.floats(0.2, 0.99), st.floats(5, 400), st.sampled_from(DEVICES))
 def test_constants_that_were_put_in_come_out(efficiency, launch_us, name):
     pytest.importorskip("scipy")
-    from compiler.latency.calibrate import calibrate
+    from archspec.compiler.latency.calibrate import calibrate
 
     device = replace(find_device(name), efficiency=efficiency, launch_us=launch_us)
     measurements = [
@@ -962,7 +962,7 @@ def test_one_network_at_two_batches_cannot_be_left_out(run, tmp_path, monkeypatc
 
 def test_a_network_is_left_out_with_all_its_batches(ascend310):
     pytest.importorskip("scipy")
-    from compiler.latency.calibrate import calibrate
+    from archspec.compiler.latency.calibrate import calibrate
 
     n0, resnet18, n1, *_ = published()
     twice = [n0, replace(n0, batch=1, ms=2.9), resnet18, n1]

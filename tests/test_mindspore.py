@@ -20,6 +20,9 @@ from oracles.networks import network
 from test_ops import EXAMPLES, label
 
 import archspec
+from archspec.compiler.model import Model, weights_of
+from archspec.compiler.targets.mindspore import names
+from archspec.compiler.targets.mindspore.source import network_name, source_of
 from archspec.errors import UsageError
 from archspec.graph import Graph, TemplateCall
 from archspec.node import Layer, Node, Tensor
@@ -33,9 +36,6 @@ from archspec.ops.pool import GlobalAvgPool, MaxPool
 from archspec.ops.regularize import Dropout, DropPath
 from archspec.ops.reshape import Flatten, Identity, Split, Upsample
 from archspec.sources import shipped_names
-from compiler.model import Model, weights_of
-from compiler.targets.mindspore import names
-from compiler.targets.mindspore.source import network_name, source_of
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("mindspore")
@@ -43,9 +43,9 @@ pytest.importorskip("mindspore")
 # These import MindSpore, so they come after the line that skips where it is missing.
 from oracles import rule_b  # noqa: E402
 
-from compiler import build  # noqa: E402
-from compiler.targets import reference  # noqa: E402
-from compiler.targets.mindspore import device  # noqa: E402
+from archspec.compiler import build  # noqa: E402
+from archspec.compiler.targets import reference  # noqa: E402
+from archspec.compiler.targets.mindspore import device  # noqa: E402
 
 NETWORKS = [name for name in shipped_names() if not name.startswith("spaces/")]
 SIZES = {
@@ -593,7 +593,7 @@ def test_a_device_that_is_not_there_is_one_sentence(monkeypatch):
 COMPILE_CACHE = """
 import sys
 import archspec, compiler, mindspore, numpy
-from compiler.targets import reference
+from archspec.compiler.targets import reference
 from oracles import rule_b
 model = rule_b.with_random_weights(archspec.load(sys.argv[1], input_shape=(3, 32, 32)))
 mindspore.set_context(mode=mindspore.GRAPH_MODE)
@@ -631,8 +631,8 @@ def test_the_compile_cache_mixes_no_networks_up(tmp_path):
 @pytest.mark.parametrize("purpose", ["training", "deployment"])
 @pytest.mark.parametrize("batch", [2, None])
 def test_mindir_round_trip(batch, purpose, compiled, tmp_path):
-    from compiler import for_deployment
-    from compiler.targets.mindspore import write_mindir
+    from archspec.compiler import for_deployment
+    from archspec.compiler.targets.mindspore import write_mindir
 
     model = rule_b.with_random_weights(archspec.load("tiny/isynet"))
     path = tmp_path / "net.mindir"
@@ -648,7 +648,7 @@ def test_mindir_round_trip(batch, purpose, compiled, tmp_path):
 
 
 def test_a_mindir_that_fails_leaves_what_was_there(compiled, tmp_path, monkeypatch):
-    from compiler.targets.mindspore import mindir
+    from archspec.compiler.targets.mindspore import mindir
 
     path = tmp_path / "net.mindir"
     path.write_text("what was there")

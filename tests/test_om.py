@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.cli import main
+from archspec.deploy import om as offline
+from archspec.deploy.om import messages, model, read_container, read_om, sha256_of, wire
+from archspec.deploy.om.container import NotAnOm
 from archspec.errors import SpecError, UsageError
-from deploy import om as offline
-from deploy.om import messages, model, read_container, read_om, sha256_of, wire
-from deploy.om.container import NotAnOm
 
 pytest.importorskip("google.protobuf")
 

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from test_ops import EXAMPLES, IMAGE, label
 
 import archspec
+from archspec.compiler import pipeline
+from archspec.compiler.model import Model, weights_of
 from archspec.errors import UsageError
 from archspec.ops import OPS
 from archspec.ops.activation import Act, Softmax
@@ -30,8 +32,6 @@ from archspec.ops.regularize import Dropout, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Slice, Split, Upsample
 from archspec.sources import shipped_names
 from archspec.space import Space
-from compiler import pipeline
-from compiler.model import Model, weights_of
 
 np = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")
@@ -41,11 +41,11 @@ from oracles import numpy_ops  # noqa: E402
 from oracles.networks import network  # noqa: E402
 from oracles.rule_b import drawn, image, with_random_weights  # noqa: E402
 
-from compiler.targets import reference  # noqa: E402
-from compiler.targets.onnx import to_onnx, write_onnx  # noqa: E402  (needs onnx)
-from compiler.targets.onnx.allowed import ALLOWED, IR_VERSIONS  # noqa: E402
-from compiler.targets.onnx.model import serialized  # noqa: E402
-from compiler.targets.onnx.operators import spell  # noqa: E402
+from archspec.compiler.targets import reference  # noqa: E402
+from archspec.compiler.targets.onnx import to_onnx, write_onnx  # noqa: E402  (needs onnx)
+from archspec.compiler.targets.onnx.allowed import ALLOWED, IR_VERSIONS  # noqa: E402
+from archspec.compiler.targets.onnx.model import serialized  # noqa: E402
+from archspec.compiler.targets.onnx.operators import spell  # noqa: E402
 
 CORNERS = [
     (Conv(2, (3, 5), stride=2, padding="same", dilation=(2, 1)), ((2, 9, 12),)),
@@ -285,8 +285,8 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
     code = (
         "import hashlib, sys; sys.path.insert(0, 'tests'); import archspec;"
         "from oracles.rule_b import with_random_weights;"
-        "from compiler.pipeline import for_deployment;"
-        "from compiler.targets.onnx import write_onnx;"
+        "from archspec.compiler.pipeline import for_deployment;"
+        "from archspec.compiler.targets.onnx import write_onnx;"
         "model = with_random_weights(archspec.load('tiny/cspdarknet'));"
         f"write_onnx(for_deployment(model), {str(tmp_path / 'net.onnx')!r});"
         f"print(hashlib.sha256(open({str(tmp_path / 'net.onnx')!r}, 'rb').read()).hexdigest())"
@@ -346,7 +346,7 @@ def test_refusals_say_what_would_do(model, options, message):
 
 
 def test_too_many_weights_are_refused(monkeypatch):
-    monkeypatch.setattr("compiler.targets.onnx.model.LARGEST", 100)
+    monkeypatch.setattr("archspec.compiler.targets.onnx.model.LARGEST", 100)
     with pytest.raises(UsageError, match="a smaller network would do"):
         to_onnx(with_random_weights(NET))
 
@@ -355,7 +355,7 @@ def test_without_onnx_the_extra_is_named():
     code = (
         "import sys; sys.modules['onnx'] = None\n"
         "from archspec.errors import UsageError\n"
-        "import compiler.pipeline\n"
+        "import archspec.compiler.pipeline\n"
         "try:\n"
         "    import compiler.targets.onnx\n"
         "except UsageError as error:\n"

@@ -15,6 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archspec
+from archspec.compiler import pipeline
+from archspec.compiler.model import Model, weights_of
+from archspec.compiler.passes.drop_dead import drop_dead
+from archspec.compiler.passes.drop_identity import drop_identity
+from archspec.compiler.passes.drop_noise import drop_noise
+from archspec.compiler.passes.fold_batch_norm import fold_batch_norm
+from archspec.compiler.passes.fold_layer_scale import fold_layer_scale
+from archspec.compiler.passes.merge_branches import merge_branches
+from archspec.compiler.passes.merge_common_subexpressions import merge_common_subexpressions
+from archspec.compiler.passes.standardize_filters import standardize_filters
+from archspec.compiler.wellformed import ModelError, check_model
 from archspec.node import Tensor
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
@@ -26,24 +37,13 @@ from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
 from archspec.sources import shipped_names
 from archspec.space import Space
-from compiler import pipeline
-from compiler.model import Model, weights_of
-from compiler.passes.drop_dead import drop_dead
-from compiler.passes.drop_identity import drop_identity
-from compiler.passes.drop_noise import drop_noise
-from compiler.passes.fold_batch_norm import fold_batch_norm
-from compiler.passes.fold_layer_scale import fold_layer_scale
-from compiler.passes.merge_branches import merge_branches
-from compiler.passes.merge_common_subexpressions import merge_common_subexpressions
-from compiler.passes.standardize_filters import standardize_filters
-from compiler.wellformed import ModelError, check_model
 
 np = pytest.importorskip("numpy")
 
 from oracles.networks import network  # noqa: E402
 from oracles.rule_b import image, with_random_weights  # noqa: E402
 
-from compiler.targets import reference  # noqa: E402  (needs numpy)
+from archspec.compiler.targets import reference  # noqa: E402  (needs numpy)
 
 IMAGE = (4, 7, 10)
 RELU = Act("relu")
@@ -611,7 +611,7 @@ def test_layers_are_inferred_again():
 
 def test_structure_alone_needs_no_numpy():
     code = (
-        "import sys, archspec; from compiler.pipeline import for_deployment, for_training;"
+        "import sys, archspec; from archspec.compiler.pipeline import for_deployment, for_training;"
         "graph = archspec.load('repvgg_a0'); for_training(graph); for_deployment(graph);"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )

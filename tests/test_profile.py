@@ -24,19 +24,19 @@ from oracles.networks import network
 
 import archspec
 from archspec.cli import OK, USAGE, WRONG, main
+from archspec.compiler.latency import estimate, find_device
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.targets.onnx import write_onnx
+from archspec.compiler.weights.initialize import initialize
+from archspec.deploy.profile.cpu import kernels_of, measured
+from archspec.deploy.profile.joining import Kernel, joined, names_in
+from archspec.deploy.profile.msprof import FLAGS, find_msprof
+from archspec.deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
+from archspec.deploy.profile.report import LayerTime, Profile
 from archspec.errors import SpecError, UsageError
 from archspec.ops.conv import Conv
 from archspec.sources import shipped_names
-from compiler.latency import estimate, find_device
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from compiler.targets.onnx import write_onnx
-from compiler.weights.initialize import initialize
-from deploy.profile.cpu import kernels_of, measured
-from deploy.profile.joining import Kernel, joined, names_in
-from deploy.profile.msprof import FLAGS, find_msprof
-from deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
-from deploy.profile.report import LayerTime, Profile
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 CSP = "tiny/cspdarknet"

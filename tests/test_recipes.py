@@ -16,7 +16,7 @@ import pytest
 import archspec
 from archspec.cli import main
 from archspec.errors import SpecError, UsageError
-from training.recipe import (
+from archspec.training.recipe import (
     AUGMENTATIONS,
     DYNAMIC,
     FOLDER,
@@ -31,7 +31,7 @@ from training.recipe import (
     recipe_names,
     written,
 )
-from training.yaml_document import parse_value, parse_yaml, written_yaml
+from archspec.training.yaml_document import parse_value, parse_yaml, written_yaml
 
 HEAD = "recipe: 1\nname: mine\nepochs: 3\nbatch: 4\n"
 SGD = "optimizer: {name: sgd, lr: 0.1}\n"
@@ -105,7 +105,7 @@ def test_recipes_of_the_seeds():
 
 def test_schemes_are_those_there_are():
     pytest.importorskip("numpy")
-    from compiler.weights import initialize
+    from archspec.compiler.weights import initialize
 
     assert set(initialize.SCHEMES) == set(SCHEMES)
 

@@ -28,17 +28,23 @@ from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.program import program_of
 from archspec.space import Space
-from training.search import search
-from training.search.batch import ENGINES
-from training.search.counted import Counted, Fresh, counted
-from training.search.encoding import PlainEncoding, TreeEncoding, encoding_of
-from training.search.exact import exact_front
-from training.search.objectives import read_constraint, read_objectives
-from training.search.pareto import crowding, hypervolume, nondominated, ranks, share_covered
-from training.search.picture import pareto_picture
-from training.search.plan import population_for
-from training.search.results import kendall, noise_of, results_of
-from training.search.trials import open_trials
+from archspec.training.search import search
+from archspec.training.search.batch import ENGINES
+from archspec.training.search.counted import Counted, Fresh, counted
+from archspec.training.search.encoding import PlainEncoding, TreeEncoding, encoding_of
+from archspec.training.search.exact import exact_front
+from archspec.training.search.objectives import read_constraint, read_objectives
+from archspec.training.search.pareto import (
+    crowding,
+    hypervolume,
+    nondominated,
+    ranks,
+    share_covered,
+)
+from archspec.training.search.picture import pareto_picture
+from archspec.training.search.plan import population_for
+from archspec.training.search.results import kendall, noise_of, results_of
+from archspec.training.search.trials import open_trials
 
 SPNAS, TINY, DIGITS = "spaces/single_path_nas", "spaces/tiny", "spaces/digits100"
 # Fronts.

@@ -20,10 +20,10 @@ from oracles.searches import drawn, front_of, lines, mine, without_time
 pytest.importorskip("optuna")
 
 from archspec.space import Space
-from training.digits import write_digits
-from training.search.evaluating import Interrupted, trained
-from training.search.trials import locked_file, open_trials
-from training.signals import Stop
+from archspec.training.digits import write_digits
+from archspec.training.search.evaluating import Interrupted, trained
+from archspec.training.search.trials import locked_file, open_trials
+from archspec.training.signals import Stop
 
 TINY, DIGITS = "spaces/tiny", "spaces/digits100"
 SEEDS = 11

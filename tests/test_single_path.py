@@ -25,28 +25,28 @@ pytest.importorskip("mindspore")
 import mindspore as ms
 from mindspore import Tensor
 
+from archspec.compiler import Model, build
+from archspec.compiler.images.batches import EvalPipeline
+from archspec.compiler.images.folder import scan_folder
+from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.latency import find_device, total_ms
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.supernet import supernet_of
+from archspec.compiler.targets.reference import run
+from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.space import Space
-from compiler import Model, build
-from compiler.images.batches import EvalPipeline
-from compiler.images.folder import scan_folder
-from compiler.images.preprocess import preprocessing_of
-from compiler.latency import find_device, total_ms
-from compiler.pipeline import for_deployment
-from compiler.supernet import supernet_of
-from compiler.targets.reference import run
-from compiler.weights.loading import load_weights
-from training.digits import write_digits
-from training.distributed import join
-from training.evaluate import evaluate
-from training.recipe import read_recipe
-from training.search.single_path import SinglePathSettings, search_single_path
-from training.search.single_path.folder import read_log
-from training.search.single_path.runtime import factorised, runtime_of, searched_layers
-from training.search.single_path.searcher import Searcher
-from training.search.single_path.split import split
-from training.search.single_path.step import BETAS, RuntimeCell
-from training.signals import Stop
+from archspec.training.digits import write_digits
+from archspec.training.distributed import join
+from archspec.training.evaluate import evaluate
+from archspec.training.recipe import read_recipe
+from archspec.training.search.single_path import SinglePathSettings, search_single_path
+from archspec.training.search.single_path.folder import read_log
+from archspec.training.search.single_path.runtime import factorised, runtime_of, searched_layers
+from archspec.training.search.single_path.searcher import Searcher
+from archspec.training.search.single_path.split import split
+from archspec.training.search.single_path.step import BETAS, RuntimeCell
+from archspec.training.signals import Stop
 
 ROOT = Path(__file__).parents[1]
 FOUND = "33 33 33 30 56 33 33 33 56 33 33 33 56 53 53 53 56 56 56 56"
@@ -600,10 +600,10 @@ def test_a_search_that_is_there_is_not_made_again(planted, far):
 SCRIPT = """\
 import sys
 from pathlib import Path
-from training.signals import Stop
+from archspec.training.signals import Stop
 with Stop() as stop:
     from archspec.space import Space
-    from training.search.single_path import SinglePathSettings, search_single_path
+    from archspec.training.search.single_path import SinglePathSettings, search_single_path
     settings = SinglePathSettings(
         "far", "planted.yaml", lam=(0.3,), warmup_epochs=6, held_out=0.25
     )
@@ -621,7 +621,7 @@ def start(folder, out):
 
 
 def state_of(home):
-    from compiler.weights.files import open_tensors
+    from archspec.compiler.weights.files import open_tensors
 
     with open_tensors(sorted((home / "checkpoints").iterdir())[-1]) as file:
         return {name: file.read(name).tobytes() for name in file.entries}

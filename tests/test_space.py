@@ -253,8 +253,8 @@ class TestFunctions:
             assert tree.cost(assignment)[-1] == len(one.assign(assignment).nodes)
 
     def test_latency_is_one(self):
-        from compiler.latency import find_device, total_ms
-        from compiler.pipeline import for_deployment
+        from archspec.compiler.latency import find_device, total_ms
+        from archspec.compiler.pipeline import for_deployment
 
         one, device = Space(SPNAS), find_device("ascend310")
 

@@ -19,13 +19,13 @@ import mindspore as ms
 from mindspore import Tensor
 
 import archspec
+from archspec.compiler import Model, build
+from archspec.compiler.model import weights_of
+from archspec.compiler.supernet import derived, regions_of, supernet_of
+from archspec.compiler.supernet.cells import add_gates
+from archspec.compiler.targets.reference import run
 from archspec.errors import SpecError
 from archspec.space import Space
-from compiler import Model, build
-from compiler.model import weights_of
-from compiler.supernet import derived, regions_of, supernet_of
-from compiler.supernet.cells import add_gates
-from compiler.targets.reference import run
 
 FOUND = "33 33 33 30 56 33 33 33 56 33 33 33 56 53 53 53 56 56 56 56"
 """Kernel and expansion of each layer of the published network; 0 leaves a layer out."""
@@ -253,7 +253,7 @@ def test_a_block_left_out_is_the_identity_to_the_bit(tmp_path):
 
 def test_noise_stays_behind_a_gate(tmp_path):
     """drop_path between the branch and its sum, which training takes over."""
-    from training.noise import take_over
+    from archspec.training.noise import take_over
 
     body = [
         {"op": "ConvNormAct", "kernel": 3, "channels": 5},

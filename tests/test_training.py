@@ -23,23 +23,22 @@ import mindspore as ms
 from mindspore import Tensor
 
 import archspec
-import compiler
-import training
+from archspec import compiler, training
 from archspec.cli import main
+from archspec.compiler.images.scores import cross_entropy, right
 from archspec.errors import SpecError, UsageError
-from compiler.images.scores import cross_entropy, right
-from training import noise
-from training.build import build_trained
-from training.curves import _beneath, curves_png, ticks
-from training.distributed import Ranks
-from training.evaluate import evaluate
-from training.loop import train_run
-from training.meter import Meter, Sums
-from training.plan import plan_run
-from training.progress import Display, Pulse, clock
-from training.recipe import read_recipe, recipe_names
-from training.run import RunError, create_run, open_run
-from training.signals import Stop
+from archspec.training import noise
+from archspec.training.build import build_trained
+from archspec.training.curves import _beneath, curves_png, ticks
+from archspec.training.distributed import Ranks
+from archspec.training.evaluate import evaluate
+from archspec.training.loop import train_run
+from archspec.training.meter import Meter, Sums
+from archspec.training.plan import plan_run
+from archspec.training.progress import Display, Pulse, clock
+from archspec.training.recipe import read_recipe, recipe_names
+from archspec.training.run import RunError, create_run, open_run
+from archspec.training.signals import Stop
 
 QUICK = ("epochs=2", "schedule.warmup_epochs=0")
 PLAIN = (*QUICK, "augment=[]", "mix=null", "ema=null")
@@ -244,7 +243,7 @@ def test_predictions_have_the_names_of_classes(trained, inputs, capsys):
 
 def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch):
     """Of accumulation too: step 13 is the first of three whose gradients are summed up."""
-    monkeypatch.setattr("training.loop.CHECKPOINT_EVERY", -1.0)
+    monkeypatch.setattr("archspec.training.loop.CHECKPOINT_EVERY", -1.0)
     settings = [
         "epochs=3", "optimizer.accumulate=3", 'loss.mutual.specs=["noisy.json"]',
         "checkpoint.every_epochs=9", "checkpoint.keep=99", "optimizer.clip_norm=1",
@@ -278,7 +277,7 @@ def test_it_goes_on_from_the_last_step_of_an_epoch(there, trained, tmp_path, mon
             stop.number = signal.SIGTERM if step == 5 else None
             draw(places, seed, step, *rest)
 
-        monkeypatch.setattr("training.loop.draw_masks", drawing)
+        monkeypatch.setattr("archspec.training.loop.draw_masks", drawing)
         plan = plan_run("noisy.json", "small.yaml", "data", settings=["epochs=6"])
         run = create_run(plan, tmp_path / "run", [])
         result = train_run(run, stop, "none")
@@ -371,7 +370,7 @@ def test_a_loss_that_is_no_number_ends_it(there, tmp_path):
             settings=[*PLAIN, "epochs=20", "optimizer.name=sgd", "optimizer.lr=1e18"],
         )  # fmt: skip
     run = open_run(tmp_path / "run")
-    from compiler.weights.files import open_tensors
+    from archspec.compiler.weights.files import open_tensors
 
     for path in runs.checkpoints(run.path):
         with open_tensors(path) as file:
@@ -385,7 +384,7 @@ def test_weights_to_start_from_are_used(there, trained, tmp_path):
         settings=[*PLAIN, "epochs=1", "optimizer.lr=1e-9"],
     )  # fmt: skip
     assert result.run.facts["weights"] == best
-    from compiler.weights.loading import load_weights
+    from archspec.compiler.weights.loading import load_weights
 
     graph = archspec.load("noisy.json")
     ours, theirs = (load_weights(path, graph) for path in (tmp_path / "run/last.safetensors", best))

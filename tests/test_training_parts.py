@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import archspec
-from training.recipe import (
+from archspec.training.recipe import (
     AUGMENTATIONS,
     DYNAMIC,
     AdamW,
@@ -35,7 +35,7 @@ from training.recipe import (
 
 np = pytest.importorskip("numpy")
 
-from training.schedules import learning_rates  # noqa: E402 (needs numpy)
+from archspec.training.schedules import learning_rates  # noqa: E402 (needs numpy)
 
 # Schedules.
 
@@ -119,15 +119,15 @@ pytest.importorskip("mindspore")
 
 from oracles import rule_b  # noqa: E402 (needs numpy)
 
-from compiler import build  # noqa: E402
-from compiler.model import Model  # noqa: E402
-from compiler.targets.mindspore import device  # noqa: E402
+from archspec.compiler import build  # noqa: E402
+from archspec.compiler.model import Model  # noqa: E402
+from archspec.compiler.targets.mindspore import device  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def parts():
     device.prepare()
-    from training import ema, losses, optimizers, precision, step
+    from archspec.training import ema, losses, optimizers, precision, step
 
     class Parts:
         pass
@@ -344,7 +344,7 @@ def test_parts_of_every_recipe(name, parts):
 
 
 def test_augmentations_of_recipes_are_those_there_are():
-    from training import augment
+    from archspec.training import augment
 
     assert {*augment.AUGMENTATIONS, *augment.ON_BATCHES} == set(AUGMENTATIONS)
 

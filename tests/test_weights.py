@@ -21,19 +21,19 @@ from oracles.rule_b import drawn, image
 
 import archspec
 from archspec.cli import main
+from archspec.compiler.model import weights_of
+from archspec.compiler.targets.reference import run as run_graph
+from archspec.compiler.weights.arrays import Entry, TensorFile
+from archspec.compiler.weights.check import differences
+from archspec.compiler.weights.families import sources
+from archspec.compiler.weights.files import READERS, WRITERS, open_tensors, write_tensors
+from archspec.compiler.weights.fitting import fits
+from archspec.compiler.weights.importing import import_weights, plan_import
+from archspec.compiler.weights.initialize import initialize
+from archspec.compiler.weights.loading import load_weights, save_weights
+from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
+from archspec.compiler.weights.structure import match_structure
 from archspec.errors import SpecError, UsageError
-from compiler.model import weights_of
-from compiler.targets.reference import run as run_graph
-from compiler.weights.arrays import Entry, TensorFile
-from compiler.weights.check import differences
-from compiler.weights.families import sources
-from compiler.weights.files import READERS, WRITERS, open_tensors, write_tensors
-from compiler.weights.fitting import fits
-from compiler.weights.importing import import_weights, plan_import
-from compiler.weights.initialize import initialize
-from compiler.weights.loading import load_weights, save_weights
-from compiler.weights.maps import FAMILIES, PUBLISHERS
-from compiler.weights.structure import match_structure
 
 SMALL = "tiny/isynet"
 

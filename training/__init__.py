@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archspec.graph import Graph
     from archspec.shapes import Shape
-    from training.loop import Result
-    from training.recipe import Recipe
+    from archspec.training.loop import Result
+    from archspec.training.recipe import Recipe
 
 
 def train(
@@ -50,13 +50,13 @@ def train(
     them calls this. Raises SpecError or UsageError for what is wrong with any of it before the
     first step, RunError where the training fails.
     """
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from training.distributed import is_one_of_several, join
-        from training.loop import train_run
-        from training.plan import plan_run
-        from training.run import check_free, create_run, open_run
+        from archspec.training.distributed import is_one_of_several, join
+        from archspec.training.loop import train_run
+        from archspec.training.plan import plan_run
+        from archspec.training.run import check_free, create_run, open_run
 
         ranks = join(device)
         check_free(out)

@@ -13,8 +13,8 @@ from typing import Any
 from mindspore.dataset import vision
 from mindspore.dataset.vision import AutoAugmentPolicy, ConvertMode, Inter
 
+from archspec.compiler.images.preprocess import Preprocessing
 from archspec.errors import UsageError, did_you_mean
-from compiler.images.preprocess import Preprocessing
 
 Operation = Any
 """One of mindspore.dataset.vision's, which have no type of their own in common."""

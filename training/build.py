@@ -11,22 +11,22 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
 
+from archspec.compiler import Model, build
+from archspec.compiler.model import weights_of
+from archspec.compiler.weights.arrays import Array
+from archspec.compiler.weights.initialize import initialize
+from archspec.compiler.weights.loading import load_weights
 from archspec.graph import Graph
-from compiler import Model, build
-from compiler.model import weights_of
-from compiler.weights.arrays import Array
-from compiler.weights.initialize import initialize
-from compiler.weights.loading import load_weights
-from training.distributed import Ranks
-from training.ema import Ema
-from training.losses import build_loss
-from training.noise import PREFIX, Place, take_over
-from training.optimizers import build_optimizer
-from training.precision import fitted, with_precision
-from training.reducer import build_reducer
-from training.run import Run
-from training.schedules import Rates
-from training.step import TrainStep, together
+from archspec.training.distributed import Ranks
+from archspec.training.ema import Ema
+from archspec.training.losses import build_loss
+from archspec.training.noise import PREFIX, Place, take_over
+from archspec.training.optimizers import build_optimizer
+from archspec.training.precision import fitted, with_precision
+from archspec.training.reducer import build_reducer
+from archspec.training.run import Run
+from archspec.training.schedules import Rates
+from archspec.training.step import TrainStep, together
 
 
 @dataclass(frozen=True)

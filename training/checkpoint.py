@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.weights.arrays import Array, Entry
+from archspec.compiler.weights.files import open_tensors
+from archspec.compiler.weights.formats.safetensors import CHECKSUM as NUMBERS
+from archspec.compiler.weights.formats.safetensors import write_safetensors
 from archspec.errors import SpecError, UsageError
 from archspec.writing import whole_file
-from compiler.weights.arrays import Array, Entry
-from compiler.weights.files import open_tensors
-from compiler.weights.formats.safetensors import CHECKSUM as NUMBERS
-from compiler.weights.formats.safetensors import write_safetensors
 
 PROGRESS, CHECKSUM = "progress", "progress_crc32"
 _NAME = re.compile(r"step-(\d+)\.safetensors")

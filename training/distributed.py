@@ -29,8 +29,9 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.processes import python_command
+from archspec.training.signals import Stop
 from archspec.writing import write_whole
-from training.signals import Stop
 
 SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
 INDEX = "ARCHSPEC_WORKER"
@@ -89,8 +90,8 @@ def join(device: str) -> Ranks:
 
     Raises UsageError where the device is not there or the environment contradicts itself.
     """
-    from compiler.targets.mindspore import set_device
-    from compiler.targets.mindspore.installed import mindspore
+    from archspec.compiler.targets.mindspore import set_device
+    from archspec.compiler.targets.mindspore.installed import mindspore
 
     ms = mindspore()
     _follow_parent()
@@ -185,7 +186,7 @@ def launch(command: Sequence[str], workers: int, logs: Path, stop: Stop) -> int:
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(_threads(workers))),
         PARENT: str(os.getpid()),
     }
-    schedule = [sys.executable, "-c", "from training.distributed import schedule; schedule()"]
+    schedule = python_command("archspec.training.distributed")
     scheduler = _started(schedule, {**environment, "MS_ROLE": SCHEDULER}, logs / "scheduler.log")
     team: list[_Worker] = []
     try:
@@ -202,7 +203,7 @@ def launch(command: Sequence[str], workers: int, logs: Path, stop: Stop) -> int:
             process.wait()
 
 
-def schedule() -> None:
+def _schedule() -> None:
     """Be the process by which the others find each other."""
     _follow_parent()
     import mindspore
@@ -220,7 +221,7 @@ def finish(code: int, error: str = "") -> None:
         return
     logs = Path(os.environ[LOGS])
     write_whole(_marker(logs, os.environ[INDEX]), json.dumps({"code": code, "error": error}) + "\n")
-    from compiler.targets.mindspore.building import remove_files
+    from archspec.compiler.targets.mindspore.building import remove_files
 
     remove_files()
     sys.stdout.flush()
@@ -319,4 +320,8 @@ def _follow_parent() -> None:
         raise SystemExit(1)  # it was gone before we asked
 
 
-__all__ = ["Ranks", "finish", "is_one_of_several", "join", "launch", "schedule"]
+if __name__ == "__main__":
+    _schedule()
+
+
+__all__ = ["Ranks", "finish", "is_one_of_several", "join", "launch"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from compiler.images.scores import Scores, cross_entropy, right
-from training.distributed import Ranks
+from archspec.compiler.images.scores import Scores, cross_entropy, right
+from archspec.training.distributed import Ranks
 
 
 def evaluate(

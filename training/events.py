@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from training.run import EVENTS, Run
+from archspec.training.run import EVENTS, Run
 
 TAGS = {
     "step": {

@@ -17,24 +17,24 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor
 
+from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.images.scores import Scores
+from archspec.compiler.weights.loading import save_weights
 from archspec.errors import UsageError
+from archspec.training.build import Trained, build_trained
+from archspec.training.checkpoint import Checkpoint, last_good, sweep, sync_folder, write_checkpoint
+from archspec.training.data import EvalPipeline, TrainPipeline
+from archspec.training.distributed import Ranks, join
+from archspec.training.evaluate import evaluate
+from archspec.training.events import Events
+from archspec.training.meter import Meter, Sums
+from archspec.training.noise import draw_masks
+from archspec.training.progress import Display, Pulse, clock
+from archspec.training.report import write_report
+from archspec.training.run import BEST, LAST, LOGS, Run, RunError, check_data, locked
+from archspec.training.schedules import learning_rates
+from archspec.training.signals import Stop
 from archspec.writing import write_whole
-from compiler.images.preprocess import preprocessing_of
-from compiler.images.scores import Scores
-from compiler.weights.loading import save_weights
-from training.build import Trained, build_trained
-from training.checkpoint import Checkpoint, last_good, sweep, sync_folder, write_checkpoint
-from training.data import EvalPipeline, TrainPipeline
-from training.distributed import Ranks, join
-from training.evaluate import evaluate
-from training.events import Events
-from training.meter import Meter, Sums
-from training.noise import draw_masks
-from training.progress import Display, Pulse, clock
-from training.report import write_report
-from training.run import BEST, LAST, LOGS, Run, RunError, check_data, locked
-from training.schedules import learning_rates
-from training.signals import Stop
 
 LINES_OF_AN_EPOCH = 20
 """In metrics.jsonl, besides that of the epoch itself."""

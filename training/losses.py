@@ -11,7 +11,7 @@ from typing import Any
 import mindspore as ms
 from mindspore import nn, ops
 
-from training.recipe import Loss
+from archspec.training.recipe import Loss
 
 
 class SmoothedCrossEntropy(nn.Cell):

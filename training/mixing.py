@@ -17,7 +17,7 @@ ATTEMPTS = 10
 
 
 class Mix(Protocol):
-    """training.recipe.Mix: alphas of MixUp and CutMix, 0 for none, and how often a batch mixes."""
+    """Alphas of MixUp and CutMix, 0 for none, and how often a batch mixes (recipe.Mix)."""
 
     @property
     def mixup(self) -> float: ...

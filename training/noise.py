@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from archspec.compiler.targets.mindspore.outline import Group, Leaf, outlined
+from archspec.compiler.targets.mindspore.replacing import cell_at, put_cell
 from archspec.graph import Graph
 from archspec.ops import Dropout, DropPath
 from archspec.shapes import Shape
-from compiler.targets.mindspore.outline import Group, Leaf, outlined
-from compiler.targets.mindspore.replacing import cell_at, put_cell
 
 PREFIX = "noise."
 """What the names of mask parameters begin with; they are no state, for any step can draw them."""

@@ -23,8 +23,8 @@ import numpy as np
 from mindspore import Parameter, nn, ops
 from mindspore.ops.operations import AdamWeightDecay
 
-from training.recipe import AdamW, Lamb, Lars, Optimizer, Sgd
-from training.schedules import Rates
+from archspec.training.recipe import AdamW, Lamb, Lars, Optimizer, Sgd
+from archspec.training.schedules import Rates
 
 
 def decays(name: str, settings: Optimizer) -> bool:

@@ -9,18 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.images.checks import damage, images_cache
+from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.images.source import fingerprint
 from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
 from archspec.loading import build
 from archspec.program import read_program
 from archspec.shapes import Shape, written
 from archspec.sources import spec_path
-from compiler.images.checks import damage, images_cache
-from compiler.images.preprocess import preprocessing_of
-from compiler.images.source import fingerprint
-from training.data import Source, check_fits, check_same_classes, readable, scan, usable_workers
-from training.precision import ON_CPU, fitted
-from training.recipe import Recipe, read_recipe
+from archspec.training.data import (
+    Source,
+    check_fits,
+    check_same_classes,
+    readable,
+    scan,
+    usable_workers,
+)
+from archspec.training.precision import ON_CPU, fitted
+from archspec.training.recipe import Recipe, read_recipe
 
 
 @dataclass(frozen=True)

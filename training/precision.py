@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.recipe import Precision
+from archspec.training.recipe import Precision
 
 ON_CPU = "a CPU trains in float32 without a loss scale; the recipe's are for GPU and Ascend"
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler import Model, build
+from archspec.compiler.images.checks import images_cache
+from archspec.compiler.images.classes import class_names, numbers_of
+from archspec.compiler.images.preprocess import preprocess_image, preprocessing_of
+from archspec.compiler.images.scores import Scores
+from archspec.compiler.weights.loading import load_weights
 from archspec.errors import UsageError
 from archspec.graph import Graph
-from compiler import Model, build
-from compiler.images.checks import images_cache
-from compiler.images.classes import class_names, numbers_of
-from compiler.images.preprocess import preprocess_image, preprocessing_of
-from compiler.images.scores import Scores
-from compiler.weights.loading import load_weights
-from training.data import EvalPipeline, check_fits, readable, scan, usable_workers
-from training.distributed import join
-from training.evaluate import evaluate, logits_of
-from training.plan import check_classifier
+from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
+from archspec.training.distributed import join
+from archspec.training.evaluate import evaluate, logits_of
+from archspec.training.plan import check_classifier
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from archspec.document import At
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 from archspec.schema import SPEC_NAME, TEXT, Schema, closed
 from archspec.sources import project_folder
-from training.recipe_schema import (
+from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
     FLAG,
     NATURAL,
@@ -41,7 +41,7 @@ from training.recipe_schema import (
     setting,
     several,
 )
-from training.yaml_document import YamlDocument, parse_value, read_yaml, written_yaml
+from archspec.training.yaml_document import YamlDocument, parse_value, read_yaml, written_yaml
 
 VERSION = 1
 MOST_EXTENSIONS = 10

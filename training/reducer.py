@@ -6,7 +6,7 @@ from typing import Any
 
 from mindspore import nn, ops
 
-from training.distributed import Ranks
+from archspec.training.distributed import Ranks
 
 
 def build_reducer(parameters: Any, ranks: Ranks, device: str) -> Any:

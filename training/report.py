@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.tables import Column, Table, as_markdown, shown_amount, shown_count
+from archspec.training.curves import curves_png
+from archspec.training.progress import clock
+from archspec.training.run import BEST, CURVES, LAST, REPORT, Run
 from archspec.writing import write_whole
-from training.curves import curves_png
-from training.progress import clock
-from training.run import BEST, CURVES, LAST, REPORT, Run
 
 MOST_EPOCHS = 20
 """Rows of the table; of a long training every so many epochs."""

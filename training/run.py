@@ -32,14 +32,14 @@ from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.loading import load
+from archspec.training.checkpoint import sync_folder
+from archspec.training.plan import Plan, data_fingerprint, read_splits, scan_splits
+from archspec.training.recipe import Recipe, read_recipe
+from archspec.training.recipe import written as written_recipe
 from archspec.writing import write_whole, written_json
-from training.checkpoint import sync_folder
-from training.plan import Plan, data_fingerprint, read_splits, scan_splits
-from training.recipe import Recipe, read_recipe
-from training.recipe import written as written_recipe
 
 if TYPE_CHECKING:
-    from training.data import Source
+    from archspec.training.data import Source
 
 VERSION = 1
 FACTS, SPEC, GIVEN, RECIPE = "run.json", "spec.json", "spec_given.json", "recipe.yaml"

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from training.recipe import Constant, Cosine, Exponential, LinearCosine, Schedule, Step
+from archspec.training.recipe import Constant, Cosine, Exponential, LinearCosine, Schedule, Step
 
 Rates: TypeAlias = NDArray[np.float32]
 Steps: TypeAlias = NDArray[np.float64]

@@ -17,10 +17,10 @@ from typing import Any
 import mindspore as ms
 from mindspore import Parameter, Tensor, amp, nn, ops
 
-from training.ema import Ema
-from training.noise import PREFIX as NOISE
-from training.optimizers import clipped
-from training.recipe import LossScale
+from archspec.training.ema import Ema
+from archspec.training.noise import PREFIX as NOISE
+from archspec.training.optimizers import clipped
+from archspec.training.recipe import LossScale
 
 TEACHER = "teacher"
 NO_STATE = ("learning_rate", f"{TEACHER}.", NOISE)

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     need_numpy("accuracy")
-    from deploy.accuracy import accuracy_of
+    from archspec.deploy.accuracy import accuracy_of
 
     if options.classes is not None and options.classes < 1:
         raise UsageError(f"--classes {options.classes}: 1 or more would do")

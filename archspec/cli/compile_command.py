@@ -13,8 +13,8 @@ from archspec.tables import shown_bytes, shown_count
 from archspec.writing import write_whole
 
 if TYPE_CHECKING:
+    from archspec.compiler.model import Model
     from archspec.graph import Graph
-    from compiler.model import Model
 
 TARGETS = {"mindspore": ".py", "mindir": ".mindir", "onnx": ".onnx"}
 """What is written, and the ending of such a file's name."""
@@ -57,17 +57,17 @@ def run(options: argparse.Namespace) -> int:
     graph = graph_of(options.spec, options)
     model = _model(graph, options.weights, target)
     if options.deployment:
-        from compiler.pipeline import for_deployment
+        from archspec.compiler.pipeline import for_deployment
 
         model = for_deployment(model)
     if target == "mindspore":
         _write_source(model, options.output)
     elif target == "mindir":
-        from compiler.targets.mindspore import write_mindir
+        from archspec.compiler.targets.mindspore import write_mindir
 
         write_mindir(model, options.output, batch)
     else:
-        from compiler.targets.onnx import write_onnx
+        from archspec.compiler.targets.onnx import write_onnx
 
         write_onnx(model, options.output, opset=options.opset, batch=batch)
     size = shown_bytes(Path(options.output).stat().st_size)
@@ -95,16 +95,16 @@ def _batch(text: str) -> int | None:
 
 def _model(graph: Graph, weights: str | None, target: str) -> Model:
     """The graph with its weights; a file of arrays cannot go without and gets random ones."""
-    from compiler.model import Model
+    from archspec.compiler.model import Model
 
     if weights is None and target == "mindspore":
         return Model(graph)
     _require(target)
     if weights is not None:
-        from compiler.weights.loading import load_weights
+        from archspec.compiler.weights.loading import load_weights
 
         return Model(graph, load_weights(weights, graph))
-    from compiler.weights.initialize import initialize
+    from archspec.compiler.weights.initialize import initialize
 
     print(f"note: without --weights they are random, by scheme he and seed {SEED}", file=sys.stderr)
     return Model(graph, initialize(graph, "he", SEED))
@@ -115,7 +115,7 @@ def _require(target: str) -> None:
     if target == "onnx":
         import compiler.targets.onnx  # noqa: F401  (it says so itself)
     else:
-        from compiler.targets.mindspore.installed import mindspore
+        from archspec.compiler.targets.mindspore.installed import mindspore
 
         mindspore()
 
@@ -124,12 +124,12 @@ def _write_source(model: Model, output: str) -> None:
     """Source, which needs no MindSpore to be written, and beside it a checkpoint of the weights."""
     from importlib.util import find_spec
 
-    from compiler.targets.mindspore.installed import EXTRA
-    from compiler.targets.mindspore.source import source_of
+    from archspec.compiler.targets.mindspore.installed import EXTRA
+    from archspec.compiler.targets.mindspore.source import source_of
 
     checkpoint = ""
     if model.weights is not None:
-        from compiler.weights.loading import save_weights
+        from archspec.compiler.weights.loading import save_weights
 
         path = Path(output).with_suffix(CHECKPOINT)
         save_weights(path, model.graph, model.weights)

@@ -15,7 +15,7 @@ from archspec.tables import Column, Table, shown_count, write_table
 from archspec.writing import whole_folder
 
 if TYPE_CHECKING:
-    from training.data import Source
+    from archspec.training.data import Source
 
 SPLITS = ("train", "val")
 
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _digits(options: argparse.Namespace) -> int:
-    from training.digits import write_digits
+    from archspec.training.digits import write_digits
 
     train, val = write_digits(options.folder)
     print(f"wrote {options.folder}: {train:,} images in train, {val:,} in val, 10 classes")
@@ -80,8 +80,8 @@ def _digits(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from compiler.images.preprocess import preprocessing_of
-    from training.data import check_fits, check_same_classes
+    from archspec.compiler.images.preprocess import preprocessing_of
+    from archspec.training.data import check_fits, check_same_classes
 
     train, val = _sources(options)
     check_same_classes(train, val)
@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from training.data.mindrecord import SUFFIX, write_mindrecord
+    from archspec.training.data.mindrecord import SUFFIX, write_mindrecord
 
     sources = _sources(options)
     with whole_folder(options.output) as folder:
@@ -107,7 +107,7 @@ def _pack(options: argparse.Namespace) -> int:
 
 def _sources(options: argparse.Namespace) -> list[Source]:
     """Both splits, with all that can be said before any image is read said first."""
-    from training.data import readable, scan, usable_workers
+    from archspec.training.data import readable, scan, usable_workers
 
     workers = usable_workers(options.workers)
     found = [scan(Path(options.folder), split) for split in SPLITS]
@@ -127,7 +127,7 @@ def _progress(where: str) -> Any:
 
 
 def _report(sources: list[Source]) -> None:
-    from compiler.images.checks import damage
+    from archspec.compiler.images.checks import damage
 
     columns = [
         Column("split", "split"),

@@ -79,7 +79,7 @@ def _targets() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    from compiler.targets.mindspore.device import DEVICES, missing_for
+    from archspec.compiler.targets.mindspore.device import DEVICES, missing_for
 
     for device in DEVICES:
         if _cannot_import("mindspore"):
@@ -92,7 +92,7 @@ def _devices() -> Iterator[Finding]:
 
 
 def _onednn() -> Iterator[Finding]:
-    from compiler.targets.mindspore.device import CAP, GOOD_CAP, onednn_verdict
+    from archspec.compiler.targets.mindspore.device import CAP, GOOD_CAP, onednn_verdict
 
     name = "oneDNN kernels"
     if CAP in os.environ:
@@ -122,7 +122,7 @@ def _tools() -> Iterator[Finding]:
 
 def _atc() -> Finding:
     """CANN's converter, wherever `archspec export --format om` would find it."""
-    from deploy.cann import find_toolkit
+    from archspec.deploy.cann import find_toolkit
 
     try:
         toolkit = find_toolkit(os.environ)

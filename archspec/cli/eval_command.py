@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     need_mindspore("eval")
-    from training.predict import scored
+    from archspec.training.predict import scored
 
     graph = graph_of(options.spec, options)
     scores = scored(

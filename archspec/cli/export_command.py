@@ -17,10 +17,10 @@ from archspec.errors import UsageError
 from archspec.tables import shown_bytes, shown_count
 
 if TYPE_CHECKING:
+    from archspec.compiler.model import Model
+    from archspec.deploy.checking import Comparison
+    from archspec.deploy.export import Source
     from archspec.graph import Graph
-    from compiler.model import Model
-    from deploy.checking import Comparison
-    from deploy.export import Source
 
 FORMATS = ("onnx", "mindir", "air", "om")
 OPSETS = (11, 13, 17)
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     batch, gears = _batch(options)
     graph = graph_of(options.spec, options)
     _require(kind)
-    from deploy.export import Source
+    from archspec.deploy.export import Source
 
     source = Source(
         _model(graph, options.weights),
@@ -127,19 +127,19 @@ def _require(kind: str) -> None:
     if kind in ("onnx", "om"):
         import compiler.targets.onnx  # noqa: F401  (it says so itself)
     else:
-        from compiler.targets.mindspore.installed import mindspore
+        from archspec.compiler.targets.mindspore.installed import mindspore
 
         mindspore()
 
 
 def _model(graph: Graph, weights: str | None) -> Model:
-    from compiler.model import Model
+    from archspec.compiler.model import Model
 
     if weights is not None:
-        from compiler.weights.loading import load_weights
+        from archspec.compiler.weights.loading import load_weights
 
         return Model(graph, load_weights(weights, graph))
-    from compiler.weights.initialize import initialize
+    from archspec.compiler.weights.initialize import initialize
 
     print(f"note: without --weights they are random, scheme {SCHEME}, seed {SEED}", file=sys.stderr)
     return Model(graph, initialize(graph, SCHEME, SEED))
@@ -149,33 +149,33 @@ def _classes(weights: str | None) -> dict[str, str]:
     """The names that a training wrote into its weights, as an ONNX keeps them."""
     if weights is None:
         return {}
-    from compiler.images.classes import CLASSES, class_names
+    from archspec.compiler.images.classes import CLASSES, class_names
 
     names = class_names(weights)
     return {} if names is None else {CLASSES: json.dumps(names, ensure_ascii=False)}
 
 
 def _onnx(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from deploy.export import write_onnx
+    from archspec.deploy.export import write_onnx
 
     return _checked(write_onnx(source, output))
 
 
 def _mindir(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from deploy.export import write_mindir
+    from archspec.deploy.export import write_mindir
 
     return _checked(write_mindir(source, output))
 
 
 def _air(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from deploy.export import write_air
+    from archspec.deploy.export import write_air
 
     write_air(source, output)
     return ["not checked: only a device runs AIR"]
 
 
 def _om(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from deploy.export import input_of, write_om
+    from archspec.deploy.export import input_of, write_om
 
     has_aipp = not options.no_aipp
     om = write_om(source, output, options.soc, has_aipp=has_aipp, timeout=options.timeout)

@@ -15,8 +15,8 @@ from archspec.tables import write_table
 from archspec.writing import whole_file
 
 if TYPE_CHECKING:
+    from archspec.deploy.results import Results
     from archspec.graph import Graph
-    from deploy.results import Results
 
 ENGINES = ("onnxruntime", "mindspore", "acl")
 
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     need_numpy("infer")
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
     file = whole_file(options.results) if options.results else nullcontext()
     # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
@@ -93,8 +93,8 @@ def graph_beside(options: argparse.Namespace) -> Graph | None:
 
 
 def _tried(options: argparse.Namespace) -> Results:
-    from compiler.images.checks import damage
-    from deploy.infer import tried
+    from archspec.compiler.images.checks import damage
+    from archspec.deploy.infer import tried
 
     results = tried(
         options.model,

@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from compiler.latency import report
-    from compiler.latency.device import find_device
+    from archspec.compiler.latency import report
+    from archspec.compiler.latency.device import find_device
 
     batch = checked_batch(options.batch)
     device = find_device(options.device)
@@ -64,8 +64,8 @@ def _estimate(options: argparse.Namespace) -> int:
 
 
 def _devices(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from compiler.latency import report
-    from compiler.latency.device import devices
+    from archspec.compiler.latency import report
+    from archspec.compiler.latency.device import devices
 
     if rest:
         raise UsageError("devices takes no further words; `archspec latency devices` would do")
@@ -78,10 +78,10 @@ def _devices(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _calibrate(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from compiler.latency import report
-    from compiler.latency.calibrate import calibrate
-    from compiler.latency.device import find_device
-    from compiler.latency.measurements import read_measurements
+    from archspec.compiler.latency import report
+    from archspec.compiler.latency.calibrate import calibrate
+    from archspec.compiler.latency.device import find_device
+    from archspec.compiler.latency.measurements import read_measurements
 
     if len(rest) != 1:
         raise UsageError(

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from compiler.latency import report
-    from compiler.latency.device import find_device
+    from archspec.compiler.latency import report
+    from archspec.compiler.latency.device import find_device
 
     batch = checked_batch(options.batch)
     if not 0 <= options.least <= 100:

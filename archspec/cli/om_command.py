@@ -14,7 +14,7 @@ from archspec.shapes import written
 from archspec.tables import Column, Table, shown_bytes, shown_count, write_table
 
 if TYPE_CHECKING:
-    from deploy.om import Header, ModelDefinition, OfflineModel, Partition, Tensor
+    from archspec.deploy.om import Header, ModelDefinition, OfflineModel, Partition, Tensor
 
 TOLD = (
     "soc_version", "arch_type", "opp_version", "host_env_os", "host_env_cpu", "memory_size",
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from deploy.om import read_om, sha256_of
+    from archspec.deploy.om import read_om, sha256_of
 
     model = read_om(options.file)
     sha256 = sha256_of(options.file)
@@ -205,6 +205,6 @@ def _counts(definition: ModelDefinition) -> dict[str, int]:
 
 
 def _weights_bytes(partitions: Iterable[Partition]) -> int:
-    from deploy.om.container import WEIGHTS_DATA
+    from archspec.deploy.om.container import WEIGHTS_DATA
 
     return sum(part.size for part in partitions if part.type == WEIGHTS_DATA)

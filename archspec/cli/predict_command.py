@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     need_mindspore("predict")
     if options.top < 1:
         raise UsageError(f"--top {options.top}: 1 or more would do")
-    from training.predict import predicted
+    from archspec.training.predict import predicted
 
     graph = graph_of(options.spec, options)
     found = predicted(graph, options.weights, options.images, options.top, options.device)

@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     need_numpy("preprocess")
-    from compiler.images.batches import usable_workers
-    from compiler.images.checks import damage
-    from compiler.images.preprocess import preprocessing_of
-    from deploy.folders import images_in, readable_images
-    from deploy.preprocess import NAMES, write_bins
-    from deploy.progress import Progress
+    from archspec.compiler.images.batches import usable_workers
+    from archspec.compiler.images.checks import damage
+    from archspec.compiler.images.preprocess import preprocessing_of
+    from archspec.deploy.folders import images_in, readable_images
+    from archspec.deploy.preprocess import NAMES, write_bins
+    from archspec.deploy.progress import Progress
 
     graph = graph_of(options.spec, options)
     preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)

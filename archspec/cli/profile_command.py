@@ -17,8 +17,8 @@ from archspec.report import GROUPINGS
 from archspec.tables import write_table
 
 if TYPE_CHECKING:
+    from archspec.deploy.profile import Profile
     from archspec.graph import Graph
-    from deploy.profile import Profile
 
 ENGINES = ("onnxruntime", "acl")
 MODELS = (".onnx", ".om", ".mindir")
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _profile(options: argparse.Namespace) -> Profile:
-    from deploy.engines.files import first_bytes
+    from archspec.deploy.engines.files import first_bytes
 
     is_model = options.subject.endswith(MODELS)
     if is_model:
@@ -83,7 +83,7 @@ def _profile(options: argparse.Namespace) -> Profile:
         graph_beside(options) if is_model else graph_of(options.spec or options.subject, options)
     )
     if options.op_summary:
-        from deploy.profile.msprof import read_profile
+        from archspec.deploy.profile.msprof import read_profile
 
         if options.batch is None:
             raise UsageError("--op-summary does not tell the batch of its runs; --batch N would do")
@@ -97,7 +97,7 @@ def _profile(options: argparse.Namespace) -> Profile:
 
 
 def _estimated(graph: Graph | None, options: argparse.Namespace) -> Profile:
-    from deploy.profile.estimate import estimated
+    from archspec.deploy.profile.estimate import estimated
 
     if graph is None:
         raise UsageError(
@@ -110,7 +110,7 @@ def _estimated(graph: Graph | None, options: argparse.Namespace) -> Profile:
 def _by_msprof(
     graph: Graph | None, engine: str, is_model: bool, options: argparse.Namespace
 ) -> Profile:
-    from deploy.profile.msprof import find_msprof, no_msprof, run_msprof
+    from archspec.deploy.profile.msprof import find_msprof, no_msprof, run_msprof
 
     if not is_model:
         raise UsageError(
@@ -131,7 +131,7 @@ def _by_msprof(
 
 
 def _on_cpu(graph: Graph | None, is_model: bool, options: argparse.Namespace) -> Profile:
-    from deploy.profile.cpu import measured
+    from archspec.deploy.profile.cpu import measured
 
     if is_model:
         return measured(
@@ -145,10 +145,10 @@ def _on_cpu(graph: Graph | None, is_model: bool, options: argparse.Namespace) ->
 
 
 def _write_onnx(graph: Graph, path: Path, batch: int) -> None:
-    from compiler.model import Model
-    from compiler.pipeline import for_deployment
-    from compiler.targets.onnx import write_onnx
-    from compiler.weights.initialize import initialize
+    from archspec.compiler.model import Model
+    from archspec.compiler.pipeline import for_deployment
+    from archspec.compiler.targets.onnx import write_onnx
+    from archspec.compiler.weights.initialize import initialize
 
     print(f"note: with random weights, by scheme he and seed {SEED}", file=sys.stderr)
     model = Model(graph, initialize(graph, "he", SEED))

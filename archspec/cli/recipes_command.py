@@ -7,7 +7,7 @@ import argparse
 from archspec.cli.common import add_format, print_json
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
-from training.recipe import Recipe, as_data, read_recipe, recipe_names, written
+from archspec.training.recipe import Recipe, as_data, read_recipe, recipe_names, written
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,8 @@ from archspec.errors import UsageError, did_you_mean, listed
 from archspec.tables import write_table
 
 if TYPE_CHECKING:
-    from training.search.results import Results
-    from training.search.trials import Trials
+    from archspec.training.search.results import Results
+    from archspec.training.search.trials import Trials
 
 USAGE = """%(prog)s SPACE --objective min:macs --objective max:accuracy --out RUN ...
        %(prog)s --resume RUN
@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _searched(options: argparse.Namespace, space: str) -> int:
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
     budget = seconds_of(options.budget)
     with Stop() as stop:
@@ -175,8 +175,8 @@ def _searched(options: argparse.Namespace, space: str) -> int:
 
 
 def _resumed(options: argparse.Namespace, space: str) -> Trials:
-    from training.search.plan import extended
-    from training.search.trials import open_trials
+    from archspec.training.search.plan import extended
+    from archspec.training.search.trials import open_trials
 
     given = ["SPACE"] if space else []
     given += [option for option in _given(options) if option != "--trials"]
@@ -190,9 +190,9 @@ def _resumed(options: argparse.Namespace, space: str) -> Trials:
 
 
 def _created(options: argparse.Namespace, space: str) -> Trials:
-    from training.run import free_name
-    from training.search.objectives import LATENCY, read_objectives
-    from training.search.plan import LISTED, SearchSettings, check_workers, create_search
+    from archspec.training.run import free_name
+    from archspec.training.search.objectives import LATENCY, read_objectives
+    from archspec.training.search.plan import LISTED, SearchSettings, check_workers, create_search
 
     if not space:
         raise UsageError(
@@ -246,11 +246,11 @@ def _single_path(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _worker(options: argparse.Namespace, path: str) -> int:
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from training.search.plan import LISTED, counts
-        from training.search.trials import FOUND, open_trials
+        from archspec.training.search.plan import LISTED, counts
+        from archspec.training.search.trials import FOUND, open_trials
 
         trials = open_trials(path)
         engine = trials.facts["engine"]
@@ -269,7 +269,7 @@ def _worker(options: argparse.Namespace, path: str) -> int:
 
 def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float | None) -> int:
     """Search, say how it goes on and what it came to; the exit code."""
-    from training.search.run import run_search
+    from archspec.training.search.run import run_search
 
     is_terminal = sys.stderr.isatty()
 
@@ -317,8 +317,8 @@ def _line(record: Mapping[str, Any]) -> str:
 
 
 def _print_front(results: Results) -> None:
-    from training.search.report import front_table
-    from training.search.trials import PICTURE, REPORT
+    from archspec.training.search.report import front_table
+    from archspec.training.search.trials import PICTURE, REPORT
 
     write_table(front_table(results, SHOWN), "table")
     path = results.trials.path
@@ -327,9 +327,9 @@ def _print_front(results: Results) -> None:
 
 
 def _pareto(options: argparse.Namespace, path: str) -> int:
-    from training.search.report import front_table, publish
-    from training.search.run import problem_of
-    from training.search.trials import FRONT, open_trials
+    from archspec.training.search.report import front_table, publish
+    from archspec.training.search.run import problem_of
+    from archspec.training.search.trials import FRONT, open_trials
 
     trials = open_trials(path)
     problem = problem_of(trials)
@@ -344,9 +344,9 @@ def _pareto(options: argparse.Namespace, path: str) -> int:
 
 
 def _derive(options: argparse.Namespace, path: str) -> int:
-    from training.search.results import results_of
-    from training.search.run import problem_of
-    from training.search.trials import open_trials
+    from archspec.training.search.results import results_of
+    from archspec.training.search.run import problem_of
+    from archspec.training.search.trials import open_trials
 
     if not options.id or not options.output:
         missing = "--id" if not options.id else "-o"

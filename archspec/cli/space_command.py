@@ -103,7 +103,7 @@ def space_of(name: str) -> Space:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from training.search.objectives import LATENCY, counted_functions, read_constraint
+    from archspec.training.search.objectives import LATENCY, counted_functions, read_constraint
 
     space = space_of(options.spec)
     constraints = [read_constraint(text) for text in options.constraint]

@@ -43,8 +43,8 @@ def _timings(graphs: Sequence[Graph], options: argparse.Namespace) -> list[Timin
     """An estimate for each network, where a device is named."""
     if options.device is None:
         return []
-    from compiler.latency.device import find_device
-    from compiler.latency.report import timing_of
+    from archspec.compiler.latency.device import find_device
+    from archspec.compiler.latency.report import timing_of
 
     device = find_device(options.device)
     return [timing_of(graph, device, options.batch, options.by) for graph in graphs]

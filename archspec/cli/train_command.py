@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.processes import python_command
 from archspec.program import read_program
 
 if TYPE_CHECKING:
-    from training.loop import Result
-    from training.plan import Plan
-    from training.run import Run
-    from training.signals import Stop
+    from archspec.training.loop import Result
+    from archspec.training.plan import Plan
+    from archspec.training.run import Run
+    from archspec.training.signals import Stop
 
 DEVICES = ("CPU", "GPU", "Ascend")
 MANY_IMAGES = 5000
@@ -50,16 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     need_mindspore("train")
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from training.distributed import finish, is_one_of_several
+        from archspec.training.distributed import finish, is_one_of_several
 
         try:
             run = _resumed(options) if options.resume else _created(options)
             if run.facts["workers"] > 1 and not is_one_of_several():
                 return _launched(run, stop)
-            from training.loop import train_run
+            from archspec.training.loop import train_run
 
             code = _told(train_run(run, stop))
         except (SpecError, UsageError) as error:
@@ -78,7 +79,7 @@ def need_mindspore(command: str) -> None:
 
 
 def _resumed(options: argparse.Namespace) -> Run:
-    from training.run import move_data, open_run
+    from archspec.training.run import move_data, open_run
 
     for name in ("recipe", "set", "epochs", "input", "weights", "out", "device"):
         if getattr(options, name):
@@ -103,8 +104,8 @@ def _resumed(options: argparse.Namespace) -> Run:
 
 
 def _created(options: argparse.Namespace) -> Run:
-    from training.distributed import is_one_of_several, join
-    from training.run import check_free, create_run, free_name, open_run
+    from archspec.training.distributed import is_one_of_several, join
+    from archspec.training.run import check_free, create_run, free_name, open_run
 
     for name, value in (("SPEC", options.spec), ("--data", options.data)):
         if value is None:
@@ -143,7 +144,7 @@ def _created(options: argparse.Namespace) -> Run:
 
 
 def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Plan:
-    from training.plan import plan_run
+    from archspec.training.plan import plan_run
 
     settings, arguments = _sorted(options.spec, options.set)
     if options.epochs is not None:
@@ -181,8 +182,8 @@ def _looking() -> Callable[[int, int], None] | None:
 def _sorted(spec: str, settings: Sequence[str]) -> tuple[list[str], list[str]]:
     """Settings of the recipe, and those for the spec's args: a name that is the recipe's own is the
     recipe's."""
-    from training.recipe import Recipe
-    from training.recipe_schema import settings_of
+    from archspec.training.recipe import Recipe
+    from archspec.training.recipe_schema import settings_of
 
     args = read_program(spec).parameters.keys() - settings_of(Recipe).keys()
     for_spec = [text for text in settings if text.partition("=")[0] in args]
@@ -194,12 +195,12 @@ def _command() -> list[str]:
 
 
 def _launched(run: Run, stop: Stop) -> int:
-    from compiler.targets.mindspore.device import prepare
-    from training.distributed import launch
-    from training.run import LOGS
+    from archspec.compiler.targets.mindspore.device import prepare
+    from archspec.training.distributed import launch
+    from archspec.training.run import LOGS
 
     prepare()  # so that no worker has to look at the machine again
-    command = [sys.executable, "-m", "archspec.cli", "train", "--resume", str(run.path)]
+    command = python_command("archspec.cli", "train", "--resume", str(run.path))
     try:
         code = launch(command, run.facts["workers"], run.path / LOGS, stop)
     except SpecError as error:

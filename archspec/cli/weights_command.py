@@ -13,9 +13,9 @@ from archspec.shapes import written
 from archspec.tables import Column, Table, shown_bytes, shown_count, write_table
 
 if TYPE_CHECKING:
-    from compiler.weights.arrays import Entry, TensorFile
-    from compiler.weights.fitting import Fit
-    from compiler.weights.importing import Imported
+    from archspec.compiler.weights.arrays import Entry, TensorFile
+    from archspec.compiler.weights.fitting import Fit
+    from archspec.compiler.weights.importing import Imported
 
 PUBLISHERS = ("modelzoo", "timm", "torch")
 KINDS = ".safetensors, .npz or .ckpt"
@@ -78,10 +78,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from compiler.weights.files import check_writable
-    from compiler.weights.fitting import advice
-    from compiler.weights.importing import import_weights
-    from compiler.weights.loading import save_weights
+    from archspec.compiler.weights.files import check_writable
+    from archspec.compiler.weights.fitting import advice
+    from archspec.compiler.weights.importing import import_weights
+    from archspec.compiler.weights.loading import save_weights
 
     check_writable(options.output)
     graph = graph_of(options.spec, options)
@@ -123,8 +123,8 @@ def _report(options: argparse.Namespace, name: str, imported: Imported) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from compiler.weights.files import open_tensors
-    from compiler.weights.fitting import fits
+    from archspec.compiler.weights.files import open_tensors
+    from archspec.compiler.weights.fitting import fits
 
     with open_tensors(options.file) as file:
         found = fits(file)
@@ -186,8 +186,8 @@ def _why(fit: Fit) -> str:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from compiler.weights.arrays import as_float32
-    from compiler.weights.files import check_writable, open_tensors, write_tensors
+    from archspec.compiler.weights.arrays import as_float32
+    from archspec.compiler.weights.files import check_writable, open_tensors, write_tensors
 
     check_writable(options.output)
     with open_tensors(options.file) as file:
@@ -201,6 +201,6 @@ def _convert(options: argparse.Namespace) -> int:
 
 def floating(file: TensorFile) -> list[str]:
     """The names of the tensors that could be weights."""
-    from compiler.weights.arrays import FLOATS
+    from archspec.compiler.weights.arrays import FLOATS
 
     return [name for name, entry in file.entries.items() if entry.dtype in FLOATS]

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from archspec.compiler.images.lookahead import in_order
+from archspec.compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
+from archspec.compiler.images.source import Source
 from archspec.errors import UsageError
-from compiler.images.lookahead import in_order
-from compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
-from compiler.images.source import Source
 
 Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Images, float32 NCHW, and labels, int32."""

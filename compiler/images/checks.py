@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from archspec.compiler.images.folder import check_learnable
+from archspec.compiler.images.lookahead import in_order
+from archspec.compiler.images.preprocess import fault
+from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, listed
 from archspec.graph import Graph
 from archspec.shapes import written
 from archspec.writing import write_whole
-from compiler.images.folder import check_learnable
-from compiler.images.lookahead import in_order
-from compiler.images.preprocess import fault
-from compiler.images.source import Source
 
 FOUND = Path("archspec") / "images"
 """Where in the user's cache it is kept which images can be read."""

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from archspec.compiler.images.source import Source
+from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, listed
-from compiler.images.source import Source
-from compiler.weights.files import open_tensors
 
 CLASSES = "classes"
 """What the metadata of a file of weights calls the names of the classes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from compiler.images.preprocess import open_image
+from archspec.compiler.images.preprocess import open_image
 
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archspec.compiler.images.decodable import decodable
 from archspec.errors import UsageError, listed
-from compiler.images.decodable import decodable
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds

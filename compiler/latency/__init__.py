@@ -13,9 +13,16 @@ fitted to measured networks (`calibrate`), the others are its data sheet's (`dev
 docs/latency.md says how well that works.
 """
 
-from compiler.latency.device import Device, devices, find_device
-from compiler.latency.model import Estimate, LayerTime, NodeTime, estimate, layer_time, total_ms
-from compiler.latency.validity import Caution, cautions
+from archspec.compiler.latency.device import Device, devices, find_device
+from archspec.compiler.latency.model import (
+    Estimate,
+    LayerTime,
+    NodeTime,
+    estimate,
+    layer_time,
+    total_ms,
+)
+from archspec.compiler.latency.validity import Caution, cautions
 
 __all__ = [
     "Caution",

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
+from archspec.compiler.latency.device import Calibration, Device
+from archspec.compiler.latency.measurements import Measurement
+from archspec.compiler.latency.model import time_of, works_of
+from archspec.compiler.latency.validity import kinds_of
+from archspec.compiler.latency.work import Work
 from archspec.errors import Problem, SpecError, UsageError
-from compiler.latency.device import Calibration, Device
-from compiler.latency.measurements import Measurement
-from compiler.latency.model import time_of, works_of
-from compiler.latency.validity import kinds_of
-from compiler.latency.work import Work
 
 FITTED = "efficiency, launch_us"
 """The key of their provenance in a device."""

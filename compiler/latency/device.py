@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from archspec.check import check_object
+from archspec.compiler.latency.work import MACS_PER_CYCLE
 from archspec.document import At, read_document
 from archspec.errors import SpecError, UsageError, did_you_mean, listed
 from archspec.schema import Schema, closed
-from compiler.latency.work import MACS_PER_CYCLE
 
 FILE = Path(__file__).with_name("devices.json")
 

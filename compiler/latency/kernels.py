@@ -15,13 +15,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from archspec.compiler.affine import is_affine
 from archspec.graph import Graph
 from archspec.node import INPUT, Layer, Tensor
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
 from archspec.ops.merge import Add
 from archspec.shapes import elements
-from compiler.affine import is_affine
 
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
 """Activations of a few comparisons and products, done to a result before it is stored."""

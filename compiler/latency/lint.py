@@ -12,6 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
+from archspec.compiler.latency.device import Device
+from archspec.compiler.latency.kernels import RECTIFIERS, roles
+from archspec.compiler.latency.model import LayerTime, layer_time, total_ms
+from archspec.compiler.latency.validity import DEPTHWISE, SMALL_GROUPS, kind_of
+from archspec.compiler.latency.work import CUBE, filled
+from archspec.compiler.model import Model
+from archspec.compiler.passes.drop_dead import drop_dead
+from archspec.compiler.rewrite import Draft
 from archspec.graph import Graph
 from archspec.node import INPUT, Node, Tensor
 from archspec.ops import Op
@@ -23,14 +31,6 @@ from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pool import AvgPool, MaxPool
 from archspec.ops.reshape import ChannelShuffle
 from archspec.shapes import Pair, Shape, Shapes, elements, written
-from compiler.latency.device import Device
-from compiler.latency.kernels import RECTIFIERS, roles
-from compiler.latency.model import LayerTime, layer_time, total_ms
-from compiler.latency.validity import DEPTHWISE, SMALL_GROUPS, kind_of
-from compiler.latency.work import CUBE, filled
-from compiler.model import Model
-from compiler.passes.drop_dead import drop_dead
-from compiler.rewrite import Draft
 
 LEAST_SHARE = 0.001
 """Of a network's time, what a finding costs to be told where no other share is asked for."""

@@ -22,13 +22,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.pipeline import for_deployment
 from archspec.document import read_text
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 from archspec.graph import Graph
 from archspec.loading import build, load
 from archspec.program import read_program
 from archspec.shapes import Shape
-from compiler.pipeline import for_deployment
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 PUBLISHED_ON = "ascend310"

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from archspec.compiler.latency.device import Device
+from archspec.compiler.latency.kernels import MOST_LAYERS, Role, roles
+from archspec.compiler.latency.work import CUBE, NOTHING, Work, read_again, work_of
 from archspec.graph import Graph
 from archspec.node import Layer
 from archspec.ops import Op
 from archspec.shapes import Shape, Shapes
-from compiler.latency.device import Device
-from compiler.latency.kernels import MOST_LAYERS, Role, roles
-from compiler.latency.work import CUBE, NOTHING, Work, read_again, work_of
 
 BOUNDS: tuple[str, ...] = ("cube", "vector", "memory", "launch")
 """What a kernel's time can be due to."""

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.compiler.latency.calibrate import Fitted, Refit
+from archspec.compiler.latency.device import Calibration, Device
+from archspec.compiler.latency.lint import RULES, Finding, findings
+from archspec.compiler.latency.measurements import Measurement, published_for
+from archspec.compiler.latency.model import Estimate, NodeTime, estimate
+from archspec.compiler.latency.validity import Caution, cautions
+from archspec.compiler.pipeline import for_deployment
 from archspec.graph import Graph
 from archspec.report import Timing, shown_ms
 from archspec.shapes import written
 from archspec.tables import Column, Table, shown_amount, shown_share
-from compiler.latency.calibrate import Fitted, Refit
-from compiler.latency.device import Calibration, Device
-from compiler.latency.lint import RULES, Finding, findings
-from compiler.latency.measurements import Measurement, published_for
-from compiler.latency.model import Estimate, NodeTime, estimate
-from compiler.latency.validity import Caution, cautions
-from compiler.pipeline import for_deployment
 
 
 @dataclass(frozen=True)

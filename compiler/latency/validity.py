@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from archspec.compiler.latency.device import Calibration, Device
+from archspec.compiler.latency.kernels import RECTIFIERS, roles
+from archspec.compiler.latency.work import CUBE
 from archspec.graph import Graph
 from archspec.node import Layer
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
 from archspec.ops.norm import BatchNorm
 from archspec.shapes import written
-from compiler.latency.device import Calibration, Device
-from compiler.latency.kernels import RECTIFIERS, roles
-from compiler.latency.work import CUBE
 
 DEPTHWISE = "depthwise conv"
 SMALL_GROUPS = "conv of small groups"

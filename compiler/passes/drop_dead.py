@@ -6,8 +6,8 @@ in --> conv --> relu --> logits            in --> conv --> relu --> logits
 
 from __future__ import annotations
 
-from compiler.model import Model
-from compiler.rewrite import Draft
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 
 
 def drop_dead(model: Model) -> Model:

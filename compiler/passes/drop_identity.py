@@ -6,12 +6,12 @@ do, such as a pad by 0 or a concat of one. An output that was such a node keeps 
 
 from __future__ import annotations
 
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.node import Node
 from archspec.ops.merge import Concat
 from archspec.ops.pool import AvgPool, MaxPool
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Upsample
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 
 def drop_identity(model: Model) -> Model:

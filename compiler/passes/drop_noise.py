@@ -5,9 +5,9 @@ conv --> drop_path --> add --> dropout --> dense      ==>      conv --> add --> 
 
 from __future__ import annotations
 
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.ops.regularize import Dropout, DropPath
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 
 def drop_noise(model: Model) -> Model:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archspec.compiler.affine import absorbed, affine_of, is_plain
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.norm import BatchNorm
-from compiler.affine import absorbed, affine_of, is_plain
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 
 def fold_batch_norm(model: Model) -> Model:

@@ -7,11 +7,11 @@ normalisation or another layer_scale that works for it alone.
 
 from __future__ import annotations
 
+from archspec.compiler.affine import is_plain
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.ops import Op
 from archspec.ops.regularize import LayerScale
-from compiler.affine import is_plain
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 
 def fold_layer_scale(model: Model) -> Model:

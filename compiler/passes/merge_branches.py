@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from archspec.compiler.affine import affine_of, has_shift, is_affine, is_plain
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.node import Node, Tensor
 from archspec.ops.conv import Conv
 from archspec.ops.merge import Add
 from archspec.shapes import Sides
-from compiler.affine import affine_of, has_shift, is_affine, is_plain
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 Taps = tuple[range, range]
 """The rows and the columns a kernel reads, relative to the stride times the output's place."""

@@ -9,11 +9,11 @@ dropouts draw apart.
 
 from __future__ import annotations
 
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.node import Node, Tensor
 from archspec.ops import Op
 from archspec.ops.regularize import Dropout, DropPath
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 
 def merge_common_subexpressions(model: Model) -> Model:

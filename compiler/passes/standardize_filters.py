@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from archspec.compiler.model import Model
+from archspec.compiler.rewrite import Draft
 from archspec.ops.conv import Conv
-from compiler.model import Model
-from compiler.rewrite import Draft
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,8 +9,8 @@
 cells, on use, for the rest needs no framework.
 """
 
-from compiler.supernet.derivation import supernet_of
-from compiler.supernet.description import Choice, Nested, Supernet
-from compiler.supernet.weights import derived, regions_of
+from archspec.compiler.supernet.derivation import supernet_of
+from archspec.compiler.supernet.description import Choice, Nested, Supernet
+from archspec.compiler.supernet.weights import derived, regions_of
 
 __all__ = ["Choice", "Nested", "Supernet", "derived", "regions_of", "supernet_of"]

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from archspec.compiler.supernet.description import Nested, Supernet
+from archspec.compiler.supernet.weights import regions_of
+from archspec.compiler.targets.mindspore.replacing import cell_at, put_cell
 from archspec.shapes import Shape
-from compiler.supernet.description import Nested, Supernet
-from compiler.supernet.weights import regions_of
-from compiler.targets.mindspore.replacing import cell_at, put_cell
 
 GATES = "gates"
 """The name of the parameter that holds them."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any
 
+from archspec.compiler.supernet.description import Choice, Nested, Size, Supernet
 from archspec.errors import SpecError, listed
 from archspec.expand import Expander
 from archspec.graph import Graph
@@ -42,7 +43,6 @@ from archspec.ops import (
 from archspec.shapes import written
 from archspec.space import Space
 from archspec.syntax import Decision
-from compiler.supernet.description import Choice, Nested, Size, Supernet
 
 SUPERKERNEL = "superkernel"
 MOST_NAMED = 3

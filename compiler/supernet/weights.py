@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.model import Weights, weights_of
+from archspec.compiler.supernet.description import Nested, Size, Supernet
+from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
 from archspec.shapes import Shape
-from compiler.model import Weights, weights_of
-from compiler.supernet.description import Nested, Size, Supernet
-from compiler.weights.arrays import Array
 
 
 def derived(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from archspec.compiler.weights.arrays import FLOATS, Entry
 from archspec.errors import Problem, SpecError, did_you_mean
 from archspec.shapes import Shape, written
-from compiler.weights.arrays import FLOATS, Entry
 
 MOST_SHOWN = 8
 """Differences of one kind that are told; the others are counted."""

@@ -15,11 +15,11 @@ from functools import cache
 
 import numpy as np
 
+from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
 from archspec.node import Node
 from archspec.ops.conv import Conv
 from archspec.shapes import Shape
-from compiler.weights.arrays import Array
 
 MINDSPORE: Mapping[str, Mapping[str, str]] = {
     "conv": {"weight": "weight", "bias": "bias"},

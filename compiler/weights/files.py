@@ -10,13 +10,13 @@ from typing import IO, TypeAlias, TypeVar
 
 import numpy as np
 
+from archspec.compiler.weights.arrays import Array, TensorFile
+from archspec.compiler.weights.formats.ckpt import open_ckpt, write_ckpt
+from archspec.compiler.weights.formats.npz import open_npz, write_npz
+from archspec.compiler.weights.formats.pth import open_pth
+from archspec.compiler.weights.formats.safetensors import open_safetensors, write_safetensors
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.writing import whole_file
-from compiler.weights.arrays import Array, TensorFile
-from compiler.weights.formats.ckpt import open_ckpt, write_ckpt
-from compiler.weights.formats.npz import open_npz, write_npz
-from compiler.weights.formats.pth import open_pth
-from compiler.weights.formats.safetensors import open_safetensors, write_safetensors
 
 Kind = TypeVar("Kind")
 

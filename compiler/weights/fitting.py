@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.compiler.weights.arrays import Entry, TensorFile
+from archspec.compiler.weights.importing import OWN, plans_for
 from archspec.errors import SpecError
 from archspec.loading import build
 from archspec.program import Program, read_program
 from archspec.sources import shipped_names
-from compiler.weights.arrays import Entry, TensorFile
-from compiler.weights.importing import OWN, plans_for
 
 MOST_CLASSES = 4
 """Different numbers of classes that a file's dense layers suggest."""

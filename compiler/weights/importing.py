@@ -12,16 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, as_float32
+from archspec.compiler.weights.check import Difference, differences, misfit
+from archspec.compiler.weights.families import (
+    OPTIMIZER,
+    TORCH_COUNTERS,
+    Family,
+    Note,
+    Source,
+    sources,
+)
+from archspec.compiler.weights.files import checksum_of, open_tensors
+from archspec.compiler.weights.loading import check_network, shapes_of
+from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
+from archspec.compiler.weights.structure import match_structure
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.graph import Graph
 from archspec.shapes import Shape
-from compiler.weights.arrays import Array, Entry, TensorFile, as_float32
-from compiler.weights.check import Difference, differences, misfit
-from compiler.weights.families import OPTIMIZER, TORCH_COUNTERS, Family, Note, Source, sources
-from compiler.weights.files import checksum_of, open_tensors
-from compiler.weights.loading import check_network, shapes_of
-from compiler.weights.maps import FAMILIES, PUBLISHERS
-from compiler.weights.structure import match_structure
 
 OWN = Family(
     name="archspec's own names",

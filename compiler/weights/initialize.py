@@ -17,14 +17,14 @@ from typing import TypeAlias
 
 import numpy as np
 
+from archspec.compiler.weights.arrays import Array
+from archspec.compiler.weights.families import compiled_pattern
+from archspec.compiler.weights.residuals import last_gammas
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.node import Node
 from archspec.ops import Conv, Dense, LayerScale
 from archspec.shapes import Shape, elements
-from compiler.weights.arrays import Array
-from compiler.weights.families import compiled_pattern
-from compiler.weights.residuals import last_gammas
 
 TRUNCATED_STD = 0.87962566103423978
 """The standard deviation of a normal of deviation 1 cut at 2 on both sides:

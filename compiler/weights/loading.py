@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from archspec.compiler.model import Weights, weights_of
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, as_float32
+from archspec.compiler.weights.check import differences, misfit
+from archspec.compiler.weights.files import open_tensors, write_tensors
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
 from archspec.shapes import Shape
-from compiler.model import Weights, weights_of
-from compiler.weights.arrays import Array, Entry, TensorFile, as_float32
-from compiler.weights.check import differences, misfit
-from compiler.weights.files import open_tensors, write_tensors
 
 SHORT = 12
 """Digits of a fingerprint that people are shown."""

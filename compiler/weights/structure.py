@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from archspec.compiler.weights.arrays import Entry
+from archspec.compiler.weights.families import TORCH, Source
 from archspec.graph import Graph
 from archspec.node import INPUT
 from archspec.shapes import Shape, written
-from compiler.weights.arrays import Entry
-from compiler.weights.families import TORCH, Source
 
 MOST_STEPS = 200_000
 """Placements that are tried before the search gives up."""

@@ -61,9 +61,9 @@ class Engine(Protocol):
 
 
 ENGINES: Mapping[str, tuple[str, str]] = {
-    "onnxruntime": ("deploy.engines.onnxruntime", "OnnxRuntimeEngine"),
-    "mindspore": ("deploy.engines.mindspore", "MindSporeEngine"),
-    "acl": ("deploy.engines.acl", "AclEngine"),
+    "onnxruntime": ("archspec.deploy.engines.onnxruntime", "OnnxRuntimeEngine"),
+    "mindspore": ("archspec.deploy.engines.mindspore", "MindSporeEngine"),
+    "acl": ("archspec.deploy.engines.acl", "AclEngine"),
 }
 """For each engine the module, imported on use, and its class: Class(path, *, device=0,
 threads=None), which raises UsageError for a file that is not its own."""

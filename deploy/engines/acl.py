@@ -15,10 +15,10 @@ from math import prod
 
 import numpy as np
 
+from archspec.deploy.engines import Port, check_arrays
+from archspec.deploy.engines.acl_calls import Acl
+from archspec.deploy.om.container import NotAnOm, read_container
 from archspec.errors import Problem, SpecError, UsageError
-from deploy.engines import Port, check_arrays
-from deploy.engines.acl_calls import Acl
-from deploy.om.container import NotAnOm, read_container
 
 DTYPES = {
     0: "float32", 1: "float16", 2: "int8", 3: "int32", 4: "uint8", 6: "int16", 7: "uint16",

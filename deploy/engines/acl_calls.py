@@ -9,9 +9,9 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
+from archspec.deploy.cann import how_to_source
+from archspec.deploy.engines.acl_codes import explained, is_of_the_file
 from archspec.errors import Problem, SpecError, UsageError
-from deploy.cann import how_to_source
-from deploy.engines.acl_codes import explained, is_of_the_file
 
 LONGEST_SAYING = 300
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.cann import how_to_source
+from archspec.deploy.cann import how_to_source
 
 DAMAGED = "the file is damaged or cut short; exporting it again would do"
 OTHER_RELEASE = (

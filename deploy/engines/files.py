@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from archspec.deploy.om.container import STAND_IN
 from archspec.errors import UsageError, did_you_mean
-from deploy.om.container import STAND_IN
 
 
 def first_bytes(path: str | os.PathLike[str]) -> bytes:

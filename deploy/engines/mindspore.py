@@ -13,10 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.deploy.engines import Port, check_arrays
+from archspec.deploy.engines.files import first_bytes
 from archspec.errors import UsageError
 from archspec.graph import RESULT
-from deploy.engines import Port, check_arrays
-from deploy.engines.files import first_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +41,8 @@ class MindSporeEngine:
     def __init__(
         self, path: str | os.PathLike[str], *, device: int = 0, threads: int | None = None
     ):
-        from compiler.targets.mindspore.device import prepare, set_device
-        from compiler.targets.mindspore.installed import mindspore
+        from archspec.compiler.targets.mindspore.device import prepare, set_device
+        from archspec.compiler.targets.mindspore.installed import mindspore
 
         first_bytes(path)
         if device != 0:

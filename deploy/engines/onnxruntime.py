@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.compiler.images.batches import usable_workers
+from archspec.deploy.engines import Port, check_arrays
+from archspec.deploy.engines.files import first_bytes
+from archspec.deploy.om.container import MAGIC, STAND_IN
 from archspec.errors import SpecError, UsageError
-from compiler.images.batches import usable_workers
-from deploy.engines import Port, check_arrays
-from deploy.engines.files import first_bytes
-from deploy.om.container import MAGIC, STAND_IN
 
 if TYPE_CHECKING:
     import numpy as np

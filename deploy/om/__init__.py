@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from deploy.om.container import (
+from archspec.deploy.om.container import (
     MODEL_DEF,
     Container,
     Header,
@@ -22,8 +22,8 @@ from deploy.om.container import (
     read_container,
     sha256_of,
 )
-from deploy.om.messages import Allowance
-from deploy.om.model import ModelDefinition, Operator, Tensor, read_definition
+from archspec.deploy.om.messages import Allowance
+from archspec.deploy.om.model import ModelDefinition, Operator, Tensor, read_definition
 
 __all__ = [
     "Container",

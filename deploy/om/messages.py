@@ -8,8 +8,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from archspec.deploy.om import wire
 from archspec.errors import MOST_PROBLEMS
-from deploy.om import wire
 
 MOST_FIELDS = 1_000_000
 """Of one file, numbers in lists among them. A network of a thousand operators has a tenth."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from deploy.om import wire
-from deploy.om.messages import Allowance, Messages, lenient
+from archspec.deploy.om import wire
+from archspec.deploy.om.messages import Allowance, Messages, lenient
 
 MOST_OPERATORS = 200_000
 MOST_GRAPHS = 1000

@@ -8,6 +8,6 @@ What runs are kernels, and a kernel is often several nodes of the spec: `joining
 `report` says which of the three a time is from, and a CPU's time is never called a device's.
 """
 
-from deploy.profile.report import LayerTime, Profile
+from archspec.deploy.profile.report import LayerTime, Profile
 
 __all__ = ["LayerTime", "Profile"]

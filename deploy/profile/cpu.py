@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from archspec.deploy.description import check_made_of
+from archspec.deploy.engines.onnxruntime import OnnxRuntimeEngine
+from archspec.deploy.profile.joining import Kernel, joined
+from archspec.deploy.profile.repeat import WARM_UP, shape_of
+from archspec.deploy.profile.report import MEASURED, SIMULATED, Profile
 from archspec.graph import Graph
-from deploy.description import check_made_of
-from deploy.engines.onnxruntime import OnnxRuntimeEngine
-from deploy.profile.joining import Kernel, joined
-from deploy.profile.repeat import WARM_UP, shape_of
-from deploy.profile.report import MEASURED, SIMULATED, Profile
 
 ENDING = "_kernel_time"
 """What onnxruntime puts behind the name of an operator."""

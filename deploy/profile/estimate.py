@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from archspec.compiler.latency import cautions, estimate, find_device
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.deploy.profile.report import ESTIMATED, LayerTime, Profile
 from archspec.graph import Graph
-from compiler.latency import cautions, estimate, find_device
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from deploy.profile.report import ESTIMATED, LayerTime, Profile
 
 
 def estimated(graph: Graph, device: str, batch: int) -> Profile:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.deploy.profile.report import LayerTime
 from archspec.graph import Graph
 from archspec.node import INPUT, Node
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from deploy.profile.report import LayerTime
 
 
 @dataclass(frozen=True)

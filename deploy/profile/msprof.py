@@ -7,19 +7,19 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from archspec.deploy.cann import HOME_VARIABLES, HOMES, how_to_source
+from archspec.deploy.description import check_made_of, read_sidecar
+from archspec.deploy.profile.joining import joined
+from archspec.deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
+from archspec.deploy.profile.repeat import WARM_UP
+from archspec.deploy.profile.report import MEASURED, SIMULATED, Profile
 from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
-from deploy.cann import HOME_VARIABLES, HOMES, how_to_source
-from deploy.description import check_made_of, read_sidecar
-from deploy.profile.joining import joined
-from deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
-from deploy.profile.repeat import WARM_UP
-from deploy.profile.report import MEASURED, SIMULATED, Profile
+from archspec.processes import python_command
 
 FLAGS = (
     "--aic-metrics=PipeUtilization",
@@ -111,12 +111,12 @@ def _application(
 ) -> str:
     """What msprof is to run. It takes one text and parts it at spaces, so the command goes into a
     script whose own path has none."""
-    command: Sequence[str] = [
-        sys.executable, "-m", "deploy.profile.repeat", str(Path(model).absolute()),
+    command = python_command(
+        "archspec.deploy.profile.repeat", str(Path(model).absolute()),
         "--engine", engine, "--device", str(device), "--runs", str(runs),
         *([] if batch is None else ["--batch", str(batch)]),
         "--note", str(folder / NOTE),
-    ]  # fmt: skip
+    )  # fmt: skip
     script = folder / SCRIPT
     script.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n")
     return f"sh {script}"

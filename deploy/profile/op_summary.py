@@ -13,8 +13,8 @@ import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from archspec.deploy.profile.joining import Kernel
 from archspec.errors import SpecError, UsageError
-from deploy.profile.joining import Kernel
 
 PATTERN = "op_summary*.csv"
 STAND_IN = "ARCHSPEC-STANDIN"

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from archspec.deploy.engines import Port, open_engine
+from archspec.deploy.feeding import DEFAULT_BATCH
 from archspec.errors import SpecError, UsageError
-from deploy.engines import Port, open_engine
-from deploy.feeding import DEFAULT_BATCH
 
 WARM_UP = 3
 """Runs that do not count."""

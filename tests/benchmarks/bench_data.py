@@ -23,8 +23,8 @@ from bench import machine
 from PIL import Image
 from torch_data import BATCH, EPOCHS, MEAN, SIDE, STD
 
-from compiler.images.preprocess import preprocessing_of
-from training.data import TrainPipeline, scan, usable_workers
+from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.training.data import TrainPipeline, scan, usable_workers
 
 IMAGES, CLASSES = 1280, 10
 ROUNDS = 3

@@ -23,9 +23,9 @@ from make_digits100 import MEAN, STD, TRAIN, VAL, noisy_digits
 from PIL import Image
 
 from archspec.space import Space
+from archspec.training.search.single_path import SinglePathSettings, search_single_path
+from archspec.training.signals import Stop
 from tests.oracles import digits100
-from training.search.single_path import SinglePathSettings, search_single_path
-from training.signals import Stop
 
 COUNTS = (10, 20, 40)
 TARGETS = 8

@@ -24,16 +24,16 @@ from bench import machine
 from PIL import Image
 
 import archspec
-from compiler.images.batches import usable_workers
-from compiler.images.preprocess import preprocessing_of
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from compiler.targets.onnx import write_onnx
-from compiler.weights.initialize import initialize
-from deploy.engines import Engine, open_engine
-from deploy.feeding import Feed, feed_of
-from deploy.folders import images_in
-from deploy.infer import run
+from archspec.compiler.images.batches import usable_workers
+from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.targets.onnx import write_onnx
+from archspec.compiler.weights.initialize import initialize
+from archspec.deploy.engines import Engine, open_engine
+from archspec.deploy.feeding import Feed, feed_of
+from archspec.deploy.folders import images_in
+from archspec.deploy.infer import run
 
 NETWORKS = tuple(os.environ.get("BENCH_NETWORKS", "resnet50,isynet_n0").split(","))
 IMAGES = int(os.environ.get("BENCH_IMAGES", "128"))

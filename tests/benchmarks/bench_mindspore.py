@@ -106,7 +106,7 @@ def _child(options: argparse.Namespace, kind: str) -> dict[str, float]:
 
 
 def _ready() -> Any:
-    from compiler.targets.mindspore.device import prepare
+    from archspec.compiler.targets.mindspore.device import prepare
 
     prepare()
     import mindspore
@@ -124,7 +124,7 @@ def _image(ms: Any, options: argparse.Namespace) -> Any:
 
 def _ours(options: argparse.Namespace) -> Any:
     import archspec
-    import compiler
+    from archspec import compiler
 
     size = options.size
     return compiler.build(archspec.load(options.spec, input_shape=(3, size, size)))
@@ -147,9 +147,9 @@ def _first(
 
 def _inference(options: argparse.Namespace) -> dict[str, float]:
     import archspec
-    import compiler
-    from compiler.model import Model
-    from compiler.weights.initialize import initialize
+    from archspec import compiler
+    from archspec.compiler.model import Model
+    from archspec.compiler.weights.initialize import initialize
 
     ms = _ready()
     image = _image(ms, options)

@@ -22,10 +22,10 @@ import onnxruntime
 from bench import machine
 
 import archspec
-from compiler.model import Model
-from compiler.pipeline import for_deployment
-from compiler.targets.onnx import to_onnx
-from compiler.targets.onnx.model import serialized
+from archspec.compiler.model import Model
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.targets.onnx import to_onnx
+from archspec.compiler.targets.onnx.model import serialized
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where the tests' own modules are
 

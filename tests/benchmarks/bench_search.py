@@ -27,13 +27,13 @@ from bench import machine
 from archspec.cli import main as command
 from archspec.space import Space
 from archspec.space_cost import cost_tree
-from training.search.batch import ENGINES
-from training.search.counted import Counted, Fresh, counted
-from training.search.encoding import TreeEncoding
-from training.search.exact import exact_front
-from training.search.objectives import read_objectives
-from training.search.pareto import share_covered
-from training.search.plan import population_for
+from archspec.training.search.batch import ENGINES
+from archspec.training.search.counted import Counted, Fresh, counted
+from archspec.training.search.encoding import TreeEncoding
+from archspec.training.search.exact import exact_front
+from archspec.training.search.objectives import read_objectives
+from archspec.training.search.pareto import share_covered
+from archspec.training.search.plan import population_for
 
 NAME = "spaces/single_path_nas"
 TRIALS = 50_000

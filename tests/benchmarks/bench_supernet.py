@@ -25,18 +25,18 @@ import numpy as np
 from bench import machine
 from mindspore import Tensor
 
+from archspec.compiler import Model, build
+from archspec.compiler.supernet import supernet_of
+from archspec.compiler.weights.initialize import initialize
 from archspec.space import Space
-from compiler import Model, build
-from compiler.supernet import supernet_of
-from compiler.weights.initialize import initialize
-from training.distributed import join
-from training.losses import SmoothedCrossEntropy
-from training.optimizers import build_optimizer
-from training.recipe import read_recipe
-from training.search.single_path import SinglePathSettings
-from training.search.single_path.runtime import runtime_of
-from training.search.single_path.searcher import Searcher
-from training.step import TrainStep
+from archspec.training.distributed import join
+from archspec.training.losses import SmoothedCrossEntropy
+from archspec.training.optimizers import build_optimizer
+from archspec.training.recipe import read_recipe
+from archspec.training.search.single_path import SinglePathSettings
+from archspec.training.search.single_path.runtime import runtime_of
+from archspec.training.search.single_path.searcher import Searcher
+from archspec.training.step import TrainStep
 
 SPACE, RECIPE = "spaces/single_path_nas", "single_path_nas"
 GOAL = "1.3"

@@ -28,19 +28,20 @@ from mindspore import Tensor, nn, ops
 from PIL import Image
 
 import archspec
-import training.loop
-from compiler import Model, build
-from compiler.weights.initialize import initialize
-from training.build import Trained
-from training.distributed import join
-from training.losses import SmoothedCrossEntropy
-from training.optimizers import build_optimizer
-from training.plan import plan_run
-from training.recipe import Sgd
-from training.run import create_run
-from training.schedules import Rates
-from training.signals import Stop
-from training.step import TrainStep
+import archspec.training.loop
+from archspec import training
+from archspec.compiler import Model, build
+from archspec.compiler.weights.initialize import initialize
+from archspec.training.build import Trained
+from archspec.training.distributed import join
+from archspec.training.losses import SmoothedCrossEntropy
+from archspec.training.optimizers import build_optimizer
+from archspec.training.plan import plan_run
+from archspec.training.recipe import Sgd
+from archspec.training.run import create_run
+from archspec.training.schedules import Rates
+from archspec.training.signals import Stop
+from archspec.training.step import TrainStep
 
 BATCH, SMALL, CLASSES = 16, 64, 1000
 LR, MOMENTUM, DECAY = 0.01, 0.9, 1e-4

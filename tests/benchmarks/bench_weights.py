@@ -17,10 +17,10 @@ from datetime import date
 from pathlib import Path
 
 import archspec
-from compiler.model import weights_of
-from compiler.weights.importing import import_weights
-from compiler.weights.initialize import BY_FAN_IN, Scheme, he, initialize
-from compiler.weights.loading import load_weights, save_weights
+from archspec.compiler.model import weights_of
+from archspec.compiler.weights.importing import import_weights
+from archspec.compiler.weights.initialize import BY_FAN_IN, Scheme, he, initialize
+from archspec.compiler.weights.loading import load_weights, save_weights
 
 Row = tuple[str, str, str]
 NETWORK = "resnext152_64x4d"

@@ -21,13 +21,13 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from archspec.compiler import Model, build
+from archspec.compiler.weights.initialize import initialize
 from archspec.graph import Graph
 from archspec.space import Space
-from compiler import Model, build
-from compiler.weights.initialize import initialize
-from training.digits import read_digits
-from training.distributed import join
-from training.search.encoding import encoding_of
+from archspec.training.digits import read_digits
+from archspec.training.distributed import join
+from archspec.training.search.encoding import encoding_of
 
 TABLE = Path(__file__).parents[1] / "data" / "digits100.csv"
 TRAIN, VAL = 1000, 397

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from archspec.compiler.model import Model
 from archspec.node import Node
 from archspec.ops import Op, activation, conv, linear, merge, norm, pool, regularize, reshape
-from compiler.model import Model
 
 
 class Peer(nn.Module):

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from archspec.space import Space
-from training.search.encoding import Encoding, encoding_of
-from training.search.pareto import share_covered
-from training.search.plan import population_for
-from training.search.proposers import History, Proposer
+from archspec.training.search.encoding import Encoding, encoding_of
+from archspec.training.search.pareto import share_covered
+from archspec.training.search.plan import population_for
+from archspec.training.search.proposers import History, Proposer
 
 SPACE = "spaces/digits100"
 TABLE = Path(__file__).parents[1] / "data" / "digits100.csv"

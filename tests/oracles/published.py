@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from archspec.compiler.model import weights_of
 from archspec.graph import Graph
-from compiler.model import weights_of
 
 LISTS = Path(__file__).parents[1] / "data" / "published_names.json.xz"
 

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
+from archspec.compiler.model import Model, weights_of
 from archspec.graph import Graph
-from compiler.model import Model, weights_of
 
 RANGES = {
     "gamma": (0.5, 1.5),

@@ -132,7 +132,7 @@ def metrics(run: Path) -> list[dict[str, Any]]:
 
 def state(run: Path) -> dict[str, bytes]:
     """Every array of a run's last checkpoint, as bytes."""
-    from compiler.weights.files import open_tensors
+    from archspec.compiler.weights.files import open_tensors
 
     with open_tensors(checkpoints(run)[-1]) as file:
         return {name: file.read(name).tobytes() for name in file.entries}

@@ -18,13 +18,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from archspec.compiler.images.batches import EvalPipeline, usable_workers
+from archspec.compiler.images.checks import check_fits, check_same_classes, readable
+from archspec.compiler.images.folder import ImageFolder, scan_folder
+from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, did_you_mean
-from compiler.images.batches import EvalPipeline, usable_workers
-from compiler.images.checks import check_fits, check_same_classes, readable
-from compiler.images.folder import ImageFolder, scan_folder
-from compiler.images.source import Source
-from training.data.mindrecord import SUFFIX, scan_mindrecord
-from training.data.pipeline import TrainPipeline
+from archspec.training.data.mindrecord import SUFFIX, scan_mindrecord
+from archspec.training.data.pipeline import TrainPipeline
 
 __all__ = [
     "EvalPipeline",

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archspec.compiler.images.decodable import decodable
+from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, listed
-from compiler.images.decodable import decodable
-from compiler.images.source import Source
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds

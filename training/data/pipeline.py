@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archspec.compiler.images.batches import Batch, usable_workers
+from archspec.compiler.images.lookahead import one_ahead
+from archspec.compiler.images.preprocess import Preprocessing, fault
+from archspec.compiler.images.source import Source
 from archspec.errors import UsageError
-from compiler.images.batches import Batch, usable_workers
-from compiler.images.lookahead import one_ahead
-from compiler.images.preprocess import Preprocessing, fault
-from compiler.images.source import Source
-from training.mixing import Mix, erase, erasing_probability, mix_batch, one_hot
+from archspec.training.mixing import Mix, erase, erasing_probability, mix_batch, one_hot
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
@@ -117,7 +117,7 @@ class TrainPipeline:
     def _dataset(self, indices: np.ndarray) -> ds.Dataset:
         import mindspore.dataset as ds
 
-        from training.augment import stages
+        from archspec.training.augment import stages
 
         dataset = self.source.dataset(indices, min(self.workers, MOST_READERS))
         blanks = 0

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.search.results import Results
+    from archspec.training.search.results import Results
 
 
 def search(
@@ -40,11 +40,11 @@ def search(
     are processes. Raises SpecError or UsageError for what is wrong with any of it before the first
     network.
     """
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from training.search.plan import SearchSettings, create_search
-        from training.search.run import run_search
+        from archspec.training.search.plan import SearchSettings, create_search
+        from archspec.training.search.run import run_search
 
         asked = SearchSettings(space, tuple(objectives), **settings)
         trials = create_search(asked, out, command)

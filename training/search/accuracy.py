@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.errors import SpecError, UsageError
+from archspec.training.signals import Stop
 from archspec.writing import write_whole, written_json
-from training.signals import Stop
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,13 +31,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.loading import load
-    from training.distributed import join
-    from training.loop import train_run
-    from training.plan import plan_run
-    from training.recipe import read_recipe
-    from training.run import CHECKPOINTS, FACTS, create_run, open_run
-    from training.search.evaluating import MEASURED
-    from training.search.trials import ARCHS, RECIPE, TRAINING, open_trials
+    from archspec.training.distributed import join
+    from archspec.training.loop import train_run
+    from archspec.training.plan import plan_run
+    from archspec.training.recipe import read_recipe
+    from archspec.training.run import CHECKPOINTS, FACTS, create_run, open_run
+    from archspec.training.search.evaluating import MEASURED
+    from archspec.training.search.trials import ARCHS, RECIPE, TRAINING, open_trials
 
     training = open_trials(path).facts["training"]
     recipe = read_recipe(str(path / RECIPE))

@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from training.search.counted import Counted, Fresh
-from training.search.pareto import crowding, ranks
+from archspec.training.search.counted import Counted, Fresh
+from archspec.training.search.pareto import crowding, ranks
 
 Batch: TypeAlias = "tuple[np.ndarray, np.ndarray]"
 Children: TypeAlias = Callable[[int], np.ndarray]

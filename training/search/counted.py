@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from archspec.space import Space
-from training.search.encoding import Encoding, encoding_of
-from training.search.objectives import OPERATORS, Constraint, Objective, counted_functions
+from archspec.training.search.encoding import Encoding, encoding_of
+from archspec.training.search.objectives import OPERATORS, Constraint, Objective, counted_functions
 
 
 @dataclass(frozen=True, eq=False)

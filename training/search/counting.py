@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from archspec.errors import Problem, SpecError
-from training.search.batch import ENGINES, random_search
-from training.search.counted import Counted, Fresh
-from training.search.trials import TRIALS, Trials
-from training.signals import Stop
+from archspec.training.search.batch import ENGINES, random_search
+from archspec.training.search.counted import Counted, Fresh
+from archspec.training.search.trials import TRIALS, Trials
+from archspec.training.signals import Stop
 
 OF_BASELINE = 2**32
 """Added to the seed of the engine, so that its random start is not the baseline's."""

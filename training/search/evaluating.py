@@ -15,10 +15,11 @@ from typing import Any
 
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
-from training.distributed import PARENT
-from training.search.objectives import PYTHON, Objective
-from training.search.trials import LOCK, TRAINING, Trials, locked_file
-from training.signals import Stop
+from archspec.processes import python_command
+from archspec.training.distributed import PARENT
+from archspec.training.search.objectives import PYTHON, Objective
+from archspec.training.search.trials import LOCK, TRAINING, Trials, locked_file
+from archspec.training.signals import Stop
 
 LOOK_EVERY = 0.2
 MEASURED, LOG = "accuracy.json", "log.txt"
@@ -90,14 +91,14 @@ def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) 
 
 
 def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> list[float]:
-    command = [sys.executable, "-m", "training.search.accuracy", str(run), folder.name]
+    command = python_command("archspec.training.search.accuracy", str(run), folder.name)
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**python_environment(), PARENT: str(os.getpid())},
+            env={**os.environ, PARENT: str(os.getpid())},
             start_new_session=True,  # Ctrl-C is for this process, which passes it on
         )
         is_told = False
@@ -128,9 +129,3 @@ def _measured(folder: Path) -> list[float] | None:
 def _last(folder: Path) -> str:
     text = (folder / LOG).read_text(errors="replace").strip()
     return text.rpartition("\n")[2][-LAST_WORDS:] or "it said nothing"
-
-
-def python_environment() -> dict[str, str]:
-    """The environment of a process that is to find `training` where this one did."""
-    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.search.counted import Counted
-from training.search.encoding import Part, TreeEncoding
-from training.search.pareto import nondominated
+from archspec.training.search.counted import Counted
+from archspec.training.search.encoding import Part, TreeEncoding
+from archspec.training.search.pareto import nondominated
 
 MOST_POINTS = {1: 4_000_000, 2: 4_000_000, 3: 400_000}
 """By what is sought at once: held before those that are beaten are left out. Of more than three

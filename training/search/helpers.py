@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from training.search.evaluating import LOOK_EVERY, python_environment
-from training.search.trials import Trials
-from training.signals import Stop
+from archspec.processes import python_command
+from archspec.training.search.evaluating import LOOK_EVERY
+from archspec.training.search.trials import Trials
+from archspec.training.signals import Stop
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def helpers(
 ) -> Iterator[None]:
     """Have `count` more processes work at a search within the block, until time.monotonic() is at
     `ends`, and wait for them at its end. What stops this process stops them."""
-    command = [sys.executable, "-m", "archspec.cli", "search", "worker", str(trials.path)]
+    command = python_command("archspec.cli", "search", "worker", str(trials.path))
     for objective in allowed:
         command += ["--objective", objective]
     if ends is not None:
@@ -29,7 +29,6 @@ def helpers(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the front, which this process prints
-            env=python_environment(),
             start_new_session=True,  # Ctrl-C is for this process, which passes it on
         )
         for _ in range(count)

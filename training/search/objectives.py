@@ -20,8 +20,8 @@ from archspec.errors import UsageError, did_you_mean, listed
 from archspec.space_cost import METRICS
 
 if TYPE_CHECKING:
+    from archspec.compiler.latency import Device
     from archspec.graph import Graph
-    from compiler.latency import Device
 
 ACCURACY, LATENCY, PYTHON = "accuracy", "latency:", "python:"
 WAYS = ("min", "max")
@@ -148,8 +148,8 @@ def read_constraint(text: str) -> Constraint:
 def latency_of(name: str) -> Callable[[Graph], float]:
     """From a network to the milliseconds an image takes it, as deployed, for "latency:DEVICE" or
     "latency:DEVICE:BATCH". Raises UsageError."""
-    from compiler.latency import total_ms
-    from compiler.pipeline import for_deployment
+    from archspec.compiler.latency import total_ms
+    from archspec.compiler.pipeline import for_deployment
 
     device, batch = device_of(name)
     return lambda graph: total_ms(for_deployment(graph).graph, device, batch) / batch
@@ -157,7 +157,7 @@ def latency_of(name: str) -> Callable[[Graph], float]:
 
 def device_of(name: str) -> tuple[Device, int]:
     """The device and the batch of such a name. Raises UsageError."""
-    from compiler.latency import find_device
+    from archspec.compiler.latency import find_device
 
     words = name.removeprefix(LATENCY)
     device_name, _, batch_text = words.rpartition(":")

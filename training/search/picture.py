@@ -12,10 +12,10 @@ from archspec.plot.metrics import text_width
 from archspec.plot.palette import BADGE, FAINT, INK, PANEL, PAPER, STRIP
 from archspec.plot.png import render_png
 from archspec.tables import shown_amount
-from training.curves import ticks
-from training.search.objectives import ACCURACY, LATENCY, Objective
-from training.search.pareto import nondominated
-from training.search.results import Results
+from archspec.training.curves import ticks
+from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
+from archspec.training.search.pareto import nondominated
+from archspec.training.search.results import Results
 
 PALE, DEEP, GREY, EXACT = "#a9c9e6", "#0b3a70", "#b9bfc6", "#2c7a3f"
 """The networks tried and their front; the baseline; the exact front. Light and dark alone tell them

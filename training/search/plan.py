@@ -12,16 +12,16 @@ from archspec.errors import UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
 from archspec.space_gates import assignments_of
-from training.search.objectives import (
+from archspec.training.search.objectives import (
     ACCURACY,
     Objective,
     counted_functions,
     read_constraint,
     read_objectives,
 )
-from training.search.proposers import LISTED, optuna_package
-from training.search.study import storage_url
-from training.search.trials import Trials, check_free, create_trials
+from archspec.training.search.proposers import LISTED, optuna_package
+from archspec.training.search.study import storage_url
+from archspec.training.search.trials import Trials, check_free, create_trials
 
 COUNTING = ("random", "enumerate", "nsga2", "evolution")
 """Engines that count thousands of networks a second where nothing is trained."""
@@ -131,8 +131,8 @@ def check_workers(workers: int, engine: str, objectives: Sequence[Objective]) ->
 def _single_path(settings: SearchSettings, space: Space) -> dict[str, Any]:
     """All settings of the single-path search, with paths that lead there from anywhere. Raises
     SpecError or UsageError for whatever is wrong with them."""
-    from training.search.single_path import SinglePathSettings
-    from training.search.single_path.plan import plan_search
+    from archspec.training.search.single_path import SinglePathSettings
+    from archspec.training.search.single_path.plan import plan_search
 
     own = {
         "recipe": settings.recipe,
@@ -218,8 +218,8 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
             f"accuracy is that of networks which are trained; {missing} is missing for it"
             " (--recipe NAME --data DIR would do)"
         )
-    from training.plan import plan_run
-    from training.recipe import read_recipe, written
+    from archspec.training.plan import plan_run
+    from archspec.training.recipe import read_recipe, written
 
     texts = [*settings.recipe_settings]
     if settings.epochs is not None:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.errors import UsageError
-from training.search.encoding import Encoding
-from training.search.pareto import ranks
+from archspec.training.search.encoding import Encoding
+from archspec.training.search.pareto import ranks
 
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution

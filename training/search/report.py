@@ -11,16 +11,16 @@ import numpy as np
 from archspec.document import read_document
 from archspec.space_cost import CostTree
 from archspec.tables import Column, Table, as_csv, as_markdown, shown_amount, shown_count
+from archspec.training.progress import clock
+from archspec.training.search.counted import Counted
+from archspec.training.search.encoding import TreeEncoding
+from archspec.training.search.exact import exact_front
+from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
+from archspec.training.search.picture import pareto_png
+from archspec.training.search.proposers import LISTED, START
+from archspec.training.search.results import MOST_NETWORKS, Results, results_of, spread
+from archspec.training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 from archspec.writing import write_whole
-from training.progress import clock
-from training.search.counted import Counted
-from training.search.encoding import TreeEncoding
-from training.search.exact import exact_front
-from training.search.objectives import ACCURACY, LATENCY, Objective
-from training.search.picture import pareto_png
-from training.search.proposers import LISTED, START
-from training.search.results import MOST_NETWORKS, Results, results_of, spread
-from training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 
 MOST_ROWS = 20
 """Of the table; of a long front rows spread over it."""

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from archspec.graph import Graph
-from training.search.encoding import Encoding
-from training.search.objectives import Objective
-from training.search.pareto import nondominated, share_covered
-from training.search.trials import ID_LENGTH, Trials
+from archspec.training.search.encoding import Encoding
+from archspec.training.search.objectives import Objective
+from archspec.training.search.pareto import nondominated, share_covered
+from archspec.training.search.trials import ID_LENGTH, Trials
 
 Trial = Mapping[str, Any]
 BEYOND = 0.1

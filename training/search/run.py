@@ -18,18 +18,18 @@ import numpy as np
 
 from archspec.document import read_document
 from archspec.errors import UsageError, listed
+from archspec.training.search.counted import Counted, counted
+from archspec.training.search.counting import count
+from archspec.training.search.helpers import helpers
+from archspec.training.search.objectives import PYTHON, read_constraint
+from archspec.training.search.plan import check_workers, counts
+from archspec.training.search.proposers import LISTED
+from archspec.training.search.report import publish
+from archspec.training.search.results import Results
+from archspec.training.search.trials import FOUND, Trials
+from archspec.training.search.worker import Worker
+from archspec.training.signals import Stop
 from archspec.writing import write_whole
-from training.search.counted import Counted, counted
-from training.search.counting import count
-from training.search.helpers import helpers
-from training.search.objectives import PYTHON, read_constraint
-from training.search.plan import check_workers, counts
-from training.search.proposers import LISTED
-from training.search.report import publish
-from training.search.results import Results
-from training.search.trials import FOUND, Trials
-from training.search.worker import Worker
-from training.signals import Stop
 
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -107,7 +107,7 @@ def _listed(
     with none where that is stopped, or `ends` comes, before all are found."""
     path = trials.path / FOUND
     if not path.exists():
-        from training.search.single_path import SinglePathSettings, search_single_path
+        from archspec.training.search.single_path import SinglePathSettings, search_single_path
 
         given = {**trials.facts["single_path"]}
         for name in ("lam", "target", "recipe_settings"):

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import UsageError
-from training.search.proposers import Proposer, optuna_package
-from training.search.trials import JOURNAL, Trials, cut_damaged_line, locked_file
+from archspec.training.search.proposers import Proposer, optuna_package
+from archspec.training.search.trials import JOURNAL, Trials, cut_damaged_line, locked_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -33,10 +33,10 @@ from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.space import Space
+from archspec.training.run import versions
+from archspec.training.search.objectives import Objective, read_objectives
+from archspec.training.search.space_files import gathered
 from archspec.writing import write_whole, written_json
-from training.run import versions
-from training.search.objectives import Objective, read_objectives
-from training.search.space_files import gathered
 
 VERSION = 1
 FACTS, SPACE, RECIPE, TRIALS = "run.json", "space.json", "recipe.yaml", "trials.jsonl"

@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.graph import Graph
-from training.search.counted import Counted
-from training.search.evaluating import (
+from archspec.training.search.counted import Counted
+from archspec.training.search.evaluating import (
     EvaluationError,
     Interrupted,
     called,
     entry_points,
     trained,
 )
-from training.search.objectives import ACCURACY, Objective
-from training.search.proposers import History, Proposer, seed_of
-from training.search.study import ROW, SIGN_EVERY, Study
-from training.search.trials import Trials
-from training.signals import Stop
+from archspec.training.search.objectives import ACCURACY, Objective
+from archspec.training.search.proposers import History, Proposer, seed_of
+from archspec.training.search.study import ROW, SIGN_EVERY, Study
+from archspec.training.search.trials import Trials
+from archspec.training.signals import Stop
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

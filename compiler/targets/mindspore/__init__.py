@@ -9,9 +9,9 @@ class_names, spelling (ops to cells), flow (statements) and source (all of it). 
 device readies the machine for that.
 """
 
-from compiler.targets.mindspore.building import to_cell
-from compiler.targets.mindspore.device import set_device
-from compiler.targets.mindspore.mindir import write_mindir
-from compiler.targets.mindspore.source import network_name, source_of
+from archspec.compiler.targets.mindspore.building import to_cell
+from archspec.compiler.targets.mindspore.device import set_device
+from archspec.compiler.targets.mindspore.mindir import write_mindir
+from archspec.compiler.targets.mindspore.source import network_name, source_of
 
 __all__ = ["network_name", "set_device", "source_of", "to_cell", "write_mindir"]

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from compiler.model import Model, weights_of
-from compiler.targets.mindspore.device import prepare
-from compiler.targets.mindspore.installed import mindspore
-from compiler.targets.mindspore.source import network_name, source_of
-from compiler.wellformed import check_model
+from archspec.compiler.model import Model, weights_of
+from archspec.compiler.targets.mindspore.device import prepare
+from archspec.compiler.targets.mindspore.installed import mindspore
+from archspec.compiler.targets.mindspore.source import network_name, source_of
+from archspec.compiler.wellformed import check_model
 
 PACKAGE = "archspec_generated"
 CACHE_ENABLE, CACHE_PATH = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from compiler.targets.mindspore.names import CELL_NAMES, MODULE_NAMES, camel, identifier, is_safe
-from compiler.targets.mindspore.patterns import Pattern, numbered
+from archspec.compiler.targets.mindspore.names import (
+    CELL_NAMES,
+    MODULE_NAMES,
+    camel,
+    identifier,
+    is_safe,
+)
+from archspec.compiler.targets.mindspore.patterns import Pattern, numbered
 
 _PART_WORDS = ("Norm", "Act")
 """Words in the names of templates that stand for parts which not every call has."""

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import UsageError, did_you_mean
 from archspec.writing import write_whole
-from compiler.targets.mindspore.installed import mindspore
 
 CAP = "ONEDNN_MAX_CPU_ISA"
 GOOD_CAP = "AVX2"

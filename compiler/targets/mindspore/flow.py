@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from archspec.compiler.targets.mindspore.layout import INDENT, call, lines_of
+from archspec.compiler.targets.mindspore.names import MODULE_NAMES, identifier
+from archspec.compiler.targets.mindspore.outline import Group
+from archspec.compiler.targets.mindspore.patterns import Part, Pattern, Ref
 from archspec.node import INPUT
-from compiler.targets.mindspore.layout import INDENT, call, lines_of
-from compiler.targets.mindspore.names import MODULE_NAMES, identifier
-from compiler.targets.mindspore.outline import Group
-from compiler.targets.mindspore.patterns import Part, Pattern, Ref
 
 SHORT_NAMES = ("x", "y", "z")
 SHORTLY = 2

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.model import Model
+from archspec.compiler.targets.mindspore.building import to_cell
+from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import UsageError
 from archspec.writing import whole_file
-from compiler.model import Model
-from compiler.targets.mindspore.building import to_cell
-from compiler.targets.mindspore.installed import mindspore
 
 
 def write_mindir(model: Model, path: str | os.PathLike[str], batch: int | None = 1) -> None:

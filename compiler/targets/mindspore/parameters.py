@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from compiler.targets.mindspore.names import MODULE_NAMES, identifier, is_safe
-from compiler.targets.mindspore.patterns import (
+from archspec.compiler.targets.mindspore.names import MODULE_NAMES, identifier, is_safe
+from archspec.compiler.targets.mindspore.patterns import (
     Key,
     Loop,
     Parameter,
@@ -21,7 +21,7 @@ from compiler.targets.mindspore.patterns import (
     Values,
     strict,
 )
-from compiler.targets.mindspore.spelling import Spelling
+from archspec.compiler.targets.mindspore.spelling import Spelling
 
 _DEFAULTS: Mapping[str, Any] = {
     "stride": 1, "dilation": 1, "groups": 1, "padding": 0, "bias": False,

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from archspec.node import Tensor
-from compiler.targets.mindspore.names import (
+from archspec.compiler.targets.mindspore.names import (
     CELL_NAMES,
     is_safe,
 )
-from compiler.targets.mindspore.outline import Group, Item, Leaf
-from compiler.targets.mindspore.spelling import Spelling, Symbol, spelled
+from archspec.compiler.targets.mindspore.outline import Group, Item, Leaf
+from archspec.compiler.targets.mindspore.spelling import Spelling, Symbol, spelled
+from archspec.node import Tensor
 
 Ref: TypeAlias = int
 """A value inside a class: its inputs are -1, -2 and so on, its parts' results counted from 0."""

@@ -13,12 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from archspec.graph import Graph
-from archspec.shapes import written
-from compiler.model import Model, weights_of
-from compiler.targets.mindspore.class_names import name_classes, name_parts
-from compiler.targets.mindspore.flow import flow_lines, input_names
-from compiler.targets.mindspore.layout import (
+from archspec.compiler.model import Model, weights_of
+from archspec.compiler.targets.mindspore.class_names import name_classes, name_parts
+from archspec.compiler.targets.mindspore.flow import flow_lines, input_names
+from archspec.compiler.targets.mindspore.layout import (
     INDENT,
     WIDEST,
     Invocation,
@@ -28,10 +26,10 @@ from compiler.targets.mindspore.layout import (
     lines_of,
     literal,
 )
-from compiler.targets.mindspore.names import camel, escaped, identifier
-from compiler.targets.mindspore.outline import outlined
-from compiler.targets.mindspore.parameters import parametrize
-from compiler.targets.mindspore.patterns import (
+from archspec.compiler.targets.mindspore.names import camel, escaped, identifier
+from archspec.compiler.targets.mindspore.outline import outlined
+from archspec.compiler.targets.mindspore.parameters import parametrize
+from archspec.compiler.targets.mindspore.patterns import (
     Loop,
     Parameter,
     Part,
@@ -40,6 +38,8 @@ from compiler.targets.mindspore.patterns import (
     Values,
     patterns_of,
 )
+from archspec.graph import Graph
+from archspec.shapes import written
 
 IMPORTS = {
     "OrderedDict": "from collections import OrderedDict",

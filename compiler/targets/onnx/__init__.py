@@ -16,6 +16,6 @@ except ImportError as error:
         f'ONNX needs the onnx package ({error}); pip install "archspec-nn[onnx]" would do'
     ) from error
 
-from compiler.targets.onnx.model import to_onnx, write_onnx
+from archspec.compiler.targets.onnx.model import to_onnx, write_onnx
 
 __all__ = ["to_onnx", "write_onnx"]

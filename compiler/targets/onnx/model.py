@@ -10,16 +10,16 @@ from importlib.metadata import PackageNotFoundError, version
 import onnx
 from onnx import TensorProto, helper
 
+from archspec.compiler.model import Model
+from archspec.compiler.passes.standardize_filters import standardize_filters
+from archspec.compiler.pipeline import run
+from archspec.compiler.targets.onnx.allowed import IR_VERSIONS
+from archspec.compiler.targets.onnx.net import INPUT_NAME, Net, Site
+from archspec.compiler.targets.onnx.operators import spell
 from archspec.errors import UsageError
 from archspec.graph import Graph
 from archspec.shapes import Shape
 from archspec.writing import write_whole
-from compiler.model import Model
-from compiler.passes.standardize_filters import standardize_filters
-from compiler.pipeline import run
-from compiler.targets.onnx.allowed import IR_VERSIONS
-from compiler.targets.onnx.net import INPUT_NAME, Net, Site
-from compiler.targets.onnx.operators import spell
 
 DYNAMIC_BATCH = "N"
 LARGEST = 2**31 - 1

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from archspec.compiler.model import Weights
 from archspec.graph import Graph
 from archspec.node import INPUT, Node, Tensor
 from archspec.shapes import Shape
-from compiler.model import Weights
 
 INPUT_NAME = "image"
 

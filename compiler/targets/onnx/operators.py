@@ -7,9 +7,9 @@ from functools import singledispatch
 
 import numpy as np
 
+from archspec.compiler.targets.onnx.net import Site
 from archspec.ops import Op, activation, conv, linear, merge, norm, pool, regularize, reshape
 from archspec.shapes import Sides
-from compiler.targets.onnx.net import Site
 
 
 @singledispatch

@@ -19,8 +19,15 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from archspec.compiler.weights.arrays import (
+    Array,
+    Entry,
+    TensorFile,
+    damaged,
+    item_size,
+    read_exactly,
+)
 from archspec.errors import Problem, SpecError
-from compiler.weights.arrays import Array, Entry, TensorFile, damaged, item_size, read_exactly
 
 CHECKSUM_MARK = b"crc_num"
 CHECKSUM_LENGTH = len(CHECKSUM_MARK) + 10

@@ -11,8 +11,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, damaged
 from archspec.errors import Problem, SpecError
-from compiler.weights.arrays import Array, Entry, TensorFile, damaged
 
 METADATA = "__metadata__"
 LONGEST_METADATA = 1 << 20

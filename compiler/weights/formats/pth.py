@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, Any
 
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile
 from archspec.errors import Problem, SpecError, UsageError
-from compiler.weights.arrays import Array, Entry, TensorFile
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which of a training checkpoint's keys the weights of its model lie."""

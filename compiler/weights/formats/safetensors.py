@@ -14,7 +14,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
-from compiler.weights.arrays import Array, Entry, TensorFile, damaged, item_size, read_exactly
+from archspec.compiler.weights.arrays import (
+    Array,
+    Entry,
+    TensorFile,
+    damaged,
+    item_size,
+    read_exactly,
+)
 
 METADATA = "__metadata__"
 CHECKSUM = "crc32"

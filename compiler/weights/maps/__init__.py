@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.weights.maps import modelzoo, torch_zoo
+from archspec.compiler.weights.maps import modelzoo, torch_zoo
 
 FAMILIES = (*modelzoo.FAMILIES, *torch_zoo.FAMILIES)
 

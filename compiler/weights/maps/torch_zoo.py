@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archspec.compiler.weights.families import TORCH, TORCH_COUNTERS, Family, Note, Rule
 from archspec.graph import Graph
 from archspec.ops import Act, BatchNorm, MaxPool, Op
-from compiler.weights.families import TORCH, TORCH_COUNTERS, Family, Note, Rule
 
 _WRAPPED = ((r"^(?:module|_orig_mod)\.", ""),)
 """What DataParallel and torch.compile put before all names."""

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.search.single_path.found import Found
-from training.search.single_path.settings import SinglePathSettings
+from archspec.training.search.single_path.found import Found
+from archspec.training.search.single_path.settings import SinglePathSettings
 
 if TYPE_CHECKING:
     from archspec.space import Space
-    from training.signals import Stop
+    from archspec.training.signals import Stop
 
 
 def search_single_path(
@@ -39,7 +39,7 @@ def search_single_path(
     `say` is told sentences for people. Raises SpecError for a space that no supernet holds,
     UsageError for settings or data that will not do, RunError where a loss is no finite number.
     """
-    from training.search.single_path.engine import search
+    from archspec.training.search.single_path.engine import search
 
     return search(space, settings, run_folder, stop, say, ends)
 

@@ -20,15 +20,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.supernet import derived
+from archspec.compiler.weights.loading import save_weights
 from archspec.space import Space
-from archspec.writing import write_whole, written_json
-from compiler.supernet import derived
-from compiler.weights.loading import save_weights
-from training.distributed import join
-from training.evaluate import evaluate
-from training.meter import Meter, Sums
-from training.run import RunError
-from training.search.single_path.folder import (
+from archspec.training.distributed import join
+from archspec.training.evaluate import evaluate
+from archspec.training.meter import Meter, Sums
+from archspec.training.run import RunError
+from archspec.training.search.single_path.folder import (
     FOLDER,
     FOUND,
     Progress,
@@ -38,11 +37,12 @@ from training.search.single_path.folder import (
     resume,
     save,
 )
-from training.search.single_path.found import Found
-from training.search.single_path.plan import Search, SearchPlan, plan_search
-from training.search.single_path.searcher import Searcher
-from training.search.single_path.settings import SinglePathSettings
-from training.signals import Stop
+from archspec.training.search.single_path.found import Found
+from archspec.training.search.single_path.plan import Search, SearchPlan, plan_search
+from archspec.training.search.single_path.searcher import Searcher
+from archspec.training.search.single_path.settings import SinglePathSettings
+from archspec.training.signals import Stop
+from archspec.writing import write_whole, written_json
 
 REACH = 2.0
 """Norms that a threshold can move by in all its steps, unless the settings say how far in one.

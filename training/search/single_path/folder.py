@@ -17,12 +17,12 @@ from typing import Any
 
 from archspec.document import read_document
 from archspec.errors import UsageError
+from archspec.training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
+from archspec.training.meter import Sums
+from archspec.training.search.single_path.found import Found
+from archspec.training.search.single_path.plan import SearchPlan
+from archspec.training.search.single_path.searcher import Searcher
 from archspec.writing import write_whole, written_json
-from training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
-from training.meter import Sums
-from training.search.single_path.found import Found
-from training.search.single_path.plan import SearchPlan
-from training.search.single_path.searcher import Searcher
 
 FOLDER = "single_path"
 SETTINGS, LOG, FOUND, CHECKPOINTS = "settings.json", "log.jsonl", "found.json", "checkpoints"

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.model import weights_of
+from archspec.compiler.supernet import Choice, Nested, Supernet, regions_of
+from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
 from archspec.ops import Conv
 from archspec.shapes import Shape, elements
-from compiler.model import weights_of
-from compiler.supernet import Choice, Nested, Supernet, regions_of
-from compiler.weights.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from archspec.compiler.images.preprocess import Preprocessing, preprocessing_of
+from archspec.compiler.supernet import Supernet, supernet_of
 from archspec.errors import UsageError
 from archspec.space import Space
-from compiler.images.preprocess import Preprocessing, preprocessing_of
-from compiler.supernet import Supernet, supernet_of
-from training.data import EvalPipeline, Source, TrainPipeline, check_fits
-from training.distributed import is_one_of_several
-from training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
-from training.recipe import Recipe, read_recipe
-from training.schedules import learning_rates
-from training.search.single_path.runtime import Runtime, runtime_of
-from training.search.single_path.searcher import Searcher
-from training.search.single_path.settings import SinglePathSettings
-from training.search.single_path.split import split
+from archspec.training.data import EvalPipeline, Source, TrainPipeline, check_fits
+from archspec.training.distributed import is_one_of_several
+from archspec.training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
+from archspec.training.recipe import Recipe, read_recipe
+from archspec.training.schedules import learning_rates
+from archspec.training.search.single_path.runtime import Runtime, runtime_of
+from archspec.training.search.single_path.searcher import Searcher
+from archspec.training.search.single_path.settings import SinglePathSettings
+from archspec.training.search.single_path.split import split
 
 WARMUP_SHARE = 5 / 8
 """Of the epochs, as in the paper's code."""

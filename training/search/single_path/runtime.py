@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archspec.compiler.supernet import Choice, Supernet
 from archspec.document import At, read_document
 from archspec.errors import UsageError, listed
 from archspec.space_cost import NotDecomposable, Sum, cost_tree
-from compiler.supernet import Choice, Supernet
-from training.search.objectives import LATENCY, device_of, latency_of
+from archspec.training.search.objectives import LATENCY, device_of, latency_of
 
 MACS = "macs"
 PIXEL1_BASE = 19.5999
@@ -76,8 +76,8 @@ def runtime_of(kind: str, supernet: Supernet) -> Runtime:
 
 
 def _by_latency(kind: str, supernet: Supernet) -> Runtime:
-    from compiler.latency import cautions
-    from compiler.pipeline import for_deployment
+    from archspec.compiler.latency import cautions
+    from archspec.compiler.pipeline import for_deployment
 
     device, batch = device_of(kind)
     largest = for_deployment(supernet.graph).graph

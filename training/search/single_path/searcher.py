@@ -9,21 +9,21 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, ops
 
-from compiler import Model, build
-from compiler.model import weights_of
-from compiler.supernet import Supernet
-from compiler.supernet.cells import add_gates
-from compiler.weights.arrays import Array
-from compiler.weights.initialize import initialize
-from training.losses import SmoothedCrossEntropy
-from training.noise import draw_masks, mask, take_over
-from training.optimizers import build_optimizer
-from training.recipe import Recipe
-from training.schedules import Rates
-from training.search.single_path.runtime import Runtime
-from training.search.single_path.step import RuntimeCell, SetGates, ThresholdStep
-from training.search.single_path.thresholds import Gating
-from training.step import TrainStep
+from archspec.compiler import Model, build
+from archspec.compiler.model import weights_of
+from archspec.compiler.supernet import Supernet
+from archspec.compiler.supernet.cells import add_gates
+from archspec.compiler.weights.arrays import Array
+from archspec.compiler.weights.initialize import initialize
+from archspec.training.losses import SmoothedCrossEntropy
+from archspec.training.noise import draw_masks, mask, take_over
+from archspec.training.optimizers import build_optimizer
+from archspec.training.recipe import Recipe
+from archspec.training.schedules import Rates
+from archspec.training.search.single_path.runtime import Runtime
+from archspec.training.search.single_path.step import RuntimeCell, SetGates, ThresholdStep
+from archspec.training.search.single_path.thresholds import Gating
+from archspec.training.step import TrainStep
 
 OF_THRESHOLDS = 2**40
 """Added to the number of a step that masks are drawn for, where it is one of the thresholds."""

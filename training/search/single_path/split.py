@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compiler.images.source import Source
-from training.data.pipeline import generator
+from archspec.compiler.images.source import Source
+from archspec.training.data.pipeline import generator
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds

@@ -18,9 +18,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from compiler.supernet import Supernet
-from training.search.single_path.runtime import Runtime
-from training.search.single_path.thresholds import Gating
+from archspec.compiler.supernet import Supernet
+from archspec.training.search.single_path.runtime import Runtime
+from archspec.training.search.single_path.thresholds import Gating
 
 BETAS = (0.5, 0.99)
 """Decay of the two moments."""

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from compiler.supernet import Supernet
-from training.search.single_path.norms import members_of, parts_of, rims_of
+from archspec.compiler.supernet import Supernet
+from archspec.training.search.single_path.norms import members_of, parts_of, rims_of
 
 THRESHOLDS = "thresholds"
 TINY = 1e-12
