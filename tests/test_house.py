@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "shapes", "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
-    "document", "expressions", "syntax", "schema", "check", "sources", "library", "names",
-    "program", "fragment", "scope", "expand", "loading", "space", "space_cost", "space_gates",
-    "writing", "processes", "tables", "report", "diff", "explain", "starter", "editor",
-    "isynet_format", "plot", "", "cli", "__main__",
+    "document", "checksums", "expressions", "syntax", "schema", "check", "sources", "library",
+    "names", "program", "fragment", "scope", "expand", "loading", "space", "space_cost",
+    "space_gates", "writing", "processes", "tables", "report", "diff", "explain", "starter",
+    "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 LAYERS = ("compiler", "training", "deploy")

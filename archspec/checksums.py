@@ -1,0 +1,225 @@
+"""Text that carries its own checksum, so that what changed on disk is noticed before it is used.
+
+    lines     {"step": 3, "loss": 0.5, "crc32": "9a1e03f2"}, each by itself, of a file that grows
+    objects   a JSON file whose last key is "crc32": over what it says, not how it is laid out
+    files     listed in such an object by `checksum_of_bytes`: text that cannot carry its own
+
+A checksum finds damage, and a hand that edits; it keeps no forger out. What was written without
+checksums, by an archspec before they were, is read as it is: whoever reads knows from elsewhere
+(the version in a sealed run.json) whether there must be one, for a flipped bit can hide a checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from archspec.document import parse_document, read_text
+from archspec.errors import Problem, SpecError
+
+CHECKSUM = "crc32"
+DAMAGED = ".damaged"
+"""The ending of files that are set aside."""
+
+_SEAL = re.compile(rb'(?:, )?"crc32": "([0-9a-f]{8})"\}\Z')
+
+
+def checksum_of_bytes(content: bytes) -> str:
+    """Eight hexadecimal digits."""
+    return f"{zlib.crc32(content):08x}"
+
+
+def checksum_of(data: Any) -> str:
+    """Of plain JSON data: the same for the same data, however it is laid out and ordered."""
+    return checksum_of_bytes(json.dumps(data, sort_keys=True, separators=(",", ":")).encode())
+
+
+# Objects.
+
+
+def seal(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The object with its checksum as its last key."""
+    plain = {key: value for key, value in data.items() if key != CHECKSUM}
+    return {**plain, CHECKSUM: checksum_of(plain)}
+
+
+def read_sealed(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bool]:
+    """The object in a JSON file without its checksum, and whether it had one.
+
+    Raises SpecError, which says that the file is damaged or was edited, where it is not a JSON
+    object or does not meet its checksum; UsageError, SpecError where it cannot be read at all.
+    """
+    shown = os.fspath(path)
+    try:
+        data = parse_document(read_text(path, shown), path, shown).data
+    except SpecError as error:
+        raise damaged(path, error.problems[0].message) from None
+    if not isinstance(data, dict):
+        raise damaged(path, "it is not a JSON object")
+    if CHECKSUM not in data:
+        return data, False
+    found = data.pop(CHECKSUM)
+    if found != checksum_of(data):
+        raise damaged(path, "it does not meet its checksum")
+    return data, True
+
+
+def damaged(path: str | os.PathLike[str], why: str) -> SpecError:
+    """The error for a file that is not as it was written."""
+    return SpecError(
+        Problem(
+            f"the file is damaged, or was edited by hand ({why}); use a copy of it as it was"
+            " written",
+            os.fspath(path),
+        )
+    )
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file another name beside its own, under which nothing reads it and nothing is
+    overwritten; that name."""
+    for count in range(1, 10_000):
+        target = path.with_name(f"{path.name}{DAMAGED}{'' if count == 1 else f'-{count}'}")
+        if not os.path.lexists(target):
+            path.rename(target)
+            return target
+    raise SpecError(
+        Problem(f"use another place for the many files {path.name}{DAMAGED}", str(path))
+    )
+
+
+# Lines.
+
+
+@dataclass(frozen=True)
+class DamagedLine:
+    """A line that cannot be used; `number` counts from 1, `why` is the end of a sentence."""
+
+    number: int
+    content: bytes
+    why: str
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What a file of lines holds. `unfinished` is what follows the last line break and is not a
+    whole record: a process was killed as it wrote. `is_sealed` is whether every good record had a
+    checksum; False for a file that an archspec without checksums wrote."""
+
+    records: tuple[dict[str, Any], ...]
+    damaged: tuple[DamagedLine, ...]
+    unfinished: bytes
+    is_sealed: bool
+
+
+def seal_line(record: Mapping[str, Any]) -> str:
+    """A record as a line of JSON with its checksum and its line break."""
+    body = json.dumps({key: value for key, value in record.items() if key != CHECKSUM})
+    comma = "" if body == "{}" else ", "
+    checksum = checksum_of_bytes(body.encode())
+    return f'{body[:-1]}{comma}"{CHECKSUM}": "{checksum}"}}\n'
+
+
+def seal_lines(records: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(map(seal_line, records))
+
+
+def read_lines(content: bytes, required: bool = False) -> Lines:
+    """The records of a file of lines, in their order, without their checksums; and the lines that
+    are damaged. Raises nothing, whatever the bytes.
+
+    Where checksums are `required`, or one line has one, a line without is damaged. So a file of
+    old lines is to be written anew, by `seal_lines`, before a line is added to it.
+    """
+    *lines, rest = content.split(b"\n")
+    read = [(number, line, _read_line(line)) for number, line in enumerate(lines, 1) if line]
+    last = _read_line(rest) if rest else None
+    if last is not None and last.is_sealed and last.record is not None:
+        read.append((len(lines) + 1, rest, last))  # only its line break is not there
+        rest = b""
+    sealed = required or any(found.is_sealed and not found.why for _, _, found in read)
+    records: list[dict[str, Any]] = []
+    bad: list[DamagedLine] = []
+    for number, line, found in read:
+        if found.record is None:
+            bad.append(DamagedLine(number, line, found.why))
+        elif sealed and not found.is_sealed:
+            bad.append(DamagedLine(number, line, "it has no checksum"))
+        else:
+            records.append(found.record)
+    return Lines(tuple(records), tuple(bad), rest, sealed)
+
+
+def append_lines(
+    path: str | os.PathLike[str], records: Iterable[Mapping[str, Any]], sync: bool = True
+) -> None:
+    """Add records to a file of lines, by one process at a time; with `sync` they outlast the
+    machine. What a killed process left unfinished is cut off. Raises OSError."""
+    with open(path, "ab+") as file:
+        start, rest = _unfinished(file)
+        last = _read_line(rest) if rest else None
+        if last is not None and last.is_sealed and last.record is not None:
+            file.write(b"\n")
+        elif rest:
+            file.truncate(start)
+        file.write(seal_lines(records).encode())
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def _unfinished(file: IO[bytes]) -> tuple[int, bytes]:
+    """What follows the last line break of a file, and where it starts."""
+    size = start = file.seek(0, os.SEEK_END)
+    while start:
+        step = min(start, 4096)
+        start -= step
+        file.seek(start)
+        found = file.read(step).rfind(b"\n")
+        if found >= 0:
+            start += found + 1
+            break
+    file.seek(start)
+    return start, file.read(size - start)
+
+
+@dataclass(frozen=True)
+class _Read:
+    record: dict[str, Any] | None
+    is_sealed: bool
+    why: str = ""
+
+
+def _read_line(line: bytes) -> _Read:
+    seal = _SEAL.search(line)
+    body = line if seal is None else line[: seal.start()] + b"}"
+    if seal is not None and seal.group(1).decode() != checksum_of_bytes(body):
+        return _Read(None, True, "it does not meet its checksum")
+    try:
+        record = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return _Read(None, False, "it is not JSON")
+    if not isinstance(record, dict):
+        return _Read(None, False, "it is not a JSON object")
+    if seal is None and (CHECKSUM in record or _hides_checksum(record)):
+        return _Read(None, True, "its checksum is not as it was written")
+    return _Read(record, seal is not None)
+
+
+def _hides_checksum(record: Mapping[str, Any]) -> bool:
+    """Whether the last value could be a checksum whose key was damaged."""
+    last = [*record.values()][-1] if record else None
+    return isinstance(last, str) and re.fullmatch("[0-9a-f]{8}", last) is not None
+
+
+__all__ = [
+    "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "checksum_of",
+    "checksum_of_bytes", "damaged", "read_lines", "read_sealed", "seal", "seal_line", "seal_lines",
+    "set_aside",
+]  # fmt: skip
