@@ -32,8 +32,9 @@ RECORDS = [
 ]
 WORDS = st.text('aé\u2028\n"\\{}:, c', max_size=6)
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**53), 2**53),
-    st.floats(allow_nan=False, allow_infinity=False), WORDS, st.lists(WORDS, max_size=3), st.dictionaries(WORDS, st.integers(0, 9), max_size=2),
+    st.none(), st.booleans(), st.integers(-(2**53), 2**53), WORDS,
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(WORDS, max_size=3), st.dictionaries(WORDS, st.integers(0, 9), max_size=2),
 )  # fmt: skip
 OBJECTS = st.dictionaries(WORDS, VALUES, max_size=4)
 
