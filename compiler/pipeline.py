@@ -8,7 +8,8 @@
 
 A pass takes a well-formed model and leaves a well-formed model that computes the same in inference.
 It never changes its input, works without weights too (structure alone, no numpy imported), and says
-what it does in one drawing. After each pass the model is checked and a bad one blamed on the pass.
+what it does in one drawing. The graph it leaves is the same whatever the weights: no pass decides
+on their values. After each pass the model is checked and a bad one blamed on the pass.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ DEPLOYMENT: tuple[Pass, ...] = (
     # and so would a dropout or an identity between the two.
     drop_noise,
     drop_identity,
-    # While twins still look alike: later each has taken in what came after it.
+    # Before branches: what two of them do alike is one source that both can be merged over.
     merge_common_subexpressions,
     # What is folded below must be the filter that is really used.
     standardize_filters,

@@ -60,8 +60,7 @@ def rewritten(graph, *passes):
     after = pipeline.run(before, passes)
     bare = pipeline.run(graph, passes)
     assert bare.weights is None
-    if merge_common_subexpressions not in passes:
-        assert structure(bare.graph) == structure(after.graph)
+    assert structure(bare.graph) == structure(after.graph)
     assert (graph.nodes, graph.outputs) == (nodes, outputs)  # the input is as it was
     assert all((array == before.weights[path]).all() for path, array in kept.items())
     assert_same_numbers(before, after)
@@ -272,28 +271,17 @@ def test_twins_are_merged():
     assert names(model) == ["a", "pool_a", "pool_c", "s", "add", "end"]
 
 
-def test_twins_with_weights_are_merged_where_those_are_equal():
+def test_twins_with_weights_stay_however_equal_those_are():
     graph = network(
-        IMAGE, ("a", CONV, "in"), ("b", CONV, "in"), ("c", CONV, "in"), ("d", BatchNorm(), "b"),
-        ("end", Add(), "a", "d", "c"),
+        IMAGE, ("a", CONV, "in"), ("b", CONV, "in"), ("n", BatchNorm(), "in"),
+        ("m", BatchNorm(), "in"), ("end", Add(), "a", "b", "n", "m"),
     )  # fmt: skip
     model = with_random_weights(graph)
-    equal = Model(graph, {**model.weights, "b.weight": model.weights["a.weight"].copy()})
-    assert names(pipeline.run(equal, [merge_common_subexpressions])) == ["a", "c", "d", "end"]
-    assert_same_numbers(equal, merge_common_subexpressions(equal))
-    assert names(merge_common_subexpressions(Model(graph))) == [*graph.nodes]
-
-
-def test_twins_have_all_their_weights_in_common():
-    graph = network(
-        IMAGE, ("a", BatchNorm(), "in"), ("b", BatchNorm(), "in"), ("c", Mul(), "a", "b")
-    )
-    weights = with_random_weights(graph).weights
-    for name in ("gamma", "beta", "moving_mean"):
-        weights[f"b.{name}"] = weights[f"a.{name}"]
-    model = Model(graph, weights)
-    assert names(merge_common_subexpressions(model)) == ["a", "b", "c"]
-    assert_same_numbers(model, merge_common_subexpressions(model))
+    equal = {
+        path: model.weights[path.replace("b.", "a.").replace("m.", "n.")] for path in model.weights
+    }
+    assert names(merge_common_subexpressions(Model(graph, equal))) == [*graph.nodes]
+    assert_same_numbers(Model(graph, equal), pipeline.for_deployment(Model(graph, equal)))
 
 
 def test_noise_is_never_common():
@@ -509,6 +497,48 @@ def test_deployment_of_every_spec_keeps_its_numbers(name):
     assert after.graph.macs <= graph.macs
     assert after.spec_graph is graph
     assert_same_numbers(before, after, batch=1)
+
+
+def filled(graph, value):
+    """Weights that are all one value, without the memory that they would take."""
+    shapes = {path: weight.shape for path, weight in weights_of(graph).items()}
+    return Model(graph, {p: np.broadcast_to(np.float32(value), s) for p, s in shapes.items()})
+
+
+def assert_one_structure(graph, *others, values=(1, 0, np.nan)):
+    """The deployment graph is the same for weights that are equal, that are nothing, that equal not
+    even themselves (NaN), for others and for none."""
+    with np.errstate(all="ignore"):
+        models = [*others, *(filled(graph, value) for value in values)]
+        found = [structure(pipeline.for_deployment(model).graph) for model in models]
+    assert all(one == structure(pipeline.for_deployment(graph).graph) for one in found)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_deployment_graph_of_a_spec_is_the_same_whatever_its_weights(name):
+    assert_one_structure(shipped(name), values=(1, np.nan))
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_deployment_graph_is_the_same_whatever_the_weights(data):
+    """Of random graphs, where twins and branches abound: 4 channels and one extent all along."""
+    layers = [
+        Conv(4, 3), Conv(4, 1, bias=True), Conv(4, 3, groups=4), BatchNorm(), LayerScale(),
+        RELU, Dropout(0.1), Identity(), Add(), Add(), Mul(), MaxPool(3, 1, 1),
+        Conv(4, 3, weight_standardization=True),
+    ]  # fmt: skip
+    nodes = ["in"]
+    entries = []
+    for index in range(data.draw(st.integers(2, 14))):
+        op = data.draw(st.sampled_from(layers))
+        count = data.draw(st.integers(2, 3)) if isinstance(op, (Add, Mul)) else 1
+        near = st.integers(max(0, index - 3), index)
+        entries.append((f"n{index}", op, *(nodes[data.draw(near)] for _ in range(count))))
+        nodes.append(f"n{index}")
+    graph = network((4, 5, 6), *entries)
+    assert_one_structure(graph, with_random_weights(graph))
+    rewritten(graph, pipeline.for_deployment)
 
 
 def test_training_keeps_every_weight():
