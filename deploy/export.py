@@ -5,7 +5,8 @@
     write_air(source, "net.air")            # by MindSpore on an Ascend device alone
     write_om(source, "net.om", "Ascend310") # by CANN's atc, from the ONNX
 
-What is written is the deployment graph; what it is held against is the spec's own.
+What is written is the deployment graph unless told otherwise; what it is held against is the spec's
+own.
 """
 
 from __future__ import annotations
@@ -44,13 +45,19 @@ KIT = "_om"
 class Source:
     """What is exported: the spec's graph with its weights, for `batch` images at a time, or for any
     number (None). `gears` are the numbers that an OM for any has to choose from. `notes` join what
-    an ONNX says of its spec."""
+    an ONNX says of its spec. `is_deployment` is False for the spec's own nodes, none folded."""
 
     model: Model
     batch: int | None = 1
     gears: tuple[int, ...] = ()
     opset: int = 11
     notes: Mapping[str, str] = field(default_factory=dict)
+    is_deployment: bool = True
+
+    @property
+    def written(self) -> Model:
+        """What the file holds: the model after the passes for deployment, or as it is."""
+        return for_deployment(self.model) if self.is_deployment else self.model
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
 
     with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-mindir-") as folder:
         written = Path(folder) / "network.mindir"
-        mindspore.write_mindir(for_deployment(source.model), written, source.batch)
+        mindspore.write_mindir(source.written, written, source.batch)
         comparison = check_mindir(written, source.model, source.batch)
         _copy(written, file)
         remove_sidecar(path)  # should it end here, no other network's is left
@@ -103,7 +110,7 @@ def write_air(source: Source, path: str | os.PathLike[str]) -> None:
     if source.batch is None:
         raise UsageError("AIR has one batch size; --batch N would do")
     set_device("Ascend")
-    cell = to_cell(for_deployment(source.model)).set_train(False)
+    cell = to_cell(source.written).set_train(False)
     image = ms.ops.zeros((source.batch, *source.model.graph.input_shape), ms.float32)
     with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-air-") as folder:
         written = Path(folder) / "network.air"
@@ -194,9 +201,7 @@ def _checked_onnx(source: Source) -> tuple[bytes, Comparison | None]:
     from archspec.compiler.targets.onnx.model import serialized, to_onnx
 
     with told_when_slow(f"writing {source.model.graph.name} as ONNX"):
-        proto = to_onnx(
-            for_deployment(source.model), opset=source.opset, batch=source.batch, notes=source.notes
-        )
+        proto = to_onnx(source.written, opset=source.opset, batch=source.batch, notes=source.notes)
         content = serialized(proto)
     return content, check_onnx(content, source.model, source.batch)
 

@@ -172,6 +172,25 @@ def test_a_mismatch_leaves_no_file(run, broken, place):
     assert not list(place.iterdir())
 
 
+@pytest.mark.parametrize("name", ["net.onnx", "net.mindir"])
+def test_compile_checks_what_it_writes_as_export_does(name, broken, capsys, place):
+    if name == "net.mindir":
+        pytest.importorskip("mindspore")
+    broken(1.01)
+    assert main(["compile", "tiny/isynet", "--deployment", "-o", name]) == WRONG
+    assert "and numpy differ on logits of tiny_isynet by " in capsys.readouterr().err
+    assert not list(place.iterdir())
+    assert main(["compile", "tiny/isynet", "-o", name]) == OK  # without that pass
+    assert "gives numpy's numbers" in capsys.readouterr().out
+
+
+def test_compile_keeps_batch_norms_and_classes(weights):
+    path, _ = weights
+    assert main(["compile", "tiny/cspdarknet", "--weights", str(path), "-o", "net.onnx"]) == OK
+    assert "BatchNormalization" in {node.op_type for node in onnx.load("net.onnx").graph.node}
+    assert json.loads(properties("net.onnx")["classes"]) == ["Ähre", "bee"]
+
+
 def test_a_mismatch_leaves_the_old_file(run, broken):
     Path("net.onnx").write_bytes(b"old")
     broken(1.01)

@@ -357,7 +357,7 @@ def test_without_onnx_the_extra_is_named():
         "from archspec.errors import UsageError\n"
         "import archspec.compiler.pipeline\n"
         "try:\n"
-        "    import compiler.targets.onnx\n"
+        "    import archspec.compiler.targets.onnx\n"
         "except UsageError as error:\n"
         "    print(error)\n"
     )

@@ -1,26 +1,27 @@
-"""Turn a network into MindSpore source, MindIR or ONNX."""
+"""Turn a network into MindSpore source, MindIR or ONNX.
+
+MindIR and ONNX are run once and held against plain numpy before they take their place.
+"""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.cli.exporting import check_lines, classes_of, model_of, require
 from archspec.errors import UsageError
 from archspec.tables import shown_bytes, shown_count
 from archspec.writing import write_whole
 
 if TYPE_CHECKING:
-    from archspec.compiler.model import Model
     from archspec.graph import Graph
 
 TARGETS = {"mindspore": ".py", "mindir": ".mindir", "onnx": ".onnx"}
 """What is written, and the ending of such a file's name."""
 OPSETS = (11, 13, 17)
 CHECKPOINT = ".ckpt"
-SEED = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,23 +56,14 @@ def run(options: argparse.Namespace) -> int:
     target = options.target or _target_of(options.output)
     batch = _batch(options.batch)
     graph = graph_of(options.spec, options)
-    model = _model(graph, options.weights, target)
-    if options.deployment:
-        from archspec.compiler.pipeline import for_deployment
-
-        model = for_deployment(model)
     if target == "mindspore":
-        _write_source(model, options.output)
-    elif target == "mindir":
-        from archspec.compiler.targets.mindspore import write_mindir
-
-        write_mindir(model, options.output, batch)
+        graph, said = _write_source(graph, options)
     else:
-        from archspec.compiler.targets.onnx import write_onnx
-
-        write_onnx(model, options.output, opset=options.opset, batch=batch)
+        graph, said = _write_checked(graph, target, batch, options)
     size = shown_bytes(Path(options.output).stat().st_size)
-    print(f"wrote {options.output}: {shown_count(model.graph.params)} parameters, {size}")
+    print(f"wrote {options.output}: {shown_count(graph.params)} parameters, {size}")
+    for line in said:
+        print(line)
     return 0
 
 
@@ -93,48 +85,51 @@ def _batch(text: str) -> int | None:
     return int(text)
 
 
-def _model(graph: Graph, weights: str | None, target: str) -> Model:
-    """The graph with its weights; a file of arrays cannot go without and gets random ones."""
-    from archspec.compiler.model import Model
+def _write_checked(
+    graph: Graph, target: str, batch: int | None, options: argparse.Namespace
+) -> tuple[Graph, list[str]]:
+    """An array of weights cannot be left out of these, so without a file they are random."""
+    require(target)
+    from archspec.compiler.pipeline import for_deployment
+    from archspec.deploy.export import Source, write_mindir, write_onnx
 
-    if weights is None and target == "mindspore":
-        return Model(graph)
-    _require(target)
-    if weights is not None:
-        from archspec.compiler.weights.loading import load_weights
-
-        return Model(graph, load_weights(weights, graph))
-    from archspec.compiler.weights.initialize import initialize
-
-    print(f"note: without --weights they are random, by scheme he and seed {SEED}", file=sys.stderr)
-    return Model(graph, initialize(graph, "he", SEED))
-
-
-def _require(target: str) -> None:
-    """Say early, before weights are read, which extra a target lacks. Raises UsageError."""
-    if target == "onnx":
-        import compiler.targets.onnx  # noqa: F401  (it says so itself)
-    else:
-        from archspec.compiler.targets.mindspore.installed import mindspore
-
-        mindspore()
+    source = Source(
+        model_of(graph, options.weights),
+        batch,
+        opset=options.opset,
+        notes=classes_of(options.weights),
+        is_deployment=options.deployment,
+    )
+    write = write_onnx if target == "onnx" else write_mindir
+    comparison = write(source, options.output)
+    written = for_deployment(graph).graph if options.deployment else graph
+    return written, check_lines(comparison)
 
 
-def _write_source(model: Model, output: str) -> None:
+def _write_source(graph: Graph, options: argparse.Namespace) -> tuple[Graph, list[str]]:
     """Source, which needs no MindSpore to be written, and beside it a checkpoint of the weights."""
     from importlib.util import find_spec
 
-    from archspec.compiler.targets.mindspore.installed import EXTRA
+    from archspec.compiler.model import Model
+    from archspec.compiler.pipeline import for_deployment
+    from archspec.compiler.targets.mindspore.installed import EXTRA, mindspore
     from archspec.compiler.targets.mindspore.source import source_of
 
     checkpoint = ""
+    model = Model(graph)
+    if options.weights is not None:
+        mindspore()  # writes the checkpoint, so its absence is said before anything is read
+        model = model_of(graph, options.weights)
+    if options.deployment:
+        model = for_deployment(model)
     if model.weights is not None:
         from archspec.compiler.weights.loading import save_weights
 
-        path = Path(output).with_suffix(CHECKPOINT)
+        path = Path(options.output).with_suffix(CHECKPOINT)
         save_weights(path, model.graph, model.weights)
         print(f"wrote {path}: its weights")
         checkpoint = path.name
-    write_whole(output, source_of(model, checkpoint))
-    if find_spec("mindspore") is None:
-        print(f"note: to run it needs MindSpore, which is not installed here: {EXTRA}")
+    write_whole(options.output, source_of(model, checkpoint))
+    has_mindspore = find_spec("mindspore") is not None
+    note = f"note: to run it needs MindSpore, which is not installed here: {EXTRA}"
+    return model.graph, [] if has_mindspore else [note]

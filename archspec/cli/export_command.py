@@ -7,20 +7,16 @@ before it takes its place.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.cli.exporting import check_lines, classes_of, model_of, require
 from archspec.errors import UsageError
 from archspec.tables import shown_bytes, shown_count
 
 if TYPE_CHECKING:
-    from archspec.compiler.model import Model
-    from archspec.deploy.checking import Comparison
     from archspec.deploy.export import Source
-    from archspec.graph import Graph
 
 FORMATS = ("onnx", "mindir", "air", "om")
 OPSETS = (11, 13, 17)
@@ -28,7 +24,6 @@ ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeou
 """Options that mean nothing to the other formats."""
 MOST_IMAGES = 2048
 """At a time: more than that atc's manual advises against."""
-SCHEME, SEED = "he", 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,15 +61,15 @@ def run(options: argparse.Namespace) -> int:
     _refuse_what_means_nothing(options, kind)
     batch, gears = _batch(options)
     graph = graph_of(options.spec, options)
-    _require(kind)
+    require(kind)
     from archspec.deploy.export import Source
 
     source = Source(
-        _model(graph, options.weights),
+        model_of(graph, options.weights),
         batch,
         gears,
         options.opset or OPSETS[0],
-        _classes(options.weights),
+        classes_of(options.weights),
     )
     output = options.output or f"{graph.name}.{kind}"
     said = WRITERS[kind](source, output, options)
@@ -122,49 +117,16 @@ def _images(option: str, text: str) -> int:
     return int(text)
 
 
-def _require(kind: str) -> None:
-    """Say early which extra a format lacks. Raises UsageError."""
-    if kind in ("onnx", "om"):
-        import compiler.targets.onnx  # noqa: F401  (it says so itself)
-    else:
-        from archspec.compiler.targets.mindspore.installed import mindspore
-
-        mindspore()
-
-
-def _model(graph: Graph, weights: str | None) -> Model:
-    from archspec.compiler.model import Model
-
-    if weights is not None:
-        from archspec.compiler.weights.loading import load_weights
-
-        return Model(graph, load_weights(weights, graph))
-    from archspec.compiler.weights.initialize import initialize
-
-    print(f"note: without --weights they are random, scheme {SCHEME}, seed {SEED}", file=sys.stderr)
-    return Model(graph, initialize(graph, SCHEME, SEED))
-
-
-def _classes(weights: str | None) -> dict[str, str]:
-    """The names that a training wrote into its weights, as an ONNX keeps them."""
-    if weights is None:
-        return {}
-    from archspec.compiler.images.classes import CLASSES, class_names
-
-    names = class_names(weights)
-    return {} if names is None else {CLASSES: json.dumps(names, ensure_ascii=False)}
-
-
 def _onnx(source: Source, output: str, options: argparse.Namespace) -> list[str]:
     from archspec.deploy.export import write_onnx
 
-    return _checked(write_onnx(source, output))
+    return check_lines(write_onnx(source, output))
 
 
 def _mindir(source: Source, output: str, options: argparse.Namespace) -> list[str]:
     from archspec.deploy.export import write_mindir
 
-    return _checked(write_mindir(source, output))
+    return check_lines(write_mindir(source, output))
 
 
 def _air(source: Source, output: str, options: argparse.Namespace) -> list[str]:
@@ -183,13 +145,9 @@ def _om(source: Source, output: str, options: argparse.Namespace) -> list[str]:
         f"for {options.soc}, by CANN {om.toolkit.release or 'of unknown release'}; what atc said is"
         f" in {om.log}",
         f"takes {input_of(source, has_aipp)}; gives float32",
-        *(f"its ONNX is {line}" for line in _checked(om.comparison)),
+        *(f"its ONNX is {line}" for line in check_lines(om.comparison)),
         "the OM itself is not run: that takes the chip",
     ]
-
-
-def _checked(comparison: Comparison | None) -> list[str]:
-    return [] if comparison is None else [f"checked: {comparison}"]
 
 
 WRITERS = {"onnx": _onnx, "mindir": _mindir, "air": _air, "om": _om}
