@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from archspec.errors import Problem, SpecError
+from archspec.reading import NotRegular, open_regular
 
 Pointer: TypeAlias = "tuple[str | int, ...]"
 
@@ -186,19 +186,15 @@ def read_text(
     """The text of a UTF-8 file of at most `largest` bytes, which an error calls `name`; `what`
     would have done. Raises SpecError."""
     try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise SpecError(Problem(f"this is a folder; {what} would do", name))
-        if not stat.S_ISREG(status.st_mode):
-            raise SpecError(Problem(f"this is not a regular file; {what} would do", name))
-        if status.st_size > largest:
-            raise SpecError(
-                Problem(
-                    f"the file has {status.st_size:,} bytes; at most {largest:,} would do", name
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > largest:
+                raise SpecError(
+                    Problem(f"the file has {size:,} bytes; at most {largest:,} would do", name)
                 )
-            )
-        with open(path, "rb") as file:
-            content = file.read()
+            content = file.read(largest + 1)
+    except NotRegular as error:
+        raise SpecError(Problem(f"this is {error.kind}; {what} would do", name)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(Problem(f"the file cannot be read: {reason.lower()}", name)) from None

@@ -23,6 +23,7 @@ import numpy as np
 from archspec.compiler.images.scores import Scores, cross_entropy, right
 from archspec.deploy.preprocess import INPUT, LABEL, LABELS, NAMES
 from archspec.errors import Problem, SpecError, UsageError, listed
+from archspec.reading import open_regular
 
 DTYPES: Mapping[str, str] = {"float32": "<f4", "float16": "<f2"}
 RESULT_FOLDER_FILE = "output_0.bin"
@@ -148,7 +149,11 @@ def _labels_of_json(path: Path) -> dict[str, np.ndarray]:
 
 
 def _labels_of_bin(path: Path) -> np.ndarray:
-    content = path.read_bytes()
+    try:
+        with open_regular(path) as file:
+            content = file.read()
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read ({(error.strerror or '').lower()})") from None
     labels = np.frombuffer(content[: len(content) // 4 * 4], "<i4")
     if not content or len(content) % 4 or labels.min() < 0:
         raise SpecError(f"{path} is not int32 labels of 0 or more ({len(content):,} bytes)")

@@ -3,7 +3,6 @@ later what was measured."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from archspec.deploy.engines import Engine
 from archspec.deploy.feeding import Feed
 from archspec.deploy.timing import Latency
 from archspec.errors import UsageError
+from archspec.reading import sha256_of
 from archspec.tables import Column, Table, shown_count
 
 CPU_ENGINES = ("onnxruntime", "mindspore")
@@ -72,7 +72,7 @@ def facts_of(
 ) -> Facts:
     return Facts(
         os.fspath(model),
-        _sha256(Path(model)),
+        sha256_of(model),
         description.name,
         description.fingerprint,
         engine.name,
@@ -150,14 +150,6 @@ class Results:
         elif facts.engine in CPU_ENGINES:
             notes.append("device      this machine's CPU, which read and prepared images meanwhile")
         return notes
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _versions(engine: str) -> dict[str, str]:

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 
 # Each room may import those before it in this list, never those after.
 ORDER = [
-    "errors", "shapes", "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
+    "errors", "reading", "shapes",
+    "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
     "document", "checksums", "expressions", "syntax", "schema", "check", "sources", "library",
     "names", "program", "fragment", "scope", "expand", "loading", "space", "space_cost",

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from archspec.cli import main
 from archspec.deploy import om as offline
-from archspec.deploy.om import messages, model, read_container, read_om, sha256_of, wire
+from archspec.deploy.om import messages, model, read_container, read_om, wire
 from archspec.deploy.om.container import NotAnOm
 from archspec.errors import SpecError, UsageError
+from archspec.reading import sha256_of
 
 pytest.importorskip("google.protobuf")
 
@@ -472,8 +473,8 @@ def test_what_is_no_file_is_refused(tmp_path, run):
     os.mkfifo(tmp_path / "pipe")
     for name, words in (
         ("nothing.om", ": no such file or directory; a file that atc wrote would do"),
-        (".", " is no regular file; a file that atc wrote would do"),
-        ("pipe", " is no regular file; a file that atc wrote would do"),
+        (".", " is a folder; a file that atc wrote would do"),
+        ("pipe", " is not a regular file; a file that atc wrote would do"),
     ):
         path = tmp_path / name
         assert run(path) == (2, "", f"error: {path}{words}\n")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, print_json
 from archspec.errors import Problem, SpecError, printable
+from archspec.reading import sha256_of
 from archspec.shapes import written
 from archspec.tables import Column, Table, shown_bytes, shown_count, write_table
 
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from archspec.deploy.om import read_om, sha256_of
+    from archspec.deploy.om import read_om
 
     model = read_om(options.file)
     sha256 = sha256_of(options.file)

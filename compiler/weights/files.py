@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from archspec.compiler.weights.formats.npz import open_npz, write_npz
 from archspec.compiler.weights.formats.pth import open_pth
 from archspec.compiler.weights.formats.safetensors import open_safetensors, write_safetensors
 from archspec.errors import Problem, SpecError, UsageError, listed
+from archspec.reading import open_regular
 from archspec.writing import whole_file
 
 Kind = TypeVar("Kind")
@@ -49,7 +49,7 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
     shown = os.fspath(path)
     opened = _by_ending(shown, READERS, "weights are in files ending in")
     try:
-        file = open(shown, "rb")  # noqa: SIM115  # the TensorFile closes it
+        file = open_regular(shown)
     except OSError as error:
         raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
     try:
@@ -80,15 +80,6 @@ def write_tensors(
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raises UsageError for an ending that is not written here, before any work is done."""
     _by_ending(os.fspath(path), WRITERS, "weights are written to files ending in")
-
-
-def checksum_of(path: str | os.PathLike[str]) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _by_ending(path: str, kinds: Mapping[str, Kind], told: str) -> Kind:

@@ -22,12 +22,13 @@ from archspec.compiler.weights.families import (
     Source,
     sources,
 )
-from archspec.compiler.weights.files import checksum_of, open_tensors
+from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.loading import check_network, shapes_of
 from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.graph import Graph
+from archspec.reading import sha256_of
 from archspec.shapes import Shape
 
 OWN = Family(
@@ -146,7 +147,7 @@ def import_weights(
             notes=[note.text for note in plan.family.notes if note.holds(graph)],
             source=Path(file.path).name,
             source_bytes=Path(path).stat().st_size,
-            source_sha256=checksum_of(path),
+            source_sha256=sha256_of(path),
         )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from archspec.deploy.om.container import STAND_IN
 from archspec.errors import UsageError, did_you_mean
+from archspec.reading import open_regular
 
 
 def first_bytes(path: str | os.PathLike[str]) -> bytes:
     """As many as tell what a file is. Raises UsageError where it is not there or empty."""
     file = Path(path)
     try:
-        with file.open("rb") as content:
+        with open_regular(file) as content:
             head = content.read(len(STAND_IN))
     except OSError as error:
         raise UsageError(

@@ -41,10 +41,10 @@ class MindSporeEngine:
     def __init__(
         self, path: str | os.PathLike[str], *, device: int = 0, threads: int | None = None
     ):
+        first_bytes(path)
         from archspec.compiler.targets.mindspore.device import prepare, set_device
         from archspec.compiler.targets.mindspore.installed import mindspore
 
-        first_bytes(path)
         if device != 0:
             raise UsageError(
                 f"MindSpore runs a MindIR on the CPU here, which is device 0, not {device}"

@@ -49,10 +49,10 @@ class OnnxRuntimeEngine:
         threads: int | None = None,
         profile: str | None = None,
     ):
+        head = first_bytes(path)
         package = _onnxruntime()
         if device != 0:
             raise UsageError(f"onnxruntime runs on the CPU, which is device 0, not {device}")
-        head = first_bytes(path)
         if head.startswith(MAGIC):
             raise UsageError(f"{path} is an Ascend offline model; --engine acl would do")
         self.is_simulated = head == STAND_IN

@@ -20,7 +20,6 @@ from archspec.deploy.om.container import (
     Partition,
     open_file,
     read_container,
-    sha256_of,
 )
 from archspec.deploy.om.messages import Allowance
 from archspec.deploy.om.model import ModelDefinition, Operator, Tensor, read_definition
@@ -36,7 +35,6 @@ __all__ = [
     "Tensor",
     "read_container",
     "read_om",
-    "sha256_of",
 ]
 
 LARGEST_DEFINITION = 1 << 28

@@ -7,15 +7,13 @@ header has a length of 64 bits. Offsets, types and this rule are those of Ascend
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.reading import NotRegular, open_regular
 
 MAGIC = b"IMOD"
 STAND_IN = b"ARCHSPEC-STANDIN-NOT-AN-OM"
@@ -25,7 +23,6 @@ COUNTED_MODELS = 0x2000_0000
 """The version of files from which on the header says how many models there are."""
 MOST_PARTITIONS = 4096
 """Of all models together."""
-CHUNK = 1 << 20
 
 KINDS = {
     0: "IR model",
@@ -147,20 +144,12 @@ def read_container(path: str | os.PathLike[str]) -> Container:
 def open_file(path: str | os.PathLike[str]) -> IO[bytes]:
     """A file to read. Raises UsageError where there is none, or it is no regular file."""
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise UsageError(f"{path} is no regular file; a file that atc wrote would do")
-        return open(path, "rb")
+        return open_regular(path)
+    except NotRegular as error:
+        raise UsageError(f"{path} is {error.kind}; a file that atc wrote would do") from None
     except (OSError, ValueError) as error:
         why = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(f"{path}: {why}; a file that atc wrote would do") from None
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    digest = hashlib.sha256()
-    with open_file(path) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def text_of(raw: bytes) -> str:

@@ -8,6 +8,7 @@ all with --task-time=l0.
 from __future__ import annotations
 
 import csv
+import io
 import re
 import statistics
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from archspec.deploy.profile.joining import Kernel
 from archspec.errors import SpecError, UsageError
+from archspec.reading import open_regular
 
 PATTERN = "op_summary*.csv"
 STAND_IN = "ARCHSPEC-STANDIN"
@@ -79,7 +81,7 @@ def read_op_summary(paths: Iterable[Path], warm_up: int = 0) -> list[Kernel]:
 def _rows(path: Path) -> list[dict[str, str]]:
     """Rows by their columns' names, small and without spaces; those without a time left out."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
             table = [line for line in csv.reader(file) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SpecError(f"{path} cannot be read ({error})") from None
