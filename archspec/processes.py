@@ -3,8 +3,14 @@ folder, where `python -m` would look first and users have files of any name."""
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 HOME = str(Path(__file__).resolve().parents[1])
 """The folder that this archspec was imported from."""
@@ -23,3 +29,22 @@ def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of archspec in a Python of its own, as `python -m` does, with
     this process's archspec and without the working folder on its path."""
     return [sys.executable, "-c", _START, HOME, module, *arguments]
+
+
+def wait_for_end(processes: Iterable[subprocess.Popen[Any]], seconds: float) -> None:
+    """Return as soon as one of these processes has ended, or after that many seconds."""
+    if not hasattr(os, "pidfd_open"):
+        time.sleep(min(seconds, 0.05))
+        return
+    files: list[int] = []
+    try:
+        ends = select.poll()
+        for process in processes:
+            files.append(os.pidfd_open(process.pid))
+            ends.register(files[-1], select.POLLIN)
+        ends.poll(seconds * 1000)
+    except ProcessLookupError:  # it has been waited for
+        pass
+    finally:
+        for file in files:
+            os.close(file)

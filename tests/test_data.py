@@ -532,6 +532,18 @@ def test_an_epoch_repeats_to_the_byte_in_another_process(tree):
     assert result.stdout.strip() == expected
 
 
+def test_nobody_sleeps_while_images_are_read(tree, monkeypatch):
+    """MindSpore's readers of several threads sleep a tenth of a second where a row is late."""
+    from mindspore.dataset.engine import datasets_user_defined
+
+    slept: list[float] = []
+    clock = SimpleNamespace(**{**vars(datasets_user_defined.time), "sleep": slept.append})
+    monkeypatch.setattr(datasets_user_defined, "time", clock)
+    train = TrainPipeline(scan(tree, "train"), PLAIN, EVERYTHING, batch=4, seed=1, workers=2)
+    assert len(batches(train)) == 6
+    assert not slept
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_skipping_gives_exactly_the_tail(tree, monkeypatch, workers):
     monkeypatch.setattr(pipeline, "STEPS_OF_A_LEG", 4)

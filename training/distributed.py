@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from archspec.errors import Problem, SpecError, UsageError
-from archspec.processes import python_command
+from archspec.processes import python_command, wait_for_end
 from archspec.training.signals import Stop
 from archspec.writing import write_whole
 
@@ -41,6 +41,8 @@ LOGS = "ARCHSPEC_LOGS"
 """The launcher's process, and the folder that it wants to find markers in."""
 GRACE = 5.0
 """Seconds that the others have to end by themselves once one has ended."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks at whether someone wishes to stop."""
 LAST_LINES = 4
 
 
@@ -254,7 +256,7 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
     is_passed_on = False
     ended_at: float | None = None
     while True:
-        time.sleep(0.1)
+        wait_for_end([worker.process for worker in team if worker.is_alive], LOOK_EVERY)
         if stop.number is not None and not is_passed_on:
             is_passed_on = True
             for worker in team:

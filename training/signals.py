@@ -14,8 +14,8 @@ import sys
 import threading
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-PAUSE = 0.2
-"""Seconds after which the waiting thread looks whether it is still wanted."""
+WAKE = getattr(signal, "SIGURG", signal.SIGTERM)
+"""What the waiting thread is sent once it is no longer wanted; elsewhere it means nothing."""
 
 
 class Stop:
@@ -30,7 +30,7 @@ class Stop:
     def __init__(self) -> None:
         self.number: int | None = None
         self._is_listening = False
-        self._is_over = threading.Event()
+        self._is_over = False
         self._thread: threading.Thread | None = None
         self._mask: set[int] = set()
 
@@ -41,23 +41,24 @@ class Stop:
     def __enter__(self) -> Stop:
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and hasattr(signal, "pthread_sigmask"):
-            self._mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING))
+            self._mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPPING, WAKE)))
             self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._thread is None:
+        if self._thread is None or self._thread.ident is None:
             return
-        self._is_over.set()
+        self._is_over = True
+        signal.pthread_kill(self._thread.ident, WAKE)
         self._thread.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def _wait(self) -> None:
-        while not self._is_over.is_set():
-            met = signal.sigtimedwait(STOPPING, PAUSE)
-            if met is not None:
-                self._take(met.si_signo)
+        while not self._is_over:
+            number = signal.sigwait((*STOPPING, WAKE))
+            if number != WAKE:
+                self._take(number)
 
     def _take(self, number: int) -> None:
         if self._is_listening and self.number is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
-from archspec.processes import python_command
+from archspec.processes import python_command, wait_for_end
 from archspec.training.distributed import PARENT
 from archspec.training.search.objectives import PYTHON, Objective
 from archspec.training.search.trials import LOCK, TRAINING, Trials, locked_file
@@ -107,7 +107,7 @@ def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> lis
             if stop.number is not None and not is_told:
                 process.terminate()
                 is_told = True
-            time.sleep(LOOK_EVERY)
+            wait_for_end([process], LOOK_EVERY)
     measured = _measured(folder)
     if process.returncode == 0 and measured is not None:
         return measured

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from archspec.processes import python_command
+from archspec.processes import python_command, wait_for_end
 from archspec.training.search.evaluating import LOOK_EVERY
 from archspec.training.search.trials import Trials
 from archspec.training.signals import Stop
@@ -35,8 +35,11 @@ def helpers(
     ]
     try:
         yield
-        while stop.number is None and any(process.poll() is None for process in processes):
-            time.sleep(LOOK_EVERY)
+        while stop.number is None:
+            running = [process for process in processes if process.poll() is None]
+            if not running:
+                break
+            wait_for_end(running, LOOK_EVERY)
     finally:
         for process in processes:
             if process.poll() is None:
