@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -269,13 +270,18 @@ def _worker(options: argparse.Namespace, path: str) -> int:
 
 def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float | None) -> int:
     """Search, say how it goes on and what it came to; the exit code."""
+    from archspec.training.progress import clock
     from archspec.training.search.run import run_search
 
     is_terminal = sys.stderr.isatty()
 
-    def counting(done: int) -> None:
+    began = time.monotonic()
+
+    def counting(done: int, wanted: int) -> None:
         if is_terminal:
-            print(f"\r{done:,} networks counted", end="", file=sys.stderr, flush=True)
+            left = clock((time.monotonic() - began) / done * (wanted - done))
+            text = f"{done:,} of {wanted:,} networks counted  ETA {left}"
+            print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
 
     def tried(record: Mapping[str, Any]) -> None:
         print(_line(record), file=sys.stderr, flush=True)
@@ -357,14 +363,15 @@ def _derive(options: argparse.Namespace, path: str) -> int:
     problem = problem_of(trials)
     results = results_of(trials, problem.encoding)
     known: dict[str, Any] = {}
-    for trial in (*results.front, *results.tried):
+    for trial in (*results.listed, *results.tried):
         if "fingerprint" in trial:
             known.setdefault(trial["fingerprint"], trial)
-    for trial in results.front:
+    for trial in results.listed:
         known.setdefault(results.graph(trial).fingerprint, trial)
     fitting = [fingerprint for fingerprint in known if fingerprint.startswith(options.id)]
     if len(fitting) != 1:
-        found = listed([fingerprint[:12] for fingerprint in fitting or known])
+        best = [results.graph(trial).fingerprint for trial in results.front]
+        found = listed([fingerprint[:12] for fingerprint in fitting or best])
         problem_ = "several networks" if fitting else "no network"
         raise UsageError(
             f"{path} has {problem_} whose id begins with {options.id}; {found} would do"

@@ -2,15 +2,16 @@
 
 Each gives batches of (rows, costs), all new and within the constraints, until `trials` networks are
 counted or there are no more. What is random comes from the seed alone, so the same call gives the
-same batches.
+same batches. A search that was asked for more networks later gives those of before first: a batch
+ends at each of `legs`, the numbers of networks it was to end with until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice, product
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from archspec.training.search.pareto import crowding, ranks
 Batch: TypeAlias = "tuple[np.ndarray, np.ndarray]"
 Children: TypeAlias = Callable[[int], np.ndarray]
 """Makes so many rows."""
+Legs: TypeAlias = Sequence[int]
+"""Ascending."""
 BATCH = 200
 MOST_DRAWS = 50
 """Batches drawn in a row without one new network, until there are taken to be no more."""
@@ -29,13 +32,13 @@ CROSSOVER = 0.9
 
 
 def random_search(
-    problem: Counted, trials: int, seed: int, fresh: Fresh, at_once: int = BATCH
+    problem: Counted, trials: int, seed: int, fresh: Fresh, at_once: int = BATCH, legs: Legs = ()
 ) -> Iterator[Batch]:
     """Networks drawn value by value."""
     generator = np.random.default_rng(seed)
     done = 0
-    while done < trials:
-        rows, costs = _drawn(problem, fresh, generator, min(at_once, trials - done))
+    while room := _room(trials, legs, done):
+        rows, costs = _drawn(problem, fresh, generator, min(at_once, room))
         if not len(rows):
             return
         done += len(rows)
@@ -43,7 +46,7 @@ def random_search(
 
 
 def enumeration(
-    problem: Counted, trials: int, seed: int, fresh: Fresh, at_once: int = BATCH
+    problem: Counted, trials: int, seed: int, fresh: Fresh, at_once: int = BATCH, legs: Legs = ()
 ) -> Iterator[Batch]:
     """All networks, in the order of the columns' values."""
     rows = product(*(range(size) for size in problem.encoding.sizes.tolist()))
@@ -56,7 +59,7 @@ def enumeration(
 
 
 def nsga2(
-    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int
+    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int, legs: Legs = ()
 ) -> Iterator[Batch]:
     """NSGA-II (Deb et al. 2002): the best by rank and crowding are the parents of as many."""
     generator = np.random.default_rng(seed)
@@ -69,11 +72,11 @@ def nsga2(
         chosen = rows[kept], rank[kept], distance[kept]
         return kept, partial(_crossed, problem, generator, *chosen)
 
-    return _generations(problem, trials, fresh, generator, population, population, parents)
+    return _generations(problem, trials, legs, fresh, generator, population, population, parents)
 
 
 def evolution(
-    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int
+    problem: Counted, trials: int, seed: int, fresh: Fresh, population: int, legs: Legs = ()
 ) -> Iterator[Batch]:
     """Regularised evolution (Real et al. 2019, arXiv 1802.01548): the best of a sample of the
     youngest is mutated, and the oldest go. A batch of children has one population."""
@@ -85,12 +88,13 @@ def evolution(
         rank = ranks(problem.minimised(costs[kept]))
         return kept, partial(_youngest, problem, generator, rows[kept], rank, tournament)
 
-    return _generations(problem, trials, fresh, generator, population, tournament, parents)
+    return _generations(problem, trials, legs, fresh, generator, population, tournament, parents)
 
 
 def _generations(
     problem: Counted,
     trials: int,
+    legs: Legs,
     fresh: Fresh,
     generator: np.random.Generator,
     first: int,
@@ -99,13 +103,13 @@ def _generations(
 ) -> Iterator[Batch]:
     """`first` networks at random, then `following` children at a time. `parents` says, of all rows
     and costs that are left, which stay, and what makes their children."""
-    rows, costs = _drawn(problem, fresh, generator, min(first, trials))
+    rows, costs = _drawn(problem, fresh, generator, min(first, _room(trials, legs, 0)))
     done = len(rows)
     if done:
         yield rows, costs
-    while 0 < done < trials:
+    while done and (room := _room(trials, legs, done)):
         kept, children = parents(rows, costs)
-        wanted = min(following, trials - done)
+        wanted = min(following, room)
         new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
         if not len(new_rows):
             return
@@ -115,12 +119,32 @@ def _generations(
         costs = np.concatenate([costs[kept], new_costs])
 
 
-ENGINES: Mapping[str, Callable[[Counted, int, int, Fresh, int], Iterator[Batch]]] = {
+class Engine(Protocol):
+    """Networks to count, `at_once` in a batch or in a population."""
+
+    def __call__(
+        self,
+        problem: Counted,
+        trials: int,
+        seed: int,
+        fresh: Fresh,
+        at_once: int,
+        /,
+        legs: Legs = ...,
+    ) -> Iterator[Batch]: ...
+
+
+ENGINES: Mapping[str, Engine] = {
     "random": random_search,
     "enumerate": enumeration,
     "nsga2": nsga2,
     "evolution": evolution,
 }
+
+
+def _room(trials: int, legs: Legs, done: int) -> int:
+    """Networks until the next leg ends; 0 after the last."""
+    return next((leg - done for leg in (*legs, trials) if leg > done), 0)
 
 
 def _crossed(

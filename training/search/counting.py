@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -14,49 +15,80 @@ from archspec.training.signals import Stop
 OF_BASELINE = 2**32
 """Added to the seed of the engine, so that its random start is not the baseline's."""
 
+WRITE_EVERY = 1.0
+"""Seconds."""
+
 
 def count(
     trials: Trials,
     problem: Counted,
     stop: Stop,
     ends: float | None = None,
-    say: Callable[[int], None] = lambda done: None,
+    say: Callable[[int, int], None] = lambda done, wanted: None,
 ) -> None:
     """Run the engine that run.json names, then the random baseline with as many networks.
 
     All comes from the seed, so a search that was stopped is made anew, and what stands in
     trials.jsonl is not written again. `ends` is in time.monotonic()'s seconds; `say` is told how
-    many networks are counted. Raises SpecError where the folder's trials are not those this seed
-    gives.
+    many networks are counted of how many. Raises SpecError where the folder's trials are not those
+    this seed gives.
     """
     facts = trials.facts
     earlier = trials.read()
     stop.listen()
-    for is_baseline in (False, True):
+    wanted, legs = facts["trials"], facts.get("legs", ())
+    has_baseline = facts["engine"] != "random"
+    done = 0
+    for is_baseline in (False, True)[: 1 + has_baseline]:
+        if is_baseline and done < wanted:  # then it was every network
+            return
         engine = random_search if is_baseline else ENGINES[facts["engine"]]
         seed = facts["seed"] + OF_BASELINE * is_baseline
+        batches = engine(problem, wanted, seed, Fresh(problem), facts["population"], legs=legs)
         known = [trial for trial in earlier if bool(trial.get("baseline")) == is_baseline]
-        wanted = facts["trials"]
-        if is_baseline:
-            tried = sum(not trial.get("baseline") for trial in trials.read())
-            if facts["engine"] == "random" or tried < wanted:  # then it was every network
-                return
+        head = '"baseline": true, ' if is_baseline else ""
         number = 0
-        for rows, costs in engine(problem, wanted, seed, Fresh(problem), facts["population"]):
-            lines = []
-            for row, cost in zip(rows.tolist(), costs, strict=True):
-                head = {"baseline": True} if is_baseline else {}
-                line = {"number": number, "state": "done", **head, "row": row}
-                line["objectives"] = problem.named(cost)
-                if number >= len(known):
-                    lines.append(line)
-                elif known[number] != line:
-                    raise _changed(trials, number)
-                number += 1
-            trials.append(lines)
-            say(number)
-            if stop.number is not None or (ends is not None and time.monotonic() > ends):
-                return
+        with _Log(trials) as log:
+            for rows, costs in batches:
+                for row, cost, text in zip(
+                    rows.tolist(), costs, problem.encoding.written(rows), strict=True
+                ):
+                    values = problem.named(cost)
+                    if number >= len(known):
+                        log.add(
+                            f'{{"number": {number}, "state": "done", {head}"row": {row},'
+                            f' "assignment": {text}, "objectives": {json.dumps(values)}}}'
+                        )
+                    elif (known[number]["row"], known[number]["objectives"]) != (row, values):
+                        raise _changed(trials, number)
+                    number += 1
+                done += len(rows)
+                say(done, wanted * (1 + has_baseline))
+                if stop.number is not None or (ends is not None and time.monotonic() > ends):
+                    return
+
+
+class _Log:
+    """Lines on their way to trials.jsonl. What is lost with the process is counted again to the
+    same, so that waiting for the disk once in WRITE_EVERY is enough."""
+
+    def __init__(self, trials: Trials):
+        self._trials = trials
+        self._lines: list[str] = []
+        self._written = time.monotonic()
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._trials.append_lines(self._lines)
+
+    def add(self, line: str) -> None:
+        self._lines.append(line)
+        if time.monotonic() - self._written > WRITE_EVERY:
+            self._trials.append_lines(self._lines)
+            self._lines = []
+            self._written = time.monotonic()
 
 
 def _changed(trials: Trials, number: int) -> SpecError:

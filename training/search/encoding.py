@@ -8,10 +8,12 @@ decision, and costs are counted network by network.
 
 from __future__ import annotations
 
+import json
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,6 +35,8 @@ from archspec.syntax import Decision
 
 MOST_VALUES = 512
 """Of a column that is a whole part; a part of more is columns for its decisions."""
+KEPT = 5000
+"""Assignments that a space which is no tree keeps, each some kilobytes."""
 DRAWN = 200
 """Networks drawn to learn the decisions of a space that is no tree."""
 
@@ -61,6 +65,10 @@ class Encoding(ABC):
     def assignment(self, row: Sequence[int]) -> dict[str, Any]:
         """The assignment that a row means."""
 
+    def written(self, rows: np.ndarray) -> list[str]:
+        """The assignments that rows mean, as JSON."""
+        return [written_assignment(self.assignment(row)) for row in rows.tolist()]
+
     @abstractmethod
     def row_of(self, assignment: Mapping[str, Any]) -> np.ndarray:
         """The row of an assignment that the space has."""
@@ -72,6 +80,10 @@ class Encoding(ABC):
     @abstractmethod
     def canonical(self, rows: np.ndarray) -> np.ndarray:
         """The rows with 0 in every column that does not matter beside the others."""
+
+
+def written_assignment(assignment: Mapping[str, Any]) -> str:
+    return json.dumps(dict(assignment), ensure_ascii=False)
 
 
 def encoding_of(
@@ -118,6 +130,20 @@ class TreeEncoding(Encoding):
                 found.update(self.columns[column][row[column]])
                 waiting.append(parts[row[column]])
         return found
+
+    def written(self, rows: np.ndarray) -> list[str]:
+        matters = np.zeros(rows.shape, bool)
+        _mark(self.root, rows, np.arange(len(rows)), matters)
+        texts: list[str] = []
+        for row, met in zip(rows.tolist(), matters.tolist(), strict=True):
+            pieces = [self._texts[place][row[place]] for place, is_met in enumerate(met) if is_met]
+            texts.append("{" + ", ".join(filter(None, pieces)) + "}")
+        return texts
+
+    @cached_property
+    def _texts(self) -> list[list[str]]:
+        """What each value of each column settles, as JSON without its braces."""
+        return [[written_assignment(dict(v))[1:-1] for v in values] for values in self.columns]
 
     def row_of(self, assignment: Mapping[str, Any]) -> np.ndarray:
         row = np.zeros(len(self.columns), np.int64)
@@ -204,6 +230,7 @@ class PlainEncoding(Encoding):
 
     def __init__(self, space: Space, counts_activations: bool, functions: Mapping[str, Function]):
         self.space = space
+        self._settled: dict[tuple[int, ...], tuple[dict[str, Any], Cost]] = {}
         self._functions = dict(functions)
         if counts_activations:
             self._functions = {"activations": activation_bytes, **functions}
@@ -217,7 +244,7 @@ class PlainEncoding(Encoding):
         )
 
     def assignment(self, row: Sequence[int]) -> dict[str, Any]:
-        return self.space.settle(self._decide(row))[0]
+        return dict(self._settle(row)[0])
 
     def row_of(self, assignment: Mapping[str, Any]) -> np.ndarray:
         row = np.zeros(len(self.columns), np.int64)
@@ -242,6 +269,15 @@ class PlainEncoding(Encoding):
             new[places] = old[places]
         return kept
 
+    def _settle(self, row: Sequence[int]) -> tuple[dict[str, Any], Cost]:
+        """What a row settles, kept a while: its costs and its assignment are asked for in turn."""
+        key = tuple(row)
+        if key not in self._settled:
+            if len(self._settled) >= KEPT:
+                self._settled.clear()
+            self._settled[key] = self.space.settle(self._decide(row))
+        return self._settled[key]
+
     def _decide(self, row: Sequence[int]) -> Callable[[str, Decision], int]:
         def decide(key: str, decision: Decision) -> int:
             place = self._place.get(key)
@@ -251,7 +287,7 @@ class PlainEncoding(Encoding):
 
     def _costs(self, row: Sequence[int]) -> tuple[float, ...]:
         try:
-            assignment, cost = self.space.settle(self._decide(row))
+            assignment, cost = self._settle(row)
             if not self._functions:
                 return cost
             graph = self.space.assign(assignment)

@@ -97,19 +97,25 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
 
 
 def extended(trials: Trials, wanted: int) -> Trials:
-    """A search of networks that are trained, to be gone on with up to `wanted` of them. Raises
-    UsageError for another search, and for fewer than it has."""
+    """A search to be resumed up to `wanted` networks. Raises UsageError where its engine says how
+    many there are, and for fewer than it was begun for."""
     facts = trials.facts
-    if counts(facts["engine"], trials.objectives) or facts["engine"] == LISTED:
+    if facts["engine"] == LISTED:
         raise UsageError(
-            f"--trials {wanted}: {trials.path} tries as many networks as it was begun for; a new"
-            " --out would do"
+            f"--trials {wanted}: {trials.path} tries the networks that its engine found; use a new"
+            " --out to find more"
         )
-    if not facts["trials"] <= wanted <= MOST_TRIALS:
-        raise UsageError(f"--trials {wanted}: {facts['trials']:,} to {MOST_TRIALS:,} would do")
-    has_as_many = facts["baseline"] == facts["trials"]
-    baseline = wanted if has_as_many else facts["baseline"]
-    return trials.settled({"trials": wanted, "baseline": baseline})
+    asked = facts["trials"]
+    if not asked <= wanted <= MOST_TRIALS:
+        raise UsageError(f"--trials {wanted}: {asked:,} to {MOST_TRIALS:,} would do")
+    if wanted == asked:
+        return trials
+    changed: dict[str, Any] = {"trials": wanted}
+    if facts["baseline"] == asked:
+        changed["baseline"] = wanted
+    if counts(facts["engine"], trials.objectives):
+        changed["legs"] = [*facts.get("legs", ()), asked]
+    return trials.settled(changed)
 
 
 def counts(engine: str, objectives: Sequence[Objective]) -> bool:

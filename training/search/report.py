@@ -13,7 +13,7 @@ from archspec.space_cost import CostTree
 from archspec.tables import Column, Table, as_csv, as_markdown, shown_amount, shown_count
 from archspec.training.progress import clock
 from archspec.training.search.counted import Counted
-from archspec.training.search.encoding import TreeEncoding
+from archspec.training.search.encoding import TreeEncoding, written_assignment
 from archspec.training.search.exact import exact_front
 from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
 from archspec.training.search.picture import pareto_png
@@ -38,9 +38,10 @@ def publish(trials: Trials, problem: Counted) -> Results:
         if rows is not None:
             exact = problem.encoding.costs(rows)[:, problem.places]
     results = results_of(trials, problem.encoding, exact)
-    for trial in spread(spread(results.front, MOST_NETWORKS), MOST_ARCHS):
+    for trial in spread(spread(results.listed, MOST_NETWORKS), MOST_ARCHS):
         trials.write_arch(results.graph(trial))
-    write_whole(trials.path / FRONT, as_csv(Table(_columns(results, for_csv=True), results.rows)))
+    rows = [{**row, "decisions": written_assignment(row["decisions"])} for row in results.rows]
+    write_whole(trials.path / FRONT, as_csv(Table(_columns(results, for_csv=True), rows)))
     picture = pareto_png(results)
     if picture is not None:
         write_whole(trials.path / PICTURE, picture)
@@ -49,10 +50,16 @@ def publish(trials: Trials, problem: Counted) -> Results:
 
 
 def front_table(results: Results, most: int | None = None) -> Table:
-    """The front for people, thinned to `most` rows."""
-    rows = spread(results.rows, most or len(results.rows))
-    whole = len(results.front)
-    notes = [f"{len(rows):,} of the {whole:,} networks on the front"] if len(rows) < whole else []
+    """The front for people, thinned to `most` rows; of one objective the best."""
+    if len(results.objectives) == 1:
+        rows = results.rows[:most]
+        whole = len(results.tried)
+        notes = [f"the best {len(rows):,} of {whole:,} networks tried"] if rows else []
+    else:
+        rows = spread(results.rows, most or len(results.rows))
+        whole = len(results.front)
+        notes = [f"{len(rows):,} of the {whole:,} networks on the front"]
+        notes = notes if len(rows) < whole else []
     return Table(_columns(results), rows, notes=notes)
 
 

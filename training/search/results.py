@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,8 @@ from archspec.training.search.trials import ID_LENGTH, Trials
 Trial = Mapping[str, Any]
 BEYOND = 0.1
 """How far the box goes beyond the worst, so that the ends of a front cover some of it too."""
+TOP = 10
+"""Networks that are listed where one objective is sought, whose front is one alone."""
 MOST_NETWORKS = 1000
 """Of the front that are built for pareto.csv."""
 
@@ -52,22 +53,30 @@ class Results:
         return self._front(self.tried)
 
     @cached_property
+    def listed(self) -> tuple[Trial, ...]:
+        """What people choose from: the front, or of one objective the best TOP, best first."""
+        if len(self.objectives) > 1 or not self.tried:
+            return self.front
+        order = np.argsort(self.minimised(self.tried)[:, 0], kind="stable")
+        return tuple(self.tried[place] for place in order[:TOP].tolist())
+
+    @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """The front as rows of pareto.csv, spread over it where it has more than MOST_NETWORKS."""
-        rows: list[dict[str, Any]] = []
-        for trial in spread(self.front, MOST_NETWORKS):
+        """Those as rows of pareto.csv, spread over the front where it has more than
+        MOST_NETWORKS. Two assignments of one network are one row."""
+        rows: dict[str, dict[str, Any]] = {}
+        for trial in spread(self.listed, MOST_NETWORKS):
             graph = self.graph(trial)
-            rows.append(
-                {
-                    "id": graph.fingerprint[:ID_LENGTH],
-                    "number": trial["number"],
-                    **trial["objectives"],
-                    "params": graph.params,
-                    "macs": graph.macs,
-                    "decisions": json.dumps(self.assignment(trial), ensure_ascii=False),
-                }
-            )
-        return rows
+            row = {
+                "id": graph.fingerprint[:ID_LENGTH],
+                "number": trial["number"],
+                **trial["objectives"],
+                "params": graph.params,
+                "macs": graph.macs,
+                "decisions": dict(self.assignment(trial)),
+            }
+            rows.setdefault(graph.fingerprint, row)
+        return [*rows.values()]
 
     @cached_property
     def front_of_baseline(self) -> tuple[Trial, ...]:

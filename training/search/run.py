@@ -41,7 +41,7 @@ def run_search(
     budget: float | None = None,
     workers: int = 1,
     allowed: Sequence[str] = (),
-    counting: Callable[[int], None] = lambda done: None,
+    counting: Callable[[int, int], None] = lambda done, wanted: None,
     tried: Say = lambda record: None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Results:

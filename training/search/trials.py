@@ -84,7 +84,13 @@ class Trials:
 
     def append(self, trials: Sequence[Mapping[str, Any]]) -> None:
         """Add trials, so that they outlast this process and the machine."""
-        text = "".join(json.dumps(trial, ensure_ascii=False) + "\n" for trial in trials)
+        self.append_lines([json.dumps(trial, ensure_ascii=False) for trial in trials])
+
+    def append_lines(self, lines: Sequence[str]) -> None:
+        """Add trials that are JSON already."""
+        if not lines:
+            return
+        text = "".join(f"{line}\n" for line in lines)
         with self.locked(), open(self.path / TRIALS, "ab+") as file:
             cut_damaged_line(file)
             file.write(text.encode())

@@ -1,0 +1,136 @@
+"""What stands in the folder of a search, and folders that an earlier version wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles import searches
+from oracles.searches import drawn, front_of, lines, mine
+
+from archspec.space import Space
+from archspec.training.search.encoding import encoding_of
+
+TINY = "spaces/tiny"
+EARLIER = Path(__file__).parent / "data" / "searches_f0ec3b9"
+BOTH = ("--objective", "min:macs", "--objective", "max:params")
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.py").write_text(searches.MODULE)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    sys.modules.pop("table", None)
+
+
+# Trials say what they decided.
+
+
+@pytest.mark.parametrize("name", [TINY, "spaces/single_path_nas", "spaces/isynet"])
+def test_rows_are_written_as_assignments(name):
+    encoding, _ = encoding_of(Space(name))
+    rows = encoding.draw(20, np.random.default_rng(0))
+    for row, text in zip(rows.tolist(), encoding.written(rows), strict=True):
+        assert json.loads(text) == encoding.assignment(row)
+
+
+def test_counted_trials_have_their_decisions(run, there):
+    assert run("search", TINY, *BOTH, "--trials", 30, "--out", "found")[0] == 0
+    one = Space(TINY)
+    for trial in lines("found"):
+        cost = one.cost(trial["assignment"])
+        assert trial["objectives"] == {"macs": cost.macs, "params": cost.params}
+    _, out, _ = run("search", "pareto", "found", "--format", "json")
+    for row in json.loads(out):
+        assert one.cost(row["decisions"]).params == row["params"]
+    for row in front_of("found"):
+        assert one.cost(json.loads(row["decisions"])).params == int(row["params"])
+
+
+@pytest.mark.parametrize("way, sign", [("min", 1), ("max", -1)])
+def test_of_one_objective_the_best_are_listed(run, there, way, sign):
+    objective = ("--objective", f"{way}:macs")
+    _, out, _ = run("search", TINY, *objective, "--trials", 40, "--out", "found")
+    assert "the best 10 of 40 networks tried" in out
+    values = sorted(
+        (trial["objectives"]["macs"] for trial in mine("found")), key=lambda v: sign * v
+    )
+    _, out, _ = run("search", "pareto", "found", "--format", "json")
+    rows = json.loads(out)
+    assert (
+        [row["macs"] for row in rows] == values[:10] == [int(r["macs"]) for r in front_of("found")]
+    )
+    assert len({row["id"] for row in rows}) == 10
+    assert run("search", "derive", "found", "--id", rows[-1]["id"], "-o", "n.json")[0] == 0
+
+
+# A counted search is resumed to more networks.
+
+
+@pytest.mark.parametrize("engine", ["random", "enumerate", "nsga2", "evolution"])
+def test_a_counted_search_goes_on_to_more(run, there, engine):
+    arguments = (TINY, *BOTH, "--engine", engine, "--population", 8)
+    assert run("search", *arguments, "--trials", 25, "--out", "found")[0] == 0
+    before = mine("found"), drawn("found")
+    assert run("search", "--resume", "found", "--trials", 60)[0] == 0
+    for kind, first in zip((mine("found"), drawn("found")), before, strict=True):
+        assert [trial["number"] for trial in kind] == [*range(60 if first else 0)]
+        assert kind[: len(first)] == first
+        assert len({json.dumps(trial["row"]) for trial in kind}) == len(kind)
+    # and what was lost of it since is counted again to the same
+    whole = Path("found", "trials.jsonl").read_bytes()
+    Path("found", "trials.jsonl").write_bytes(whole[: len(whole) // 3])
+    assert run("search", "--resume", "found")[0] == 0
+    by_kind = [sorted(lines("found"), key=lambda t: (t.get("baseline", False), t["number"]))]
+    Path("found", "trials.jsonl").write_bytes(whole)
+    by_kind.append(sorted(lines("found"), key=lambda t: (t.get("baseline", False), t["number"])))
+    assert by_kind[0] == by_kind[1]
+    assert run("search", "--resume", "found", "--trials", 2000)[0] == 0
+    assert len(mine("found")) == 400
+
+
+# Folders of commit f0ec3b9.
+
+
+@pytest.fixture
+def earlier(there):
+    shutil.copytree(EARLIER, there, dirs_exist_ok=True)
+    return there
+
+
+def test_an_earlier_counted_search_is_resumed(run, earlier):
+    whole = lines("counted")
+    path = Path("counted", "trials.jsonl")
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in whole[:23]))
+    assert run("search", "--resume", "counted")[0] == 0
+    kept = ("number", "state", "baseline", "row", "objectives")
+    found = [{key: line[key] for key in kept if key in line} for line in lines("counted")]
+    assert found == whole
+    encoding, _ = encoding_of(Space("counted/space.json"))
+    for line in lines("counted")[23:]:
+        assert line["assignment"] == encoding.assignment(line["row"])
+    code, out, _ = run("search", "pareto", "counted", "--format", "json")
+    one = Space(TINY)
+    assert code == 0
+    for row in json.loads(out):
+        assert one.cost(row["decisions"]) == (row["params"], row["macs"])
+    assert run("search", "--resume", "counted", "--trials", 50)[0] == 0
+    assert len(mine("counted")) == len(drawn("counted")) == 50
+
+
+def test_an_earlier_search_that_was_killed_is_resumed(run, earlier):
+    pytest.importorskip("optuna")
+    before = lines("tried")
+    assert len(before) == 7
+    assert run("search", "pareto", "tried")[0] == 0
+    code, _, _ = run("search", "--resume", "tried", "--objective", "max:python:table:score")
+    assert code == 0
+    assert lines("tried")[:7] == before
+    for kind in (mine("tried"), drawn("tried")):
+        assert sorted(trial["number"] for trial in kind) == [*range(6)]
