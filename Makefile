@@ -1,7 +1,9 @@
-# make demo and make test need Python 3.10, 3.11 or 3.12 and nothing else installed.
+# make demo and make test need Python 3.10, 3.11 or 3.12 and nothing else installed; with node and npm,
+# make test also asks the JSON engines of editors.
 
 VENV := .venv
 BIN := $(VENV)/bin
+ENGINES := tests/editor/node_modules
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
@@ -28,7 +30,7 @@ demo: $(VENV)/.installed
 	$(BIN)/archspec search spaces/tiny --objective max:accuracy --objective min:macs --recipe tiny \
 		--data build/digits --epochs 2 --seeds 1 --budget 30s --workers 2 --out build/search
 
-test: $(VENV)/.installed
+test: $(VENV)/.installed $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.installed
@@ -60,5 +62,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# The JSON engines of editors, which tests/test_editor.py asks; without node it is skipped.
+$(ENGINES)/.installed: tests/editor/package.json tests/editor/package-lock.json
+	@if command -v npm > /dev/null; then \
+		(cd tests/editor && npm ci --no-audit --no-fund) && touch $@; \
+	else echo "npm is not on PATH: tests/test_editor.py will be skipped"; fi
+
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(ENGINES) build

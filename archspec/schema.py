@@ -1,22 +1,20 @@
-"""The JSON Schema of a spec, made from the op classes and from the grammar of docs/language.md.
+"""The pieces of a spec's JSON Schema, made from the op classes and the grammar of docs/language.md.
 
-`document_schema` is the whole, for editors; it is committed as schema.json and a test fails when it
-drifts. `SHALLOW` holds the same pieces without the nested nodes, which archspec.check applies one
-object at a time: quicker than the whole, and an error never blames the wrong branch.
+archspec.check applies them one object at a time: quicker than the whole, and an error never blames
+the wrong branch. archspec.editor puts the whole schema together from the same pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from archspec.ops import FUNCTIONS, OPS, Op
+from archspec.ops import FUNCTIONS, Op
 from archspec.ops.base import NUMBER, POSITIVE
 from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING
 
 Schema: TypeAlias = "Mapping[str, Any]"
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 VERSION = 1
 
 IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
@@ -29,30 +27,68 @@ RESERVED_NAMES = (
 )  # fmt: skip
 """Words that cannot name an argument: the language uses them itself."""
 
-EXPRESSION: Schema = {"type": "string", "pattern": "^="}
+EXPRESSION: Schema = {
+    "type": "string",
+    "pattern": "^=",
+    "errorMessage": 'A word here is an expression and starts with "=".',
+}
 SHARES = ("superkernel", "slice", "paths")
+SHARE: Schema = {
+    "enum": list(SHARES),
+    "description": '"superkernel": a supernet keeps one weight, of which small options are parts',
+}
 VALUE: Schema = {"$ref": "#/$defs/value"}
 CHOICE_VALUE: Schema = {
     "type": "object",
     "required": ["choice"],
     "properties": {
-        "choice": {"type": "array", "minItems": 1, "items": VALUE},
-        "name": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
-        "share": {"enum": list(SHARES)},
+        "choice": {
+            "type": "array",
+            "minItems": 1,
+            "items": VALUE,
+            "description": "the options of a decision; the spec is then a search space",
+        },
+        "name": {
+            "type": "string",
+            "pattern": f"^{IDENTIFIER}$",
+            "description": "choices of one name are one decision",
+        },
+        "share": SHARE,
         "doc": {"type": "string"},
     },
     "additionalProperties": False,
 }
 
 TEXT: Schema = {"type": "string"}
+NOTE: Schema = {"type": "string", "description": "a note for readers"}
 NODE: Schema = {"$ref": "#/$defs/node"}
-NAME: Schema = {"type": "string", "pattern": NODE_NAME, "maxLength": 200}
+NAME: Schema = {
+    "type": "string",
+    "pattern": NODE_NAME,
+    "maxLength": 200,
+    "errorMessage": "A name must be letters, digits and _, with dots between its parts.",
+}
 SPEC_NAME: Schema = {
     "type": "string",
     "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
     "maxLength": 100,
+    "description": "the network's name",
+    "errorMessage": "A network's name must be letters, digits, _, ., + and -.",
 }
-JOIN: Schema = {"anyOf": [EXPRESSION, {"enum": list(JOINS)}]}
+JOIN: Schema = {
+    "anyOf": [
+        {
+            "enum": list(JOINS),
+            "enumDescriptions": [
+                "the sum of the paths, which have one shape",
+                "the paths' channels one after the other: the body's before the shortcut's",
+                "the product of the paths, which have one shape",
+                "nothing joins: a residual loses its shortcut, branches stay results of their own",
+            ],
+        },
+        EXPRESSION,
+    ]
+}
 ROW: Schema = {"type": "object", "additionalProperties": VALUE}
 ARGUMENT_TYPES = ["integer", "number", "string", "boolean", "array", "object", "null"]
 
@@ -60,9 +96,9 @@ ARGUMENT_TYPES = ["integer", "number", "string", "boolean", "array", "object", "
 def writable(fragment: Schema) -> Schema:
     """A value as a spec may write it: the literal, an expression or a choice, inside lists too."""
     literal = dict(fragment)
-    if "anyOf" in literal:
-        return {"anyOf": [EXPRESSION, CHOICE_VALUE, *map(_inner, literal["anyOf"])]}
-    return {"anyOf": [EXPRESSION, CHOICE_VALUE, _inner(literal)]}
+    # Literals first: an editor that finds no option right tells what the first one asks for.
+    options = literal.get("anyOf", [literal])
+    return {"anyOf": [*map(_inner, options), EXPRESSION, CHOICE_VALUE]}
 
 
 def _inner(fragment: Schema) -> Schema:
@@ -85,7 +121,7 @@ def closed(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> Sch
 
 MODIFIER_PROPERTIES: Schema = {
     "name": described(NAME, "the node's name; ids and weights are paths of names"),
-    "doc": described(TEXT, "a note for readers"),
+    "doc": NOTE,
     "from": described(
         {
             "anyOf": [
@@ -96,9 +132,7 @@ MODIFIER_PROPERTIES: Schema = {
         },
         'nodes to take as inputs instead of the previous result; "in" is the template\'s own',
     ),
-    "when": described(
-        {"anyOf": [EXPRESSION, CHOICE_VALUE, {"type": "boolean"}]}, "false passes the input through"
-    ),
+    "when": described(writable({"type": "boolean"}), "false passes the input through"),
     "repeat": described(
         writable({"type": "integer", "minimum": 0}), "copies in sequence, named name1, name2..."
     ),
@@ -106,7 +140,7 @@ MODIFIER_PROPERTIES: Schema = {
 
 COPY_PROPERTIES: Schema = {
     "each": described(
-        {"anyOf": [EXPRESSION, {"type": "array", "items": ROW}]}, "one copy per row of arguments"
+        {"anyOf": [{"type": "array", "items": ROW}, EXPRESSION]}, "one copy per row of arguments"
     ),
     "first": described(ROW, "arguments of the first copy only"),
     "last": described(ROW, "arguments of the last copy only"),
@@ -141,7 +175,7 @@ KIND_PROPERTIES: dict[str, Schema] = {
             {"type": "array", "items": NODE, "minItems": 1},
             "a decision between whole sub-networks",
         ),
-        "share": {"enum": list(SHARES)},
+        "share": SHARE,
     },
 }
 
@@ -152,7 +186,10 @@ def attribute_properties(op: type[Op]) -> dict[str, Schema]:
     for item in op.attributes():
         fragment = item.metadata["schema"]
         if op.name == "act" and item.name == "function":
-            fragment = {"enum": [*fragment["enum"], NOTHING]}
+            fragment = {
+                "enum": [*fragment["enum"], NOTHING],
+                "enumDescriptions": [*FUNCTIONS.values(), "x, which leaves no node"],
+            }
         result[item.name] = described(writable(fragment), item.metadata["doc"])
     return result
 
@@ -188,10 +225,14 @@ INPUT: Schema = closed(
             {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}},
             "per channel, of pixels scaled to 0..1",
         ),
-        "interpolation": {"enum": ["nearest", "bilinear", "bicubic"]},
+        "interpolation": {
+            "enum": ["nearest", "bilinear", "bicubic"],
+            "description": "how pixels are resized",
+        },
     },
     required=("shape",),
 )
+INPUT = described(INPUT, "the image a network takes, and how a photograph becomes one")
 
 ARGUMENT_DECLARATION: Schema = closed(
     {
@@ -199,11 +240,12 @@ ARGUMENT_DECLARATION: Schema = closed(
             "anyOf": [
                 {"enum": ARGUMENT_TYPES},
                 {"type": "array", "items": {"enum": ARGUMENT_TYPES}, "minItems": 1},
-            ]
+            ],
+            "description": "the JSON type, or types, a value must have",
         },
-        "doc": TEXT,
-        "default": VALUE,
-        "enum": {"type": "array", "minItems": 1},
+        "doc": NOTE,
+        "default": described(VALUE, "its value where a call gives none; without it, required"),
+        "enum": {"type": "array", "minItems": 1, "description": "the values allowed"},
         "minimum": NUMBER,
         "maximum": NUMBER,
         "exclusiveMinimum": NUMBER,
@@ -215,7 +257,12 @@ ARGUMENT_DECLARATION: Schema = closed(
 
 ARGUMENTS: Schema = {
     "type": "object",
-    "propertyNames": {"pattern": f"^{IDENTIFIER}$", "not": {"enum": list(RESERVED_NAMES)}},
+    "propertyNames": {
+        "pattern": f"^{IDENTIFIER}$",
+        "not": {"enum": list(RESERVED_NAMES)},
+        "errorMessage": "An argument's name must be letters, digits and _, and no word of the"
+        " language such as in, op or name.",
+    },
     "additionalProperties": {
         "if": {"type": "object", "not": {"required": ["choice"]}},
         "then": ARGUMENT_DECLARATION,
@@ -234,7 +281,7 @@ OUTPUTS: Schema = {
 
 TEMPLATE: Schema = closed(
     {
-        "doc": TEXT,
+        "doc": NOTE,
         "args": ARGUMENTS,
         "inputs": {
             "type": "array",
@@ -243,7 +290,7 @@ TEMPLATE: Schema = closed(
             "uniqueItems": True,
             "description": "names of the streams it takes; without it one, called in",
         },
-        "body": NODE,
+        "body": described(NODE, "what a call of it stands for"),
         "outputs": OUTPUTS,
     },
     required=("body",),
@@ -269,22 +316,27 @@ SOURCE: Schema = closed(
         },
     }
 )
+SOURCE = described(SOURCE, "where the network comes from")
 
 SHAPE: Schema = {"type": "array", "items": POSITIVE, "minItems": 1, "maxItems": 3}
 EXPECT: Schema = closed(
     {
-        "params": {"type": "integer", "minimum": 0},
-        "macs": {"type": "integer", "minimum": 0},
-        "output": {"anyOf": [SHAPE, {"type": "object", "additionalProperties": SHAPE}]},
-        "source": TEXT,
+        "params": {"type": "integer", "minimum": 0, "description": "trainable weights"},
+        "macs": {"type": "integer", "minimum": 0, "description": "multiply-accumulates"},
+        "output": {
+            "anyOf": [SHAPE, {"type": "object", "additionalProperties": SHAPE}],
+            "description": "shape of the result, or of each output by name",
+        },
+        "source": described(TEXT, "where these figures come from"),
     }
 )
+EXPECT = described(EXPECT, "what the network must have; another figure is an error")
 
 HEAD: Schema = {
-    "$schema": TEXT,
+    "$schema": described(TEXT, "the schema an editor reads; archspec schema writes it"),
     "archspec": {"type": "integer", "const": VERSION, "description": "version of the language"},
     "name": SPEC_NAME,
-    "doc": TEXT,
+    "doc": NOTE,
 }
 IMPORT: Schema = {
     "type": "object",
@@ -294,8 +346,12 @@ IMPORT: Schema = {
 }
 TEMPLATES: Schema = {
     "type": "object",
-    "propertyNames": {"pattern": "^[A-Z][A-Za-z0-9_]*$"},
+    "propertyNames": {
+        "pattern": "^[A-Z][A-Za-z0-9_]*$",
+        "errorMessage": "A template's name must start with a capital and be letters, digits and _.",
+    },
     "additionalProperties": TEMPLATE,
+    "description": "Name: a body with arguments that nodes can call",
 }
 DEFAULTS: Schema = {
     "type": "object",
@@ -311,7 +367,7 @@ SPEC_PROPERTIES: Schema = {
     "args": ARGUMENTS,
     "defaults": DEFAULTS,
     "templates": TEMPLATES,
-    "body": NODE,
+    "body": described(NODE, "the network, from its input on"),
     "outputs": OUTPUTS,
     "expect": EXPECT,
 }
@@ -333,88 +389,3 @@ DOCUMENTS: dict[str, Schema] = {
     "extension": closed(EXTENDS_PROPERTIES, ("archspec", "extends", "name")),
     "library": closed(LIBRARY_PROPERTIES, ("archspec", "templates")),
 }
-
-
-def document_schema(templates: Mapping[str, Mapping[str, Schema]] | None = None) -> dict[str, Any]:
-    """The whole schema. `templates` (name -> argument -> fragment) adds those templates' arguments,
-    so that an editor completes them too."""
-    templates = templates or {}
-    words = (NOTHING, *OPS, *FUNCTIONS, *templates)
-    op_calls = {f"op_{name}": {"properties": attribute_properties(op)} for name, op in OPS.items()}
-    template_calls = {
-        f"template_{name.replace('.', '_')}": {"properties": arguments}
-        for name, arguments in templates.items()
-    }
-    return {
-        "$schema": DIALECT,
-        "$id": "https://archspec.invalid/schema.json",
-        "title": "archspec network specification",
-        "type": "object",
-        "if": {"required": ["extends"]},
-        "then": DOCUMENTS["extension"],
-        "else": {
-            "if": {"required": ["body"]},
-            "then": DOCUMENTS["spec"],
-            "else": DOCUMENTS["library"],
-        },
-        "$defs": {
-            **op_calls,
-            **template_calls,
-            "value": {
-                "items": VALUE,
-                "if": {"type": "object", "required": ["choice"]},
-                "then": CHOICE_VALUE,
-                "else": {"additionalProperties": VALUE},
-            },
-            "node": {
-                "type": ["array", "object", "string"],
-                "items": NODE,
-                "if": {"type": "object"},
-                "then": _node_object(templates),
-                "else": {"if": {"type": "string"}, "then": _word(words)},
-            },
-        },
-    }
-
-
-def _word(words: Iterable[str]) -> Schema:
-    """One of the words, or any template's name."""
-    return {"type": "string", "anyOf": [{"enum": [*words]}, {"pattern": TEMPLATE_NAME}]}
-
-
-def _node_object(templates: Mapping[str, Any]) -> Schema:
-    by_op: list[Schema] = [
-        {
-            "if": {"properties": {"op": {"const": name}}},
-            "then": {"$ref": f"#/$defs/{kind}_{name.replace('.', '_')}"},
-        }
-        for kind, names in (("op", OPS), ("template", templates))
-        for name in names
-    ]
-    unknown_template = {
-        "if": {
-            "properties": {"op": {"pattern": TEMPLATE_NAME, "not": {"enum": list(templates)}}},
-            "not": {"properties": {"op": {"enum": list(OPS)}}},
-        },
-        "then": {"additionalProperties": VALUE},
-    }
-    call: Schema = {
-        "properties": {"op": _word((*OPS, *templates)), **COPY_PROPERTIES},
-        "allOf": [*by_op, unknown_template],
-    }
-    kinds: Mapping[str, Schema] = {
-        "op": call,
-        **{kind: {"properties": properties} for kind, properties in KIND_PROPERTIES.items()},
-    }
-    return {
-        "properties": MODIFIER_PROPERTIES,
-        "oneOf": [{"required": [kind]} for kind in KINDS],
-        "dependentSchemas": {
-            **kinds,
-            "each": {"not": {"required": ["repeat"]}},
-            "first": {"anyOf": [{"required": ["repeat"]}, {"required": ["each"]}]},
-            "last": {"anyOf": [{"required": ["repeat"]}, {"required": ["each"]}]},
-        },
-        "dependentRequired": {"branches": ["join"]},
-        "unevaluatedProperties": False,
-    }

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
-from archspec.editor import schema_for
-from archspec.schema import document_schema
+from archspec.editor import document_schema, schema_for, written_schema
 from archspec.writing import write_whole
 
 
@@ -18,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     schema = document_schema() if options.spec is None else schema_for(options.spec)
-    text = json.dumps(schema, indent=1) + "\n"
+    text = written_schema(schema)
     if options.output is None:
         sys.stdout.write(text)
     else:
