@@ -29,6 +29,7 @@ SETTINGS = (
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     runs.write_inputs(folder)
+    runs.write_traps(folder)
     return folder
 
 

@@ -6,15 +6,18 @@ The broken recipes are a text and the lines that are said about it, word by word
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 import archspec
 from archspec.cli import main
+from archspec.document import At
 from archspec.errors import SpecError, UsageError
 from archspec.training.recipe import (
     AUGMENTATIONS,
@@ -27,12 +30,16 @@ from archspec.training.recipe import (
     Ema,
     LossScale,
     Sgd,
+    _problems_of_form,
+    as_data,
     read_recipe,
     recipe_names,
     written,
 )
-from archspec.training.yaml_document import parse_value, parse_yaml, written_yaml
+from archspec.training.recipe_reference import document_schema
+from archspec.training.yaml_document import parse_value, parse_yaml, read_yaml, written_yaml
 
+PAGE = Path(archspec.__file__).parents[1] / "docs" / "recipes.md"
 HEAD = "recipe: 1\nname: mine\nepochs: 3\nbatch: 4\n"
 SGD = "optimizer: {name: sgd, lr: 0.1}\n"
 
@@ -491,3 +498,104 @@ def test_every_kind_can_be_written(tmp_path):
     for name in OPTIMIZERS:
         recipe = read(HEAD + f"optimizer: {{name: {name}, lr: 1}}\n", tmp_path)
         assert read(written(recipe), tmp_path) == recipe
+
+
+# What there is to set, for editors and for people.
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_schema_takes_what_is_right(name):
+    validator = Draft202012Validator(document_schema())
+    validator.validate(read_yaml(FOLDER / f"{name}.yaml").data)
+    validator.validate(as_data(read_recipe(name)))
+
+
+def test_the_schema_refuses_what_is_refused():
+    """Of the form of a recipe, that is; what is wrong between two values no schema says."""
+    Draft202012Validator.check_schema(document_schema())
+    validator = Draft202012Validator(document_schema())
+    draws, refused = random.Random(4), 0
+    for _ in range(300):
+        data = as_data(read_recipe(draws.choice(recipe_names())))
+        where, key = draws.choice([*_places(data)])
+        if draws.random() < 0.3 and isinstance(key, str):
+            where[draws.choice([f"{key}s", "lr", "name"])] = where.pop(key)
+        else:
+            where[key] = draws.choice([-1, 0, 1.5, 1e9, "x", None, [], {}, True, [1], {"a": 1}])
+        document = parse_yaml(written_yaml(data))
+        form = [*_problems_of_form(At(document))]
+        assert bool(form) != validator.is_valid(data), (form, data)
+        refused += bool(form)
+    assert 50 < refused < 290
+
+
+def _places(data):
+    for key, value in [*data.items()] if isinstance(data, dict) else [*enumerate(data)]:
+        yield data, key
+        if isinstance(value, (dict, list)):
+            yield from _places(value)
+
+
+def _page(run):
+    _, table, _ = run("recipes", "--settings", "--format", "markdown")
+    marker = "<!-- archspec recipes --settings --format markdown -->\n"
+    return PAGE.read_text().partition(marker)[0] + marker + "\n" + table
+
+
+def test_the_page_of_settings_is_the_command_s(run):
+    """ARCHSPEC_WRITE=1 writes it anew."""
+    if os.environ.get("ARCHSPEC_WRITE"):
+        PAGE.write_text(_page(run))
+    assert PAGE.read_text() == _page(run)
+    code, out, _ = run("recipes", "--settings")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 100
+    rows = json.loads(run("recipes", "--settings", "--format", "json")[1])
+    paths = {row["path"] for row in rows}
+    assert {"mix.mixup", "ema.warmup", "optimizer.trust", "augment.N.resize"} <= paths
+    for name in recipe_names():
+        assert _set_paths(as_data(read_recipe(name))) <= paths
+    assert run("recipes", "--schema", "tiny")[0] == 2
+
+
+def _set_paths(data, path=""):
+    """Paths of all settings that a recipe has, entries of lists as N."""
+    found = set()
+    for key, value in data.items():
+        inner = f"{path}{key}"
+        if inner in ("recipe", "spec.args", "precision.loss_scale"):
+            continue
+        found.add(inner)
+        if isinstance(value, dict):
+            found |= _set_paths(value, f"{inner}.")
+        elif inner == "augment":
+            found |= {name for entry in value for name in _set_paths(entry, "augment.N.")}
+    return found
+
+
+def test_fewer_epochs_shorten_the_warm_up():
+    notes = []
+    recipe = read_recipe("tiny", ["epochs=1"], notes)
+    assert recipe.schedule.warmup_epochs == 1 / 30
+    assert notes == [
+        "the recipe warms up for 1 of 30 epochs; of 1 it is 0.0333"
+        " (--set schedule.warmup_epochs=N sets another)"
+    ]
+    assert read_recipe("tiny", ["epochs=2"], notes).schedule.warmup_epochs == 1
+    assert len(notes) == 1
+    with pytest.raises(SpecError, match="warmup_epochs is 1 and epochs is 1"):
+        read_recipe("tiny", ["epochs=1", "schedule.warmup_epochs=1"], notes)
+
+
+@pytest.mark.parametrize("setting, meant", [
+    ("lr=0.1", "'optimizer.lr'"), ("mixup=1", "'mix.mixup'"),
+    ("milestones=[2]", "'schedule.milestones'"),
+    ("weight=1", "'loss.mutual.weight' or 'loss.distill.weight'"),
+])  # fmt: skip
+def test_a_setting_without_its_section_is_named_with_it(setting, meant):
+    with pytest.raises(SpecError) as caught:
+        read_recipe("tiny", [setting])
+    name = setting.partition("=")[0]
+    assert str(caught.value) == (
+        f"--set {setting}: a recipe has no {name!r} of its own; did you mean {meant}?"
+    )

@@ -35,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 def there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.py").write_text(searches.MODULE)
+    runs.write_traps(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield tmp_path
     sys.modules.pop("table", None)
@@ -439,7 +440,7 @@ def test_a_training_that_fails_fails_its_network_alone(run, there, digits):
     (trial,) = mine("found")
     assert trial["state"] == "failed"
     assert trial["error"].startswith(
-        "its training ended with exit code 1: error: the loss is no finite number"
+        "its training ended with exit code 1: error: the loss became infinite"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import signal
 import time
 
@@ -25,16 +26,20 @@ from mindspore import Tensor
 import archspec
 from archspec import compiler, training
 from archspec.cli import main
+from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.scores import cross_entropy, right
+from archspec.compiler.model import Model, weights_of
+from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError
 from archspec.training import noise
 from archspec.training.build import build_trained
 from archspec.training.curves import _beneath, curves_png, ticks
+from archspec.training.data import EvalPipeline
 from archspec.training.distributed import Ranks
 from archspec.training.evaluate import evaluate
 from archspec.training.loop import train_run
 from archspec.training.meter import Meter, Sums
-from archspec.training.plan import plan_run
+from archspec.training.plan import plan_run, scan_splits
 from archspec.training.progress import Display, Pulse, clock
 from archspec.training.recipe import read_recipe, recipe_names
 from archspec.training.run import RunError, create_run, open_run
@@ -83,16 +88,14 @@ def test_one_batch_is_learned_by_heart(tmp_path):
     assert min(losses[-5:]) < 0.25
 
 
-def test_digits_are_read_within_two_minutes(tmp_path, capsys):
+def test_digits_are_read(tmp_path, capsys):
     """The whole path on real images, cut short: `make demo` does it in full."""
     assert main(["data", "digits", str(tmp_path / "digits")]) == 0
-    began = time.monotonic()
     code = main(
         ["train", "tiny/isynet", "--recipe", "tiny", "--data", str(tmp_path / "digits"),
          "--epochs", "4", "--out", str(tmp_path / "run")]
     )  # fmt: skip
     assert code == 0
-    assert time.monotonic() - began < 120
     said = capsys.readouterr().out
     best = float(re.search(r"best top-1 ([\d.]+)%", said)[1])
     assert best > 80
@@ -203,6 +206,61 @@ def test_the_report_tells_how_it_went(trained):
     assert f"epoch {trained.best_epoch}, the best of 6" in text
     assert "| 6 |" in text
     assert "archspec eval" in text
+
+
+def test_the_weights_are_scored_beside_their_average(trained):
+    """By the whole of another evaluation: the last checkpoint has both."""
+    last = [line for line in trained.run.metrics() if line["kind"] == "epoch"][-1]
+    with open_tensors(runs.checkpoints(trained.run.path)[-1]) as file:
+        state = {name: file.read(name) for name in file.entries}
+    assert state["ema_updates"] == last["step"]
+    graph = trained.run.networks[0]
+    cell = compiler.build(Model(graph, {path: state[path] for path in weights_of(graph)}))
+    _, val = scan_splits(trained.run.path.parent / "data")
+    images = preprocessing_of(graph.preprocessing, graph.input_shape)
+    found = evaluate(cell, EvalPipeline(val, images, batch=6), 6)
+    assert last["plain_top1"] == pytest.approx(found.top1)
+    assert "without EMA" in (trained.run.path / "report.md").read_text()
+
+
+def test_a_run_of_before_there_was_a_warm_up_averages_as_it_did(trained, tmp_path):
+    shutil.copytree(trained.run.path, tmp_path / "run")
+    recipe = tmp_path / "run" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace(", warmup: true", ""))
+    assert trained.run.recipe.ema.warmup
+    assert not open_run(tmp_path / "run").recipe.ema.warmup
+
+
+def test_a_batch_norm_of_one_value_is_refused_first(there, tmp_path):
+    """A map of 1x1 and a batch of 1; on one of 2x2, or with a batch of 2, there is a variance."""
+    spec = {
+        **runs.SPEC, "name": "narrow",
+        "body": [
+            {"op": "conv", "channels": 4, "kernel": 12, "padding": 0},
+            {"op": "batch_norm", "name": "norm"},
+            {"op": "Classifier", "classes": 3},
+        ],
+    }  # fmt: skip
+    (tmp_path / "narrow.json").write_text(json.dumps(spec))
+    with pytest.raises(UsageError, match=r"norm is a batch norm of 4x1x1.*must be at least 2"):
+        plan_run(tmp_path / "narrow.json", "small.yaml", "data", settings=["batch=1"])
+    plan_run(tmp_path / "narrow.json", "small.yaml", "data", settings=["batch=2"])
+    spec["body"][0]["kernel"] = 11
+    (tmp_path / "narrow.json").write_text(json.dumps(spec))
+    plan_run(tmp_path / "narrow.json", "small.yaml", "data", settings=["batch=1"])
+
+
+def test_milestones_behind_the_end_are_said(there):
+    plan = plan_run(
+        "plain.json", "small.yaml", "data",
+        settings=["schedule={name: step, milestones: [2, 3, 9]}"],
+    )  # fmt: skip
+    assert (
+        "the schedule's milestones 3, 9 lie behind the last of 3 epochs and change nothing"
+        in plan.notes
+    )
+    plan = plan_run("plain.json", "small.yaml", "data", settings=["epochs=1"])
+    assert any("warms up for 1 of 3 epochs" in note for note in plan.notes)
 
 
 def test_the_best_weights_score_what_the_metrics_say(trained, inputs, capsys):
@@ -364,14 +422,15 @@ def test_other_data_is_not_taken_for_the_same(there, trained, tmp_path, capsys):
 
 
 def test_a_loss_that_is_no_number_ends_it(there, tmp_path):
-    with pytest.raises(RunError, match=r"no finite number in step|no longer finite after step"):
+    with pytest.raises(
+        RunError,
+        match=r"(loss became infinite at|became infinite by) step .*try a smaller learning rate",
+    ):
         training.train(
             "noisy.json", "small.yaml", "data", tmp_path / "run",
             settings=[*PLAIN, "epochs=20", "optimizer.name=sgd", "optimizer.lr=1e18"],
         )  # fmt: skip
     run = open_run(tmp_path / "run")
-    from archspec.compiler.weights.files import open_tensors
-
     for path in runs.checkpoints(run.path):
         with open_tensors(path) as file:
             assert all(np.isfinite(file.read(name)).all() for name in file.entries)

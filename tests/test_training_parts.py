@@ -525,6 +525,22 @@ def test_averages_take_in_running_statistics_and_stand_in(ms, parts):
     assert any((state[name].asnumpy() != weights[name]).any() for name in watched)
 
 
+def test_an_average_that_warms_up_is_that_of_tensorflow(ms, parts):
+    """tf.train.ExponentialMovingAverage(decay, num_updates), whose decay is that formula: after 5
+    steps at 0.9999 it has left the weights at the start behind, which 0.9999 alone has not."""
+    average = parts.Ema(small_network(ms).get_parameters(), 0.5, warms_up=True)
+    wanted, name = None, "norm.gamma"
+    place = [weight.name for weight in average.weights].index(name)
+    for step in range(12):
+        value = np.float32([step, -1.5, 0.25 * step, 7])
+        ms.ops.assign(average.weights[place], ms.Tensor(value))
+        before = average.averages[place].asnumpy().astype(float)
+        decay = min(0.5, (1 + step) / (10 + step))
+        wanted = decay * (before if wanted is None else wanted) + (1 - decay) * value
+        average()
+        np.testing.assert_allclose(average.averages[place].asnumpy(), wanted, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "settings",
     [Sgd(lr=1, nesterov=True), AdamW(lr=1, weight_decay=0.1)],  # the others keep the same state

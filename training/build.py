@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +44,8 @@ class Trained:
     def averaged(self, ranks: Ranks) -> Iterator[None]:
         """Within it the first network is as it will be served: with the moving average of its
         weights where the recipe has one, and the first process's batch statistics in all."""
-        if self.ema is None:
-            self._share_statistics(ranks)
-            yield
-            return
-        with self.ema.in_place():
-            self._share_statistics(ranks)
+        with nullcontext() if self.ema is None else self.ema.in_place():
+            self.share_statistics(ranks)
             yield
 
     def weights(self) -> dict[str, Array]:
@@ -57,7 +53,7 @@ class Trained:
         found = {p.name: p for p in self.networks[0].get_parameters()}
         return {path: found[path].asnumpy().copy() for path in weights_of(self.graphs[0])}
 
-    def _share_statistics(self, ranks: Ranks) -> None:
+    def share_statistics(self, ranks: Ranks) -> None:
         """Every process gathers batch statistics of its own images. Training never looks at them;
         those of the first are saved, so those are what is scored."""
         if ranks.ranks == 1:
@@ -92,7 +88,7 @@ def build_trained(run: Run, rates: Rates, ranks: Ranks) -> Trained:
     settings = recipe.optimizer
     optimizer = build_optimizer(settings, whole.trainable_params(), rates)
     own = [p for p in networks[0].get_parameters() if not p.name.startswith(PREFIX)]
-    ema = None if recipe.ema is None else Ema(own, recipe.ema.decay)
+    ema = recipe.ema and Ema(own, recipe.ema.decay, recipe.ema.warmup)
     step = TrainStep(
         whole,
         build_loss(recipe.loss),

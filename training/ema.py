@@ -7,28 +7,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 PREFIX = "ema"
+UPDATES = "ema_updates"
 
 
 class Ema(nn.Cell):
     """After each step: average = decay average + (1 - decay) weight.
 
     It averages all it is given, batch norms' running statistics too, starting from what they are.
+    With `warms_up` the decay of step t, counted from 0, is min(decay, (1 + t) / (10 + t)), as
+    TensorFlow's ExponentialMovingAverage has it with num_updates: without, the weights that were
+    drawn at the start make up decay^t of the average, most of it in a short training.
     """
 
-    def __init__(self, parameters: Iterable[Parameter], decay: float):
+    def __init__(self, parameters: Iterable[Parameter], decay: float, warms_up: bool = False):
         super().__init__(auto_prefix=False)
         self.decay = decay
+        self.warms_up = warms_up
+        if warms_up:
+            self.updates = Parameter(Tensor(0.0, ms.float32), UPDATES, requires_grad=False)
         self.weights = ParameterTuple(parameters)
         self.averages = self.weights.clone(prefix=PREFIX, init="same")
         for average in self.averages:
             average.requires_grad = False
 
     def construct(self):
+        moves = 1 - self.decay
+        if self.warms_up:
+            done = self.updates.value()
+            moves = ops.maximum(9 / (10 + done), moves)
+            ops.assign_add(self.updates, ops.ones_like(done))
         for average, weight in zip(self.averages, self.weights):
-            ops.assign_add(average, (weight - average) * (1 - self.decay))
+            ops.assign_add(average, (weight - average) * moves)
         return True
 
     @contextmanager

@@ -42,6 +42,11 @@ LOOK_EVERY = 0.5
 """Seconds, about, between two looks at what the device has computed."""
 MOST_UNSEEN = 50
 """Steps between two looks."""
+REMEDY = (
+    "try a smaller learning rate (--set optimizer.lr=...) or clipped gradients"
+    " (--set optimizer.clip_norm=1); the last good checkpoint is kept"
+)
+"""Of a training that diverges."""
 CHECKPOINT_EVERY = 600.0
 """Seconds that are lost at most, however long an epoch takes."""
 REPORT_EVERY = 60.0
@@ -174,6 +179,7 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
                 break
 
             # An epoch is over: the first network is scored, as it would be served.
+            _check_finite(trained, progress)
             with trained.averaged(ranks):
                 scores = evaluate(trained.networks[0], validation, recipe.batch, ranks)
                 looker.count_seconds()
@@ -186,7 +192,13 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
                     _save_weights(run, trained, BEST, epoch, scores)
                 if ranks.is_first and is_saved:
                     _save_weights(run, trained, LAST, epoch, scores)
-            line = _epoch_line(progress, scores, float(rates[(progress.step - 1) // accumulate]))
+            plain: Scores | None = None
+            if trained.ema is not None:
+                trained.share_statistics(ranks)
+                plain = evaluate(trained.networks[0], validation, recipe.batch, ranks)
+                looker.count_seconds()
+            lr = float(rates[(progress.step - 1) // accumulate])
+            line = _epoch_line(progress, scores, plain, lr)
             display.epoch(epoch, _words(line, progress, recipe.epochs))
             progress.epoch, progress.position = epoch + 1, 0
             progress.of_epoch = progress.of_line = Sums()
@@ -252,10 +264,7 @@ class _Looker:
         if bads and not (skips_steps and numbers[-1]):
             where = f"step {first_step + bad}" if bad >= 0 else f"steps up to {self.progress.step}"
             raise RunError(
-                f"the loss is no finite number in {where} (epoch {self.progress.epoch + 1}), from"
-                f" which nothing can be learned; a smaller learning rate (--set optimizer.lr=...)"
-                " or clipped gradients (--set optimizer.clip_norm=1) would do, and the last good"
-                " checkpoint is kept"
+                f"the loss became infinite at {where} (epoch {self.progress.epoch + 1}); {REMEDY}"
             )
         sums = Sums(numbers[0], *numbers[1:])
         self.progress.of_epoch += sums
@@ -316,16 +325,23 @@ def _resumed(run: Run, trained: Trained, ranks: Ranks, display: Display) -> Prog
 def _save(run: Run, trained: Trained, ranks: Ranks, progress: Progress, keep: int) -> None:
     """Write a checkpoint, by the first process. Raises RunError, and writes nothing, where the
     state is no longer finite."""
+    arrays = _check_finite(trained, progress)
+    if ranks.is_first:
+        said = {name: value for name, value in asdict(progress).items() if name != "step"}
+        write_checkpoint(run.checkpoints, Checkpoint(progress.step, arrays, said), keep)
+
+
+def _check_finite(trained: Trained, progress: Progress) -> dict[str, np.ndarray]:
+    """The state that the next step depends on, by name. Raises RunError where it is not finite,
+    as after a step whose own loss still was."""
     arrays = {name: parameter.asnumpy() for name, parameter in trained.step.state().items()}
     for name, array in arrays.items():
         if not np.isfinite(array.sum(dtype=np.float64)):
             raise RunError(
-                f"{name} is no longer finite after step {progress.step}; a smaller learning rate"
-                " (--set optimizer.lr=...) would do, and the last good checkpoint is kept"
+                f"{name} became infinite by step {progress.step} (epoch {progress.epoch + 1});"
+                f" {REMEDY}"
             )
-    if ranks.is_first:
-        said = {name: value for name, value in asdict(progress).items() if name != "step"}
-        write_checkpoint(run.checkpoints, Checkpoint(progress.step, arrays, said), keep)
+    return arrays
 
 
 def _save_weights(run: Run, trained: Trained, name: str, epoch: int, scores: Scores) -> None:
@@ -361,7 +377,11 @@ def _write_line(
     events.add(line)
 
 
-def _epoch_line(progress: Progress, scores: Scores, lr: float) -> dict[str, Any]:
+def _epoch_line(
+    progress: Progress, scores: Scores, plain: Scores | None, lr: float
+) -> dict[str, Any]:
+    """A line of an epoch. `plain` are the scores of the weights themselves, where `scores` are
+    those of their moving average."""
     return {
         "kind": "epoch",
         "epoch": progress.epoch + 1,
@@ -374,6 +394,7 @@ def _epoch_line(progress: Progress, scores: Scores, lr: float) -> dict[str, Any]
         "lr": lr,
         "seconds": round(progress.seconds, 3),
         "best_epoch": progress.best_epoch,
+        **({} if plain is None else {"plain_top1": plain.top1}),
     }
 
 
@@ -392,9 +413,10 @@ def _words(line: dict[str, Any], progress: Progress, epochs: int) -> str:
     done = progress.epoch + 1
     left = progress.seconds / done * (epochs - done)
     mark = " (best)" if line["best_epoch"] == line["epoch"] else ""
+    plain = f" (without EMA {line['plain_top1']:6.2%})" if "plain_top1" in line else ""
     return (
         f"loss {line['loss']:.4f}  accuracy {line['accuracy']:6.2%}  val loss"
-        f" {line['val_loss']:.4f}  top-1 {line['top1']:6.2%}  top-5 {line['top5']:6.2%}"
+        f" {line['val_loss']:.4f}  top-1 {line['top1']:6.2%}{plain}  top-5 {line['top5']:6.2%}"
         f"  lr {line['lr']:.3g}  {clock(progress.seconds)}, ETA {clock(left)}{mark}"
     )
 

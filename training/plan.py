@@ -16,7 +16,7 @@ from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
 from archspec.loading import build
 from archspec.program import read_program
-from archspec.shapes import Shape, written
+from archspec.shapes import Shape, elements, written
 from archspec.sources import spec_path
 from archspec.training.data import (
     Source,
@@ -27,7 +27,7 @@ from archspec.training.data import (
     usable_workers,
 )
 from archspec.training.precision import ON_CPU, fitted
-from archspec.training.recipe import Recipe, read_recipe
+from archspec.training.recipe import Recipe, Step, read_recipe
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ def plan_run(
     the recipe's. `progress` is told of the images that are looked at. Raises SpecError or
     UsageError for whatever is wrong with any of it.
     """
+    notes: list[str] = []
     if not isinstance(recipe, Recipe):
-        recipe = read_recipe(recipe, settings)
+        recipe = read_recipe(recipe, settings, notes)
     elif settings:
         raise UsageError("settings are for a recipe's name or path, not for one that is read")
     asked = dict(arguments or {})
     usual = dict(recipe.spec.args) if recipe.spec is not None else {}
-    notes: list[str] = []
     if isinstance(spec, Graph):
         graph, given = spec, ""
     else:
@@ -104,6 +104,8 @@ def plan_run(
     distill = recipe.loss.distill
     peers = [_other(name, graph, found[0], {**usual, **asked}) for name in others]
     teacher = None if distill is None else _other(distill.spec, graph, found[0], {**usual, **asked})
+    for learner in (graph, *peers):
+        _check_statistics(learner, recipe.batch)
     if distill is not None and not Path(distill.weights).is_file():
         raise UsageError(
             f"the teacher's weights {distill.weights} are not there; --set"
@@ -194,6 +196,19 @@ def _other(name: str, graph: Graph, train: Source, arguments: Mapping[str, Any])
     return other
 
 
+def _check_statistics(graph: Graph, batch: int) -> None:
+    """Raises UsageError where a batch norm would have one value of each channel to normalise: its
+    variance is 0 and n / (n - 1), by which the running one is corrected, is infinite."""
+    for node in graph.nodes.values():
+        shape = node.layer.input_shapes[0]
+        if node.op.name == "batch_norm" and elements(shape[1:]) * batch == 1:
+            raise UsageError(
+                f"batch is 1 and {node.name} is a batch norm of {written(shape)}, which leaves one"
+                " value of each channel to take a variance of; batch must be at least 2"
+                " (--set batch=2)"
+            )
+
+
 def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
     result: list[str] = []
     if recipe.devices != workers:
@@ -201,6 +216,16 @@ def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
             f"the figures of {recipe.name} are for {recipe.devices} devices of {recipe.batch}"
             f" images a step and there {'is' if workers == 1 else 'are'} {workers} here; the"
             " learning rate may want to be another"
+        )
+    late = [
+        milestone
+        for milestone in (recipe.schedule.milestones if isinstance(recipe.schedule, Step) else ())
+        if milestone >= recipe.epochs
+    ]
+    if late:
+        result.append(
+            f"the schedule's milestones {', '.join(map(str, late))} lie behind the last of"
+            f" {recipe.epochs} epochs and change nothing"
         )
     if fitted(recipe.precision, device) != recipe.precision:
         result.append(ON_CPU)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from archspec.check import check_object, shown
 from archspec.document import At
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
-from archspec.schema import SPEC_NAME, TEXT, Schema, closed
+from archspec.schema import SPEC_NAME, TEXT, Schema, closed, described
 from archspec.sources import project_folder
 from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
@@ -39,6 +39,7 @@ from archspec.training.recipe_schema import (
     problems_of,
     section,
     setting,
+    settings_of,
     several,
 )
 from archspec.training.yaml_document import YamlDocument, parse_value, read_yaml, written_yaml
@@ -291,6 +292,9 @@ class Ema(Section):
     """An exponential moving average of the weights, which is evaluated in their place."""
 
     decay: float = setting(UNDER_ONE, "share of the average that stays at a step", 0.9999)
+    warmup: bool = setting(
+        FLAG, "whether the decay of step t, from 0, is at most (1 + t) / (10 + t)", True
+    )
 
 
 @dataclass(frozen=True)
@@ -307,30 +311,57 @@ STRENGTH: Schema = AT_LEAST_ZERO
 
 AUGMENTATIONS: Mapping[str, tuple[Schema, Mapping[str, Any]]] = {
     "random_resized_crop": (
-        closed({"scale": RANGE, "ratio": RANGE, "interpolation": INTERPOLATION}),
+        described(
+            closed({"scale": RANGE, "ratio": RANGE, "interpolation": INTERPOLATION}),
+            "cut out a part, as a share of the area and width over height, and resize it",
+        ),
         {"scale": [0.08, 1.0], "ratio": [0.75, 4 / 3], "interpolation": "bilinear"},
     ),
-    "random_crop": (closed({"padding": NATURAL}), {"padding": 4}),
-    "resize": ({"anyOf": [POSITIVE, several(POSITIVE, 2, 2)]}, {}),
-    "horizontal_flip": (PROBABILITY, {}),
+    "random_crop": (
+        described(closed({"padding": NATURAL}), "pad with black and cut the input's size out"),
+        {"padding": 4},
+    ),
+    "resize": (
+        described(
+            {"anyOf": [POSITIVE, several(POSITIVE, 2, 2)]},
+            "resize to a short side, or to [height, width]",
+        ),
+        {},
+    ),
+    "horizontal_flip": (described(PROBABILITY, "mirror with this probability"), {}),
     "color_jitter": (
-        closed(
-            {
-                "brightness": STRENGTH,
-                "contrast": STRENGTH,
-                "saturation": STRENGTH,
-                "hue": {"type": "number", "minimum": 0, "maximum": 0.5},
-            }
+        described(
+            closed(
+                {
+                    "brightness": STRENGTH,
+                    "contrast": STRENGTH,
+                    "saturation": STRENGTH,
+                    "hue": {"type": "number", "minimum": 0, "maximum": 0.5},
+                }
+            ),
+            "strengths as torchvision's: brightness 0.4 is a factor from 0.6 to 1.4",
         ),
         {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0},
     ),
     "rand_augment": (
-        closed({"ops": POSITIVE, "magnitude": NATURAL, "bins": POSITIVE}),
+        described(
+            closed({"ops": POSITIVE, "magnitude": NATURAL, "bins": POSITIVE}),
+            "RandAugment, arXiv 1909.13719; magnitude counts from 0 to bins - 1",
+        ),
         {"ops": 2, "magnitude": 9, "bins": 31},
     ),
-    "auto_augment": ({"enum": ["imagenet", "cifar10", "svhn"]}, {}),
-    "trivial_augment": (POSITIVE, {}),
-    "random_erasing": (PROBABILITY, {}),
+    "auto_augment": (
+        described({"enum": ["imagenet", "cifar10", "svhn"]}, "AutoAugment, arXiv 1805.09501"),
+        {},
+    ),
+    "trivial_augment": (
+        described(POSITIVE, "TrivialAugment, arXiv 2103.10158; the number of bins"),
+        {},
+    ),
+    "random_erasing": (
+        described(PROBABILITY, "Random Erasing, arXiv 1708.04896, with this probability"),
+        {},
+    ),
 }
 """Augmentations by name: the schema of what is set of them, and what is not set of them. Strengths
 of color_jitter are those of torchvision: brightness 0.4 is a factor from 0.6 to 1.4. `magnitude` is
@@ -384,13 +415,24 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-def read_recipe(name: str, settings: Iterable[str] = ()) -> Recipe:
+def read_recipe(name: str, settings: Iterable[str] = (), notes: list[str] | None = None) -> Recipe:
     """The recipe of a path, or a shipped one by its name, with settings such as "optimizer.lr=0.1"
-    in place of its own. Raises SpecError with all that is wrong, UsageError for a setting without
-    a value."""
-    document = _resolved(_path(name), name, ())
+    in place of its own.
+
+    Where `settings` leave fewer epochs than the recipe warms up for, the warm-up keeps its share
+    of the epochs; a sentence about it is added to `notes`. Raises SpecError with all that is wrong,
+    UsageError for a setting without a value.
+    """
+    settings = list(settings)
+    base = _resolved(_path(name), name, ())
+    document = base
     for text in settings:
         document = _set(document, text)
+    shorter = _shorter_warmup(base, document, settings)
+    if shorter is not None:
+        document, note = shorter
+        if notes is not None:
+            notes.append(note)
     problems = first_problems(_problems(document))
     if problems:
         raise SpecError(problems)
@@ -467,7 +509,45 @@ def _set(document: YamlDocument, text: str) -> YamlDocument:
     key, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set {text} lacks its value; --set {text}=VALUE would do")
+    first, _, rest = key.partition(".")
+    inside = [] if rest or first in {**settings_of(Recipe), **KEYS} else _sections_with(first)
+    if inside:
+        raise SpecError(
+            Problem(
+                f"a recipe has no {first!r} of its own; did you mean"
+                f" {listed([f'{name}.{first}' for name in inside])}?",
+                f"--set {text}",
+            )
+        )
     return document.with_value(tuple(key.split(".")), parse_value(value), f"--set {text}")
+
+
+WARMUP = ("schedule", "warmup_epochs")
+
+
+def _shorter_warmup(
+    base: YamlDocument, document: YamlDocument, settings: Iterable[str]
+) -> tuple[YamlDocument, str] | None:
+    """The document with a warm-up that is shorter by as much as its epochs are than the base's,
+    where fewer epochs were set and nothing of the schedule."""
+    keys = {text.partition("=")[0] for text in settings}
+    if "epochs" not in keys or any(key.partition(".")[0] == "schedule" for key in keys):
+        return None
+    schedule = document.data.get("schedule")
+    warmup = schedule.get("warmup_epochs") if isinstance(schedule, dict) else None
+    before, epochs = base.data.get("epochs"), document.data.get("epochs")
+    values = (warmup, before, epochs)
+    if (
+        not all(type(value) in (int, float) for value in values)
+        or not 0 < epochs <= warmup < before
+    ):
+        return None
+    shorter = warmup * epochs / before
+    note = (
+        f"the recipe warms up for {warmup:g} of {before} epochs; of {epochs} it is {shorter:.3g}"
+        f" (--set {'.'.join(WARMUP)}=N sets another)"
+    )
+    return document.with_value(WARMUP, shorter, document.where(WARMUP)), note
 
 
 def _problems(document: YamlDocument) -> Iterator[Problem]:
@@ -477,6 +557,20 @@ def _problems(document: YamlDocument) -> Iterator[Problem]:
     yield from form
     if not form:
         yield from _problems_of_sense(at, made(Recipe, data))
+
+
+def _sections_with(name: str) -> list[str]:
+    """Paths of the sections of a recipe that have a setting of this name."""
+
+    def inside(kind: type[Section], path: str) -> Iterator[str]:
+        for key, metadata in settings_of(kind).items():
+            kinds = [metadata["section"]] if "section" in metadata else metadata.get("kinds", {})
+            for inner in kinds.values() if isinstance(kinds, Mapping) else kinds:
+                if name in settings_of(inner):
+                    yield f"{path}{key}"
+                yield from inside(inner, f"{path}{key}.")
+
+    return list(dict.fromkeys(inside(Recipe, "")))
 
 
 def _problems_of_form(at: At) -> Iterator[Problem]:

@@ -83,6 +83,11 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     if last["epoch"] < total:
         words += f" {total - last['epoch']} epochs are left: `{run.resume_command}` goes on."
+    if last.get("plain_top1", 0.0) > last["top1"]:
+        words += (
+            f" The weights are a moving average (EMA); without it the last ones reach"
+            f" {last['plain_top1']:.2%}, so a smaller ema.decay may help."
+        )
     return [words]
 
 
@@ -92,12 +97,14 @@ def _table(epochs: Sequence[Mapping[str, Any]]) -> Table:
     chosen = [
         line for line in epochs if line["epoch"] % every == 0 or line is best or line is epochs[-1]
     ]
+    has_average = any("plain_top1" in line for line in epochs)
     columns = [
         Column("epoch", "epoch", is_number=True),
         Column("loss", "loss", "{:.4f}".format, True),
         Column("accuracy", "accuracy", "{:.2%}".format, True),
         Column("val_loss", "val loss", "{:.4f}".format, True),
         Column("top1", "top-1", "{:.2%}".format, True),
+        *([Column("plain_top1", "without EMA", "{:.2%}".format, True)] if has_average else []),
         Column("top5", "top-5", "{:.2%}".format, True),
         Column("lr", "learning rate", "{:.3g}".format, True),
         Column("seconds", "time", clock, True),

@@ -21,7 +21,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -36,6 +36,7 @@ from archspec.training.checkpoint import sync_folder
 from archspec.training.plan import Plan, data_fingerprint, read_splits, scan_splits
 from archspec.training.recipe import Recipe, read_recipe
 from archspec.training.recipe import written as written_recipe
+from archspec.training.yaml_document import read_yaml
 from archspec.writing import write_whole, written_json
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ class Run:
 
     @cached_property
     def recipe(self) -> Recipe:
-        return read_recipe(str(self.path / RECIPE))
+        recipe = read_recipe(str(self.path / RECIPE))
+        if recipe.ema is not None and "warmup" not in read_yaml(self.path / RECIPE).data["ema"]:
+            # written before there was such a setting, and resumed as it began
+            return replace(recipe, ema=replace(recipe.ema, warmup=False))
+        return recipe
 
     @cached_property
     def networks(self) -> tuple[Graph, ...]:

@@ -1,4 +1,5 @@
-"""The recipes that come with archspec, with their source and published result, or one in full."""
+"""The recipes that come with archspec, with their source and published result, or one in full; all
+settings that a recipe can have."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from archspec.cli.common import add_format, print_json
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
 from archspec.training.recipe import Recipe, as_data, read_recipe, recipe_names, written
+from archspec.training.recipe_reference import document_schema, setting_rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +26,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="another value for a setting, such as optimizer.lr=0.1",
     )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--settings", action="store_true", help="all settings that a recipe can have, as a table"
+    )
+    what.add_argument(
+        "--schema", action="store_true", help="the JSON Schema of recipes, for editors"
+    )
     add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.settings or options.schema:
+        if options.recipe is not None or options.set:
+            raise UsageError("--settings and --schema are of all recipes; use them alone")
+        if options.schema:
+            print_json(document_schema())
+        else:
+            _list_settings(options.format)
+        return 0
     if options.recipe is None:
         if options.set:
             raise UsageError("--set changes one recipe; its name before it would do")
@@ -66,6 +83,28 @@ def _list(options: argparse.Namespace) -> None:
     ]
     notes = [command(recipe) for recipe in recipes] if options.format == "table" else []
     write_table(Table(columns, rows, notes=notes), options.format)
+
+
+def _list_settings(style: str) -> None:
+    rows = [row._asdict() for row in setting_rows()]
+    if style == "json":
+        print_json(rows)
+        return
+    columns = [
+        Column("path", "setting", _indented if style == "table" else str),
+        Column("kind", "of"),
+        Column("default", "default"),
+        Column("values", "value", is_data=style == "table"),
+        Column("doc", "what it is", is_prose=True),
+    ]
+    notes = ["--format markdown has the values that each can take, and so has docs/recipes.md"]
+    write_table(Table(columns, rows, notes=notes if style == "table" else []), style)
+
+
+def _indented(path: str) -> str:
+    """The last part of a setting's path, below those before it: a whole path is half a line."""
+    *sections, name = path.split(".")
+    return f"{'  ' * len(sections)}{name}"
 
 
 def _row(recipe: Recipe) -> dict[str, object]:

@@ -90,6 +90,15 @@ def write_inputs(folder: Path) -> None:
     write_images(folder / "data")
 
 
+def write_traps(folder: Path, *names: str) -> None:
+    """Files and folders of a user's own that have the names of our packages and of others (a name
+    without an ending is a package). Whoever imports one ends."""
+    for name in ("training.py", "compiler.py", "deploy", *names):
+        path = folder / name if name.endswith(".py") else folder / name / "__init__.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"raise SystemExit('the user's own {name} was run')\n")
+
+
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The archspec command as a process of its own in a folder."""
     return subprocess.Popen(

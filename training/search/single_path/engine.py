@@ -191,9 +191,9 @@ class _Learner:
         sums, first_bad = meter.read()
         if first_bad >= 0:
             raise RunError(
-                f"the loss of {self.search.name} is no finite number in epoch"
-                f" {self.progress.epoch + 1}, from which nothing can be learned; a smaller learning"
-                " rate would do, and the last good checkpoint is kept"
+                f"the loss of {self.search.name} became infinite in epoch"
+                f" {self.progress.epoch + 1}; try a smaller learning rate; the last good checkpoint"
+                " is kept"
             )
         return sums
 
