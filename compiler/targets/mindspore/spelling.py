@@ -204,7 +204,9 @@ def _(op: pool.AvgPool, layer: Layer) -> Spelling:
     if sides == reach == NO_SIDES:
         return _cell("nn.AvgPool2d", *arguments)
     top, bottom, left, right = sides
-    if reach == NO_SIDES and top == bottom and left == right:
+    # nn.AvgPool2d takes one padding for both sides, of half the kernel at most
+    is_native = top == bottom <= op.kernel[0] / 2 and left == right <= op.kernel[1] / 2
+    if reach == NO_SIDES and is_native:
         return _cell(
             "nn.AvgPool2d",
             *arguments,

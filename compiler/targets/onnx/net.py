@@ -12,6 +12,7 @@ from onnx import helper
 from archspec.compiler.model import Weights
 from archspec.graph import Graph
 from archspec.node import INPUT, Node, Tensor
+from archspec.ops import Op
 from archspec.shapes import Shape
 
 INPUT_NAME = "image"
@@ -35,6 +36,10 @@ class Net:
         for key, tensor in graph.outputs.items():
             if tensor.node != INPUT:
                 self._outputs.setdefault(tensor, key)
+        self.readers: dict[Tensor, list[Op]] = {}
+        for node in graph.nodes.values():
+            for tensor in node.inputs:
+                self.readers.setdefault(tensor, []).append(node.op)
 
     def value(self, tensor: Tensor) -> str:
         """The name of a tensor that has been computed."""
@@ -116,6 +121,10 @@ class Site:
     def x(self) -> str:
         """The first input."""
         return self.inputs[0]
+
+    def readers(self) -> list[Op]:
+        """The ops that read the node's results."""
+        return [op for tensor in self.node.results for op in self.net.readers.get(tensor, ())]
 
     def step(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator on the way to the result."""

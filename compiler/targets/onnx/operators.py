@@ -140,6 +140,11 @@ def _(op: activation.Softmax, at: Site) -> None:
 
 # Pooling. A window that reaches past the end (ceil) is padding that nothing counts.
 
+ZERO_BEFORE_A_POOL = -0.0
+"""The value of a border of zeros that a pool reads. onnxruntime takes a border of +0 for the pool's
+own padding (its PadFusion asks whether all bytes are 0), which it is not: there a maximum never
+meets it, and one as wide as the kernel is refused. It also looks through what it removes."""
+
 
 @spell.register
 def _(op: pool.MaxPool, at: Site) -> None:
@@ -153,7 +158,7 @@ def _(op: pool.AvgPool, at: Site) -> None:
     beyond = [max(padding[2] - sides[1], 0), max(padding[3] - sides[3], 0)]
     if counted and any(beyond):
         # Zeros that count are put there first, for ONNX would count those beyond them alike.
-        x = at.step("Pad", x, *pad_inputs(at, sides, 0), mode="constant")
+        x = at.step("Pad", x, *pad_inputs(at, sides, ZERO_BEFORE_A_POOL), mode="constant")
         padding, counted = [0, 0, *beyond], False
     at.result(
         "AveragePool",
@@ -294,7 +299,9 @@ def interpolation(extent: int, scale: int) -> np.ndarray:
 
 @spell.register
 def _(op: reshape.Pad, at: Site) -> None:
-    at.result("Pad", at.x, *pad_inputs(at, op.padding, op.value), mode="constant")
+    is_for_convs = all(isinstance(reader, conv.Conv) for reader in at.readers())
+    value = op.value if op.value != 0 or is_for_convs else ZERO_BEFORE_A_POOL
+    at.result("Pad", at.x, *pad_inputs(at, op.padding, value), mode="constant")
 
 
 def pad_inputs(at: Site, sides: Sides, value: float) -> tuple[str, str]:
