@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from oracles import digits100, runs, searches
 from oracles.searches import drawn, front_of, lines, mine, without_time
@@ -21,7 +22,12 @@ pytest.importorskip("optuna")
 
 from archspec.space import Space
 from archspec.training.digits import write_digits
+from archspec.training.search.batch import tournament_of
+from archspec.training.search.encoding import encoding_of
 from archspec.training.search.evaluating import Interrupted, trained
+from archspec.training.search.plan import population_for
+from archspec.training.search.proposers import History, Proposer
+from archspec.training.search.suggesting import SCORED, Suggester
 from archspec.training.search.trials import locked_file, open_trials
 from archspec.training.signals import Stop
 
@@ -310,6 +316,104 @@ def test_a_network_that_ends_every_process_fails(run, there):
         "failed",
         "the process that tried it ended 5 times",
     )
+
+
+# What is proposed.
+
+
+def proposals(engine, trials, score, population=None, name=TINY):
+    """By engine and score of a row: what is proposed, and everything the space has."""
+    encoding, _ = encoding_of(Space(name))
+    size = population or population_for(engine, trials)
+    proposer = Proposer(engine, encoding, 1, 7, size)
+    rows = np.zeros((trials, len(encoding.columns)), np.int64)
+    values = np.zeros((trials, 1))
+    found = []
+    for number in range(trials):
+        seen = {*map(bytes, rows[:number])}
+        proposal = proposer.proposal(
+            History(rows[:number], values[:number]),
+            number,
+            lambda r, seen=seen: bytes(r) not in seen,
+        )
+        rows[number], values[number] = proposal.row, score(proposal.row)
+        found.append(proposal)
+    return found, encoding
+
+
+def planted(row):
+    """The least where every column is at 1, each other value costing something of its own."""
+    return sum((value != 1) * (1 + 0.1 * value + 0.01 * column) for column, value in enumerate(row))
+
+
+@pytest.mark.parametrize("engine, start", [("tpe", 10), ("nsga2", 7), ("evolution", 26)])
+def test_what_is_known_is_replaced_by_what_the_engine_likes(engine, start):
+    """130 of 400 networks: TPE's own choice is mostly known by then, and what it gets instead is
+    better than what is left, by far."""
+    found, encoding = proposals(engine, 130, planted)
+    origins = Counter(proposal.origin for proposal in found)
+    assert [p.origin for p in found[:start]] == ["drawn"] * start
+    assert origins["drawn"] == start
+    if engine != "tpe":
+        return
+    assert origins["scored"] > 40
+    every = np.unique(encoding.draw(20_000, np.random.default_rng(0)), axis=0)
+    assert len(every) == 400
+    gains = []
+    for number, proposal in enumerate(found):
+        if proposal.origin == "scored":
+            seen = {bytes(p.row) for p in found[:number]}
+            left = [planted(row) for row in every if bytes(row) not in seen]
+            gains.append(np.mean([planted(proposal.row) < other for other in left]))
+    assert np.mean(gains) > 0.8
+
+
+@pytest.mark.parametrize("engine", ["tpe", "nsga2"])
+def test_a_trial_is_learnt_once(engine, monkeypatch):
+    from optuna.study import Study
+
+    learnt = []
+    add_trial = Study.add_trial
+    monkeypatch.setattr(Study, "add_trial", lambda *some: learnt.append(1) or add_trial(*some))
+    proposals(engine, 60, planted)
+    assert len(learnt) <= 60
+
+
+@pytest.mark.parametrize("population", [None, 5])
+def test_what_is_learnt_in_steps_is_learnt_as_well(population):
+    """And in another order, as where several processes share a search."""
+    generator = np.random.default_rng(3)
+    rows, values = generator.integers(0, 4, (30, 3)), generator.random((30, 2))
+    columns = {"b": 1, "a": 0, "c": 2}
+    whole, steps, others = (Suggester(columns, [4, 4, 4], 2, population, 10) for _ in range(3))
+    whole.learn(rows, values)
+    for count in (1, 7, 8, 22, 30):
+        steps.learn(rows[:count], values[:count])
+        assert [*steps.suggest(0)]
+    others.learn((rows[5:] + 1) % 4, values[5:])
+    others.learn(rows, values)
+    for seed in range(5):
+        one, *rest = ([row.tolist() for row in s.suggest(seed)] for s in (whole, steps, others))
+        assert rest == [one, one]
+        assert len(one) == (1 if population else 1 + 2 * SCORED)
+
+
+def test_the_report_says_where_proposals_are_from(run, there):
+    arguments = (TINY, *ONE_BY_ONE[:2], "--engine", "tpe", "--trials", 60, "--baseline", 0)
+    assert run("search", *arguments, "--out", "found")[0] == 0
+    origins = Counter(trial["origin"] for trial in mine("found"))
+    assert origins["drawn"] == 10
+    report = Path("found", "report.md").read_text()
+    assert f"| proposals | 10 drawn at random; {origins['suggested']} suggested by tpe; " in report
+    assert f"{origins['scored']} unseen ones that its model expected most of" in report
+
+
+@pytest.mark.parametrize(
+    "trials, population", [(8, 4), (20, 10), (50, 20), (100, 20), (300, 60), (50_000, 200)]
+)
+def test_the_population_of_evolution(trials, population):
+    assert population_for("evolution", trials) == population
+    assert tournament_of(population) == max(2, population // 4)
 
 
 # Engines beside random search, on networks that have all been trained.

@@ -4,7 +4,8 @@
     plan, objectives             what is asked, and all that can be wrong with it
     encoding, counted            networks as rows of numbers; what thousands of them cost at once
     batch, exact, counting       engines for what is only counted; the exact front; their log
-    proposers, study, worker     what to train next; trials that processes share; one of those
+    proposers, suggesting        what to train next; what Optuna's samplers suggest for that
+    study, worker                trials that processes share; one of those
     helpers                      processes that are started along with it
     evaluating, accuracy         what a network is worth; its short trainings
     trials, space_files          the run folder

@@ -80,7 +80,7 @@ def evolution(
 ) -> Iterator[Batch]:
     """Regularised evolution (Real et al. 2019, arXiv 1802.01548): the best of a sample of the
     youngest is mutated, and the oldest go. A batch of children has one population."""
-    tournament = max(2, population // 4)  # as in the paper
+    tournament = tournament_of(population)
     generator = np.random.default_rng(seed)
 
     def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, Children]:
@@ -89,6 +89,12 @@ def evolution(
         return kept, partial(_youngest, problem, generator, rows[kept], rank, tournament)
 
     return _generations(problem, trials, legs, fresh, generator, population, tournament, parents)
+
+
+def tournament_of(population: int) -> int:
+    """How many of the population are sampled for the best of them to be a parent: a quarter, as in
+    the paper."""
+    return max(2, population // 4)
 
 
 def _generations(

@@ -172,9 +172,11 @@ def _baseline(settings: SearchSettings, space: Space, is_counting: bool, trials:
 
 def population_for(engine: str, trials: int) -> int:
     """What nsga2 and evolution take by themselves, as was best on spaces/single_path_nas for 200 to
-    50,000 networks that are counted, and on spaces/digits100 for 20 and 40 that are trained."""
-    wished = 0.6 * trials**0.5 if engine == "nsga2" else trials / 5
-    return max(4, min(200, round(wished)))
+    50,000 networks that are counted, and for 20 to 500 that are trained on spaces/digits100 and
+    NAS-Bench-201: of evolution 20 with a tournament of 5, unless that is all it could draw."""
+    if engine == "nsga2":
+        return max(4, min(200, round(0.6 * trials**0.5)))
+    return max(4, min(200, max(20, round(trials / 5)), trials // 2))
 
 
 def _check(settings: SearchSettings) -> None:

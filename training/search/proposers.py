@@ -2,34 +2,39 @@
 
 A proposal depends on the trials that ended well, its number and the seed, and on nothing else: so a
 search that was stopped goes on as it would have, and workers need not share random numbers. TPE and
-NSGA-II are Optuna's. Its study is made anew in memory for each proposal, where a network that is no
-good (met before, or outside the constraints) costs nothing.
+NSGA-II are Optuna's (archspec.training.search.suggesting).
+
+An engine that has learnt something asks again and again for what it knows. What is no good (met
+before, or outside the constraints) is then replaced by the best that the engine has not seen: for
+TPE by what its model expects most of, for the others by their own suggestions with more and more
+columns changed. Only where that finds nothing a network is drawn.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from itertools import count, islice, product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from archspec.errors import UsageError
+from archspec.training.search.batch import tournament_of
 from archspec.training.search.encoding import Encoding
 from archspec.training.search.pareto import ranks
 
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution
-    from optuna.samplers import BaseSampler
 
-MOST_TRIES = 20
-"""Proposals of an engine in a row that are no good, until one is drawn at random."""
-MOST_DRAWS = 2000
+    from archspec.training.search.suggesting import Suggester
+
+MAX_TRIES = 20
+"""Suggestions of an engine in a row that are no good, and networks near them as far away."""
+MAX_DRAWS = 2000
 """Networks drawn in a row that are no good, until there are taken to be no more."""
 START = 10
 """Networks that TPE has drawn at random before it models anything."""
@@ -44,6 +49,18 @@ class History:
 
     rows: np.ndarray
     values: np.ndarray
+
+
+SUGGESTED, SCORED, CHANGED, DRAWN = "suggested", "scored", "changed", "drawn"
+
+
+class Proposal(NamedTuple):
+    """A row to try, and where it is from: what the engine suggested; what its model scored best of
+    the unseen ones, or a suggestion that was changed, for all that it suggested was no good; or
+    drawn at random."""
+
+    row: np.ndarray
+    origin: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,29 +78,76 @@ class Proposer:
     def propose(
         self, history: History, number: int, is_good: Callable[[np.ndarray], bool]
     ) -> np.ndarray | None:
-        """The row to try as trial `number`, or None where no more good ones are found."""
-        if self.engine == LISTED:
-            return next(filter(is_good, self.listed), None)
-        if self.engine == "enumerate":
-            return next(filter(is_good, self._all()), None)
-        for attempt in range(MOST_TRIES):
-            row = self._proposed(history, seed_of(self.seed, number, attempt))
-            if row is None:
-                break
-            row = self.encoding.canonical(row[None])[0]
-            if is_good(row):
-                return row
-        generator = np.random.default_rng(seed_of(self.seed, number, MOST_TRIES))
-        drawn = self.encoding.draw(MOST_DRAWS, generator)
-        return next(filter(is_good, drawn), None)
+        """The row of proposal(history, number, is_good)."""
+        found = self.proposal(history, number, is_good)
+        return None if found is None else found.row
 
-    def _proposed(self, history: History, seed: int) -> np.ndarray | None:
-        """A row, or None to have it drawn at random."""
-        if self.engine == "random":
-            return None
-        if self.engine == "evolution":
-            return self._evolved(history, np.random.default_rng(seed))
-        return self._suggested(history, seed)
+    def proposal(
+        self, history: History, number: int, is_good: Callable[[np.ndarray], bool]
+    ) -> Proposal | None:
+        """What to try as trial `number`, or None where no more good rows are found."""
+        for origin, rows in self._origins(history, number):
+            for row in rows:
+                canonical = self.encoding.canonical(row[None])[0]
+                if is_good(canonical):
+                    return Proposal(canonical, origin)
+        return None
+
+    def _origins(self, history: History, number: int) -> Iterator[tuple[str, Iterable[np.ndarray]]]:
+        """Rows to try one after the other, by where they are from."""
+        if self.engine == LISTED:
+            yield SUGGESTED, self.listed
+            return
+        if self.engine == "enumerate":
+            yield SUGGESTED, self._all()
+            return
+        if self._start is not None and len(history.rows) >= self._start and self._columns:
+            seeds = (seed_of(self.seed, number, attempt) for attempt in count())
+            if self.engine == "tpe":
+                self._suggester.learn(history.rows, history.values)
+                rows = self._suggester.suggest(next(seeds))
+                yield SUGGESTED, islice(rows, 1)
+                yield SCORED, rows
+            else:
+                suggested: list[np.ndarray] = []
+                yield SUGGESTED, self._suggested(history, islice(seeds, MAX_TRIES), suggested)
+                yield CHANGED, self._changed(suggested, np.random.default_rng(next(seeds)))
+        yield DRAWN, self._drawn(np.random.default_rng(seed_of(self.seed, number, MAX_TRIES)))
+
+    def _suggested(
+        self, history: History, seeds: Iterable[int], kept: list[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """What NSGA-II or evolution suggests, which is kept too."""
+        if self.engine == "nsga2":
+            self._suggester.learn(history.rows, history.values)
+        for seed in seeds:
+            if self.engine == "nsga2":
+                kept.append(next(self._suggester.suggest(seed)))
+            else:
+                kept.append(self._evolved(history, np.random.default_rng(seed)))
+            yield kept[-1]
+
+    def _changed(
+        self, rows: Sequence[np.ndarray], generator: np.random.Generator
+    ) -> Iterator[np.ndarray]:
+        """The rows with one column at another value, then with two, and so on."""
+        for columns in range(1, len(self._columns) + 1):
+            for row in rows:
+                yield self._mutated(row, columns, generator)
+
+    def _drawn(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
+        """Rows drawn at random, in batches that grow: the first is nearly always good."""
+        left, size = MAX_DRAWS, 1
+        while left:
+            size = min(2 * size, left)
+            yield from self.encoding.draw(size, generator)
+            left -= size
+
+    @property
+    def _start(self) -> int | None:
+        """Networks that are drawn at random before the engine suggests any; None where it never
+        does."""
+        return drawn_first(self.engine, self.population)
 
     def _all(self) -> Iterator[np.ndarray]:
         for row in product(*(range(size) for size in self.encoding.sizes.tolist())):
@@ -91,52 +155,32 @@ class Proposer:
             if (self.encoding.canonical(array[None])[0] == array).all():
                 yield array
 
-    def _evolved(self, history: History, generator: np.random.Generator) -> np.ndarray | None:
+    def _evolved(self, history: History, generator: np.random.Generator) -> np.ndarray:
         """A mutation of the best of a sample of the youngest (regularised evolution)."""
-        if len(history.rows) < self.population:
-            return None
         rows, values = history.rows[-self.population :], history.values[-self.population :]
-        sample = generator.choice(len(rows), max(2, self.population // 4), replace=False)
-        winner = rows[sample[ranks(values[sample]).argmin()]].copy()
+        sample = generator.choice(len(rows), tournament_of(self.population), replace=False)
+        return self._mutated(rows[sample[ranks(values[sample]).argmin()]], 1, generator)
+
+    def _mutated(self, row: np.ndarray, columns: int, generator: np.random.Generator) -> np.ndarray:
+        """A row with so many columns at another value."""
         sizes = self.encoding.sizes
-        column = generator.choice(np.flatnonzero(sizes > 1))
-        winner[column] = (winner[column] + generator.integers(1, sizes[column])) % sizes[column]
-        return winner
+        chosen = generator.choice(np.flatnonzero(sizes > 1), columns, replace=False)
+        changed = row.copy()
+        changed[chosen] = (row[chosen] + generator.integers(1, sizes[chosen])) % sizes[chosen]
+        return changed
 
-    def _suggested(self, history: History, seed: int) -> np.ndarray:
-        optuna = optuna_package()
-        study = optuna.create_study(
-            directions=["minimize"] * self.objectives, sampler=self._sampler(seed)
+    @cached_property
+    def _suggester(self) -> Suggester:
+        optuna_package()
+        from archspec.training.search.suggesting import Suggester
+
+        return Suggester(
+            {name: column for name, (column, _) in self._columns.items()},
+            self.encoding.sizes.tolist(),
+            self.objectives,
+            self.population if self.engine == "nsga2" else None,
+            START,
         )
-        for place, (row, values) in enumerate(zip(history.rows, history.values, strict=True)):
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=self.params(row),
-                    distributions=self.distributions,
-                    values=values.tolist(),
-                    system_attrs=self._attributes(place),
-                )
-            )
-        params = study.ask(self.distributions).params
-        row = np.zeros(len(self.encoding.columns), np.int64)
-        for name, (column, labels) in self._columns.items():
-            row[column] = labels.index(params[name])
-        return row
-
-    def _sampler(self, seed: int) -> BaseSampler:
-        samplers = optuna_package().samplers
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that `multivariate` was an experiment once
-            if self.engine == "tpe":
-                return samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=START)
-            return samplers.NSGAIISampler(seed=seed, population_size=self.population)
-
-    def _attributes(self, place: int) -> dict[str, Any]:
-        """What Optuna's NSGA-II keeps of a trial: its generation."""
-        if self.engine != "nsga2":
-            return {}
-        sampler = optuna_package().samplers.NSGAIISampler
-        return {sampler._get_generation_key(): place // self.population}
 
     def params(self, row: Sequence[int] | np.ndarray) -> dict[str, str]:
         """The row as Optuna's parameters."""
@@ -158,6 +202,12 @@ class Proposer:
     def distributions(self) -> dict[str, CategoricalDistribution]:
         categorical = optuna_package().distributions.CategoricalDistribution
         return {name: categorical(labels) for name, (_, labels) in self._columns.items()}
+
+
+def drawn_first(engine: str, population: int) -> int | None:
+    """Networks that an engine has drawn at random before it learns from any; None where it never
+    learns."""
+    return {"tpe": START, "nsga2": population, "evolution": population}.get(engine)
 
 
 def seed_of(*parts: object) -> int:

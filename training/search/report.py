@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +18,14 @@ from archspec.training.search.encoding import TreeEncoding, written_assignment
 from archspec.training.search.exact import exact_front
 from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
 from archspec.training.search.picture import pareto_png
-from archspec.training.search.proposers import LISTED, START
+from archspec.training.search.proposers import (
+    CHANGED,
+    DRAWN,
+    LISTED,
+    SCORED,
+    SUGGESTED,
+    drawn_first,
+)
 from archspec.training.search.results import MOST_NETWORKS, Results, results_of, spread
 from archspec.training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 from archspec.writing import write_whole
@@ -26,7 +34,7 @@ MOST_ROWS = 20
 """Of the table; of a long front rows spread over it."""
 MOST_ARCHS = 100
 """Networks of pareto.csv that are written as specs."""
-DRAWN, DRAWN_PLAIN = 10_000, 300
+MAX_DRAWN, MAX_DRAWN_PLAIN = 10_000, 300
 """Networks drawn for the acceptance rate of constraints; fewer where each is counted by itself."""
 
 
@@ -163,7 +171,8 @@ def _against_random(results: Results) -> str:
     else:
         is_better = mine > theirs
         figures = f"{mine:.3f} against {theirs:.3f} of the box covered"
-    if len(results.tried) <= _drawn_first(results.trials.facts):
+    facts = results.trials.facts
+    if len(results.tried) <= (drawn_first(facts["engine"], facts["population"]) or 0):
         return (
             "Nothing can be said of the engine, which draws its first networks at random:"
             f" {figures}, for {count:,} of them and as many others."
@@ -174,13 +183,6 @@ def _against_random(results: Results) -> str:
     if results.trials.facts["engine"] == LISTED:
         extra = " Random search was spared the training of the supernet."
     return f"{word}: {figures}, for {equal} networks drawn at random.{extra}"
-
-
-def _drawn_first(facts: Mapping[str, Any]) -> int:
-    """Networks that the engine draws at random before it learns from any."""
-    return {"nsga2": facts["population"], "evolution": facts["population"], "tpe": START}.get(
-        facts["engine"], 0
-    )
 
 
 def _listed(results: Results) -> list[str]:
@@ -242,6 +244,7 @@ def _facts(results: Results, problem: Counted) -> list[tuple[str, str]]:
         ("objectives", ", ".join(map(str, results.objectives))),
         ("constraints", _constraints(problem)),
         ("engine", f"{facts['engine']}, seed {facts['seed']}"),
+        ("proposals", _proposals(results)),
         ("accuracy", _training(facts)),
         ("failed", f"{failed:,} networks" if failed else ""),
         ("met twice", f"{duplicates:,} networks" if duplicates else ""),
@@ -252,6 +255,22 @@ def _facts(results: Results, problem: Counted) -> list[tuple[str, str]]:
         ("started", facts["started"]),
         ("command", f"`{shlex.join(facts['command'])}`" if facts["command"] else ""),
     ]
+
+
+def _proposals(results: Results) -> str:
+    """Where the networks tried are from, for an engine that learns from them."""
+    facts = results.trials.facts
+    if drawn_first(facts["engine"], facts["population"]) is None:
+        return ""
+    own = (*results.tried, *(trial for trial in results.failed if not trial.get("baseline")))
+    counts = Counter(trial.get("origin") for trial in own)
+    words = {
+        DRAWN: "drawn at random",
+        SUGGESTED: f"suggested by {facts['engine']}",
+        SCORED: "unseen ones that its model expected most of, for what it suggested was known",
+        CHANGED: "what it suggested with more of it changed, for all of that was known",
+    }
+    return "; ".join(f"{counts[key]:,} {text}" for key, text in words.items() if counts[key])
 
 
 def _size(problem: Counted) -> str:
@@ -272,7 +291,7 @@ def shown_size(size: int) -> str:
 
 def acceptance(problem: Counted) -> tuple[float, int]:
     """The share of networks drawn at random that keep to the constraints, and of how many."""
-    count = DRAWN if isinstance(problem.encoding, TreeEncoding) else DRAWN_PLAIN
+    count = MAX_DRAWN if isinstance(problem.encoding, TreeEncoding) else MAX_DRAWN_PLAIN
     rows = problem.encoding.draw(count, np.random.default_rng(0))
     return float(problem.is_feasible(problem.encoding.costs(rows)).mean()), count
 

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import UsageError
-from archspec.training.search.proposers import Proposer, optuna_package
+from archspec.training.search.proposers import Proposal, Proposer, optuna_package
 from archspec.training.search.trials import JOURNAL, Trials, cut_damaged_line, locked_file
 
 if TYPE_CHECKING:
-    import numpy as np
     from optuna.trial import FrozenTrial
 
 DEAD_AFTER = 300.0
 """Seconds without a sign of life after which a worker of another machine is taken to be gone."""
 SIGN_EVERY = 60.0
 SQLITE = "sqlite:///"
-RECORD, ROW, WORKER, HOST, ALIVE, TIMES = "record", "row", "worker", "host", "alive", "times"
+RECORD, ROW, ORIGIN, TIMES = "record", "row", "origin", "times"
+WORKER, HOST, ALIVE = "worker", "host", "alive"
 
 
 class Study:
@@ -63,16 +63,22 @@ class Study:
             if trial.state.is_finished() and RECORD in trial.user_attrs
         }
 
-    def begin(self, row: np.ndarray, worker: int) -> FrozenTrial:
+    def begin(self, proposal: Proposal, worker: int) -> FrozenTrial:
         """Register a trial as running here."""
         optuna = optuna_package()
         token = uuid.uuid4().hex
         self._study.add_trial(
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState.RUNNING,
-                params=self._proposer.params(row),
+                params=self._proposer.params(proposal.row),
                 distributions=self._proposer.distributions,
-                user_attrs={"token": token, ROW: row.tolist(), TIMES: 1, **_here(worker)},
+                user_attrs={
+                    "token": token,
+                    ROW: proposal.row.tolist(),
+                    ORIGIN: proposal.origin,
+                    TIMES: 1,
+                    **_here(worker),
+                },
             )
         )
         return next(

@@ -32,7 +32,7 @@ from archspec.training.search.evaluating import (
 )
 from archspec.training.search.objectives import ACCURACY, Objective
 from archspec.training.search.proposers import History, Proposer, seed_of
-from archspec.training.search.study import ROW, SIGN_EVERY, Study
+from archspec.training.search.study import ORIGIN, ROW, SIGN_EVERY, Study
 from archspec.training.search.trials import Trials
 from archspec.training.signals import Stop
 
@@ -177,10 +177,12 @@ class _Task:
             if len(trials) >= self.wanted:
                 return None, 0
             met = {self._fingerprint(trial.user_attrs[ROW]) for trial in trials}
-            row = self.proposer.propose(
+            proposal = self.proposer.proposal(
                 self._history(), len(trials), lambda row: self._is_good(row, met)
             )
-            return (None, 0) if row is None else (self.study.begin(row, self.number), 1)
+            if proposal is None:
+                return None, 0
+            return self.study.begin(proposal, self.number), 1
 
     def _history(self) -> History:
         trained = self.study.trained()
@@ -233,6 +235,7 @@ class _Task:
             "assignment": assignment,
             "fingerprint": graph.fingerprint,
             **outcome,
+            "origin": trial.user_attrs.get(ORIGIN),
             "seconds": round(time.monotonic() - began, 3),
             "seed": self.proposer.seed,
             "worker": self.number,
