@@ -11,16 +11,17 @@ checksums, by an archspec before they were, is read as it is: whoever reads know
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from archspec.document import parse_document, read_text
+from archspec.document import At, parse_document, read_text
 from archspec.errors import Problem, SpecError
 
 CHECKSUM = "crc32"
@@ -49,25 +50,30 @@ def seal(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, CHECKSUM: checksum_of(plain)}
 
 
-def read_sealed(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bool]:
+def read_sealed(
+    path: str | os.PathLike[str], check: Callable[[At], Iterable[Problem]] = lambda at: ()
+) -> tuple[dict[str, Any], bool]:
     """The object in a JSON file without its checksum, and whether it had one.
 
-    Raises SpecError, which says that the file is damaged or was edited, where it is not a JSON
-    object or does not meet its checksum; UsageError, SpecError where it cannot be read at all.
+    `check` says what else is wrong with it; the object it looks at has its checksum. Raises
+    SpecError, which says that the file is damaged, or was edited by hand, where it is not a JSON
+    object or does not meet its checksum, and SpecError with what `check` found.
     """
     shown = os.fspath(path)
     try:
-        data = parse_document(read_text(path, shown), path, shown).data
+        document = parse_document(read_text(path, shown), path, shown)
     except SpecError as error:
         raise damaged(path, error.problems[0].message) from None
-    if not isinstance(data, dict):
+    if not isinstance(document.data, dict):
         raise damaged(path, "it is not a JSON object")
-    if CHECKSUM not in data:
-        return data, False
-    found = data.pop(CHECKSUM)
-    if found != checksum_of(data):
-        raise damaged(path, "it does not meet its checksum")
-    return data, True
+    problems = [*check(At(document))]
+    data = {key: value for key, value in document.data.items() if key != CHECKSUM}
+    is_sealed = CHECKSUM in document.data
+    if is_sealed and document.data[CHECKSUM] != checksum_of(data):
+        raise damaged(path, problems[0].message if problems else "it does not meet its checksum")
+    if problems:
+        raise SpecError(problems)
+    return data, is_sealed
 
 
 def damaged(path: str | os.PathLike[str], why: str) -> SpecError:
@@ -84,14 +90,18 @@ def damaged(path: str | os.PathLike[str], why: str) -> SpecError:
 def set_aside(path: Path) -> Path:
     """Give a damaged file another name beside its own, under which nothing reads it and nothing is
     overwritten; that name."""
-    for count in range(1, 10_000):
-        target = path.with_name(f"{path.name}{DAMAGED}{'' if count == 1 else f'-{count}'}")
-        if not os.path.lexists(target):
-            path.rename(target)
-            return target
-    raise SpecError(
-        Problem(f"use another place for the many files {path.name}{DAMAGED}", str(path))
+    target = free_name(path)
+    path.rename(target)
+    return target
+
+
+def free_name(path: Path) -> Path:
+    """A name for what of a file is damaged, beside it, under which there is nothing yet."""
+    names = (
+        path.with_name(f"{path.name}{DAMAGED}{'' if count == 1 else f'-{count}'}")
+        for count in itertools.count(1)
     )
+    return next(name for name in names if not os.path.lexists(name))
 
 
 # Lines.
@@ -220,6 +230,6 @@ def _hides_checksum(record: Mapping[str, Any]) -> bool:
 
 __all__ = [
     "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "checksum_of",
-    "checksum_of_bytes", "damaged", "read_lines", "read_sealed", "seal", "seal_line", "seal_lines",
-    "set_aside",
+    "checksum_of_bytes", "damaged", "free_name", "read_lines", "read_sealed", "seal", "seal_line",
+    "seal_lines", "set_aside",
 ]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,26 +36,39 @@ def written_json(value: Any, indent: int = 0, room: int = WIDEST_LINE) -> str:
     return "{\n" + ",\n".join(pairs) + "\n" + " " * indent + "}"
 
 
-def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file so that it is either what it was or all of the new content.
+def write_whole(
+    path: str | os.PathLike[str],
+    content: str | bytes,
+    within: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write a file so that it is either what it was or all of the new content; `within` is as in
+    `whole_file`.
 
     Raises UsageError where the folder is missing, full or not to be written to.
     """
-    with whole_file(path) as file:
+    with whole_file(path, within) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def whole_file(
+    path: str | os.PathLike[str], within: str | os.PathLike[str] | None = None
+) -> Iterator[IO[bytes]]:
     """A file to write, and to read again, that takes its place when the block ends well.
 
     It is written beside its target under another name, then renamed; until then, and whatever goes
-    wrong, the target stays what it was. A link is followed, a device or a pipe never replaced.
-    Raises UsageError where the folder is missing, full or not to be written to.
+    wrong, the target stays what it was. A link is followed, a device or a pipe never replaced; a
+    link that leads out of the folder `within` is replaced by the file, for somebody else's folder
+    must not choose what is written to. Raises UsageError where the folder is missing, full or not
+    to be written to.
     """
     target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():
+        if within is not None and not target.is_relative_to(os.path.realpath(within)):
+            target = Path(path).parent.resolve() / Path(path).name
+            if not target.is_relative_to(os.path.realpath(within)):
+                raise UsageError(f"{Path(path).parent} leads out of {within}; use a real folder")
+        if not target.is_symlink() and target.exists() and not target.is_file():
             raise UsageError(f"{path} is no regular file; the name of a file, old or new, would do")
         with _replacing(target) as file:
             yield file
@@ -88,6 +103,32 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             f"{path} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
             " folder that exists and may be written to would do"
         ) from error
+
+
+def is_unfinished(name: str, target: str) -> bool:
+    """Whether `whole_file` or `whole_folder` calls something so while it writes the target."""
+    found = _UNFINISHED.fullmatch(name)
+    return found is not None and found.group(1) == target[:50]
+
+
+_UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}", re.DOTALL)
+"""Names that tempfile makes from ours."""
+
+
+def command_line(*words: str | os.PathLike[str]) -> str:
+    """A command as one line that a shell takes apart into these words, whatever is in them."""
+    return " ".join(_quoted(os.fspath(word)) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.translate({ord("\\"): r"\\", ord("'"): r"\'"})
+    return "$'" + "".join(c if c.isprintable() else _escaped(c) for c in escaped) + "'"
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 @contextmanager

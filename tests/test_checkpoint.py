@@ -173,6 +173,7 @@ def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, whole, number):
 
 
 def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
+    """So is a checkpoint that is good and of a later step than the damaged: it is the newest."""
     run = inputs / "damaged"
     shutil.copytree(whole, run)
     first, second, third = runs.checkpoints(run)
@@ -180,21 +181,44 @@ def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
     content[len(content) // 2] ^= 0x10
     third.write_bytes(content)
     second.write_bytes(second.read_bytes()[:-100])
+    damaged = [second.read_bytes(), third.read_bytes()]
     said = runs.command(inputs, "train", "--resume", "damaged")
     for path in (second, third):
         assert f"note: damaged/checkpoints/{path.name} was refused: the file is damaged" in said
+        assert f"it is set aside as {path.name}.damaged" in said
     assert f"resumed from step {int(first.stem[5:])} " in said
     same(run, whole)
+    aside = [path.with_name(f"{path.name}.damaged").read_bytes() for path in (second, third)]
+    assert aside == damaged
+    assert len(runs.checkpoints(run)) == 3  # keep counts the good ones
 
 
-def test_without_any_checkpoint_it_starts_again(inputs, whole):
+def test_without_a_good_checkpoint_it_starts_again_only_when_told(inputs, whole):
     run = inputs / "emptied"
     shutil.copytree(whole, run)
     for path in runs.checkpoints(run):
         path.write_bytes(b"")
-    said = runs.command(inputs, "train", "--resume", "emptied")
-    assert "so the run starts from the beginning" in said
+    before = contents(run)
+    for _ in range(2):
+        said = runs.command(inputs, "train", "--resume", "emptied", code=1)
+        assert "emptied has no good checkpoint left" in said
+        assert "archspec train --resume emptied --restart" in said
+        assert contents(run) == before
+    said = runs.command(inputs, "train", "--resume", "emptied", "--restart")
+    assert "what was learned is kept in emptied/earlier" in said
     same(run, whole)
+    kept = contents(run / "earlier")
+    assert kept == {name: before[name] for name in kept}
+    assert {"best.safetensors", "last.safetensors", "metrics.jsonl", "report.md"} < kept.keys()
+
+
+def contents(folder):
+    """The files of a run by name, but for its lock."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def test_two_cannot_train_in_one_folder(inputs):

@@ -387,7 +387,10 @@ def train_here(*arguments):
         (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--out", "data"],
          "data is there already and is no run"),
         (["--resume", "data"], "data is no run folder, for it has no run.json"),
-        (["--resume", "trained", "--epochs", "9"], "without --epochs it would"),
+        (["--resume", "trained", "--epochs", "9"], "the cosine schedule of trained ends"),
+        (["--resume", "trained", "--epochs", "6"], "more than those extend it"),
+        (["--resume", "trained", "--epochs", "x"], "it must be a whole number from 1 to"),
+        (["noisy.json", "--restart"], "use --resume RUN --restart"),
         (["resnet18", "--resume", "trained"], "trained trains noisy, not resnet18"),
     ],
 )  # fmt: skip

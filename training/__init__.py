@@ -56,7 +56,7 @@ def train(
         from archspec.training.distributed import is_one_of_several, join
         from archspec.training.loop import train_run
         from archspec.training.plan import plan_run
-        from archspec.training.run import check_free, create_run, open_run
+        from archspec.training.run import check_free, create_run, open_run, removed_if_refused
 
         ranks = join(device)
         check_free(out)
@@ -65,7 +65,9 @@ def train(
             weights=weights, device=device, workers=ranks.ranks,
         )  # fmt: skip
         if not is_one_of_several():
-            return train_run(create_run(plan, out, command), stop, style)
+            run = create_run(plan, out, command)
+            with removed_if_refused(run):
+                return train_run(run, stop, style)
         ranks.wait()  # until all have looked
         if ranks.is_first:
             create_run(plan, out, command)

@@ -12,13 +12,14 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from archspec.checksums import set_aside
 from archspec.compiler.weights.arrays import Array, Entry
 from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.formats.safetensors import CHECKSUM as NUMBERS
@@ -51,19 +52,21 @@ class Refused:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
-    """Write a checkpoint, then let go of all but the last `keep`. Raises UsageError where the disk
-    does not take it; those before it stay."""
+    """Write a checkpoint, then let go of all but the last `keep` up to it. Raises UsageError where
+    the disk does not take it; those before it stay."""
     path = folder / f"step-{checkpoint.step:09d}.safetensors"
     arrays = {name: np.asarray(array, order="C") for name, array in checkpoint.arrays.items()}
     said = json.dumps({"step": checkpoint.step, **checkpoint.progress}, sort_keys=True)
     entries = {name: Entry(array.shape, array.dtype.name) for name, array in arrays.items()}
     metadata = {PROGRESS: said, CHECKSUM: _checksum(said, entries)}
-    with whole_file(path) as file:
+    with whole_file(path, within=folder) as file:
         write_safetensors(file, arrays, metadata)
         file.flush()
         os.fsync(file.fileno())
     sync_folder(folder)
-    for older in _found(folder)[keep:]:
+    # a later one, which was not there when this training began, is not this training's to judge
+    until_now = [other for other in _found(folder) if _step_of(other) <= checkpoint.step]
+    for older in until_now[keep:]:
         older.unlink(missing_ok=True)
     return path
 
@@ -82,6 +85,12 @@ def last_good(
         except (SpecError, UsageError) as error:
             refused.append(Refused(path, str(error).removeprefix(f"{path}: ")))
     return None, tuple(refused)
+
+
+def set_refused_aside(refused: Sequence[Refused]) -> tuple[str, ...]:
+    """Give checkpoints that were passed over names under which they count no more; what was done,
+    in sentences."""
+    return tuple(f"{one}; it is set aside as {set_aside(one.path).name}" for one in refused)
 
 
 def sweep(folder: Path) -> None:
@@ -107,8 +116,14 @@ class _Unfit(Exception):
 
 def _found(folder: Path) -> list[Path]:
     """Checkpoints, the newest first."""
+    if not folder.is_dir():
+        return []
     names = (path for path in folder.iterdir() if _NAME.fullmatch(path.name))
-    return sorted(names, key=lambda path: int(path.stem.removeprefix("step-")), reverse=True)
+    return sorted(names, key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))
 
 
 def _read(path: Path, wanted: Mapping[str, Array]) -> Checkpoint:

@@ -146,6 +146,10 @@ def _number(environment: Mapping[str, str], name: str) -> int | None:
 # Starting processes on this machine.
 
 
+class WorkerDied(SpecError):
+    """One of several processes ended without a word; its log has what it said."""
+
+
 @dataclass
 class _Worker:
     index: int
@@ -222,7 +226,8 @@ def finish(code: int, error: str = "") -> None:
     if INDEX not in os.environ:
         return
     logs = Path(os.environ[LOGS])
-    write_whole(_marker(logs, os.environ[INDEX]), json.dumps({"code": code, "error": error}) + "\n")
+    words = json.dumps({"code": code, "error": error}) + "\n"
+    write_whole(_marker(logs, os.environ[INDEX]), words, within=logs)
     from archspec.compiler.targets.mindspore.building import remove_files
 
     remove_files()
@@ -241,6 +246,7 @@ def _marker(logs: Path, index: int | str) -> Path:
 def _started(
     command: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
+    log.unlink(missing_ok=True)  # it may be a link
     with open(log, "wb") as file:
         # in a session of its own, so that a Ctrl-C reaches the parent alone, which passes it on
         return subprocess.Popen(
@@ -255,6 +261,7 @@ def _started(
 def _watch(team: Sequence[_Worker], stop: Stop) -> int:
     is_passed_on = False
     ended_at: float | None = None
+    died_at: float | None = None
     while True:
         wait_for_end([worker.process for worker in team if worker.is_alive], LOOK_EVERY)
         if stop.number is not None and not is_passed_on:
@@ -264,9 +271,16 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
                     worker.process.send_signal(stop.number)
         # one that died leaves the others waiting for it, or makes them fail: nobody goes on
         dead = [worker for worker in team if worker.is_dead]
+        if dead and is_passed_on and stop.number is not None:
+            # before there is something to save the signal ends a process as it always does
+            if any(w.process.returncode in (128 + stop.number, -stop.number) for w in dead):
+                return 128 + stop.number
+            died_at = died_at or time.monotonic()
+            if time.monotonic() - died_at < GRACE:
+                continue  # this one may only have lost the other
         if dead:
             first = min(dead, key=lambda worker: worker.process.returncode)  # the killed before all
-            raise SpecError(_epitaph(first, len(team)))
+            raise WorkerDied(_epitaph(first, len(team)))
         ended = [worker for worker in team if not worker.is_alive]
         if ended and ended_at is None:
             ended_at = time.monotonic()
@@ -274,7 +288,8 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
             words = [worker.last_words for worker in ended]
             errors = [word["error"] for word in words if word["error"]]
             if errors:
-                raise SpecError(errors[0])
+                usage = all(word["code"] == 2 for word in words if word["error"])
+                raise (UsageError if usage else SpecError)(errors[0])
             if len(ended) == len(team):
                 return max(word["code"] for word in words)
 
@@ -326,4 +341,4 @@ if __name__ == "__main__":
     _schedule()
 
 
-__all__ = ["Ranks", "finish", "is_one_of_several", "join", "launch"]
+__all__ = ["Ranks", "WorkerDied", "finish", "is_one_of_several", "join", "launch"]

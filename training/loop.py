@@ -7,6 +7,7 @@ position, and nothing else: a run that was killed goes on to the same bits.
 
 from __future__ import annotations
 
+import errno
 import signal
 import time
 from contextlib import closing, nullcontext
@@ -19,27 +20,38 @@ from mindspore import Tensor
 
 from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.scores import Scores
-from archspec.compiler.weights.loading import save_weights
 from archspec.errors import UsageError
 from archspec.training.build import Trained, build_trained
-from archspec.training.checkpoint import Checkpoint, last_good, sweep, sync_folder, write_checkpoint
+from archspec.training.checkpoint import (
+    Checkpoint,
+    last_good,
+    set_refused_aside,
+    sweep,
+    write_checkpoint,
+)
 from archspec.training.data import EvalPipeline, TrainPipeline
 from archspec.training.distributed import Ranks, join
 from archspec.training.evaluate import evaluate
 from archspec.training.events import Events
+from archspec.training.facts import read_facts
 from archspec.training.meter import Meter, Sums
+from archspec.training.metrics import rewind_metrics
 from archspec.training.noise import draw_masks
 from archspec.training.progress import Display, Pulse, clock
 from archspec.training.report import write_report
-from archspec.training.run import BEST, LAST, LOGS, Run, RunError, check_data, locked
+from archspec.training.run import BEST, LAST, LOGS, METRICS, Run, RunError, check_data, locked
+from archspec.training.saved import SavedWeights
 from archspec.training.schedules import learning_rates
 from archspec.training.signals import Stop
+from archspec.training.upkeep import check_lost, seal_run, tidy
 from archspec.writing import write_whole
 
 LINES_OF_AN_EPOCH = 20
 """In metrics.jsonl, besides that of the epoch itself."""
 LOOK_EVERY = 0.5
 """Seconds, about, between two looks at what the device has computed."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a disk says that takes no more."""
 MOST_UNSEEN = 50
 """Steps between two looks."""
 REMEDY = (
@@ -67,6 +79,8 @@ class Progress:
     best_epoch: int = 0
     of_epoch: Sums = field(default_factory=Sums)
     of_line: Sums = field(default_factory=Sums)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    """The lines of metrics.jsonl of the epochs that are over, should that file be damaged."""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Progress:
@@ -99,11 +113,29 @@ def train_run(run: Run, stop: Stop, style: str = "auto") -> Result:
     """
     ranks = join(run.facts["device"])
     with locked(run) if ranks.is_first else nullcontext():
-        result = _train(run, ranks, stop, style if ranks.is_first else "none")
+        if read_facts(run.path) != run.facts:
+            raise RunError(f"{run.path} was replaced by another run meanwhile; use another --out")
+        try:
+            result = _train(run, ranks, stop, style if ranks.is_first else "none")
+        except (OSError, UsageError) as error:
+            raise _full(run, error) from error
     if ranks.ranks > 1:
         # for whoever started the processes: the exit code of msrun says little
-        write_whole(run.path / LOGS / f"rank-{ranks.rank}.done", f"{result.steps}\n")
+        done = run.path / LOGS / f"rank-{ranks.rank}.done"
+        write_whole(done, f"{result.steps}\n", within=run.path)
     return result
+
+
+def _full(run: Run, error: OSError | UsageError) -> Exception:
+    """What to say of an error, which is another one where a disk did not take what was written."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if not isinstance(cause, OSError) or cause.errno not in FULL:
+        return error
+    why = (cause.strerror or str(cause)).lower()
+    return RunError(
+        f"{run.path} cannot be written to ({why}); what was saved before is good, so make room"
+        f" there, then use {run.resume_command}"
+    )
 
 
 def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
@@ -141,7 +173,14 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
     progress = _resumed(run, trained, ranks, display)
     if ranks.is_first:
         sweep(run.checkpoints)
-        run.forget_metrics_after(progress.step, progress.epoch)
+        done = (progress.step, progress.epoch, progress.epochs)
+        for note in rewind_metrics(run.path / METRICS, not run.is_old, *done):
+            display.say(f"note: {note}")
+        run = seal_run(run)
+        progress.epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
+    saved = SavedWeights(run, trained, display) if ranks.is_first else None
+    if saved is not None and ranks.ranks == 1:
+        saved.write_again(progress)
     events = Events(run, progress.step) if ranks.is_first else None
     looker = _Looker(ranks, stop, progress)
     scores: Scores | None = None
@@ -188,10 +227,10 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
                     progress.best_top1, progress.best_epoch = scores.top1, epoch + 1
                 is_last = epoch + 1 == recipe.epochs
                 is_saved = is_last or (epoch + 1) % recipe.checkpoint.every_epochs == 0
-                if ranks.is_first and is_best:
-                    _save_weights(run, trained, BEST, epoch, scores)
-                if ranks.is_first and is_saved:
-                    _save_weights(run, trained, LAST, epoch, scores)
+                if saved is not None and is_best:
+                    saved.write(BEST, epoch + 1, scores.top1)
+                if saved is not None and is_saved:
+                    saved.write(LAST, epoch + 1, scores.top1)
             plain: Scores | None = None
             if trained.ema is not None:
                 trained.share_statistics(ranks)
@@ -202,6 +241,7 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
             display.epoch(epoch, _words(line, progress, recipe.epochs))
             progress.epoch, progress.position = epoch + 1, 0
             progress.of_epoch = progress.of_line = Sums()
+            progress.epochs.append(line)
             if ranks.is_first:
                 run.add_metrics(line)
                 assert events is not None
@@ -300,9 +340,9 @@ def _resumed(run: Run, trained: Trained, ranks: Ranks, display: Display) -> Prog
     """Set the state to that of the last good checkpoint; the progress it was at."""
     state = trained.step.state()
     arrays = {name: parameter.asnumpy() for name, parameter in state.items()}
+    if ranks.is_first:
+        tidy(run)
     checkpoint, refused = last_good(run.checkpoints, arrays)
-    for one in refused:
-        display.say(f"note: {one}")
     found = 0 if checkpoint is None else checkpoint.step
     if ranks.sum([found])[0] != found * ranks.ranks:
         raise RunError(
@@ -310,15 +350,22 @@ def _resumed(run: Run, trained: Trained, ranks: Ranks, display: Display) -> Prog
             f" {found}; one folder that all of them see would do"
         )
     if checkpoint is None:
-        if refused:
-            display.say("note: there is no other checkpoint, so the run starts from the beginning")
+        check_lost(run, refused)
+        if run.metrics():
+            display.say("note: it was ended before its first checkpoint, so it starts again")
         return Progress()
+    if ranks.is_first:
+        for note in set_refused_aside(refused):
+            display.say(f"note: {note}")
     for name, parameter in state.items():
         parameter.set_data(Tensor(checkpoint.arrays[name]))
     progress = Progress.of({**checkpoint.progress, "step": checkpoint.step})
-    display.say(
-        f"resumed from step {progress.step} (epoch {progress.epoch + 1}, step {progress.position})"
-    )
+    epochs = run.recipe.epochs
+    if progress.epoch < epochs:
+        place = f"epoch {progress.epoch + 1} of {epochs}, step {progress.position}"
+    else:
+        place = f"all {epochs} epochs are over"
+    display.say(f"resumed from step {progress.step} ({place})")
     return progress
 
 
@@ -342,18 +389,6 @@ def _check_finite(trained: Trained, progress: Progress) -> dict[str, np.ndarray]
                 f" {REMEDY}"
             )
     return arrays
-
-
-def _save_weights(run: Run, trained: Trained, name: str, epoch: int, scores: Scores) -> None:
-    weights = trained.weights()
-    notes = {
-        "epoch": str(epoch + 1),
-        "top1": f"{scores.top1:.6f}",
-        "recipe": run.facts["recipe"],
-        "classes": run.classes_as_text,
-    }
-    save_weights(run.path / name, trained.graphs[0], weights, notes)
-    sync_folder(run.path)
 
 
 def _write_line(

@@ -12,6 +12,7 @@ from typing import Any
 from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.source import fingerprint
+from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
 from archspec.loading import build
@@ -111,6 +112,8 @@ def plan_run(
             f"the teacher's weights {distill.weights} are not there; --set"
             " loss.distill.weights=FILE would do"
         )
+    if weights is not None:
+        load_weights(weights, graph)
     train, val = read_splits(found, recipe.data.workers, progress)
     for source in (train, val):
         notes += source.ignored

@@ -439,6 +439,15 @@ def read_recipe(name: str, settings: Iterable[str] = (), notes: list[str] | None
     return made(Recipe, document.data)
 
 
+def recipe_of(data: Mapping[str, Any], shown: str) -> Recipe:
+    """The recipe that plain data means, which an error calls `shown`. Raises SpecError."""
+    document = YamlDocument(shown, data, {(): shown})
+    problems = first_problems(_problems(document))
+    if problems:
+        raise SpecError(problems)
+    return made(Recipe, data)
+
+
 def written(recipe: Recipe) -> str:
     """The recipe as YAML with every setting in it; reading that gives the same recipe again."""
     return written_yaml(as_data(recipe))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archspec.errors import printable
 from archspec.tables import Column, Table, as_markdown, shown_amount, shown_count
 from archspec.training.curves import curves_png
 from archspec.training.progress import clock
-from archspec.training.run import BEST, CURVES, LAST, REPORT, Run
-from archspec.writing import write_whole
+from archspec.training.run import BEST, CURVES, LAST, REPORT, SPEC, Run
+from archspec.writing import command_line, write_whole
 
 MOST_EPOCHS = 20
 """Rows of the table; of a long training every so many epochs."""
@@ -21,8 +21,8 @@ def write_report(run: Run) -> None:
     metrics = run.metrics()
     picture = curves_png(run.facts["name"], metrics)
     if picture is not None:
-        write_whole(run.path / CURVES, picture)
-    write_whole(run.path / REPORT, report(run, metrics))
+        write_whole(run.path / CURVES, picture, within=run.path)
+    write_whole(run.path / REPORT, report(run, metrics), within=run.path)
 
 
 def report(run: Run, metrics: Sequence[Mapping[str, Any]]) -> str:
@@ -52,17 +52,17 @@ def report(run: Run, metrics: Sequence[Mapping[str, Any]]) -> str:
         ("machine", facts["machine"]),
         ("versions", ", ".join(f"{name} {text}" for name, text in facts["versions"].items())),
         ("started", facts["started"]),
-        ("command", f"`{shlex.join(facts['command'])}`" if facts["command"] else ""),
+        ("command", f"`{command_line(*facts['command'])}`" if facts["command"] else ""),
     ]  # fmt: skip
     lines += ["| what | |", "|---|---|"]
-    lines += [f"| {what} | {value} |" for what, value in rows if value]
+    lines += [f"| {what} | {printable(value)} |" for what, value in rows if value]
     if epochs:
-        spec = run.path / "spec.json"
+        with_best = (run.path / SPEC, "--weights", run.path / BEST)
         lines += [
             "",
             "```",
-            f"archspec eval {spec} --weights {run.path / BEST} --data {facts['data']}",
-            f"archspec predict {spec} --weights {run.path / BEST} IMAGE...",
+            command_line("archspec", "eval", *with_best, "--data", facts["data"]),
+            f"{command_line('archspec', 'predict', *with_best)} IMAGE...",
             "```",
             "",
             f"{BEST} are the weights of the best epoch, {LAST} those of the last that was saved.",
@@ -83,6 +83,12 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     if last["epoch"] < total:
         words += f" {total - last['epoch']} epochs are left: `{run.resume_command}` goes on."
+    lost = sorted({*range(1, last["epoch"])} - {line["epoch"] for line in epochs})
+    if lost:
+        words += f" The lines of {len(lost)} epochs were lost (the first is epoch {lost[0]})."
+    begun_for = run.facts.get("extended_from")
+    if begun_for:
+        words += f" The run was begun for {begun_for[0]} epochs and extended."
     if last.get("plain_top1", 0.0) > last["top1"]:
         words += (
             f" The weights are a moving average (EMA); without it the last ones reach"

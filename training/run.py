@@ -1,6 +1,6 @@
 """The run folder: what a training was asked to do, and all that it has done so far.
 
-    run.json         network, recipe, data, seed, command, versions, fingerprints
+    run.json         network, recipe, data, seed, command, versions: all that was asked for
     spec.json        the network's normal form, which is what is trained; spec_given.json as given
     recipe.yaml      the recipe with every setting in it
     metrics.jsonl    a line for each epoch, and about twenty within it
@@ -10,8 +10,11 @@
     curves.png, report.md
     logs/            what the processes say, where there are several
 
-A folder is made whole, with run.json last, before the first step; whoever trains reads it from
-there. So a run that is taken up again is the same run, whatever became of the spec since.
+A folder appears whole, before the first step; whoever trains reads it from there. So a run that is
+taken up again is the same run, whatever became of the spec since. Every file that is read again
+carries a checksum or is held against run.json, which does: what is damaged is named, nothing that
+is good is replaced or deleted, and no run starts again from nothing unless it is told to. What
+happens to a folder besides training is in training.upkeep.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,25 +33,44 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.checksums import damaged
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.loading import load
 from archspec.training.checkpoint import sync_folder
+from archspec.training.distributed import WorkerDied
+from archspec.training.facts import (
+    FACTS,
+    FIRST_VERSION,
+    MAX_NETWORKS,
+    VERSION,
+    check_same,
+    read_facts,
+    write_facts,
+)
+from archspec.training.metrics import add_metrics, read_metrics
 from archspec.training.plan import Plan, data_fingerprint, read_splits, scan_splits
-from archspec.training.recipe import Recipe, read_recipe
+from archspec.training.recipe import Recipe, as_data, read_recipe, recipe_of
 from archspec.training.recipe import written as written_recipe
 from archspec.training.yaml_document import read_yaml
-from archspec.writing import write_whole, written_json
+from archspec.writing import command_line, is_unfinished, whole_folder, write_whole, written_json
 
 if TYPE_CHECKING:
     from archspec.training.data import Source
 
-VERSION = 1
-FACTS, SPEC, GIVEN, RECIPE = "run.json", "spec.json", "spec_given.json", "recipe.yaml"
+SPEC, GIVEN, RECIPE, TEACHER = "spec.json", "spec_given.json", "recipe.yaml", "teacher.json"
 METRICS, EVENTS, CHECKPOINTS, LOGS = "metrics.jsonl", "events", "checkpoints", "logs"
 BEST, LAST = "best.safetensors", "last.safetensors"
 CURVES, REPORT, LOCK = "curves.png", "report.md", ".lock"
+EARLIER = "earlier"
+"""Where a restart puts what was there."""
+NAMES = frozenset(
+    (
+        FACTS, SPEC, GIVEN, RECIPE, TEACHER, METRICS, EVENTS, CHECKPOINTS, LOGS, BEST, LAST, CURVES,
+        REPORT, LOCK, EARLIER, *(f"spec_{number}.json" for number in range(2, MAX_NETWORKS + 1)),
+    )
+)  # fmt: skip
 PACKAGES = ("archspec-nn", "mindspore", "numpy", "pillow")
 
 
@@ -59,13 +83,17 @@ class RunError(SpecError):
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder that is there; `facts` is its run.json."""
+    """A run folder that is there; `facts` is its run.json, `notes` are sentences about what was
+    amiss when it was opened and is mended."""
 
     path: Path
     facts: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def recipe(self) -> Recipe:
+        if not self.is_old:
+            return recipe_of(self.facts["settings"], str(self.path / FACTS))
         recipe = read_recipe(str(self.path / RECIPE))
         if recipe.ema is not None and "warmup" not in read_yaml(self.path / RECIPE).data["ema"]:
             # written before there was such a setting, and resumed as it began
@@ -83,6 +111,11 @@ class Run:
         return None if entry is None else self._graph(entry)
 
     @property
+    def is_old(self) -> bool:
+        """Whether an archspec made it that wrote no checksums."""
+        return self.facts["run"] == FIRST_VERSION
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.facts["classes"])
 
@@ -97,75 +130,76 @@ class Run:
 
     @property
     def resume_command(self) -> str:
-        return f"archspec train --resume {self.path}"
+        return command_line("archspec", "train", "--resume", self.path)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing was learned in it so far, and nothing would be lost with it."""
+        kept = (self.path / BEST, self.path / LAST, self.path / EARLIER)
+        metrics = self.path / METRICS
+        has_metrics = os.path.lexists(metrics) and metrics.stat().st_size > 0
+        has_checkpoints = self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        return not (has_metrics or has_checkpoints or any(map(os.path.lexists, kept)))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a last one that a crash cut short is left out."""
-        try:
-            text = (self.path / METRICS).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
-        lines = text.split("\n")
-        return [json.loads(line) for line in lines[:-1] if line]
+        """The good lines of metrics.jsonl."""
+        return [*read_metrics(self.path / METRICS, not self.is_old).records]
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
-        with open(self.path / METRICS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        add_metrics(self.path / METRICS, line)
 
-    def forget_metrics_after(self, step: int, epochs: int) -> None:
-        """Leave out what was written after a checkpoint of this many steps and whole epochs: it
-        will be written again."""
-        kept = [
-            line
-            for line in self.metrics()
-            if line["step"] <= step and (line["kind"] != "epoch" or line["epoch"] <= epochs)
-        ]
-        write_whole(self.path / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
-
-    def _graph(self, entry: Mapping[str, str]) -> Graph:
+    def _graph(self, entry: Mapping[str, Any]) -> Graph:
         graph = load(self.path / entry["file"])
-        if graph.fingerprint != entry["fingerprint"]:
-            raise SpecError(
-                Problem(
-                    f"this is no longer the network of the run ({entry['fingerprint'][:12]}); the"
-                    " file as the run wrote it would do",
-                    str(self.path / entry["file"]),
-                )
+        if self.is_old and graph.fingerprint != entry["fingerprint"]:
+            raise damaged(
+                self.path / entry["file"], "it is not the network that the run began with"
             )
         return graph
 
 
 def check_free(out: str | os.PathLike[str]) -> None:
-    """Raises UsageError where a run, or anything else, is in the way of a new one."""
+    """Raises UsageError where a run in which something was learned, or anything else, is in the way
+    of a new one."""
     path = Path(out)
-    if (path / FACTS).exists():
-        raise UsageError(
-            f"{path} is a run already; --resume {path} would continue it, and another --out would"
-            " start a new one"
-        )
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if os.path.lexists(path / FACTS):
+        if not _is_free(path):
+            raise UsageError(
+                f"{path} is a run already; --resume {command_line(path)} would continue it, and"
+                " another --out would start a new one"
+            )
+    elif os.path.lexists(path) and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} is there already and is no run; another --out would do")
 
 
 def create_run(plan: Plan, out: str | os.PathLike[str], command: Sequence[str]) -> Run:
-    """Make the folder of a new run. Raises UsageError where something else is there."""
+    """Make the folder of a new run, in the place of one in which nothing was learned. It appears
+    whole: whoever is killed before leaves none. Raises UsageError where something else is there."""
     check_free(out)
     path = Path(out)
+    place = Path(os.path.realpath(path))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_beside(place)
+    if place.exists():
+        discard(place)
+    with whole_folder(place) as home:
+        facts = _fill(home, plan, command)
+    return Run(path, facts)
+
+
+def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
     for folder in (CHECKPOINTS, LOGS):
-        (path / folder).mkdir(parents=True, exist_ok=True)
+        (home / folder).mkdir()
     entries = [
-        _write_spec(path, SPEC if index == 0 else f"spec_{index + 1}.json", graph)
+        _write_spec(home, SPEC if index == 0 else f"spec_{index + 1}.json", graph)
         for index, graph in enumerate(plan.networks)
     ]
-    teacher = None if plan.teacher is None else _write_spec(path, "teacher.json", plan.teacher)
+    teacher = None if plan.teacher is None else _write_spec(home, TEACHER, plan.teacher)
     if plan.given:
-        write_whole(path / GIVEN, plan.given)
-    write_whole(path / RECIPE, written_recipe(plan.recipe))
+        write_whole(home / GIVEN, plan.given)
+    write_whole(home / RECIPE, written_recipe(plan.recipe))
     facts = {
         "run": VERSION,
         "name": plan.name,
-        "networks": entries,
-        "teacher": teacher,
         "recipe": plan.recipe.name,
         "seed": plan.recipe.seed,
         "data": str(plan.data.resolve()),
@@ -180,33 +214,88 @@ def create_run(plan: Plan, out: str | os.PathLike[str], command: Sequence[str]) 
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": versions(),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
+        "extended_from": [],
+        "settings": as_data(plan.recipe),
+        "networks": entries,
+        "teacher": teacher,
     }
-    write_whole(path / FACTS, written_json(facts) + "\n")
-    sync_folder(path)
-    return Run(path, facts)
+    write_facts(home, facts)
+    sync_folder(home)
+    return facts
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
-    """The run in a folder. Raises UsageError where there is none."""
+    """The run in a folder, all that it was asked to do checked. A spec.json or a recipe.yaml that
+    was moved away is written again. Raises UsageError where there is no run, SpecError where a
+    file of it is damaged or was edited."""
     folder = Path(path)
     if not (folder / FACTS).is_file():
         hint = ""
         if folder.parent.is_dir():
             hint = did_you_mean(folder.name, (other.name for other in folder.parent.iterdir()))
         raise UsageError(f"{folder} is no run folder, for it has no {FACTS}{hint}")
-    facts = read_document(folder / FACTS).data
-    if not isinstance(facts, dict) or facts.get("run") != VERSION:
-        raise SpecError(
-            Problem(f"this is no run of version {VERSION}, which is known here", str(folder))
+    run = Run(folder, read_facts(folder))
+    if run.is_old:
+        _check_old(run)
+        return run
+    return replace(run, notes=tuple(_mend_copies(run)))
+
+
+def _mend_copies(run: Run) -> Iterator[str]:
+    """Hold what people read of a run against run.json. Raises SpecError where it differs."""
+    again = f"move it away and {run.resume_command} writes it again"
+    copies: list[tuple[Path, str, Callable[[Path], Any], Any, str]] = [
+        (
+            run.path / RECIPE, written_recipe(run.recipe),
+            lambda path: as_data(read_recipe(str(path))), as_data(run.recipe),
+            f"a run keeps the recipe it began with, so {again}, or begin a new run with --set",
         )
-    return Run(folder, facts)
+    ]  # fmt: skip
+    teacher = run.facts["teacher"]
+    for entry in (*run.facts["networks"], *([] if teacher is None else [teacher])):
+        path = run.path / entry["file"]
+        copies.append(
+            (
+                path, written_json(entry["spec"]) + "\n",
+                lambda path: read_document(path).data, entry["spec"],
+                f"a run keeps the network it began with, so {again}, or begin a new run with the"
+                " other network",
+            )
+        )  # fmt: skip
+    for path, text, read, wanted, remedy in copies:
+        if not os.path.lexists(path):
+            write_whole(path, text, within=run.path)
+            yield f"{path} was missing and is written again"
+            continue
+        try:
+            found = read(path)
+        except SpecError as error:
+            first = error.problems[0]
+            raise SpecError(
+                Problem(f"the file is damaged ({first.message}); {again}", first.where or str(path))
+            ) from None
+        check_same(path, found, wanted, remedy)
+
+
+def _check_old(run: Run) -> None:
+    """Raises SpecError where files without checksums contradict each other."""
+    for entry in run.facts["networks"]:
+        if not (run.path / entry["file"]).is_file():
+            raise damaged(run.path / entry["file"], "it does not exist")
+    recipe, facts = run.recipe, run.facts
+    for key, found in (("recipe", recipe.name), ("seed", recipe.seed)):
+        if facts[key] != found:
+            raise damaged(run.path / RECIPE, f"{key} is {found!r} and {FACTS} has {facts[key]!r}")
+    _ = run.networks
 
 
 def move_data(run: Run, data: str) -> Run:
-    """The run with its images in another place, written to its folder."""
-    facts = {**run.facts, "data": str(Path(data).resolve())}
-    write_whole(run.path / FACTS, written_json(facts) + "\n")
-    return Run(run.path, facts)
+    """The run with its images in another place, written to its folder. Raises UsageError where
+    they are not those that the run began with."""
+    moved = replace(run, facts={**run.facts, "data": str(Path(data).resolve())})
+    check_data(moved)
+    write_facts(run.path, moved.facts)
+    return moved
 
 
 @contextmanager
@@ -219,7 +308,10 @@ def locked(run: Run) -> Iterator[None]:
     except ImportError:  # not on Windows, where two would have to take care
         yield
         return
-    with open(run.path / LOCK, "a") as file:
+    path = run.path / LOCK
+    if path.is_symlink():
+        path.unlink()
+    with open(path, "a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -228,6 +320,43 @@ def locked(run: Run) -> Iterator[None]:
                 " do"
             ) from None
         yield
+
+
+@contextmanager
+def removed_if_refused(run: Run) -> Iterator[None]:
+    """A first training of a new run: where it is refused before it has learned anything, nothing
+    is left of it that a corrected command would meet."""
+    try:
+        yield
+    except (SpecError, UsageError) as error:
+        if not isinstance(error, (RunError, WorkerDied)) and _is_free(run.path):
+            discard(run.path)
+        raise
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, so that it is whole or gone whenever this process is killed."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:50]}.") as gone:
+        folder.rename(Path(gone) / folder.name)
+
+
+def _is_free(path: Path) -> bool:
+    """Whether the run of a folder may be replaced: nothing was learned in it, nobody trains it."""
+    try:
+        run = Run(path, read_facts(path))
+        with locked(run):
+            return run.is_unused
+    except (SpecError, UsageError, OSError):
+        return False
+
+
+def _sweep_beside(place: Path) -> None:
+    """Remove the folders of runs that a killed process had only begun to make."""
+    for path in place.parent.iterdir():
+        if is_unfinished(path.name, place.name) and path.is_dir() and not path.is_symlink():
+            inner = {entry.name for entry in path.iterdir()}
+            if inner <= NAMES or inner <= {place.name}:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def free_name(name: str, recipe: str) -> Path:
@@ -251,6 +380,8 @@ def check_data(run: Run) -> tuple[Source, Source]:
             f" train and {then['val']:,} val images then, {len(train.labels):,} and"
             f" {len(val.labels):,} now); the same files under the same names would do"
         )
+    if train.classes != run.classes:
+        raise damaged(run.path / FACTS, "its classes are not those of its data")
     return train, val
 
 
@@ -264,6 +395,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _write_spec(path: Path, file: str, graph: Graph) -> dict[str, str]:
-    write_whole(path / file, written_json(graph.normal_form()) + "\n")
-    return {"name": graph.name, "fingerprint": graph.fingerprint, "file": file}
+def _write_spec(folder: Path, file: str, graph: Graph) -> dict[str, Any]:
+    entry = entry_of(file, graph)
+    write_whole(folder / file, written_json(entry["spec"]) + "\n")
+    return entry
+
+
+def entry_of(file: str, graph: Graph) -> dict[str, Any]:
+    """What run.json says of a network."""
+    return {
+        "name": graph.name,
+        "fingerprint": graph.fingerprint,
+        "file": file,
+        "spec": graph.normal_form(),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="processes on this machine; default: 1"
     )
     parser.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
-    parser.add_argument("--resume", metavar="RUN", help="go on with the training in this folder")
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with the training in this folder; with --epochs N to more epochs than it had",
+    )
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="begin the run of --resume again from its first step; what it has learned is kept",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,14 +65,16 @@ def run(options: argparse.Namespace) -> int:
 
     with Stop() as stop:
         from archspec.training.distributed import finish, is_one_of_several
+        from archspec.training.run import removed_if_refused
 
         try:
             run = _resumed(options) if options.resume else _created(options)
-            if run.facts["workers"] > 1 and not is_one_of_several():
-                return _launched(run, stop)
-            from archspec.training.loop import train_run
+            with nullcontext() if options.resume else removed_if_refused(run):
+                if run.facts["workers"] > 1 and not is_one_of_several():
+                    return _launched(run, stop)
+                from archspec.training.loop import train_run
 
-            code = _told(train_run(run, stop))
+                code = _told(train_run(run, stop))
         except (SpecError, UsageError) as error:
             finish(1 if isinstance(error, SpecError) else 2, str(error))
             raise
@@ -79,15 +91,19 @@ def need_mindspore(command: str) -> None:
 
 
 def _resumed(options: argparse.Namespace) -> Run:
-    from archspec.training.run import move_data, open_run
+    from archspec.training.distributed import is_one_of_several, join
+    from archspec.training.run import open_run
 
-    for name in ("recipe", "set", "epochs", "input", "weights", "out", "device"):
+    for name in ("recipe", "set", "input", "weights", "out", "device"):
         if getattr(options, name):
             raise UsageError(
                 f"--resume goes on with the run as it was begun; without --{name} it would, and a"
                 " new run would take it"
             )
+    epochs = _epochs(options.epochs)
     run = open_run(options.resume)
+    for note in run.notes:
+        print(f"note: {note}", file=sys.stderr)
     if options.workers not in (None, run.facts["workers"]):
         raise UsageError(
             f"{run.path} was begun with {run.facts['workers']} workers, and with another number it"
@@ -100,13 +116,51 @@ def _resumed(options: argparse.Namespace) -> Run:
                 f"{run.path} trains {run.facts['name']}, not {given.name}; no SPEC beside --resume"
                 " would do"
             )
-    return run if options.data is None else move_data(run, options.data)
+    if options.data is None and epochs is None and not options.restart:
+        return run
+    if not is_one_of_several():
+        return _changed(run, options.data, epochs, options.restart)
+    ranks = join(run.facts["device"])
+    if ranks.is_first:
+        _changed(run, options.data, epochs, options.restart)
+    ranks.wait()
+    return open_run(options.resume)
+
+
+def _changed(run: Run, data: str | None, epochs: int | None, restarts: bool) -> Run:
+    """The run as it is to be resumed, its folder changed so."""
+    from archspec.training.run import locked, move_data
+    from archspec.training.upkeep import extend, restart
+
+    with locked(run):
+        if data is not None:
+            run = move_data(run, data)
+        if epochs is not None:
+            run = extend(run, epochs)
+            print(
+                f"note: the run is extended to {epochs} epochs; the {run.recipe.schedule.name}"
+                " schedule goes on as if it had been begun with them",
+                file=sys.stderr,
+            )
+        if restarts:
+            print(f"note: what was learned is kept in {restart(run)}", file=sys.stderr)
+    return run
+
+
+def _epochs(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 1_000_000):
+        raise UsageError(f"--epochs {text}: it must be a whole number from 1 to 1,000,000")
+    return int(text)
 
 
 def _created(options: argparse.Namespace) -> Run:
     from archspec.training.distributed import is_one_of_several, join
     from archspec.training.run import check_free, create_run, free_name, open_run
 
+    if options.restart:
+        raise UsageError("--restart begins a run again; use --resume RUN --restart")
     for name, value in (("SPEC", options.spec), ("--data", options.data)):
         if value is None:
             raise UsageError(
@@ -131,6 +185,8 @@ def _created(options: argparse.Namespace) -> Run:
         check_free(options.out)
     if not several:
         plan = _plan(options, options.workers or 1)
+        if plan.workers == 1:
+            join(plan.device)  # refused, where it does not exist, before there is a folder
         return create_run(plan, options.out or free_name(plan.name, plan.recipe.name), _command())
     assert options.out is not None, "several processes were asked for one above"
     # started by msrun, mpirun or with a rank table: all of them check, the first one writes
@@ -204,10 +260,13 @@ def _launched(run: Run, stop: Stop) -> int:
     try:
         code = launch(command, run.facts["workers"], run.path / LOGS, stop)
     except SpecError as error:
+        if run.is_unused:
+            raise
         how = Problem(f"{run.resume_command} goes on from the last checkpoint")
-        raise SpecError([*error.problems, how]) from None
+        raise type(error)([*error.problems, how]) from None
     if stop.number is not None:
-        print(f"stopped and saved; {run.resume_command} goes on", file=sys.stderr)
+        saved = "stopped before anything was saved" if run.is_unused else "stopped and saved"
+        print(f"{saved}; {run.resume_command} goes on", file=sys.stderr)
     return code
 
 

@@ -127,12 +127,12 @@ def command(folder: Path, *arguments: str, code: int = 0, **environment: str) ->
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
-    """The whole lines of a run's metrics, those of clocks left out."""
+    """The whole lines of a run's metrics, those of clocks and what follows from them left out."""
     try:
         lines = (run / "metrics.jsonl").read_text().split("\n")[:-1]
     except FileNotFoundError:
         return []
-    clocks = ("seconds", "images_per_second")
+    clocks = ("seconds", "images_per_second", "crc32")
     return [
         {key: value for key, value in json.loads(line).items() if key not in clocks}
         for line in lines
