@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archspec.terminal import can_encode, harmless, unguarded
+
 WIDEST = 100
 """Columns of text that a table keeps within."""
 SHORTEST_CUT = 12
@@ -46,9 +48,17 @@ class Table:
     def shown(self) -> list[list[str]]:
         """The rows as people read them, empty where there is no value."""
         return [
-            ["" if row.get(c.key) is None else c.show(row[c.key]) for c in self.shown_columns]
+            [
+                "" if row.get(c.key) is None else _cell(c.show(row[c.key]))
+                for c in self.shown_columns
+            ]
             for row in self.rows
         ]
+
+
+def _cell(text: str) -> str:
+    """A cell is one line, whatever a file's name or class has in it."""
+    return text if text.isprintable() else harmless(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def write_table(table: Table, style: str) -> None:
@@ -99,10 +109,16 @@ def as_markdown(table: Table) -> str:
     lines.append("| " + " | ".join(column.title for column in table.shown_columns) + " |")
     lines.append("|" + "|".join("--:" if c.is_number else "---" for c in table.shown_columns) + "|")
     for cells in table.shown():
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(map(markdown_text, cells)) + " |")
     if table.notes:
         lines += ["", *(f"{note}  " for note in table.notes)]
     return "\n".join(lines) + "\n"
+
+
+def markdown_text(text: str) -> str:
+    """Text in a line or a cell of Markdown, as it is: no markup, HTML or line end of its own."""
+    text = harmless(text).replace("\n", "\\n").replace("\t", " ")
+    return text.replace("<", "&lt;").replace("|", "\\|")
 
 
 def shown_count(count: int) -> str:
@@ -165,7 +181,7 @@ def _wrapped(notes: Sequence[str], widest: int) -> list[str]:
 
 
 def _cut_tail(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}{_cut_mark()}"
 
 
 def _cut_middle(text: str, room: int) -> str:
@@ -173,7 +189,11 @@ def _cut_middle(text: str, room: int) -> str:
     if len(text) <= room:
         return text
     head = (room - 1) // 3
-    return f"{text[:head]}…{text[len(text) - (room - 1 - head) :]}"
+    return f"{text[:head]}{_cut_mark()}{text[len(text) - (room - 1 - head) :]}"
+
+
+def _cut_mark() -> str:
+    return "…" if can_encode("…", getattr(sys.stdout, "encoding", None)) else "~"
 
 
 def _plain(value: Any) -> Any:
@@ -188,9 +208,10 @@ def _print_rich(table: Table) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    rows = _cut_rows(table, min(Console().width, WIDEST))
     # where the terminal is too narrow it may wrap the line; a number cut short would be wrong
-    console = Console(width=max(Console().width, 2 * WIDEST))
+    console = Console(file=unguarded(sys.stdout))
+    rows = _cut_rows(table, min(console.width, WIDEST))
+    console.width = max(console.width, 2 * WIDEST)
     drawn = RichTable(
         title=table.title or None,
         title_justify="left",
@@ -208,4 +229,4 @@ def _print_rich(table: Table) -> None:
     console.print(drawn)
     console.print()
     for line in _wrapped(table.notes, WIDEST):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(harmless(line)), soft_wrap=True)

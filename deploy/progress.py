@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from archspec.terminal import unguarded
+
 SOON = 2.0
 """Seconds that nothing is shown for: what is over by then needs no bar."""
 LINE_EVERY = 30.0
@@ -59,6 +61,6 @@ def _bar() -> Any:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         Remaining(),
-        console=Console(stderr=True),
+        console=Console(file=unguarded(sys.stderr)),
         transient=True,
     )

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 # Each room may import those before it in this list, never those after.
 ORDER = [
-    "errors", "reading", "shapes",
+    "errors", "terminal", "reading", "shapes",
     "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
     "document", "checksums", "expressions", "syntax", "schema", "check", "sources", "library",

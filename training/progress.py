@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.terminal import harmless, unguarded
+
 LINE_EVERY = 30.0
 """Seconds between two lines within an epoch, where there is no terminal."""
 
@@ -71,7 +73,7 @@ class Display:
     def say(self, line: str) -> None:
         self._shown_at = time.monotonic()
         if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(harmless(line), markup=False, highlight=False, soft_wrap=True)
         elif self.style != "none":
             print(line, flush=True)
 
@@ -87,6 +89,7 @@ def clock(seconds: float) -> str:
 
 
 def _bar() -> Any:
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
@@ -94,4 +97,5 @@ def _bar() -> Any:
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[figures]}"),
+        console=Console(file=unguarded(sys.stdout)),
     )

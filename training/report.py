@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archspec.errors import printable
-from archspec.tables import Column, Table, as_markdown, shown_amount, shown_count
+from archspec.tables import Column, Table, as_markdown, markdown_text, shown_amount, shown_count
 from archspec.training.curves import curves_png
 from archspec.training.progress import clock
 from archspec.training.run import BEST, CURVES, LAST, REPORT, SPEC, Run
@@ -55,7 +54,7 @@ def report(run: Run, metrics: Sequence[Mapping[str, Any]]) -> str:
         ("command", f"`{command_line(*facts['command'])}`" if facts["command"] else ""),
     ]  # fmt: skip
     lines += ["| what | |", "|---|---|"]
-    lines += [f"| {what} | {printable(value)} |" for what, value in rows if value]
+    lines += [f"| {what} | {markdown_text(value)} |" for what, value in rows if value]
     if epochs:
         with_best = (run.path / SPEC, "--weights", run.path / BEST)
         lines += [

@@ -8,8 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from archspec.errors import SpecError, UsageError, did_you_mean, printable
+from archspec.terminal import OUTPUT, guarded
 
 COMMANDS = {
     "validate": "say everything that is wrong with specs",
@@ -52,13 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # An expansion makes many values and no rubbish: collecting often only costs, a third of the
     # time at 100,000 nodes.
     gc.set_threshold(100_000, 50, 1000)
+    if sys.stdout is None:  # the next file that is opened would take its place
+        return _fail("standard output is closed; redirect it to a file or to /dev/null", WRONG)
+    with guarded():
+        return _guarded_main(arguments)
+
+
+def _guarded_main(arguments: list[str]) -> int:
     try:
         code = _run(arguments)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # whoever read our output has gone; a second complaint at exit helps nobody
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()  # whoever read it has gone
         return OK
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
@@ -67,8 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpecError as error:
         return _fail(str(error), WRONG)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{(error.strerror or str(error)).lower()}", WRONG)
+        return _fail(_words_of(error), WRONG)
     except Exception as error:
         if os.environ.get("ARCHSPEC_TRACEBACK"):
             raise
@@ -119,6 +126,23 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
+def _words_of(error: OSError) -> str:
+    if error.filename == OUTPUT:
+        _abandon_output()
+    try:
+        Path.cwd()
+    except OSError:
+        return "the working folder does not exist any more; use another one"
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{(error.strerror or str(error)).lower()}"
+
+
+def _abandon_output() -> None:
+    """Let Python write what is left of it nowhere, for at its exit it would complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(message: str, code: int) -> int:
-    print("\n".join(map(printable, f"error: {message}".splitlines())), file=sys.stderr)
+    if sys.stderr is not None:
+        print("\n".join(map(printable, f"error: {message}".splitlines())), file=sys.stderr)
     return code

@@ -11,7 +11,15 @@ import numpy as np
 
 from archspec.document import read_document
 from archspec.space_cost import CostTree
-from archspec.tables import Column, Table, as_csv, as_markdown, shown_amount, shown_count
+from archspec.tables import (
+    Column,
+    Table,
+    as_csv,
+    as_markdown,
+    markdown_text,
+    shown_amount,
+    shown_count,
+)
 from archspec.training.progress import clock
 from archspec.training.search.counted import Counted
 from archspec.training.search.encoding import TreeEncoding, written_assignment
@@ -83,7 +91,11 @@ def report(results: Results, problem: Counted) -> str:
     for paragraph in (_listed(results), _noise(results)):
         lines += [*paragraph, ""] if paragraph else []
     known = [(what, value) for what, value in _facts(results, problem) if value]
-    lines += ["| what | |", "|---|---|", *(f"| {what} | {value} |" for what, value in known)]
+    lines += [
+        "| what | |",
+        "|---|---|",
+        *(f"| {what} | {markdown_text(value)} |" for what, value in known),
+    ]
     if results.rows:
         written = spread(results.rows, MOST_ARCHS)
         spec = path / ARCHS / f"{written[len(written) // 2]['id']}.json"
