@@ -81,6 +81,7 @@ _ARTICLES = {
     "null": "null",
 }
 _SHOWN_AT_MOST = 60
+MAX_OPTIONS = 100_000
 
 
 def check_document(document: Document) -> list[Problem]:
@@ -99,7 +100,34 @@ def check_document(document: Document) -> list[Problem]:
         return [
             at.problem(f"this is no spec: it has neither a body, nor extends, nor templates{hint}")
         ]
-    return first_problems(_check_whole(kind, at, data))
+    too_many = _check_options(at, data)
+    return [too_many] if too_many else first_problems(_check_whole(kind, at, data))
+
+
+def _check_options(at: At, data: Mapping[str, Any]) -> Problem | None:
+    """A document's choices hold no more options than a network may have nodes: each of them is
+    checked, which takes time and memory."""
+    if '"choice"' not in at.document.text:
+        return None
+    count = 0
+    waiting: list[tuple[At, Any]] = [(at, data)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            options = value.get("choice")
+            count += len(options) if isinstance(options, list) else 0
+            if count > MAX_OPTIONS:
+                return (place / "choice").problem(
+                    f"the choices of this file have more than {MAX_OPTIONS:,} options; use fewer"
+                )
+            waiting += [(place / key, each) for key, each in value.items() if _holds(each)]
+        elif isinstance(value, list):
+            waiting += [(place / key, each) for key, each in enumerate(value) if _holds(each)]
+    return None
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, (dict, list))
 
 
 def _check_whole(kind: str, at: At, data: dict[str, Any]) -> Iterator[Problem]:

@@ -160,6 +160,9 @@ SPECS = {
     "long options": (
         net([], args={"a": {"enum": [LONG], "default": "b", "type": "string"}}), "a is 'b'",
     ),
+    "3,000 choices of 1,000 options": (
+        net([conv(channels={"choice": [*range(1, 1001)]})] * 3000), "more than 100,000 options",
+    ),
     "escapes in a key": (net(conv(**{ESCAPES: 1})), r"\x1b[31m"),
     "escapes in a name": (net(conv(name=ESCAPES)), r"\x1b[31m"),
     "escapes in a network's name": (net([], name=ESCAPES), r"\x1b[31m"),
