@@ -8,22 +8,32 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.compiler.images.classes import numbers_of
-from archspec.compiler.images.preprocess import RESAMPLING, Preprocessing, preprocessing_of
+from archspec.checksums import damaged
+from archspec.compiler.images.classes import CLASSES, numbers_of, read_names
+from archspec.compiler.images.preprocess import Preprocessing, preprocessing_of
 from archspec.compiler.images.source import Source
+from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
 from archspec.compiler.weights.loading import SHORT
-from archspec.deploy.engines import Engine, Port
-from archspec.errors import SpecError, UsageError
+from archspec.document import parse_document, read_text
+from archspec.errors import Problem, SpecError, UsageError
 from archspec.graph import RESULT, Graph
+from archspec.reading import sha256_of
+from archspec.schema import INPUT
 from archspec.writing import write_whole
+
+if TYPE_CHECKING:
+    from archspec.deploy.engines import Engine, Port
+
 
 SIDECAR = ".json"
 """What is put behind a model's name for the file beside it that says what the model itself has no
 place for, as an OM has none."""
+MODEL = "sha256"
+"""What it says of the model's bytes; nothing where a convert.sh is still to make the model."""
 
 
 @dataclass(frozen=True)
@@ -39,34 +49,45 @@ class Description:
 def write_sidecar(
     path: str | os.PathLike[str], graph: Graph, notes: Mapping[str, str] | None = None
 ) -> None:
-    """Say beside a model's file which spec's graph it was made of; `notes` are those that an ONNX
-    would hold. Raises UsageError where it cannot be written."""
+    """Say beside a model's file, which may be there already, which spec's graph it was made of;
+    `notes` are those that an ONNX would hold. Raises UsageError where it cannot be written."""
     said = {
         "name": graph.name,
         "fingerprint": graph.fingerprint,
         "preprocessing": json.dumps({**graph.preprocessing, "shape": list(graph.input_shape)}),
         **(notes or {}),
     }
-    write_whole(f"{os.fspath(path)}{SIDECAR}", json.dumps(said, indent=2) + "\n")
+    if Path(path).is_file():
+        said[MODEL] = sha256_of(path)
+    write_whole(_beside(path), json.dumps(seal_metadata(said), indent=2) + "\n")
 
 
 def remove_sidecar(path: str | os.PathLike[str]) -> None:
     """Take away what a file beside a model says, for the model is to be another."""
-    Path(f"{os.fspath(path)}{SIDECAR}").unlink(missing_ok=True)
+    _beside(path).unlink(missing_ok=True)
 
 
 def read_sidecar(path: str | os.PathLike[str]) -> dict[str, str]:
-    """What the file beside a model says, nothing where there is none. Raises SpecError."""
-    beside = Path(f"{os.fspath(path)}{SIDECAR}")
-    if not beside.is_file():
+    """What the file beside a model says, nothing where there is none. Raises SpecError where it is
+    damaged."""
+    beside = _beside(path)
+    if not os.path.lexists(beside):
         return {}
     try:
-        said = json.loads(beside.read_text())
-    except (ValueError, RecursionError):
-        said = None
+        said = parse_document(read_text(beside, str(beside))).data
+    except SpecError as error:
+        raise damaged(beside, error.problems[0].message) from None
     if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
-        raise SpecError(f"{beside} is not what archspec export writes; without it, --spec would do")
-    return said
+        raise SpecError(f"{beside} is not what archspec export writes; without it, use --spec SPEC")
+    check_metadata(beside, said)
+    return unsealed(said)
+
+
+def check_model(path: str | os.PathLike[str]) -> None:
+    """Raises SpecError where a model is not the one that the file beside it was written for."""
+    digest = read_sidecar(path).get(MODEL)
+    if digest is not None and digest != sha256_of(path):
+        raise damaged(path, f"{_beside(path)} has the checksum of another content")
 
 
 def described(
@@ -79,7 +100,7 @@ def described(
     of another spec than the graph, or says what nobody can read.
     """
     metadata = {**read_sidecar(path), **metadata}
-    classes = _classes(path, metadata)
+    classes = read_names(path, CLASSES, metadata[CLASSES]) if CLASSES in metadata else None
     if graph is not None:
         check_made_of(path, metadata, graph)
         preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
@@ -150,26 +171,29 @@ def numbers_for(images: Source, classes: tuple[str, ...] | None, output: Port) -
 
 
 def _preprocessing(path: str | os.PathLike[str], text: str) -> Preprocessing:
-    try:
-        settings: dict[str, Any] = json.loads(text)
-        found = preprocessing_of(settings, tuple(settings["shape"]))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError):
-        found = None
-    if found is None or found.interpolation not in RESAMPLING:
+    """What the file says that a spec's `input` would: nothing else, and all in its range."""
+    settings = read_input(text)
+    if settings is None:
         raise SpecError(
-            f"{path}: its metadata 'preprocessing' is not what archspec writes; --spec SPEC, the"
-            " spec that it was made of, would do"
+            Problem(
+                "its metadata 'preprocessing' is not what archspec writes; --spec SPEC, the spec"
+                " that it was made of, would do",
+                os.fspath(path),
+            )
         )
-    return found
+    return preprocessing_of(settings, tuple(settings["shape"]))
 
 
-def _classes(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> tuple[str, ...] | None:
-    if "classes" not in metadata:
-        return None
+def read_input(text: str) -> dict[str, Any] | None:
+    """A spec's `input` in JSON, or None where the text is not one."""
+    from jsonschema import Draft202012Validator  # takes long, and only a model of no spec needs it
+
     try:
-        names = json.loads(metadata["classes"])
-    except ValueError:
-        names = None
-    if not isinstance(names, list):
-        raise SpecError(f"{path}: its metadata 'classes' is no JSON list of names")
-    return tuple(map(str, names))
+        settings = parse_document(text).data
+    except SpecError:
+        return None
+    return settings if Draft202012Validator(INPUT).is_valid(settings) else None
+
+
+def _beside(path: str | os.PathLike[str]) -> Path:
+    return Path(f"{os.fspath(path)}{SIDECAR}")

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import signal
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import archspec
 from archspec.cli import main
+from archspec.errors import SpecError, UsageError
+
+np = pytest.importorskip("numpy")
+
+from oracles.damage import flip  # noqa: E402
+
+from archspec.compiler.images.classes import class_names  # noqa: E402
+from archspec.compiler.model import Model  # noqa: E402
+from archspec.compiler.weights.files import WRITERS, open_tensors  # noqa: E402
+from archspec.compiler.weights.initialize import initialize  # noqa: E402
+from archspec.compiler.weights.loading import load_weights, save_weights  # noqa: E402
+from archspec.deploy.description import (  # noqa: E402
+    check_model,
+    described,
+    read_sidecar,
+    write_sidecar,
+)
+from archspec.deploy.engines import open_engine  # noqa: E402
+
+OLD = Path(__file__).parent / "data" / "f0ec3b9"
 
 
 @pytest.fixture
@@ -59,3 +83,103 @@ def test_no_pipe_device_or_folder_is_waited_for(command, tmp_path, monkeypatch, 
         assert "itself went wrong" not in line
         it.rename(f"was-{id(make)}-{it.name}")
     assert not Path("x.npz").exists()
+
+
+# Flipped bits: noticed, or without consequence.
+
+
+def flipped(content, count, seed=0):
+    dice = random.Random(seed)
+    for _ in range(count):
+        yield flip(content, dice.randrange(len(content)), dice.randrange(8))
+
+
+@pytest.mark.parametrize("ending", list(WRITERS))
+def test_a_flipped_bit_in_weights(ending, tmp_path):
+    graph = archspec.load(OLD / "net.json")
+    weights = initialize(graph)
+    path = tmp_path / f"net{ending}"
+    save_weights(path, graph, weights, {"classes": '["a", "b", "c"]', "note": "mine"})
+    content = path.read_bytes()
+    with open_tensors(path) as file:
+        metadata = dict(file.metadata)
+    noticed = 0
+    for changed in flipped(content, 150):
+        path.write_bytes(changed)
+        try:
+            found = load_weights(path, graph)
+            with open_tensors(path) as file:
+                assert dict(file.metadata) == metadata
+            assert all(np.array_equal(found[name], weights[name]) for name in weights)
+        except SpecError:
+            noticed += 1
+    assert noticed > 100  # a zip has dates, and some sizes twice
+
+
+def test_a_flipped_bit_in_an_onnx(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from archspec.compiler.targets.onnx import write_onnx
+
+    graph = archspec.load(OLD / "net.json")
+    path = tmp_path / "net.onnx"
+    write_onnx(Model(graph, initialize(graph)), path)
+    content = path.read_bytes()
+    with closing(open_engine("onnxruntime", path)) as engine:
+        assert described(path, engine.metadata).name == "net"
+    for changed in (*flipped(content, 40), *flips_at_end(content, 35)):
+        path.write_bytes(changed)
+        with pytest.raises((SpecError, UsageError)):
+            open_engine("onnxruntime", path)
+
+
+def flips_at_end(content, length):
+    """Where the checksum is."""
+    for place in range(len(content) - length, len(content)):
+        yield flip(content, place, place % 8)
+
+
+def test_a_flipped_bit_beside_a_model_and_in_it(tmp_path):
+    path, beside = tmp_path / "net.om", tmp_path / "net.om.json"
+    path.write_bytes(bytes(range(200)))
+    write_sidecar(path, archspec.load(OLD / "net.json"), {"classes": '["a", "b", "c"]'})
+    content, said = beside.read_bytes(), read_sidecar(path)
+    check_model(path)
+    for changed in flipped(content, 500):
+        beside.write_bytes(changed)
+        with suppress(SpecError):
+            assert read_sidecar(path) == said
+    beside.write_bytes(content)
+    for changed in flipped(path.read_bytes(), 20):
+        path.write_bytes(changed)
+        with pytest.raises(SpecError, match="the file is damaged"):
+            check_model(path)
+
+
+def test_unknown_words_of_old_files_are_refused(tmp_path):
+    said = json.loads((OLD / "forms.om.json").read_text())
+    path = tmp_path / "forms.om"
+    for key in said:
+        wrong = {chr(ord(name[0]) ^ 4) + name[1:] if name == key else name: said[name]
+                 for name in said}  # fmt: skip
+        Path(f"{path}.json").write_text(json.dumps(wrong))
+        with pytest.raises(SpecError, match="unknown name"):
+            described(path, {}, archspec.load(OLD / "forms.json"))
+    said["preprocessing"] = said["preprocessing"].replace("mean", "iean")
+    Path(f"{path}.json").write_text(json.dumps(said))
+    if "iean" in said["preprocessing"]:
+        with pytest.raises(SpecError, match="not what archspec writes"):
+            described(path, {})
+
+
+def test_classes_that_are_none(tmp_path):
+    graph = archspec.load(OLD / "net.json")
+    path = tmp_path / "net.safetensors"
+    for text in ("[" * 100_000, '{"a": 1}', "[[]]", "[1"):
+        save_weights(path, graph, initialize(graph), {"classes": text})
+        with pytest.raises(SpecError, match="no JSON list of names"):
+            class_names(path, graph)
+        with pytest.raises(SpecError, match="no JSON list of names"):
+            described(path, {"classes": text}, graph)
+    save_weights(path, graph, initialize(graph), {"classes": '["a", "b"]'})
+    with pytest.raises(SpecError, match="the file names 2 classes, and net gives 'logits' 3"):
+        class_names(path, graph)

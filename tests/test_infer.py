@@ -88,9 +88,10 @@ def found(told, *arguments):
 
 
 def said_of(path, **notes):
-    """An ONNX file with other metadata."""
+    """An ONNX file with other metadata, and no checksum, as of before there were any."""
     proto = onnx.load(path)
     said = {entry.key: entry.value for entry in proto.metadata_props}
+    said = {key: said[key] for key in said if key not in ("file_version", "checksum")}
     del proto.metadata_props[:]
     helper.set_model_props(proto, {k: v for k, v in {**said, **notes}.items() if v is not None})
     onnx.save(proto, path)

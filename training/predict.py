@@ -55,7 +55,7 @@ def scored(
         raise UsageError(f"--batch {batch}: 1 to 100,000 would do")
     check_classifier(graph)
     images = readable(scan(data, split), usable_workers(workers), cache=images_cache())
-    names = class_names(weights)
+    names = class_names(weights, graph)
     if names is None:
         check_fits(images, graph)
     ranks = join(device)
@@ -83,7 +83,7 @@ def predicted(
     """The likeliest classes of image files, each prepared as the spec's `input` says."""
     check_classifier(graph)
     pixels = [preprocess_image(path, graph.preprocessing, graph.input_shape) for path in images]
-    names = class_names(weights)
+    names = class_names(weights, graph)
     join(device)
     network = _inference(graph, weights)
     result: list[Prediction] = []

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TypeAlias, TypeVar
+from typing import IO, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from archspec.compiler.weights.arrays import Array, TensorFile
+from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile
 from archspec.compiler.weights.formats.ckpt import open_ckpt, write_ckpt
 from archspec.compiler.weights.formats.npz import open_npz, write_npz
 from archspec.compiler.weights.formats.pth import open_pth
@@ -39,6 +40,10 @@ WRITERS: dict[str, Write] = {
 }
 """Every kind of file that is written."""
 
+SEALED_WHOLE = (".ckpt",)
+"""Kinds with a checksum over all their bytes. Of the others it is over the numbers alone, and one
+of archspec's stands beside the metadata."""
+
 
 def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
     """The tensors of a file, its index read and checked; use it in a `with`.
@@ -53,10 +58,13 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
     except OSError as error:
         raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
     try:
-        return opened(shown, file)
+        tensors = opened(shown, file)
+        check_metadata(shown, tensors.metadata, _index(tensors.entries))
+        tensors.metadata = unsealed(tensors.metadata)
     except BaseException:
         file.close()
         raise
+    return tensors
 
 
 def write_tensors(
@@ -70,6 +78,9 @@ def write_tensors(
     shown = os.fspath(path)
     check_writable(shown)
     contiguous = {name: np.ascontiguousarray(array, "<f4") for name, array in arrays.items()}
+    if _ending(shown) not in SEALED_WHOLE:
+        entries = {name: Entry(one.shape, one.dtype.name) for name, one in contiguous.items()}
+        metadata = seal_metadata(metadata, _index(entries))
     with whole_file(shown) as file:
         WRITERS[_ending(shown)](file, contiguous, metadata)
         file.flush()
@@ -90,6 +101,12 @@ def _by_ending(path: str, kinds: Mapping[str, Kind], told: str) -> Kind:
 
 def _ending(path: str) -> str:
     return Path(path).suffix.lower()
+
+
+def _index(entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """What the checksum of the metadata is over as well: names, types and shapes of the tensors,
+    whose numbers have a checksum of their own."""
+    return {name: [entry.dtype, list(entry.shape)] for name, entry in entries.items()}
 
 
 def _check_written(path: str, file: IO[bytes], arrays: Mapping[str, Array]) -> None:

@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from archspec.deploy.description import check_model
+from archspec.deploy.engines.files import first_bytes
 from archspec.errors import UsageError, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -87,13 +89,15 @@ def open_engine(name: str, path: str | os.PathLike[str], **options: Any) -> Engi
     """The model in a file, loaded. `options` are `device`, the number of the device, and `threads`.
 
     Raises UsageError for an engine that is not there or lacks a package, and for a file that is not
-    the engine's own.
+    the engine's own; SpecError for one that is not as archspec wrote it.
     """
     if name not in ENGINES:
         raise UsageError(
             f"there is no engine {name!r}{did_you_mean(name, ENGINES)}"
             f" (known: {', '.join(ENGINES)})"
         )
+    first_bytes(path)
+    check_model(path)
     module, engine = ENGINES[name]
     return getattr(import_module(module), engine)(path, **options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -13,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.compiler.images.classes import read_names
 from archspec.deploy.engines import Port, check_arrays
 from archspec.deploy.engines.files import first_bytes
 from archspec.errors import UsageError
@@ -67,7 +67,7 @@ class MindSporeEngine:
             _port(value.name.rpartition(":")[2], value.tensor[0]) for value in described.graph.input
         )
         tensors = _output_tensors(described)
-        self.outputs = tuple(map(_port, _output_names(self.metadata, len(tensors)), tensors))
+        self.outputs = tuple(map(_port, _output_names(path, self.metadata, len(tensors)), tensors))
         self.device_seconds = 0.0
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -147,9 +147,11 @@ def _port(name: str, tensor: Any) -> Port:
     return Port(name, DTYPES.get(tensor.data_type, str(tensor.data_type)), extents)
 
 
-def _output_names(metadata: Mapping[str, str], count: int) -> list[str]:
+def _output_names(
+    path: str | os.PathLike[str], metadata: Mapping[str, str], count: int
+) -> list[str]:
     if OUTPUTS in metadata:
-        names = json.loads(metadata[OUTPUTS])
+        names = read_names(path, OUTPUTS, metadata[OUTPUTS])
         if len(names) == count:
-            return [str(name) for name in names]
+            return list(names)
     return [RESULT] if count == 1 else [f"output{number + 1}" for number in range(count)]

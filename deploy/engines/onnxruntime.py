@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.checksums import damaged
 from archspec.compiler.images.batches import usable_workers
+from archspec.compiler.sealed_onnx import check_onnx_bytes, check_onnx_metadata
 from archspec.deploy.engines import Port, check_arrays
 from archspec.deploy.engines.files import first_bytes
 from archspec.deploy.om.container import MAGIC, STAND_IN
@@ -65,6 +67,7 @@ class OnnxRuntimeEngine:
         if profile is not None:
             options.enable_profiling = True
             options.profile_file_prefix = profile
+        check_onnx_bytes(model)
         try:
             session = package.InferenceSession(
                 os.fspath(model), options, providers=["CPUExecutionProvider"]
@@ -76,9 +79,13 @@ class OnnxRuntimeEngine:
                 " export wrote would do"
             ) from None
         self._session: Any = session
-        self.inputs = _ports(session.get_inputs())
-        self.outputs = _ports(session.get_outputs())
-        self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+        try:
+            self.inputs = _ports(session.get_inputs())
+            self.outputs = _ports(session.get_outputs())
+            self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError:
+            raise damaged(model, "a name in it is not UTF-8 text") from None
+        check_onnx_metadata(model, self.metadata)
         self.device_seconds = 0.0
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from archspec.compiler.model import Model
 from archspec.compiler.passes.standardize_filters import standardize_filters
 from archspec.compiler.pipeline import run
+from archspec.compiler.sealed_onnx import seal_onnx
 from archspec.compiler.targets.onnx.allowed import IR_VERSIONS
 from archspec.compiler.targets.onnx.net import INPUT_NAME, Net, Site
 from archspec.compiler.targets.onnx.operators import spell
@@ -56,8 +57,8 @@ def write_onnx(
 
 
 def serialized(proto: onnx.ModelProto) -> bytes:
-    """The bytes of a model, the same for the same model."""
-    return proto.SerializeToString(deterministic=True)
+    """The bytes of a model with their checksum, the same for the same model."""
+    return seal_onnx(proto.SerializeToString(deterministic=True))
 
 
 def _written(
