@@ -174,7 +174,9 @@ for om in {conversion.stem}*.om; do
     echo "atc left no OM" >&2
     exit 1
   fi
-  echo "wrote $PWD/$om"
+  # newer ones add the system's name; what is known of the model is in {conversion.stem}.om.json
+  [ "$om" = {conversion.stem}.om ] || mv "$om" {conversion.stem}.om
+  echo "wrote $PWD/{conversion.stem}.om"
 done
 """
 
@@ -187,7 +189,7 @@ def _put_inputs(folder: Path, conversion: Conversion, onnx: bytes) -> None:
 
 def _free(folder: Path, conversion: Conversion) -> Path:
     """The folder, where there is none or one of ours is taken away."""
-    ours = {f"{conversion.stem}.onnx", aipp.FILE, SCRIPT}
+    ours = {f"{conversion.stem}.onnx", f"{conversion.stem}.om.json", aipp.FILE, SCRIPT}
     if folder.is_dir() and not folder.is_symlink():
         names = {path.name for path in folder.iterdir()}
         if SCRIPT in names and names <= ours:

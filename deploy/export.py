@@ -27,7 +27,7 @@ from archspec.compiler.pipeline import for_deployment
 from archspec.deploy import aipp
 from archspec.deploy.atc import SCRIPT, Conversion, converted, leave_kit
 from archspec.deploy.cann import Toolkit, find_toolkit, how_to_source
-from archspec.deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
+from archspec.deploy.checking import TOLERANCE, Comparison, check_mindir, check_onnx, told_when_slow
 from archspec.deploy.description import remove_sidecar, write_sidecar
 from archspec.deploy.socs import cautions, check_soc
 from archspec.errors import UsageError
@@ -45,7 +45,8 @@ KIT = "_om"
 class Source:
     """What is exported: the spec's graph with its weights, for `batch` images at a time, or for any
     number (None). `gears` are the numbers that an OM for any has to choose from. `notes` join what
-    an ONNX says of its spec. `is_deployment` is False for the spec's own nodes, none folded."""
+    an ONNX says of its spec. `is_deployment` is False for the spec's own nodes, none folded;
+    `tolerance` is that of `checking.compared`."""
 
     model: Model
     batch: int | None = 1
@@ -53,6 +54,7 @@ class Source:
     opset: int = 11
     notes: Mapping[str, str] = field(default_factory=dict)
     is_deployment: bool = True
+    tolerance: float = TOLERANCE
 
     @property
     def written(self) -> Model:
@@ -86,7 +88,7 @@ def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
     with whole_file(path) as file, tempfile.TemporaryDirectory(prefix="archspec-mindir-") as folder:
         written = Path(folder) / "network.mindir"
         mindspore.write_mindir(source.written, written, source.batch)
-        comparison = check_mindir(written, source.model, source.batch)
+        comparison = check_mindir(written, source.model, source.batch, source.tolerance)
         _copy(written, file)
         remove_sidecar(path)  # should it end here, no other network's is left
     write_sidecar(path, source.model.spec_graph, source.notes)
@@ -149,7 +151,7 @@ def write_om(
     with whole_file(path) as file:
         onnx, comparison = _checked_onnx(source)
         if toolkit is None:
-            raise _without_atc(target, conversion, onnx)
+            raise _without_atc(source, target, conversion, onnx)
         release = f"CANN {toolkit.release}" if toolkit.release else "CANN of unknown release"
         print(f"converting for {soc} by {toolkit.atc} ({release}), log in {log}", file=sys.stderr)
         with converted(conversion, onnx, toolkit, log, timeout) as om:
@@ -188,9 +190,10 @@ def _preprocessing(model: Model) -> Preprocessing:
         raise UsageError(f"{error}; --no-aipp would do, with float input") from None
 
 
-def _without_atc(target: Path, conversion: Conversion, onnx: bytes) -> UsageError:
+def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: bytes) -> UsageError:
     kit = target.with_name(target.stem + KIT)
     leave_kit(kit, conversion, onnx)
+    write_sidecar(kit / f"{conversion.stem}.om", source.model.spec_graph, source.notes)
     return UsageError(
         f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN is"
         f" installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}` would do"
@@ -203,7 +206,7 @@ def _checked_onnx(source: Source) -> tuple[bytes, Comparison | None]:
     with told_when_slow(f"writing {source.model.graph.name} as ONNX"):
         proto = to_onnx(source.written, opset=source.opset, batch=source.batch, notes=source.notes)
         content = serialized(proto)
-    return content, check_onnx(content, source.model, source.batch)
+    return content, check_onnx(content, source.model, source.batch, source.tolerance)
 
 
 def _copy(written: Path, file: IO[bytes]) -> None:

@@ -154,7 +154,7 @@ def test_a_conversion(journal, export, place):
     assert (said["name"], len(said["fingerprint"])) == ("tiny_isynet", 64)
     assert json.loads(said["preprocessing"])["shape"] == [1, 8, 8]
     lines = out.splitlines()
-    assert lines[0] == "wrote net.om: 79,034 parameters, 280 B"
+    assert lines[0] == "wrote net.om: 78,506 parameters, 280 B"
     assert lines[1] == "for Ascend310, by CANN of unknown release; what atc said is in net.om.log"
     assert lines[2] == "takes uint8 1x8x8x1, resized only; gives float32"
     assert re.fullmatch(
@@ -490,7 +490,7 @@ def test_without_atc_all_is_left_ready(place, export, monkeypatch):
     )
     assert [path.name for path in place.iterdir()] == ["my net_om"]
     names = sorted(path.name for path in (place / "my net_om").iterdir())
-    assert names == ["aipp.cfg", "convert.sh", "my_net.onnx"]
+    assert names == ["aipp.cfg", "convert.sh", "my_net.om.json", "my_net.onnx"]
     assert os.access("my net_om/convert.sh", os.X_OK)
 
 
@@ -506,7 +506,9 @@ def test_a_kit_is_made_anew_unless_something_else_is_in_it(place, export, monkey
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     export("-o", "net.om")
     export("-o", "net.om", "--no-aipp")
-    assert {path.name for path in Path("net_om").iterdir()} == {"convert.sh", "net.onnx"}
+    assert {path.name for path in Path("net_om").iterdir()} == {
+        "convert.sh", "net.om.json", "net.onnx"
+    }  # fmt: skip
     Path("net_om/notes.txt").write_text("mine")
     code, _, err = export("-o", "net.om")
     assert code == USAGE

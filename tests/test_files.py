@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import zipfile
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -183,3 +184,22 @@ def test_classes_that_are_none(tmp_path):
     save_weights(path, graph, initialize(graph), {"classes": '["a", "b"]'})
     with pytest.raises(SpecError, match="the file names 2 classes, and net gives 'logits' 3"):
         class_names(path, graph)
+
+
+def test_export_makes_folders_and_takes_a_tolerance(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "tiny/isynet", "-o", "a/b/net.onnx", "--tolerance", "0.01"]) == 0
+    assert Path("a/b/net.onnx").is_file()
+    assert main(["export", "tiny/isynet", "-o", "net.onnx", "--tolerance", "1e-12"]) == 1
+    assert "--tolerance 1e-0" in capsys.readouterr().err
+    assert main(["export", "tiny/isynet", "-o", "net.onnx", "--tolerance", "nan"]) == 2
+    assert not Path("net.onnx").exists()
+
+
+def test_an_npz_of_very_many_arrays_is_refused_at_once(tmp_path):
+    with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
+        for number in range(20_001):
+            archive.writestr(zipfile.ZipInfo(f"{number}.npy"), b"")
+    with pytest.raises(SpecError, match="at most 20,000"):
+        open_tensors(tmp_path / "many.npz")

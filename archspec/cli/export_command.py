@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import check_lines, classes_of, model_of, require
+from archspec.cli.exporting import check_lines, classes_of, make_folder, model_of, require
 from archspec.errors import UsageError
 from archspec.tables import shown_bytes, shown_count
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("onnx", "mindir", "air", "om")
 OPSETS = (11, 13, 17)
-ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",)}
+ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",),
+            "tolerance": ("onnx", "mindir", "om")}  # fmt: skip
 """Options that mean nothing to the other formats."""
 MOST_IMAGES = 2048
 """At a time: more than that atc's manual advises against."""
@@ -52,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=float, metavar="SECONDS", help="for om: stop atc after that long"
     )
     parser.add_argument(
+        "--tolerance", type=float, metavar="SHARE",
+        help="by how much of the largest value the file's numbers may differ from numpy's;"
+        " default: 1e-4",
+    )  # fmt: skip
+    parser.add_argument(
         "-o", "--output", metavar="FILE", help="the file to write; default: SPEC's name and format"
     )
 
@@ -62,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     batch, gears = _batch(options)
     graph = graph_of(options.spec, options)
     require(kind)
+    from archspec.compiler.pipeline import for_deployment
+    from archspec.deploy.checking import TOLERANCE
     from archspec.deploy.export import Source
 
     source = Source(
@@ -70,11 +78,14 @@ def run(options: argparse.Namespace) -> int:
         gears,
         options.opset or OPSETS[0],
         classes_of(options.weights),
+        tolerance=options.tolerance or TOLERANCE,
     )
     output = options.output or f"{graph.name}.{kind}"
+    make_folder(output)
     said = WRITERS[kind](source, output, options)
     size = shown_bytes(Path(output).stat().st_size)
-    print(f"wrote {output}: {shown_count(graph.params)} parameters, {size}")
+    params = for_deployment(graph).graph.params
+    print(f"wrote {output}: {shown_count(params)} parameters, {size}")
     for line in said:
         print(line)
     return 0
@@ -97,6 +108,8 @@ def _refuse_what_means_nothing(options: argparse.Namespace, kind: str) -> None:
                 f"--{name.replace('_', '-')} is for {' and '.join(kinds)}; leaving it out would do"
                 f" for {kind}"
             )
+    if options.tolerance is not None and not 0 < options.tolerance <= 1:
+        raise UsageError(f"--tolerance {options.tolerance:g}: it must be more than 0 and at most 1")
     if options.timeout is not None and not options.timeout > 0:
         raise UsageError(f"--timeout {options.timeout:g}: more than 0 seconds would do")
 
