@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import sys
 import zipfile
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 import archspec
 from archspec.cli import main
 from archspec.errors import SpecError, UsageError
+from archspec.locks import locked_file
 
 np = pytest.importorskip("numpy")
 
@@ -203,3 +205,10 @@ def test_an_npz_of_very_many_arrays_is_refused_at_once(tmp_path):
             archive.writestr(zipfile.ZipInfo(f"{number}.npy"), b"")
     with pytest.raises(SpecError, match="at most 20,000"):
         open_tensors(tmp_path / "many.npz")
+
+
+def test_without_locks_of_the_system_nothing_runs_unlocked(tmp_path, monkeypatch):
+    for name in ("fcntl", "msvcrt"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match="cannot be locked"), locked_file(tmp_path / "x", True):
+        raise AssertionError("it runs")

@@ -25,7 +25,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -38,6 +38,7 @@ from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.loading import load
+from archspec.locks import locked_file
 from archspec.training.checkpoint import sync_folder
 from archspec.training.distributed import WorkerDied
 from archspec.training.facts import (
@@ -303,17 +304,12 @@ def locked(run: Run) -> Iterator[None]:
     """Keep a second training out of the folder. The lock ends with the process, however that ends.
 
     Raises UsageError where another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, where two would have to take care
-        yield
-        return
     path = run.path / LOCK
     if path.is_symlink():
         path.unlink()
-    with open(path, "a") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(locked_file(path, waits=False))
         except BlockingIOError:
             raise UsageError(
                 f"{run.path} is being trained by another process; its end, or another --out, would"

@@ -32,6 +32,7 @@ from typing import IO, Any
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
+from archspec.locks import locked_file
 from archspec.space import Space
 from archspec.training.run import versions
 from archspec.training.search.objectives import Objective, read_objectives
@@ -159,20 +160,6 @@ def cut_damaged_line(file: IO[bytes]) -> None:
     if start != size:
         file.truncate(start)
     file.seek(0, os.SEEK_END)
-
-
-@contextmanager
-def locked_file(path: Path, waits: bool) -> Iterator[None]:
-    """A lock that ends with the process that has it, however it ends. Raises BlockingIOError where
-    another process has it and this one would not wait."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, where one process at a time would have to do
-        yield
-        return
-    with open(path, "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
 
 
 def create_trials(

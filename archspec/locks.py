@@ -1,0 +1,60 @@
+"""A lock on a file that ends with the process that has it, however it ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import UsageError
+
+PLACE = 1 << 30
+"""The byte that is locked where locks are of bytes: beyond all that anyone reads."""
+PAUSE = 0.05
+"""Seconds between two tries where the system cannot wait."""
+
+
+@contextmanager
+def locked_file(path: Path, waits: bool) -> Iterator[None]:
+    """Raises BlockingIOError where another process has the lock and this one would not wait,
+    UsageError where the system has no locks."""
+    try:
+        import fcntl
+    except ImportError:
+        with _locked_byte(path, waits):
+            yield
+        return
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+@contextmanager
+def _locked_byte(path: Path, waits: bool) -> Iterator[None]:
+    """Windows' way. Its own waiting gives up after ten seconds, so it is asked again and again."""
+    try:
+        import msvcrt
+    except ImportError:
+        raise UsageError(
+            f"{path} cannot be locked: this Python has neither fcntl nor msvcrt, so that two"
+            " processes could spoil each other's work; use Linux, macOS or Windows"
+        ) from None
+    system: Any = msvcrt
+    with open(path, "ab") as file:
+        while True:
+            os.lseek(file.fileno(), PLACE, os.SEEK_SET)
+            try:
+                system.locking(file.fileno(), system.LK_NBLCK, 1)
+                break
+            except OSError:
+                if not waits:
+                    raise BlockingIOError(f"{path} is locked by another process") from None
+            time.sleep(PAUSE)
+        try:
+            yield
+        finally:
+            os.lseek(file.fileno(), PLACE, os.SEEK_SET)
+            system.locking(file.fileno(), system.LK_UNLCK, 1)
