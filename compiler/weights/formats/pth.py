@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -27,7 +28,8 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its unpickler meets
-        reason = str(error).partition("\n")[0][:120]
+        met = re.search(r"GLOBAL ([\w.]+)", str(error))
+        reason = f"it holds a {met[1]}" if met else str(error).partition("\n")[0][:120]
         raise SpecError(
             Problem(
                 f"PyTorch's safe loader refuses the file ({type(error).__name__}: {reason});"
