@@ -1033,3 +1033,13 @@ def test_inspect_knows_a_tiny_network(tmp_path, capsys):
     save_weights(tmp_path / "w.npz", graph, initialize(graph, seed=0))
     assert main(["weights", "inspect", str(tmp_path / "w.npz")]) == 0
     assert "tiny/isynet: archspec's own names, the same fingerprint" in capsys.readouterr().out
+
+
+def test_what_timms_names_do_not_prove_is_said():
+    """tf_efficientnet_b0 has efficientnet_b0's tensors, another epsilon and another padding."""
+    from archspec.compiler.weights.maps.torch_zoo import TIMM_EFFICIENTNET
+
+    graph = archspec.load("efficientnet_b0")
+    said = [note.text for note in TIMM_EFFICIENTNET.notes if note.holds(graph)]
+    assert len(said) == 1
+    assert "tf_efficientnet_b0" in said[0] and "1e-3" in said[0]

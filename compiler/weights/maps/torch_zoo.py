@@ -132,6 +132,14 @@ TIMM_EFFICIENTNET = _family(
     "EfficientNet and MobileNetV2 of timm",
     ("timm",),
     (*_timm_block(_BLOCK, "blocks.{s-1}.{b-1}"), *_TIMM_ENDS),
+    notes=(
+        Note(
+            "assumed: the file is not of a tf_ network of timm (tf_efficientnet_b0), whose tensors"
+            " have the same names; those have TensorFlow's epsilon 1e-3 in batch norm and 'same'"
+            " padding, and a spec without both gives other logits",
+            lambda graph: _any(graph, lambda op: isinstance(op, BatchNorm) and op.epsilon != 1e-3),
+        ),
+    ),
 )
 TIMM_SPNASNET = _family(
     "Single-Path-NAS of timm",
