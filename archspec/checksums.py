@@ -70,7 +70,10 @@ def read_sealed(
     data = {key: value for key, value in document.data.items() if key != CHECKSUM}
     is_sealed = CHECKSUM in document.data
     if is_sealed and document.data[CHECKSUM] != checksum_of(data):
-        raise damaged(path, problems[0].message if problems else "it does not meet its checksum")
+        first = problems[0] if problems else Problem("it does not meet its checksum")
+        raise damaged(
+            path, f"at {first.pointer}: {first.message}" if first.pointer else first.message
+        )
     if problems:
         raise SpecError(problems)
     return data, is_sealed

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from archspec.checksums import read_lines
 
 KINDS = ("flip", "delete", "cut", "double", "zero", "overwrite")
 
@@ -47,3 +50,25 @@ def flips(content: bytes) -> Iterator[tuple[str, bytes]]:
     for place in range(len(content)):
         for bit in range(8):
             yield f"bit {bit} at {place}", flip(content, place, bit)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by their names in it, but for locks."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def check_run(good: Mapping[str, bytes], folder: Path, words: str) -> None:
+    """Hold a run's folder, after it was damaged and resumed, against what it held before: all that
+    was good is still there, whether the training went on or was refused."""
+    now = contents(folder)
+    kept = set(now.values())
+    for name, content in good.items():
+        if name.endswith(".safetensors"):
+            assert content in kept, f"{words}: {name} is lost"
+    told = read_lines(now.get("metrics.jsonl", b"")).records
+    wanted = read_lines(good["metrics.jsonl"]).records
+    assert all(line in wanted for line in told), f"{words}: metrics.jsonl has made-up lines"
