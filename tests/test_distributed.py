@@ -87,6 +87,24 @@ def test_stopped_then_killed_the_run_goes_on_to_the_bit(inputs, two):
     assert runs.metrics(run) == runs.metrics(two)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_before_there_is_anything_to_save(inputs, number):
+    """The signal ends the processes as it would end one; the same command then works."""
+    name = f"early{number}"
+    process = begin(inputs, name, 8, 2)
+    deadline = time.monotonic() + 120
+    while not (inputs / name / "logs" / "worker-1.log").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(number)
+    said = runs.finish(process, 128 + number, timeout=60)
+    assert f"archspec train --resume {name} goes on" in said
+    assert "ended with exit code" not in said
+    assert not children(process.pid)
+
+
 def test_it_works_under_msrun(inputs, two):
     """MindSpore's own launcher, which tells each process of the others in the same way."""
     arguments = [
