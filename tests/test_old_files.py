@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec.checksums import read_lines, seal
 from archspec.cli import main
 
 np = pytest.importorskip("numpy")
@@ -128,4 +129,9 @@ def test_run_is_opened_and_resumed(old, capsys):
         json.loads(line)["step"] for line in Path("run/metrics.jsonl").read_text().splitlines()
     ]
     assert steps[-1] == 12
+    # from now on every line and run.json carry a checksum
+    assert not read_lines(Path("run/metrics.jsonl").read_bytes(), required=True).damaged
+    facts = json.loads(Path("run/run.json").read_text())
+    assert (facts["run"], facts["crc32"]) == (2, seal(facts)["crc32"])
+    assert main(["train", "--resume", "run"]) == 0
     assert main(best) == 0

@@ -26,6 +26,7 @@ from archspec.checksums import read_lines, seal
 from archspec.cli import main
 from archspec.compiler.weights.loading import save_weights
 from archspec.errors import SpecError, UsageError
+from archspec.training.facts import read_facts, write_facts
 from archspec.training.loop import train_run
 from archspec.training.plan import plan_run
 from archspec.training.run import create_run, open_run
@@ -134,6 +135,14 @@ def test_so_it_is_in_runs_without_checksums(tmp_path, key, value, message, monke
         edit(Path("run", "run.json"), lambda facts: facts.update({"data": str(tmp_path / "data")}))
         runs.write_images(tmp_path / "data")
     assert message.split(" is ")[0] in refused() or key == "classes"
+
+
+def test_facts_without_checksum_gain_one_when_they_are_written(tmp_path):
+    """As those of a run whose images were moved, before it is resumed."""
+    shutil.copytree(OLD, tmp_path / "run")
+    facts = {**read_facts(tmp_path / "run"), "data": "/elsewhere"}
+    write_facts(tmp_path / "run", facts)
+    assert read_facts(tmp_path / "run") == facts
 
 
 def test_a_missing_key_is_named(there):

@@ -4,10 +4,10 @@
     data, preprocess, augment    images, from files to batches
     losses, optimizers, schedules, ema, precision, noise, step
                                  one step as one cell, its state by name
-    plan, run                    what is to be done, and the folder that says so
+    plan, run, facts, metrics    what is to be done, and the folder that says so
+    checkpoint, saved, upkeep    how nothing good in that folder is lost
     loop                         read this first: the training from top to bottom
-    build, meter, checkpoint, signals
-                                 what the loop works with
+    build, meter, signals        what the loop works with
     distributed                  several processes
     progress, events, curves, report
                                  what people see of it

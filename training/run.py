@@ -346,12 +346,16 @@ def _is_free(path: Path) -> bool:
         return False
 
 
+def _is_ours(name: str) -> bool:
+    return name in NAMES or any(is_unfinished(name, target) for target in NAMES)
+
+
 def _sweep_beside(place: Path) -> None:
     """Remove the folders of runs that a killed process had only begun to make."""
     for path in place.parent.iterdir():
         if is_unfinished(path.name, place.name) and path.is_dir() and not path.is_symlink():
             inner = {entry.name for entry in path.iterdir()}
-            if inner <= NAMES or inner <= {place.name}:
+            if inner <= {place.name} or all(map(_is_ours, inner)):
                 shutil.rmtree(path, ignore_errors=True)
 
 
