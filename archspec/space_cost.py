@@ -6,9 +6,10 @@
 In `stem -> layer1(kernel, expand) -> layer2(kernel, expand) -> head` each layer is a split of the
 root, for its result has one shape whatever is decided. That is found by expanding. A decision is
 confined to the copy of a node that evaluates it, unless that copy's surroundings hold a decision
-themselves; what reaches other nodes is then its result's shape, and names that it shares. Every
-option of every split is expanded once: where a shape, or anything outside, changes with it, the
-decision is split further up. At last some networks drawn at random are counted both ways.
+themselves; what reaches other nodes is then its result's shape. Copies that share a decision by its
+name (the edges of equal cells) are one part, of several frames. Every option of every split is
+expanded once: where a shape, or anything outside, changes with it, the decision is split further
+up. At last some networks drawn at random are counted both ways.
 
 Expanding each option of each part takes thousands of expansions at most, and the tree then speaks
 for 1e30 networks. Where parts touch too much there is no tree (NotDecomposable).
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isclose, prod
@@ -31,14 +32,25 @@ from archspec.node import Layer
 from archspec.scope import Body, Results
 from archspec.shapes import Shapes
 from archspec.space import Space, place_of
+from archspec.space_networks import (
+    Content,
+    Place,
+    Word,
+    count_words,
+    is_joined,
+    word_of,
+    words_of,
+)
 from archspec.stats import BYTES_PER_ELEMENT
 from archspec.syntax import Arguments, Decision, Modifiers
 
 METRICS = ("params", "macs", "activations")
 """What is always counted. `activations` are the bytes of all results in float32, for one sample."""
 MOST_EXPANSIONS = 10_000
-CHECKED = 40
-"""Networks counted both ways."""
+CHECKED, CHECKED_WORDS = 40, 8
+"""Networks counted both ways, and put together both ways."""
+MAX_BUILT = 500
+"""Networks of a space that are all built, to see which are different."""
 TOLERANCE = 1e-9
 """Relative; whole numbers must be equal."""
 
@@ -112,6 +124,18 @@ class Sum:
         """Assignments that settle each decision met."""
         return prod(sum(one.assignments for one in split.sums) for split in self.splits)
 
+    @cached_property
+    def combinations(self) -> int:
+        """Of parts that differ node for node; where parts are nested, of their own parts."""
+        counts: list[int] = []
+        for split in self.splits:
+            leaves = split.leaves()
+            if leaves is None:
+                counts.append(sum(one.combinations for one in split.sums))
+            else:
+                counts.append(len({leaf.content for leaf in leaves}))
+        return prod(counts)
+
     def bound(self, metric: int, best: Callable[..., float]) -> float:
         """The least (min) or most (max) of a metric."""
         return self.costs[metric] + sum(
@@ -122,29 +146,56 @@ class Sum:
 @dataclass(frozen=True, eq=False)
 class CostTree:
     """The costs of a space's networks. `metrics` names them, `root` is the tree, `decisions` are
-    all that some network settles, with their options."""
+    all that some network settles, with their options. `base` is the network of first options as a
+    part's content, and `places` says where in it the parts that are one frame stand, by the
+    decision that their split is."""
 
     space: Space
     metrics: tuple[str, ...]
     root: Sum
     decisions: Mapping[str, tuple[Any, ...]]
+    base: Content
+    places: Mapping[str, tuple[int, int]]
 
     @property
     def assignments(self) -> int:
         """How many assignments the space has."""
         return self.root.assignments
 
+    @property
+    def combinations(self) -> int:
+        """How many of its networks differ in a part, node for node. It is no less than `networks`:
+        of two equal layers in a row, one left out is another part each time and one network."""
+        return self.root.combinations
+
     @cached_property
     def networks(self) -> int | None:
-        """How many networks, two being one where each part is the same node for node; None where
-        parts are nested, so that this cannot be seen part by part."""
-        counts: list[int] = []
-        for split in self.root.splits:
-            leaves = split.leaves()
-            if leaves is None:
+        """How many different networks there are, exactly; None where that cannot be counted."""
+        found = self.chained_networks()
+        if found is None and self.assignments <= MAX_BUILT:
+            every = self.space.enumerate()
+            found = len({self.space.assign(assignment).fingerprint for assignment in every})
+        return found
+
+    def chained_networks(self) -> int | None:
+        """The same without building them, where parts follow each other in a chain."""
+        places: list[Place] = []
+        leaves_of = [split.leaves() for split in self.root.splits]
+        for split, leaves in zip(self.root.splits, leaves_of, strict=True):
+            if leaves is None or split.key not in self.places:
                 return None
-            counts.append(len({leaf.content for leaf in leaves}))
-        return prod(counts)
+            contents = [leaf.content[0] for leaf in leaves]
+            places.append(Place(*self.places[split.key], contents))
+        pieces = words_of(self.base, places)
+        if pieces is None or not self._are_words(pieces):
+            return None
+        return count_words(pieces)
+
+    def _are_words(self, pieces: Sequence[set[Word]]) -> bool:
+        """Whether some networks drawn at random are one word of each piece."""
+        generator = random.Random(0)
+        samples = (self.space.sample(generator) for _ in range(CHECKED_WORDS))
+        return all(is_joined(word_of(self.space.assign(one)), pieces) for one in samples)
 
     def bounds(self, metric: str) -> tuple[float, float]:
         """The least and the most of a metric over all networks: exact."""
@@ -182,8 +233,9 @@ def cost_tree(
     whose parts touch. Raises SpecError where a network of the space is wrong."""
     functions = functions or {}
     explorer = _Explorer(space, tuple(functions.values()))
-    root = explorer.explore({}, ROOT)
-    tree = CostTree(space, (*METRICS, *functions), root, _decisions(root))
+    root = explorer.explore({}, (ROOT,))
+    metrics, decisions = (*METRICS, *functions), _decisions(root)
+    tree = CostTree(space, metrics, root, decisions, explorer.base, explorer.places)
     generator = random.Random(0)
     for _ in range(CHECKED):
         assignment = space.sample(generator)
@@ -198,43 +250,49 @@ Frame: TypeAlias = "tuple[str, Modifiers | None]"
 """A copy of a node, or all copies of one together: its path, and the node as written (two unnamed
 ones can have one path)."""
 ROOT: Frame = ("", None)
+Scope: TypeAlias = "tuple[Frame, ...]"
+"""The frames of a part: one, or those that share a decision."""
 
 
 @dataclass
 class _Part:
-    """What a frame came to in one expansion: its open decisions in the order met, those of them
-    that it evaluates itself, and what it is."""
+    """What a frame is in one expansion: its open decisions in the order met, those of them that it
+    evaluates itself, and what it expands to."""
 
     open: list[str] = field(default_factory=list)
     own: list[str] = field(default_factory=list)
-    costs: tuple[int, ...] = ()
+    costs: tuple[int, ...] = (0,) * len(METRICS)
     shapes: Shapes = ()
     content: Any = None
 
 
 class _Trace(Expansion):
     """One expansion that takes the first option of every decision that is not fixed, and notes to
-    which copy of a node each of those is confined. Only the frame `scope` is looked into."""
+    which copies of nodes each of those is confined. Only the frames of `scope` are looked into."""
 
-    def __init__(self, expander: Expander, fixed: Mapping[str, int], scope: Frame):
+    def __init__(self, expander: Expander, fixed: Mapping[str, int], scope: Scope):
         super().__init__(expander, lambda key, _: fixed.get(key, 0))
         self.fixed = fixed
-        self.scope = scope
         self.met: dict[str, tuple[Any, ...]] = {}
+        self.inside: set[str] = set()
+        """Open decisions of the scope."""
         self.parts: dict[Frame, _Part] = {}
-        self.scope_part = _Part()
-        self.sharing: list[str] = []
-        """First decisions of frames that share one with another."""
+        self.scope_parts: dict[Frame, _Part] = {frame: _Part() for frame in scope}
+        self.places: dict[Frame, tuple[int, int]] = {}
+        """Of frames with open decisions: the number of their first node, and of the first after."""
         self._frames: list[Frame] = [ROOT]
+        self._bodies: list[Body] = []
+        self._depth = sum(frame == ROOT for frame in scope)
+        """Frames of the scope that the expansion is in."""
         self._unit: Frame | None = None
-        self._unit_of: dict[str, Frame] = {}
 
     def decide(self, decision: Decision, here: str) -> int:
         index = super().decide(decision, here)
         key = decision.shared_name or self._key(here, decision.key)
         self.met[key] = decision.options
-        if key in self.fixed or self.scope not in self._frames:
+        if key in self.fixed or not self._depth:
             return index
+        self.inside.add(key)
         if self._unit is None:
             self._unit = self._frames[-1]
         part = self.parts.setdefault(self._unit, _Part())
@@ -242,10 +300,17 @@ class _Trace(Expansion):
             part.open.append(key)
             if self._frames[-1] == self._unit:
                 part.own.append(key)
-        first = self._unit_of.setdefault(key, self._unit)
-        if first != self._unit:
-            self.sharing.append(self.parts[first].open[0])
         return index
+
+    def groups(self) -> list[Scope]:
+        """The frames with open decisions, those together that share one, in the order met."""
+        found: list[tuple[list[Frame], set[str]]] = []
+        for frame, part in self.parts.items():
+            touching = [one for one in found if not one[1].isdisjoint(part.open)]
+            found = [one for one in found if one not in touching]
+            frames = [frame for one, _ in touching for frame in one]
+            found.append(([*frames, frame], {*part.open}.union(*(keys for _, keys in touching))))
+        return [tuple(frames) for frames, _ in found]
 
     def _copies(
         self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...] | None
@@ -273,16 +338,23 @@ class _Trace(Expansion):
     def _entered(self, body: Body, node: Modifiers, path: str) -> tuple[Frame, int, Costs]:
         frame: Frame = (f"{self._prefix}{path}", node)
         self._frames.append(frame)
+        self._bodies.append(body)
+        self._depth += frame in self.scope_parts
         return frame, len(body.items), (body.params, body.macs)
 
     def _left(
         self, body: Body, frame: Frame, start: int, before: Costs, refs: tuple[Ref, ...]
     ) -> None:
         self._frames.pop()
-        part = self.scope_part if frame == self.scope else None
+        self._bodies.pop()
+        self._depth -= frame in self.scope_parts
+        part = self.scope_parts.get(frame)
         if self._unit == frame:
             self._unit = None
             part = self.parts[frame]
+            outer = {id(one): one for one in self._bodies if one is not body}.values()
+            first = sum(_nodes(one.items) for one in outer) + _nodes(body.items[:start])
+            self.places[frame] = first, first + _nodes(body.items[start:])
         if part is None:
             return
         items = body.items[start:]
@@ -290,16 +362,16 @@ class _Trace(Expansion):
         part.costs = (int(body.params - params), int(body.macs - macs), _stored(items))
         part.shapes = body.shapes(refs)
         part.content = _content(body.items, start, refs)
-        if frame == self.scope:
-            self.scope_part = part
+        if frame in self.scope_parts:
+            self.scope_parts[frame] = part
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """What a part must leave as it is: its result's shapes, and of all else the costs and the open
-    decisions."""
+    """What a part must leave as it is: the shapes of its frames' results, and of all else the costs
+    and the open decisions."""
 
-    shapes: Shapes
+    shapes: tuple[Shapes, ...]
     costs: tuple[int, ...]
     decisions: frozenset[str]
 
@@ -316,6 +388,9 @@ class _Explorer:
         self._space = space
         self._expansions = 0
         self._nothing = (0,) * (len(METRICS) + len(functions))
+        self.base: Content = ((), ())
+        self.places: dict[str, tuple[int, int]] = {}
+        """As CostTree has them."""
 
     def costs(self, assignment: Mapping[str, Any]) -> Costs:
         """The costs of one network, counted by building it."""
@@ -326,50 +401,57 @@ class _Explorer:
     def explore(
         self,
         fixed: Mapping[str, int],
-        scope: Frame,
+        scope: Scope,
         reference: Costs | None = None,
         expected: _Expected | None = None,
     ) -> Sum:
-        """The tree of one frame, as what it adds to a network of cost `reference`. Raises
+        """The tree of one part, as what it adds to a network of cost `reference`. Raises
         _Touches."""
         trace, total = self._expand(fixed, scope)
-        part = trace.scope_part
-        if expected is not None and expected != _expected(trace, part, total):
+        own = [*trace.scope_parts.values()]
+        if expected is not None and expected != _expected(trace, own, trace.inside, total):
             raise _Touches
-        for key in (*part.open, *trace.sharing):
-            return self._split(trace, key, fixed, scope, reference, expected)
+        if len(scope) == 1:
+            for key in own[0].open:
+                return self._split(trace, key, fixed, scope, reference, expected)
         splits: list[Split] = []
         met: set[str] = set()
-        for frame, inner in trace.parts.items():
-            key = inner.open[0]
+        for frames in trace.groups():
+            parts = [trace.parts[frame] for frame in frames]
+            key = max(parts[0].open, key=lambda one: sum(one in part.open for part in parts))
+            if frames == scope:
+                return self._split(trace, key, fixed, scope, reference, expected)
             try:
-                kept = _expected(trace, inner, total)
-                found = self._split(trace, key, fixed, frame, total, kept)
+                kept = _expected(trace, parts, set().union(*(p.open for p in parts)), total)
+                found = self._split(trace, key, fixed, frames, total, kept)
             except _Touches:
                 return self._split(trace, key, fixed, scope, reference, expected)
             if not met.isdisjoint(found.keys):
                 return self._split(trace, key, fixed, scope, reference, expected)
             splits += found.splits
             met |= found.keys
+            if not fixed and len(frames) == 1:
+                self.places[key] = trace.places[frames[0]]
         costs = total
         if reference is not None:
             costs = tuple(one - other for one, other in zip(total, reference, strict=True))
-        return Sum(costs, tuple(splits), None if splits else part.content, not any(costs))
+        content = tuple(part.content for part in own)
+        return Sum(costs, tuple(splits), None if splits else content, not any(costs))
 
     def _split(
         self,
         trace: _Trace,
         key: str,
         fixed: Mapping[str, int],
-        scope: Frame,
+        scope: Scope,
         reference: Costs | None,
         expected: _Expected | None,
     ) -> Sum:
         options = trace.met[key]
-        own = trace.parts[scope].own if scope in trace.parts else ()
-        count = prod(len(trace.met[other]) for other in own)
+        together = [trace.parts[frame].own for frame in scope if frame in trace.parts]
+        count = min((prod(len(trace.met[k]) for k in own) for own in together), default=1)
         if count > MOST_EXPANSIONS - self._expansions:
-            name = scope[0] or self._space.program.name
+            name = scope[0][0] or self._space.program.name
             raise NotDecomposable(f"{name} settles {count:,} combinations of decisions at once")
         sums = tuple(
             self.explore({**fixed, key: index}, scope, reference, expected)
@@ -377,15 +459,18 @@ class _Explorer:
         )
         return Sum(self._nothing, (Split(key, options, sums),), is_free=True)
 
-    def _expand(self, fixed: Mapping[str, int], scope: Frame) -> tuple[_Trace, Costs]:
+    def _expand(self, fixed: Mapping[str, int], scope: Scope) -> tuple[_Trace, Costs]:
         self._expansions += 1
         if self._expansions > MOST_EXPANSIONS:
             raise NotDecomposable("its decisions touch each other in too many ways")
         trace = _Trace(self._expander, fixed, scope)
         fragment = trace.spec({}, self._shape)
-        if scope == ROOT:
-            trace.scope_part = trace.parts.get(ROOT, trace.scope_part)
-            trace.scope_part.content = _content(fragment.items, 0, fragment.outputs)
+        if scope == (ROOT,):
+            root = trace.parts.get(ROOT, trace.scope_parts[ROOT])
+            root.content = _content(fragment.items, 0, fragment.outputs)
+            trace.scope_parts[ROOT] = root
+            if not fixed:
+                self.base = root.content
         total: Costs = (fragment.params, fragment.macs, _stored(fragment.items))
         if self._functions:
             graph = self._expander.graph(decide=lambda key, _: fixed.get(key, 0))
@@ -393,10 +478,12 @@ class _Explorer:
         return trace, total
 
 
-def _expected(trace: _Trace, part: _Part, total: Costs) -> _Expected:
-    costs = tuple(int(one) - other for one, other in zip(total, part.costs, strict=False))
-    decisions = frozenset(trace.met).difference(trace.fixed, part.open)
-    return _Expected(part.shapes, costs, decisions)
+def _expected(trace: _Trace, parts: Sequence[_Part], inside: set[str], total: Costs) -> _Expected:
+    """What such a part, with these open decisions, leaves of a network of cost `total`."""
+    own = [sum(costs) for costs in zip(*(part.costs for part in parts), strict=True)]
+    costs = tuple(int(one) - other for one, other in zip(total, own, strict=False))
+    decisions = frozenset(trace.met).difference(trace.fixed, inside)
+    return _Expected(tuple(part.shapes for part in parts), costs, decisions)
 
 
 def activation_bytes(graph: Graph) -> int:
@@ -406,15 +493,22 @@ def activation_bytes(graph: Graph) -> int:
 
 def _stored(items: Sequence[Item]) -> int:
     """Bytes of all results, as Stats.activation_bytes."""
-    total = 0
+    return sum(layer.stored for layer in _layers(items)) * BYTES_PER_ELEMENT
+
+
+def _nodes(items: Sequence[Item]) -> int:
+    return sum(1 for _ in _layers(items))
+
+
+def _layers(items: Sequence[Item]) -> Iterator[Layer]:
+    """In any order."""
     waiting = [items]
     while waiting:
         for item in waiting.pop():
             if isinstance(item.part, Layer):
-                total += item.part.stored
+                yield item.part
             else:
                 waiting.append(item.part.items)
-    return total * BYTES_PER_ELEMENT
 
 
 def _content(items: Sequence[Item], start: int, refs: tuple[Ref, ...]) -> Any:

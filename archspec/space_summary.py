@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from typing import Any
 
 from archspec.graph import Graph
 from archspec.space import Space
-from archspec.space_cost import METRICS, NotDecomposable, activation_bytes, cost_tree
+from archspec.space_cost import MAX_BUILT, METRICS, NotDecomposable, activation_bytes, cost_tree
 from archspec.space_gates import common_decisions
 
 DRAWN = 200
-"""Networks drawn where costs are not to be had exactly."""
+"""Networks drawn where costs are not known exactly."""
 DRAWN_FOR_SHARE = 2000
 """Networks drawn to see how many keep to something, where costs are quick to have."""
 
@@ -30,15 +31,17 @@ class Range:
 
 @dataclass(frozen=True)
 class Summary:
-    """`assignments` and `networks` count exactly or are None; two networks are one where they are
-    the same node for node, part by part. `ranges` are exact where `why_drawn` is empty; else it is
-    a clause that says why they are of `drawn` networks only. `kept` is the share of the drawn ones
-    that were asked for, None where nothing was."""
+    """`assignments` counts what can be decided, `networks` the networks that differ node for node:
+    exactly, or None; `most_networks` is what the latter cannot exceed, as far as that is known.
+    `ranges` are exact where `why_drawn` is empty; else it is a clause that says why they are of
+    `drawn` networks only. `kept` is the share of the drawn ones that were asked for, None where
+    nothing was."""
 
     space: Space
     decisions: Mapping[str, tuple[Any, ...]]
     assignments: int | None
     networks: int | None
+    most_networks: int | None
     ranges: tuple[Range, ...]
     why_drawn: str
     drawn: int
@@ -58,7 +61,7 @@ def summarize(
     try:
         tree = cost_tree(space, functions)
     except NotDecomposable as reason:
-        return _drawn(space, functions, keeps, common, count, str(reason))
+        return _built(space, functions, keeps, common, count, str(reason))
     rows = [
         dict(zip(tree.metrics, tree.cost(assignment), strict=True))
         for assignment in _samples(space, DRAWN_FOR_SHARE if keeps else 0)
@@ -68,6 +71,7 @@ def summarize(
         tree.decisions,
         tree.assignments,
         tree.networks,
+        tree.combinations,
         tuple(Range(metric, *tree.bounds(metric)) for metric in tree.metrics),
         "",
         len(rows),
@@ -75,7 +79,7 @@ def summarize(
     )
 
 
-def _drawn(
+def _built(
     space: Space,
     functions: Mapping[str, Callable[[Graph], float]],
     keeps: Callable[[Mapping[str, float]], bool] | None,
@@ -83,20 +87,32 @@ def _drawn(
     count: int | None,
     reason: str,
 ) -> Summary:
-    rows: list[dict[str, float]] = []
+    """The figures of networks that are built: of all where they are few, else of some drawn."""
     decisions: dict[str, tuple[Any, ...]] = dict(common or {})
-    for assignment in _samples(space, DRAWN):
+    every = (
+        [*islice(space.enumerate(), MAX_BUILT + 1)] if count is None or count <= MAX_BUILT else []
+    )
+    is_all = 0 < len(every) <= MAX_BUILT
+    rows: list[dict[str, float]] = []
+    different: set[str] = set()
+    for assignment in every if is_all else _samples(space, DRAWN):
         graph = space.assign(assignment)
         counted = (graph.params, graph.macs, activation_bytes(graph))
         row: dict[str, float] = dict(zip(METRICS, counted, strict=True))
         rows.append({**row, **{name: value(graph) for name, value in functions.items()}})
+        if is_all:
+            different.add(graph.fingerprint)
         for key in assignment:
             decisions.setdefault(key, ())
     ranges = tuple(
         Range(metric, min(row[metric] for row in rows), max(row[metric] for row in rows))
         for metric in rows[0]
     )
-    return Summary(space, decisions, count, None, ranges, reason, DRAWN, _share(rows, keeps))
+    kept = _share(rows, keeps)
+    if is_all:
+        size = len(different)
+        return Summary(space, decisions, len(rows), size, size, ranges, "", len(rows), kept)
+    return Summary(space, decisions, count, None, count, ranges, reason, DRAWN, kept)
 
 
 def _samples(space: Space, count: int) -> list[dict[str, Any]]:

@@ -7,8 +7,11 @@ import io
 import itertools
 import json
 import random
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archspec
 from archspec.document import parse_document
@@ -17,8 +20,11 @@ from archspec.program import program_of
 from archspec.space import Space
 from archspec.space_cost import METRICS, NotDecomposable, cost_tree
 from archspec.space_gates import common_decisions
+from archspec.space_networks import count_words, is_joined
+from archspec.space_summary import Range, summarize
 
 SPNAS = "spaces/single_path_nas"
+NAS_BENCH_201 = Path(__file__).parent / "data" / "nas_bench_201.json"
 PUBLISHED = {
     # arXiv 1904.02877, as timm's spnasnet_100 and MindSpore's model zoo have it; one layer is out
     "stage1": [(3, 3), (3, 3), (3, 3), (3, 0)],
@@ -62,9 +68,10 @@ def assert_all_is_counted(one):
         column = [cost[place] for cost in costs]
         assert tree.bounds(metric) == (min(column), max(column))
     assert set(tree.decisions) == {key for assignment in assignments for key in assignment}
-    if tree.networks is not None:
-        different = len({graph.fingerprint for graph in graphs})
-        assert different <= tree.networks <= len(assignments)
+    different = len({graph.fingerprint for graph in graphs})
+    assert different <= tree.combinations <= len(assignments)
+    assert tree.networks in (different, None)
+    assert tree.chained_networks() in (different, None)
     common = common_decisions(one)
     if common is not None:
         assert {frozenset(assignment) for assignment in assignments} == {frozenset(common)}
@@ -75,7 +82,9 @@ class TestShipped:
     def test_single_path_nas(self):
         tree = cost_tree(Space(SPNAS))
         assert tree.assignments == 4**5 * 6**15
-        assert tree.networks == 4**5 * 5**15
+        # of three equal layers in a row that can be left out, 4 kinds each: 1 + 4 + 16 + 64
+        assert tree.combinations == 4**5 * 5**15
+        assert tree.networks == tree.chained_networks() == (4 * 85) ** 5
         # the extremes counted by hand from the paper's code, and the MACs of the largest and least
         assert tree.bounds("params") == (2_457_384, 4_833_768)
         assert tree.bounds("macs") == (117_233_600, 525_305_600)
@@ -96,8 +105,23 @@ class TestShipped:
     def test_small_ones(self, name, networks):
         tree = assert_all_is_counted(Space(f"spaces/{name}"))
         one = tree.space
-        assert tree.networks == networks
+        assert tree.chained_networks() == networks
         assert len({one.assign(a).fingerprint for a in one.enumerate()}) == networks
+
+    def test_a_cell_whose_choices_all_its_copies_share(self):
+        """NAS-Bench-201, arXiv 2001.00326: six edges of five operations, the same in 15 cells. The
+        extremes are those of its published table."""
+        one = Space(NAS_BENCH_201)
+        tree = cost_tree(one)
+        assert [split.key for split in tree.root.splits] == [*one.first()]
+        assert tree.assignments == tree.combinations == 5**6
+        assert tree.bounds("params") == (73_306, 1_531_546)
+        assert tree.bounds("macs") == (7_783_040, 220_119_680)
+        assert tree.networks is None
+        generator = random.Random(11)
+        for _ in range(5):
+            assignment = one.sample(generator)
+            assert tree.cost(assignment) == counted(one.assign(assignment))
 
     def test_isynet_is_counted_though_it_is_no_tree(self):
         one = Space("spaces/isynet")
@@ -127,12 +151,59 @@ class TestTrees:
         ]
         tree = assert_all_is_counted(space(body))
         assert tree.assignments == (1 + 2 + 4 + 8) * (2 + 4)
-        assert tree.networks is None
+        assert tree.networks == 2 + 4 + 8 + 16 + 32  # one to five of two kernels
 
     def test_a_shared_decision_joins_parts(self):
         shared = choice(1, 3, name="k")
         tree = assert_all_is_counted(space([conv(shared), conv(choice(1, 3)), conv(shared)]))
         assert tree.assignments == 4
+
+    def test_shared_decisions_beside_own_ones(self):
+        """A width of all layers, each with a kernel of its own: 2 * (2 * 3) ** 3 assignments that
+        are known from few of them."""
+        templates = {
+            "T": {
+                "args": {"e": choice(1, 2, name="e")},
+                "body": {
+                    "residual": [
+                        conv(channels="=in_channels * e"),
+                        conv(choice(1, 3), "=in_channels", bias=choice(False, True, name="b")),
+                    ]
+                },
+            }
+        }
+        one = space([{"op": "T", "repeat": 3}, conv(choice(1, 3, 5))], templates)
+        tree = assert_all_is_counted(one)
+        assert tree.assignments == 2 * 2 * 2**3 * 3
+        assert [split.key for split in tree.root.splits] == ["e", "conv.kernel"]
+
+    def test_equal_layers_that_can_be_left_out(self):
+        """5 ** 3 combinations, but of two equal layers in a row it does not matter which is out."""
+        body = {"op": "T", "each": [{"k": choice(0, 1, 3, 5, 7)} for _ in range(3)]}
+        templates = {"T": {"args": {"k": 1}, "body": conv("=k", when="=k > 0")}}
+        tree = assert_all_is_counted(space([conv(3), body, "relu"], templates))
+        assert (tree.combinations, tree.chained_networks()) == (125, 85)
+
+    def test_what_reaches_over_a_part_is_no_chain(self):
+        body = [
+            conv(name="a"),
+            {"op": "T", "k": choice(0, 1)},
+            {"op": "T", "k": choice(0, 1)},
+            {"op": "add", "from": ["a", "t2"]},
+        ]
+        templates = {"T": {"args": {"k": 1}, "body": conv("=k", when="=k > 0")}}
+        tree = assert_all_is_counted(space(body, templates))
+        assert (tree.combinations, tree.chained_networks(), tree.networks) == (4, None, 3)
+
+    @given(st.lists(st.sets(st.text("ab", max_size=3), min_size=1, max_size=4), max_size=5))
+    def test_words_by_the_book(self, texts):
+        pieces = [
+            {tuple((letter, ((1, 0),)) for letter in text) for text in some} for some in texts
+        ]
+        every = {sum(words, ()) for words in itertools.product(*pieces)}
+        assert count_words([set(piece) for piece in pieces] or [{()}]) == len(every)
+        assert all(is_joined(word, pieces) for word in every)
+        assert not is_joined((("c", ((1, 0),)),), pieces)
 
     def test_a_decision_shared_by_copies_that_may_not_be_there(self):
         body = conv(choice(1, 3, name="k"), repeat=2, when=choice(False, True))
@@ -191,12 +262,13 @@ class TestTrees:
                 tree.cost(wrong)
             assert str(ours.value) == str(theirs.value)
 
-    @pytest.mark.parametrize("seeds", [range(start, start + 25) for start in range(0, 100, 25)])
-    def test_random_spaces(self, seeds):
+    @pytest.mark.parametrize("sharing", [0.06, 0.5])
+    @pytest.mark.parametrize("seeds", [range(start, start + 25) for start in range(0, 75, 25)])
+    def test_random_spaces(self, seeds, sharing):
         trees = 0
         for seed in seeds:
             try:
-                one = space(**random_space(random.Random(seed)))
+                one = space(**random_space(random.Random(seed), sharing))
                 if len(list(itertools.islice(one.enumerate(), 401))) > 400:
                     continue
                 assert_all_is_counted(one)
@@ -206,14 +278,14 @@ class TestTrees:
         assert trees > 10
 
 
-def random_space(generator):
+def random_space(generator, sharing):
     """A spec with choices anywhere, between parts that feed, hold and name each other."""
 
     def value(options):
         kind = generator.random()
         if kind < 0.4:
             return generator.choice(options)
-        if kind > 0.94:
+        if kind > 1 - sharing:
             return {"choice": options[:2], "name": f"shared{options[0]}"}
         return {"choice": generator.sample(options, 2)}
 
@@ -327,6 +399,28 @@ class TestCommand:
         _, out, _ = run("space", "info", "spaces/digits100", "--format", "csv")
         rows = list(csv.DictReader(io.StringIO(out)))
         assert rows[0] == {"decision": "layer1.expand", "count": "3", "options": "0, 3, 6"}
+
+    def test_info_names_assignments_and_networks(self, run, tmp_path):
+        for name, words, figures in (
+            (
+                SPNAS,
+                "assignments, 4,543,542,400,000 networks",
+                (4**5 * 6**15, 340**5, 4**5 * 5**15),
+            ),
+            (NAS_BENCH_201, "15,625 assignments, as many networks or fewer", (5**6, None, 5**6)),
+        ):
+            assert words in " ".join(run("space", "info", name)[1].split())
+            found = json.loads(run("space", "info", name, "--format", "json")[1])
+            sizes = found["assignments"], found["networks"], found["networks_at_most"]
+            assert (sizes, found["is_exact"]) == (figures, True)
+
+    def test_a_small_space_that_is_no_tree_is_built_whole(self):
+        one = space([conv(choice(1, 3)), conv(choice(1, 3))])
+        found = summarize(one, {"square": lambda graph: graph.macs**2})
+        graphs = [one.assign(assignment) for assignment in one.enumerate()]
+        assert (found.assignments, found.networks, found.why_drawn) == (4, 4, "")
+        squares = [graph.macs**2 for graph in graphs]
+        assert found.ranges[-1] == Range("square", min(squares), max(squares))
 
     def test_info_says_what_is_drawn(self, run):
         code, out, _ = run("space", "info", "spaces/isynet")

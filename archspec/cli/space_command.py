@@ -127,6 +127,7 @@ def _as_json(summary: Summary, constraints: Sequence[str]) -> dict[str, Any]:
         "name": summary.space.program.name,
         "assignments": summary.assignments,
         "networks": summary.networks,
+        "networks_at_most": summary.most_networks,
         "is_exact": not summary.why_drawn,
         "drawn": summary.drawn,
         "metrics": {
@@ -168,9 +169,11 @@ def _size(summary: Summary) -> str:
     if summary.assignments is None:
         return "more assignments than are counted here"
     size = f"{summary.assignments:,} assignments"
-    if summary.networks is None or summary.networks == summary.assignments:
-        return size
-    return f"{size}, {summary.networks:,} networks"
+    if summary.networks is not None:
+        return f"{size}, {summary.networks:,} networks"
+    if summary.most_networks is not None and summary.most_networks < summary.assignments:
+        return f"{size}, at most {summary.most_networks:,} networks"
+    return f"{size}, as many networks or fewer"
 
 
 def _title(metric: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from archspec.document import read_document
-from archspec.space_cost import CostTree
 from archspec.tables import (
     Column,
     Table,
@@ -136,10 +135,14 @@ def _verdict(results: Results) -> list[str]:
 
 
 def _is_everything(results: Results) -> bool:
-    """Whether every network was tried, as far as it is known how many there are."""
-    encoding = results.encoding
-    is_tree = isinstance(encoding, TreeEncoding)
-    return is_tree and len(results.tried) >= networks_of(encoding.tree)
+    """Whether every network was tried, as far as it is known how many there are. Networks that are
+    trained are told apart by their fingerprints, those that are counted by their parts."""
+    if not isinstance(results.encoding, TreeEncoding) or not results.tried:
+        return False
+    tree = results.encoding.tree
+    has_fingerprints = "fingerprint" in results.tried[0]
+    wanted = tree.networks if has_fingerprints else None
+    return len(results.tried) >= (tree.combinations if wanted is None else wanted)
 
 
 def _found(results: Results) -> str:
@@ -288,12 +291,12 @@ def _proposals(results: Results) -> str:
 def _size(problem: Counted) -> str:
     encoding = problem.encoding
     if isinstance(encoding, TreeEncoding):
-        return f"{shown_size(networks_of(encoding.tree))} networks"
+        tree = encoding.tree
+        assignments = f"{shown_size(tree.assignments)} assignments"
+        if tree.networks is None:
+            return f"{assignments}, at most {shown_size(tree.combinations)} networks"
+        return f"{assignments}, {shown_size(tree.networks)} networks"
     return "its size is in archspec space info"
-
-
-def networks_of(tree: CostTree) -> int:
-    return tree.assignments if tree.networks is None else tree.networks
 
 
 def shown_size(size: int) -> str:
