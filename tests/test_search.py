@@ -381,7 +381,7 @@ def test_a_counted_search(run, there):
     report = (there / "found" / "report.md").read_text()
     assert "**Better than random search**" in report
     assert re.search(
-        r"latency:ascend310<0\.8 \(kept to by \d+\.\d% of 10,000 networks drawn at random\)", report
+        r"latency:ascend310&lt;0\.8 \(kept to by \d+\.\d% of 10,000 networks drawn at random\)", report
     )
     with Image.open(there / "found" / "pareto.png") as picture:
         assert picture.size == (1488, 1008)
