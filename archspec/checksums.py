@@ -133,7 +133,11 @@ class Lines:
 
 def seal_line(record: Mapping[str, Any]) -> str:
     """A record as a line of JSON with its checksum and its line break."""
-    body = json.dumps({key: value for key, value in record.items() if key != CHECKSUM})
+    return seal_text(json.dumps({key: value for key, value in record.items() if key != CHECKSUM}))
+
+
+def seal_text(body: str) -> str:
+    """The same for a record that is JSON already, without a checksum."""
     comma = "" if body == "{}" else ", "
     checksum = checksum_of_bytes(body.encode())
     return f'{body[:-1]}{comma}"{CHECKSUM}": "{checksum}"}}\n'
@@ -174,6 +178,11 @@ def append_lines(
 ) -> None:
     """Add records to a file of lines, by one process at a time; with `sync` they outlast the
     machine. What a killed process left unfinished is cut off. Raises OSError."""
+    append_text(path, seal_lines(records), sync)
+
+
+def append_text(path: str | os.PathLike[str], lines: str, sync: bool = True) -> None:
+    """The same for lines that are sealed already."""
     with open(path, "ab+") as file:
         start, rest = _unfinished(file)
         last = _read_line(rest) if rest else None
@@ -181,7 +190,7 @@ def append_lines(
             file.write(b"\n")
         elif rest:
             file.truncate(start)
-        file.write(seal_lines(records).encode())
+        file.write(lines.encode())
         file.flush()
         if sync:
             os.fsync(file.fileno())
@@ -232,7 +241,7 @@ def _hides_checksum(record: Mapping[str, Any]) -> bool:
 
 
 __all__ = [
-    "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "checksum_of",
+    "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "append_text", "checksum_of",
     "checksum_of_bytes", "damaged", "free_name", "read_lines", "read_sealed", "seal", "seal_line",
-    "seal_lines", "set_aside",
+    "seal_lines", "seal_text", "set_aside",
 ]  # fmt: skip

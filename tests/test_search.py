@@ -24,6 +24,7 @@ from PIL import Image
 pytest.importorskip("optuna")
 
 import archspec
+from archspec.checksums import seal_lines
 from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.program import program_of
@@ -381,7 +382,8 @@ def test_a_counted_search(run, there):
     report = (there / "found" / "report.md").read_text()
     assert "**Better than random search**" in report
     assert re.search(
-        r"latency:ascend310&lt;0\.8 \(kept to by \d+\.\d% of 10,000 networks drawn at random\)", report
+        r"latency:ascend310&lt;0\.8 \(kept to by \d+\.\d% of 10,000 networks drawn at random\)",
+        report,
     )
     with Image.open(there / "found" / "pareto.png") as picture:
         assert picture.size == (1488, 1008)
@@ -429,8 +431,8 @@ def test_a_counted_search_goes_on(run, there, cut):
 def test_another_log_is_not_gone_on_with(run, there):
     run("search", TINY, "--objective", "min:macs", "--trials", 20, "--out", "found")
     path = Path("found", "trials.jsonl")
-    text = path.read_text().splitlines()
-    path.write_text("\n".join([text[1].replace('"number": 1', '"number": 0'), *text[1:]]) + "\n")
+    trials = lines("found")
+    path.write_text(seal_lines([{**trials[1], "number": 0}, *trials[1:]]))
     code, _, err = run("search", "--resume", "found")
     assert (code, err) == (
         1,
@@ -438,9 +440,10 @@ def test_another_log_is_not_gone_on_with(run, there):
         " archspec that began the search, or a new --out, would do\n",
     )
     path.write_text("{}\n[]\n")
-    assert run("search", "--resume", "found")[2] == (
-        "error: found/trials.jsonl:1: this line is no trial\n"
-    )
+    code, _, err = run("search", "--resume", "found")
+    assert (code, err.count("the line is set aside in trials.jsonl.damaged")) == (0, 2)
+    assert Path("found", "trials.jsonl.damaged").read_text() == "{}\n[]\n"
+    assert lines("found") == trials
 
 
 def test_all_networks_and_no_more(run, there):

@@ -215,7 +215,8 @@ def test_workers_share_a_search_and_one_is_killed(there, storage):
     first = start(there, *arguments, *(("--storage", storage) if storage else ()))
     log = there / "found" / "trials.jsonl"
     wait_for(lambda: count_of(log) >= 1, first)
-    second = start(there, "worker", "found", *SLOW)
+    again = ("--storage", storage) if storage else ()
+    second = start(there, "worker", "found", *SLOW, *again)
     wait_for(lambda: '"worker": 1' in log.read_text(), second)
     second.kill()
     second.communicate()
@@ -310,7 +311,7 @@ def test_a_network_that_ends_every_process_fails(run, there):
     for _ in range(5):
         process = start(there, "--resume", "found", *run_it[:2])
         process.communicate()
-    assert process.returncode == 0
+    assert process.returncode == 1
     (trial,) = lines(there / "found")
     assert (trial["state"], trial["error"]) == (
         "failed",
@@ -540,7 +541,7 @@ def test_a_training_that_fails_fails_its_network_alone(run, there, digits):
         "search", "small.json", "--objective", "max:accuracy", *QUICK, "--epochs", 1,
         "--set", "optimizer.lr=1e30", "--data", digits, "--trials", 1, "--out", "found",
     )  # fmt: skip
-    assert code == 0
+    assert code == 1
     (trial,) = mine("found")
     assert trial["state"] == "failed"
     assert trial["error"].startswith(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -23,18 +24,26 @@ if TYPE_CHECKING:
 USAGE = """%(prog)s SPACE --objective min:macs --objective max:accuracy --out RUN ...
        %(prog)s --resume RUN
        %(prog)s worker RUN
+       %(prog)s worker --storage URL --study NAME
        %(prog)s pareto RUN [--format table|json|csv|markdown]
        %(prog)s derive RUN --id ID -o NETWORK.json"""
 ACTIONS = ("worker", "pareto", "derive")
 DEVICES = ("CPU", "GPU", "Ascend")
 OF_SETTINGS = (
     "engine", "trials", "seed", "baseline", "population", "recipe", "data", "epochs", "seeds",
-    "device", "storage",
+    "device", "storage", "study",
 )  # fmt: skip
 OF_A_NEW_SEARCH = (
     *OF_SETTINGS, "constraint", "set", "out", "search_epochs", "warmup_epochs", "search_seeds",
     "target", "lam", "runtime",
 )  # fmt: skip
+ALLOWED = {
+    "--resume": ("trials", "storage", "data"),
+    "worker": ("storage", "study", "data", "out"),
+    "pareto": (),
+    "derive": (),
+}
+"""Options of a new search that mean something to one that there is."""
 SHOWN = 10
 """Rows of the front that are printed in the end."""
 
@@ -99,9 +108,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--storage",
         metavar="URL",
-        help="an Optuna storage that machines share, each with a copy of the folder; default: a"
-        " journal in the folder",
+        help="an Optuna storage that machines share; the variable ARCHSPEC_STORAGE is one that no"
+        " other user sees; default: a journal in the folder",
     )
+    how.add_argument("--study", metavar="NAME", help="of the search in the storage")
     train = parser.add_argument_group("how accuracy is found")
     train.add_argument("--recipe", metavar="NAME|FILE", help="see archspec recipes")
     train.add_argument("--data", metavar="DIR", help="holds train/CLASS/IMAGE and val/CLASS/IMAGE")
@@ -147,14 +157,16 @@ def run(options: argparse.Namespace) -> int:
         )
     first, *rest = options.words or [""]
     if first in ACTIONS:
-        if len(rest) != 1:
-            raise UsageError(f"archspec search {first} takes one folder of a search")
-        for option in [*_given(options), *(["--resume"] if options.resume else [])]:
+        is_joining = first == "worker" and options.study is not None
+        if len(rest) != (not is_joining):
+            also = ", or --storage and --study" if is_joining else ""
+            raise UsageError(f"archspec search {first} takes one folder of a search{also}")
+        for option in [*_given(options, first), *(["--resume"] if options.resume else [])]:
             raise UsageError(
                 f"{option} is not for archspec search {first}, which would do without it"
             )
         action = {"worker": _worker, "pareto": _pareto, "derive": _derive}[first]
-        return action(options, rest[0])
+        return action(options, rest[0] if rest else "")
     if len(options.words) > 1:
         hint = did_you_mean(first, ACTIONS)
         raise UsageError(
@@ -177,23 +189,32 @@ def _searched(options: argparse.Namespace, space: str) -> int:
 
 def _resumed(options: argparse.Namespace, space: str) -> Trials:
     from archspec.training.search.plan import extended
+    from archspec.training.search.storage import connect
     from archspec.training.search.trials import open_trials
 
     given = ["SPACE"] if space else []
-    given += [option for option in _given(options) if option != "--trials"]
+    given += _given(options, "--resume")
     for name in given:
         raise UsageError(
             f"--resume goes on with the search as it was begun; without {name} it would, and a new"
             " search would take it"
         )
-    trials = open_trials(options.resume)
+    trials = _moved(connect(open_trials(options.resume), options.storage), options.data)
     return trials if options.trials is None else extended(trials, options.trials)
+
+
+def _moved(trials: Trials, data: str | None) -> Trials:
+    """The search with its images in another folder, such as another machine has."""
+    from archspec.training.search.plan import move_data
+
+    return trials if data is None else move_data(trials, data)
 
 
 def _created(options: argparse.Namespace, space: str) -> Trials:
     from archspec.training.run import free_name
+    from archspec.training.search.facts import LISTED
     from archspec.training.search.objectives import LATENCY, read_objectives
-    from archspec.training.search.plan import LISTED, SearchSettings, check_workers, create_search
+    from archspec.training.search.plan import SearchSettings, check_workers, create_search
 
     if not space:
         raise UsageError(
@@ -220,9 +241,10 @@ def _created(options: argparse.Namespace, space: str) -> Trials:
     return create_search(settings, out, ["archspec", *sys.argv[1:]])
 
 
-def _given(options: argparse.Namespace) -> list[str]:
-    """The options of a new search that there are."""
-    names = [name for name in OF_A_NEW_SEARCH if _is_given(options, name)]
+def _given(options: argparse.Namespace, action: str) -> list[str]:
+    """The options of a new search that there are, without those that the action takes."""
+    taken = ALLOWED[action]
+    names = [name for name in OF_A_NEW_SEARCH if _is_given(options, name) and name not in taken]
     return [f"--{name.replace('_', '-')}" for name in names]
 
 
@@ -250,10 +272,12 @@ def _worker(options: argparse.Namespace, path: str) -> int:
     from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from archspec.training.search.plan import LISTED, counts
-        from archspec.training.search.trials import FOUND, open_trials
+        from archspec.training.search.facts import LISTED
+        from archspec.training.search.plan import counts
+        from archspec.training.search.trials import FOUND
 
-        trials = open_trials(path)
+        trials = _moved(_joined(options, path), options.data)
+        path = str(trials.path)
         engine = trials.facts["engine"]
         if counts(engine, trials.objectives):
             raise UsageError(
@@ -265,10 +289,35 @@ def _worker(options: argparse.Namespace, path: str) -> int:
                 f"{path} has not found its networks yet, which one process does; a worker can join"
                 " when it trains them"
             )
-        return _told(options, trials, stop, seconds_of(options.budget))
+        return _told(options, trials, stop, seconds_of(options.budget), waits=False)
 
 
-def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float | None) -> int:
+def _joined(options: argparse.Namespace, path: str) -> Trials:
+    """The search of a folder, or of a name in a storage."""
+    from archspec.training.search.sharing import join_search
+    from archspec.training.search.storage import VARIABLE, connect
+    from archspec.training.search.trials import open_trials
+
+    if options.study is None:
+        if options.out is not None:
+            raise UsageError("--out is for a worker that joins by --storage and --study")
+        return connect(open_trials(path), options.storage)
+    url = options.storage or os.environ.get(VARIABLE)
+    if not url:
+        raise UsageError(
+            f"--study {options.study} is the name of a search in a database; use --storage URL, or"
+            f" {VARIABLE}, with it"
+        )
+    return join_search(url, options.study, options.out)
+
+
+def _told(
+    options: argparse.Namespace,
+    trials: Trials,
+    stop: Any,
+    budget: float | None,
+    waits: bool = True,
+) -> int:
     """Search, say how it goes on and what it came to; the exit code."""
     from archspec.training.progress import clock
     from archspec.training.search.run import run_search
@@ -283,8 +332,13 @@ def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float 
             text = f"{done:,} of {wanted:,} networks counted  ETA {left}"
             print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
 
-    def tried(record: Mapping[str, Any]) -> None:
-        print(_line(record), file=sys.stderr, flush=True)
+    before: list[int] = []
+
+    def tried(record: Mapping[str, Any], done: int, wanted: int) -> None:
+        before.append(done - 1)  # what ended before this call says nothing of its pace
+        pace = (time.monotonic() - began) / (done - before[0])
+        left = f"  ETA {clock(pace * (wanted - done))}" if done < wanted else ""
+        print(f"{_line(record)}  {done:,} of {wanted:,}{left}", file=sys.stderr, flush=True)
 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
@@ -297,6 +351,7 @@ def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float 
         allowed=[*options.objective],
         counting=counting,
         tried=tried,
+        waits=waits,
         say=say,
     )
     if is_terminal:
@@ -305,7 +360,17 @@ def _told(options: argparse.Namespace, trials: Trials, stop: Any, budget: float 
     if stop.number is not None:
         print(f"stopped and saved; archspec search --resume {trials.path} goes on", file=sys.stderr)
         return 128 + stop.number
-    return 0
+    return _told_whether_found(results)
+
+
+def _told_whether_found(results: Results) -> int:
+    """1, with a sentence, where every network failed; else 0."""
+    from archspec.training.search.report import why_nothing
+
+    why = why_nothing(results)
+    if why:
+        print(f"error: {why}" if results.failed else why, file=sys.stderr)
+    return 1 if why and results.failed else 0
 
 
 def _line(record: Mapping[str, Any]) -> str:
@@ -326,7 +391,8 @@ def _print_front(results: Results) -> None:
     from archspec.training.search.report import front_table
     from archspec.training.search.trials import PICTURE, REPORT
 
-    write_table(front_table(results, SHOWN), "table")
+    if results.rows:
+        write_table(front_table(results, SHOWN), "table")
     path = results.trials.path
     picture = f", {path / PICTURE} shows it" if (path / PICTURE).exists() else ""
     print(f"{path / REPORT} has the rest{picture}")
@@ -340,13 +406,15 @@ def _pareto(options: argparse.Namespace, path: str) -> int:
     trials = open_trials(path)
     problem = problem_of(trials)
     results = publish(trials, problem)
+    for where in trials.damage():
+        print(f"note: {where}; the line is left out", file=sys.stderr)
     if options.format == "json":
         print_json(results.rows)
     elif options.format == "csv":
         print((trials.path / FRONT).read_text(), end="")
     else:
         write_table(front_table(results), options.format)
-    return 0
+    return _told_whether_found(results)
 
 
 def _derive(options: argparse.Namespace, path: str) -> int:

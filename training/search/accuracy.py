@@ -19,12 +19,22 @@ from archspec.writing import write_whole, written_json
 
 def main(arguments: Sequence[str]) -> int:
     """Train the network that RUN/archs/ID.json is; the exit code, 128 and the signal where it was
-    stopped. RUN/training/ID/accuracy.json has the accuracies once all are there."""
+    stopped. RUN/training/ID/accuracy.json has the accuracies once all are there, with the seconds
+    of all steps and of those that this process made."""
     run, identity = arguments
     with Stop() as stop:
         try:
             return _train(Path(run), identity, stop)
-        except (SpecError, UsageError) as error:
+        except Exception as error:
+            from archspec.training.search.evaluating import TEMPORARY_FAILURE
+            from archspec.training.search.patience import passing_trouble
+
+            trouble = passing_trouble(error)
+            if trouble is not None:
+                print(f"error: {trouble}", file=sys.stderr)
+                return TEMPORARY_FAILURE
+            if not isinstance(error, (SpecError, UsageError)):
+                raise
             print(f"error: {error}", file=sys.stderr)
             return 1
 
@@ -45,6 +55,7 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     home = path / TRAINING / identity
     join(training["device"])
     found: list[float] = []
+    seconds = here = 0.0
     for seed in training["seeds"]:
         folder = home / f"seed{seed}"
         if not (folder / FACTS).exists():
@@ -55,18 +66,22 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
             create_run(plan, folder, ())
         run = open_run(folder)
         epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
+        before = epochs[-1]["seconds"] if epochs else 0.0
         if not epochs or epochs[-1]["epoch"] < recipe.epochs:
             result = train_run(run, stop, "none")
             if result.stopped_by is not None:
                 return 128 + result.stopped_by
             epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
         found.append(epochs[-1]["top1"])
+        seconds += epochs[-1]["seconds"]
+        here += epochs[-1]["seconds"] - before
         for heavy in (folder / CHECKPOINTS, *folder.glob("*.safetensors")):
             if heavy.is_dir():
                 shutil.rmtree(heavy)
             else:
                 heavy.unlink()
-    write_whole(home / MEASURED, written_json({"seeds": training["seeds"], "top1": found}) + "\n")
+    facts = {"seeds": training["seeds"], "top1": found, "seconds": seconds, "seconds_here": here}
+    write_whole(home / MEASURED, written_json(facts) + "\n")
     return 0
 
 

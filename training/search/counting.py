@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
+from archspec.checksums import seal_text
 from archspec.errors import Problem, SpecError
 from archspec.training.search.batch import ENGINES, random_search
 from archspec.training.search.counted import Counted, Fresh
@@ -45,7 +46,7 @@ def count(
         engine = random_search if is_baseline else ENGINES[facts["engine"]]
         seed = facts["seed"] + OF_BASELINE * is_baseline
         batches = engine(problem, wanted, seed, Fresh(problem), facts["population"], legs=legs)
-        known = [trial for trial in earlier if bool(trial.get("baseline")) == is_baseline]
+        known = {t["number"]: t for t in earlier if bool(t.get("baseline")) == is_baseline}
         head = '"baseline": true, ' if is_baseline else ""
         number = 0
         with _Log(trials) as log:
@@ -54,12 +55,12 @@ def count(
                     rows.tolist(), costs, problem.encoding.written(rows), strict=True
                 ):
                     values = problem.named(cost)
-                    if number >= len(known):
+                    if number not in known:
                         log.add(
                             f'{{"number": {number}, "state": "done", {head}"row": {row},'
                             f' "assignment": {text}, "objectives": {json.dumps(values)}}}'
                         )
-                    elif (known[number]["row"], known[number]["objectives"]) != (row, values):
+                    elif (known[number].get("row"), known[number]["objectives"]) != (row, values):
                         raise _changed(trials, number)
                     number += 1
                 done += len(rows)
@@ -81,14 +82,17 @@ class _Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._trials.append_lines(self._lines)
+        self._write()
 
     def add(self, line: str) -> None:
-        self._lines.append(line)
+        self._lines.append(seal_text(line))
         if time.monotonic() - self._written > WRITE_EVERY:
-            self._trials.append_lines(self._lines)
-            self._lines = []
-            self._written = time.monotonic()
+            self._write()
+
+    def _write(self) -> None:
+        self._trials.append_sealed("".join(self._lines))
+        self._lines = []
+        self._written = time.monotonic()
 
 
 def _changed(trials: Trials, number: int) -> SpecError:

@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
+from archspec.locks import locked_file
 from archspec.processes import python_command, wait_for_end
 from archspec.training.distributed import PARENT
 from archspec.training.search.objectives import PYTHON, Objective
-from archspec.training.search.trials import LOCK, TRAINING, Trials, locked_file
+from archspec.training.search.patience import Interrupted, Trouble, passing_trouble
+from archspec.training.search.trials import ID_LENGTH, LOCK, TRAINING, Trials
 from archspec.training.signals import Stop
 
 LOOK_EVERY = 0.2
 MEASURED, LOG = "accuracy.json", "log.txt"
 LAST_WORDS = 300
+MAX_KILLED = 3
+"""Times that a training is begun whose process is killed each time."""
+TEMPORARY_FAILURE = 75
+"""The exit code of a training that met trouble which may pass (EX_TEMPFAIL of sysexits.h)."""
 
 
 class EvaluationError(Exception):
     """A network could not be evaluated; the message says why."""
-
-
-class Interrupted(Exception):
-    """Someone wishes to stop; what was trained is saved."""
 
 
 def entry_points(objectives: tuple[Objective, ...]) -> dict[str, Callable[[Graph], float]]:
@@ -47,6 +50,13 @@ def _function(name: str) -> Callable[[Graph], float]:
         module = import_module(module_name)
     except ImportError as error:
         raise UsageError(f"{name}: {error}; a module that can be imported here would do") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise UsageError(
+            f"{name}: importing {module_name} ends with {_told(error)}; use a module that can be"
+            " imported here"
+        ) from None
     function: Callable[[Graph], float] | None = getattr(module, function_name, None)
     if function is None or not callable(function):
         raise UsageError(
@@ -56,13 +66,26 @@ def _function(name: str) -> Callable[[Graph], float]:
     return function
 
 
+def _told(error: BaseException) -> str:
+    """An error of somebody's code in a line."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # its own words can be wrong as well
+        words = ""
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
 def called(name: str, function: Callable[[Graph], float], graph: Graph) -> float:
-    """What a function gives for a network. Raises EvaluationError."""
+    """What a function gives for a network. Raises EvaluationError for whatever it raises, an exit
+    too; trouble that may pass as it is."""
     try:
         value = float(function(graph))
-    except Exception as error:
-        words = " ".join(str(error).split())
-        raise EvaluationError(f"{name}: {type(error).__name__}: {words}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if passing_trouble(error) is not None:
+            raise
+        raise EvaluationError(f"{name}: {_told(error)}") from error
     if not math.isfinite(value):
         raise EvaluationError(f"{name} is {value}, which is no number to seek")
     return value
@@ -73,7 +96,7 @@ def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) 
     what a framework keeps of a network it compiled ends with that. Trainings that were begun
     before go on, and those that are over are not made again.
 
-    `sign` is called now and then. Raises EvaluationError, Interrupted.
+    `sign` is called now and then. Raises EvaluationError, Interrupted; Trouble that may pass.
     """
     identity = trials.write_arch(graph).stem
     folder = trials.path / TRAINING / identity
@@ -91,6 +114,26 @@ def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) 
 
 
 def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> list[float]:
+    for _ in range(MAX_KILLED):
+        code = _ended(run, folder, stop, sign)
+        measured = _measured(folder)
+        if code == 0 and measured is not None:
+            return measured
+        if stop.number is not None:
+            raise Interrupted
+        if code == TEMPORARY_FAILURE:
+            raise Trouble(_last(folder).removeprefix("error: "))
+        if code >= 0:
+            raise EvaluationError(f"its training ended with exit code {code}: {_last(folder)}")
+    name = signal.Signals(-code).name
+    raise EvaluationError(
+        f"its training was killed {MAX_KILLED} times (by {name}, which a machine that is short of"
+        " memory does)"
+    )
+
+
+def _ended(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> int:
+    """The exit code of a process that trains, negative where a signal killed it."""
     command = python_command("archspec.training.search.accuracy", str(run), folder.name)
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(
@@ -108,14 +151,24 @@ def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> lis
                 process.terminate()
                 is_told = True
             wait_for_end([process], LOOK_EVERY)
-    measured = _measured(folder)
-    if process.returncode == 0 and measured is not None:
-        return measured
-    if stop.number is not None:
-        raise Interrupted
-    raise EvaluationError(
-        f"its training ended with exit code {process.returncode}: {_last(folder)}"
-    )
+    return process.returncode
+
+
+class TrainingTime(NamedTuple):
+    """Seconds of the steps of a network's trainings, and of those that the last process made."""
+
+    whole: float
+    here: float
+
+
+def training_time(trials: Trials, graph: Graph) -> TrainingTime | None:
+    """None where a network is not trained, or by an archspec that did not say."""
+    folder = trials.path / TRAINING / graph.fingerprint[:ID_LENGTH]
+    try:
+        found = json.loads((folder / MEASURED).read_text())
+        return TrainingTime(float(found["seconds"]), float(found["seconds_here"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _measured(folder: Path) -> list[float] | None:

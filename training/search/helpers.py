@@ -2,47 +2,122 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from archspec.processes import python_command, wait_for_end
 from archspec.training.search.evaluating import LOOK_EVERY
+from archspec.training.search.storage import VARIABLE
 from archspec.training.search.trials import Trials
 from archspec.training.signals import Stop
+
+MAX_REPLACED = 5
+"""Workers that are started in the place of those that were killed."""
 
 
 @contextmanager
 def helpers(
-    trials: Trials, count: int, ends: float | None, allowed: Sequence[str], stop: Stop
+    trials: Trials,
+    count: int,
+    ends: float | None,
+    allowed: Sequence[str],
+    stop: Stop,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[None]:
     """Have `count` more processes work at a search within the block, until time.monotonic() is at
-    `ends`, and wait for them at its end. What stops this process stops them."""
-    command = python_command("archspec.cli", "search", "worker", str(trials.path))
-    for objective in allowed:
-        command += ["--objective", objective]
-    if ends is not None:
-        command += ["--budget", f"{max(round(ends - time.monotonic()), 1)}s"]
-    processes = [
-        subprocess.Popen(
+    `ends`, and wait for them at its end. What stops this process stops them. One that is killed is
+    told of at once, and another takes its place."""
+    if not count:
+        yield
+        return
+    crew = _Crew(trials, count, ends, allowed, say)
+    watcher = threading.Thread(target=crew.watch, name="workers", daemon=True)
+    watcher.start()
+    try:
+        yield
+        while stop.number is None and (running := crew.running()):
+            wait_for_end(running, LOOK_EVERY)
+    finally:
+        crew.end()
+        watcher.join()
+
+
+class _Crew:
+    """The processes that help."""
+
+    def __init__(
+        self,
+        trials: Trials,
+        count: int,
+        ends: float | None,
+        allowed: Sequence[str],
+        say: Callable[[str], None],
+    ):
+        self._trials = trials
+        self._ends = ends
+        self._allowed = allowed
+        self._say = say
+        self._is_over = threading.Event()
+        self._lock = threading.Lock()
+        self._replaced = 0
+        self._processes = [self._started() for _ in range(count)]
+
+    def running(self) -> list[subprocess.Popen[bytes]]:
+        with self._lock:
+            return [process for process in self._processes if process.poll() is None]
+
+    def watch(self) -> None:
+        """Replace processes that are killed, until the end."""
+        while not self._is_over.is_set():
+            running = self.running()
+            if running:
+                wait_for_end(running, LOOK_EVERY)
+            else:
+                self._is_over.wait(LOOK_EVERY)
+            with self._lock:
+                if not self._is_over.is_set():
+                    self._processes = [self._in_place_of(one) for one in self._processes]
+
+    def end(self) -> None:
+        self._is_over.set()
+        with self._lock:
+            for process in self._processes:
+                if process.poll() is None:
+                    process.terminate()
+            for process in self._processes:
+                process.wait()
+
+    def _in_place_of(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        code = process.poll()
+        # who ends one by SIGTERM or SIGINT wishes it to end
+        if code is None or code >= 0 or -code in (signal.SIGTERM, signal.SIGINT):
+            return process
+        if self._replaced >= MAX_REPLACED:
+            return process
+        self._replaced += 1
+        self._say(
+            f"note: a worker was killed by {signal.Signals(-code).name}; another takes its place"
+        )
+        return self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = python_command("archspec.cli", "search", "worker", str(self._trials.path))
+        for objective in self._allowed:
+            command += ["--objective", objective]
+        if self._ends is not None:
+            command += ["--budget", f"{max(round(self._ends - time.monotonic()), 1)}s"]
+        environment = {**os.environ}
+        if self._trials.storage is not None:
+            environment[VARIABLE] = self._trials.storage  # a command is seen by all users
+        return subprocess.Popen(
             command,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # the front, which this process prints
             start_new_session=True,  # Ctrl-C is for this process, which passes it on
         )
-        for _ in range(count)
-    ]
-    try:
-        yield
-        while stop.number is None:
-            running = [process for process in processes if process.poll() is None]
-            if not running:
-                break
-            wait_for_end(running, LOOK_EVERY)
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in processes:
-            process.wait()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import UsageError, did_you_mean, listed
+from archspec.errors import SpecError, UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
 from archspec.space_gates import assignments_of
+from archspec.training.search.counted import counted
+from archspec.training.search.evaluating import entry_points
+from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MOST_TRIALS
+from archspec.training.search.feasible import why_impossible
 from archspec.training.search.objectives import (
     ACCURACY,
     Objective,
@@ -19,15 +25,12 @@ from archspec.training.search.objectives import (
     read_constraint,
     read_objectives,
 )
-from archspec.training.search.proposers import LISTED, optuna_package
-from archspec.training.search.study import storage_url
+from archspec.training.search.proposers import optuna_package
+from archspec.training.search.sharing import check_study, share
+from archspec.training.search.storage import VARIABLE, kept_url, storage_url, without_secrets
 from archspec.training.search.trials import Trials, check_free, create_trials
 
-COUNTING = ("random", "enumerate", "nsga2", "evolution")
-"""Engines that count thousands of networks a second where nothing is trained."""
-ENGINES = (*COUNTING, "tpe", LISTED)
 TRIALS, TRIALS_COUNTED = 100, 20_000
-MOST_TRIALS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class SearchSettings:
     `trials` is the number of networks to try, `baseline` that of networks drawn at random beside
     them, as many by itself. `seeds` trainings of `epochs` epochs by `recipe` make an accuracy; of
     one alone nobody knows how much was luck.
+    `storage` is the URL of a database that machines share, `study` the name there.
     `single_path` are the settings of training.search.single_path that are its own.
     """
 
@@ -55,6 +59,7 @@ class SearchSettings:
     seeds: int = 2
     device: str = "CPU"
     storage: str | None = None
+    study: str | None = None
     single_path: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,8 +82,14 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     if not is_counting:
         optuna_package()
     space = Space(program)
+    if constraints:
+        why = why_impossible(counted(space, [o for o in objectives if o.is_counted], constraints))
+        if why:
+            raise SpecError(why)
     recipe, training = _training(settings, space) if trains else (None, None)
     trials = settings.trials or (TRIALS_COUNTED if is_counting else TRIALS)
+    url = settings.storage or (None if is_counting else os.environ.get(VARIABLE))
+    url = storage_url(url) if url else None
     facts = {
         "engine": settings.engine,
         "objectives": [str(objective) for objective in objectives],
@@ -87,13 +98,24 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
         "seed": settings.seed,
         "baseline": _baseline(settings, space, is_counting, trials),
         "population": settings.population or population_for(settings.engine, trials),
-        "storage": settings.storage and storage_url(settings.storage),
-        "study": f"archspec-{uuid.uuid4().hex[:12]}",
+        "storage": url and kept_url(url, Path(out)),
+        "is_shared": url is not None,
+        "study": settings.study or f"archspec-{uuid.uuid4().hex[:12]}",
         "training": training,
         "single_path": _single_path(settings, space) if settings.engine == LISTED else None,
-        "command": list(command),
+        "command": [without_secrets(word, settings.storage) for word in command],
     }
-    return create_trials(out, settings.space, facts, recipe)
+    entry_points(objectives)
+    made = create_trials(out, settings.space, facts, recipe)
+    if url is None:
+        return made
+    made = made.with_storage(url)
+    try:
+        share(made)
+    except BaseException:
+        shutil.rmtree(made.path, ignore_errors=True)  # or it would be in the way of another try
+        raise
+    return made
 
 
 def extended(trials: Trials, wanted: int) -> Trials:
@@ -115,6 +137,20 @@ def extended(trials: Trials, wanted: int) -> Trials:
         changed["baseline"] = wanted
     if counts(facts["engine"], trials.objectives):
         changed["legs"] = [*facts.get("legs", ()), asked]
+    return trials.settled(changed)
+
+
+def move_data(trials: Trials, data: str) -> Trials:
+    """The search with its images in another folder. Raises UsageError where none are there."""
+    from archspec.training.plan import scan_splits
+
+    scan_splits(Path(data))
+    path = str(Path(data).resolve())
+    changed = {
+        key: {**trials.facts[key], "data": path}
+        for key in ("training", "single_path")
+        if trials.facts[key]
+    }
     return trials.settled(changed)
 
 
@@ -181,6 +217,13 @@ def population_for(engine: str, trials: int) -> int:
 
 def _check(settings: SearchSettings) -> None:
     """Raises UsageError."""
+    if settings.study is not None:
+        check_study(settings.study)
+        if not (settings.storage or os.environ.get(VARIABLE)):
+            raise UsageError(
+                f"--study {settings.study} is the name of a search in a database; use --storage URL"
+                " with it"
+            )
     if settings.engine not in ENGINES:
         raise UsageError(
             f"--engine {settings.engine}: {listed(ENGINES)} would do"
@@ -197,7 +240,7 @@ def _check(settings: SearchSettings) -> None:
             raise UsageError(f"--{name} {value}: {least} to {MOST_TRIALS:,} would do")
     objectives = read_objectives(settings.objectives)
     if counts(settings.engine, objectives):
-        for name in ("baseline", "storage"):
+        for name in ("baseline", "storage", "study"):
             if getattr(settings, name) is not None:
                 raise UsageError(
                     f"--{name} is for networks that are trained; where they are only counted one"

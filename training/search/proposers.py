@@ -25,6 +25,7 @@ import numpy as np
 from archspec.errors import UsageError
 from archspec.training.search.batch import tournament_of
 from archspec.training.search.encoding import Encoding
+from archspec.training.search.facts import LISTED
 from archspec.training.search.pareto import ranks
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ MAX_DRAWS = 2000
 """Networks drawn in a row that are no good, until there are taken to be no more."""
 START = 10
 """Networks that TPE has drawn at random before it models anything."""
-LISTED = "single-path"
 EXTRA = 'pip install "archspec-nn[search]"'
 
 

@@ -23,12 +23,12 @@ from archspec.training.progress import clock
 from archspec.training.search.counted import Counted
 from archspec.training.search.encoding import TreeEncoding, written_assignment
 from archspec.training.search.exact import exact_front
+from archspec.training.search.facts import LISTED
 from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
 from archspec.training.search.picture import pareto_png
 from archspec.training.search.proposers import (
     CHANGED,
     DRAWN,
-    LISTED,
     SCORED,
     SUGGESTED,
     drawn_first,
@@ -109,16 +109,23 @@ def report(results: Results, problem: Counted) -> str:
     return "\n".join(lines) + "\n"
 
 
+def why_nothing(results: Results) -> str:
+    """A sentence where no network ended well; else empty."""
+    if results.tried:
+        return ""
+    errors = [trial["error"] for trial in results.failed if "error" in trial]
+    if errors:
+        count = f"None of {len(errors):,} networks" if len(errors) > 1 else "The network"
+        verb = "ended well" if len(errors) > 1 else "did not end well"
+        return f"{count} {verb}: {errors[0]}"
+    return f"No network is tried yet. `archspec search --resume {results.trials.path}` goes on."
+
+
 def _verdict(results: Results) -> list[str]:
     facts = results.trials.facts
-    if not results.tried and results.failed:
-        return [
-            f"None of {len(results.failed):,} networks ended well: {results.failed[0]['error']}."
-        ]
-    if not results.tried:
-        return [
-            f"No network is tried yet. `archspec search --resume {results.trials.path}` goes on."
-        ]
+    nothing = why_nothing(results)
+    if nothing:
+        return [markdown_text(nothing)]
     sentences = [_found(results)]
     left = facts["trials"] - len(results.tried) - len(results.failed)
     if _is_everything(results):

@@ -12,26 +12,29 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from archspec.document import read_document
-from archspec.errors import UsageError, listed
+from archspec.errors import SpecError, UsageError, listed
 from archspec.training.search.counted import Counted, counted
 from archspec.training.search.counting import count
+from archspec.training.search.facts import LISTED
+from archspec.training.search.feasible import why_none
 from archspec.training.search.helpers import helpers
 from archspec.training.search.objectives import PYTHON, read_constraint
 from archspec.training.search.plan import check_workers, counts
-from archspec.training.search.proposers import LISTED
 from archspec.training.search.report import publish
 from archspec.training.search.results import Results
+from archspec.training.search.sharing import share
 from archspec.training.search.trials import FOUND, Trials
 from archspec.training.search.worker import Worker
 from archspec.training.signals import Stop
 from archspec.writing import write_whole
 
-Say = Callable[[Mapping[str, Any]], None]
+Say = Callable[[Mapping[str, Any], int, int], None]
 
 
 def run_search(
@@ -42,20 +45,23 @@ def run_search(
     workers: int = 1,
     allowed: Sequence[str] = (),
     counting: Callable[[int, int], None] = lambda done, wanted: None,
-    tried: Say = lambda record: None,
+    tried: Say = lambda record, done, wanted: None,
+    waits: bool = True,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Results:
     """Go on with a search to its end, until `budget` seconds are over or someone wishes to stop,
     and write what it came to. `workers` processes try networks, of which this is one.
 
     `allowed` are the objectives that the command line names: a function of the user's is called
-    only where it is among them. `counting`, `tried` and `say` are told how it goes on. Raises
-    UsageError, SpecError; RunError where a single-path search fails.
+    only where it is among them. `counting`, `tried` and `say` are told how it goes on. One that
+    `waits` ends when the networks that others try have ended too. Raises UsageError, SpecError;
+    RunError where a single-path search fails, or its storage is out of reach for long.
     """
     ends = None if budget is None else time.monotonic() + budget
     objectives = trials.objectives
     check_allowed(trials, allowed)
     check_workers(workers, trials.facts["engine"], objectives)
+    trials = trials.mend(say)
     problem = problem_of(trials)
     if counts(trials.facts["engine"], objectives):
         count(trials, problem, stop, ends, counting)
@@ -63,13 +69,16 @@ def run_search(
         listed: list[np.ndarray] = []
         if trials.facts["engine"] == LISTED:
             trials, listed = _listed(trials, problem, stop, say, ends)
-        worker = Worker(trials, problem, objectives, stop, listed, tried)
+        worker = Worker(trials, problem, objectives, stop, listed, tried, say, waits)
         if stop.number is None and (listed or trials.facts["engine"] != LISTED):
-            with helpers(trials, workers - 1, ends, allowed, stop):
+            with helpers(trials, workers - 1, ends, allowed, stop, say):
                 worker.work(ends)
-            worker.work(ends)  # what a helper left that ended early
     with trials.locked():
-        return publish(trials, problem)
+        results = publish(trials, problem)
+    is_over = stop.number is None and (ends is None or time.monotonic() < ends)
+    if is_over and waits and not results.tried and not results.failed:
+        raise SpecError(f"{trials.path}: {why_none(problem)}")
+    return results
 
 
 def problem_of(trials: Trials) -> Counted:
@@ -135,4 +144,7 @@ def _listed(
         "trials": len(different),
         "baseline": len(different) if baseline is None else baseline,
     }
-    return Trials(trials.path, facts), different
+    found = replace(trials, facts=facts)
+    if found.storage is not None:
+        share(found)
+    return found, different

@@ -3,53 +3,103 @@
 What a worker is about to try stands there as a running trial, with the process that tries it. A
 trial whose process is gone is taken up again by another. A finished one carries its record, the
 line of trials.jsonl, so that a machine with a folder of its own learns it too.
+
+A process is known by an identity of its own, whatever its host and its folder are called. Whether
+it is gone tells the lock that it holds, to those that see the very same folder; others go by its
+signs of life, a number that changes, for clocks of machines differ.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.errors import UsageError
+from archspec.training.search.patience import Patience
 from archspec.training.search.proposers import Proposal, Proposer, optuna_package
-from archspec.training.search.trials import JOURNAL, Trials, cut_damaged_line, locked_file
+from archspec.training.search.storage import exclusive, redacted
+from archspec.training.search.trials import Trials
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-DEAD_AFTER = 300.0
-"""Seconds without a sign of life after which a worker of another machine is taken to be gone."""
-SIGN_EVERY = 60.0
-SQLITE = "sqlite:///"
+SIGN_EVERY, DEAD_AFTER = 10.0, 60.0
+"""Seconds between signs of life, and without one until a process elsewhere is taken to be gone."""
+LONG_AGO = 10 * DEAD_AFTER
+"""By which no two clocks differ."""
 RECORD, ROW, ORIGIN, TIMES = "record", "row", "origin", "times"
 WORKER, HOST, ALIVE = "worker", "host", "alive"
+IDENTITY, PLACE = "identity", "place"
+
+
+@dataclass(frozen=True)
+class Self:
+    """The process that works at a study: its number in its folder, and its identity."""
+
+    number: int
+    identity: str
 
 
 class Study:
-    """One study of a run; `name` is "search" or "baseline"."""
+    """One study of a run; `name` is "search" or "baseline". All that is asked of the storage is
+    asked with patience."""
 
-    def __init__(self, trials: Trials, name: str, proposer: Proposer):
+    def __init__(
+        self,
+        trials: Trials,
+        name: str,
+        proposer: Proposer,
+        storage: Any,
+        worker: Self,
+        patience: Patience,
+    ):
         self.trials = trials
         self.is_baseline = name == "baseline"
         self._proposer = proposer
+        self._worker = worker
+        self._patience = patience
+        self._storage = storage
+        self._seen: dict[tuple[int, int], tuple[Any, float]] = {}
+        with self.exclusive():
+            self._study = patience(lambda: self._opened(f"{trials.facts['study']}-{name}"))
+
+    def _opened(self, name: str) -> Any:
         optuna = optuna_package()
-        with trials.locked():
-            self._study = optuna.create_study(
-                study_name=f"{trials.facts['study']}-{name}",
-                storage=_storage(trials, optuna),
-                directions=["minimize"] * proposer.objectives,
-                load_if_exists=True,
+        try:
+            return optuna.load_study(study_name=name, storage=self._storage)
+        except KeyError:
+            if self.trials.facts.get("is_shared") and not self.is_baseline:
+                assert self.trials.storage is not None, "it is shared"
+                raise UsageError(
+                    f"the storage {redacted(self.trials.storage)} has no study {name}; use the one"
+                    f" that {self.trials.path} was begun with"
+                ) from None
+        return optuna.create_study(
+            study_name=name,
+            storage=self._storage,
+            directions=["minimize"] * self._proposer.objectives,
+            load_if_exists=True,
+        )
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other workers of the search, here and on other machines, from choosing a trial."""
+        with self.trials.locked(), ExitStack() as stack:
+            self._patience(
+                lambda: stack.enter_context(exclusive(self._storage, self.trials.facts["study"]))
             )
+            yield
 
     def all(self) -> list[FrozenTrial]:
         """Every trial, by number."""
-        return self._study.get_trials(deepcopy=False)
+        return self._patience(lambda: self._study.get_trials(deepcopy=False))
 
     def trained(self) -> list[FrozenTrial]:
         """Those that ended well."""
@@ -63,122 +113,134 @@ class Study:
             if trial.state.is_finished() and RECORD in trial.user_attrs
         }
 
-    def begin(self, proposal: Proposal, worker: int) -> FrozenTrial:
+    def begin(self, proposal: Proposal) -> FrozenTrial:
         """Register a trial as running here."""
         optuna = optuna_package()
         token = uuid.uuid4().hex
-        self._study.add_trial(
-            optuna.trial.create_trial(
-                state=optuna.trial.TrialState.RUNNING,
-                params=self._proposer.params(proposal.row),
-                distributions=self._proposer.distributions,
-                user_attrs={
-                    "token": token,
-                    ROW: proposal.row.tolist(),
-                    ORIGIN: proposal.origin,
-                    TIMES: 1,
-                    **_here(worker),
-                },
-            )
-        )
-        return next(
-            trial for trial in reversed(self.all()) if trial.user_attrs.get("token") == token
+        trial = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=self._proposer.params(proposal.row),
+            distributions=self._proposer.distributions,
+            user_attrs={
+                "token": token,
+                ROW: proposal.row.tolist(),
+                ORIGIN: proposal.origin,
+                TIMES: 1,
+                **self._here(),
+            },
         )
 
-    def stale(self, own_worker: int) -> list[FrozenTrial]:
+        def added() -> FrozenTrial | None:
+            trials = reversed(self._study.get_trials(deepcopy=False))
+            return next((one for one in trials if one.user_attrs.get("token") == token), None)
+
+        def add() -> FrozenTrial:
+            found = added()  # the answer may be all that was lost
+            if found is None:
+                self._study.add_trial(trial)
+                found = added()
+            assert found is not None, "it was added"
+            return found
+
+        return self._patience(add)
+
+    def running(self) -> list[FrozenTrial]:
+        """Trials that are under way in processes that live."""
+        return [t for t in self.all() if not t.state.is_finished() and self._is_alive(t)]
+
+    def stale(self) -> list[FrozenTrial]:
         """Running trials whose process is gone; this one, which asks, runs none."""
-        return [
-            trial
-            for trial in self.all()
-            if not trial.state.is_finished() and not self._is_alive(trial.user_attrs, own_worker)
-        ]
+        return [t for t in self.all() if not t.state.is_finished() and not self._is_alive(t)]
 
-    def take_up(self, trial: FrozenTrial, worker: int) -> int:
+    def take_up(self, trial: FrozenTrial) -> int:
         """Register a stale trial as running here; how often it is begun with this time."""
         times = trial.user_attrs.get(TIMES, 1) + 1
-        for key, value in {**_here(worker), TIMES: times}.items():
-            self._set(trial, key, value)
+        for key, value in {**self._here(), TIMES: times}.items():
+            self._patience(lambda key=key, value=value: self._set(trial, key, value))
         return times
 
     def put_back(self, trial: FrozenTrial, times: int) -> None:
-        """Leave a trial to be taken up, as if it had not been begun this time, the `times`th."""
-        self._set(trial, TIMES, times - 1)
+        """Leave a trial to be taken up, as if it had not been begun this time, the `times`th. A
+        process that ends does not wait for a storage; then it counts as begun."""
+        with suppress(Exception):
+            self._set(trial, TIMES, times - 1)
 
-    def sign(self, trial: FrozenTrial) -> None:
-        """Say that the process is still at it."""
-        self._set(trial, ALIVE, time.time())
+    def is_mine(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is still this process's, which others may have taken to be gone."""
+        now = next((one for one in self.all() if one.number == trial.number), None)
+        if now is None or now.state.is_finished():
+            return False
+        return now.user_attrs.get(IDENTITY) == self._worker.identity
+
+    @contextmanager
+    def signing(self, trial: FrozenTrial) -> Iterator[None]:
+        """Give signs of life within the block, whatever it does."""
+        is_over = threading.Event()
+
+        def sign() -> None:
+            while not is_over.wait(SIGN_EVERY):
+                with suppress(Exception):  # a storage that is away is waited for elsewhere
+                    self._set(trial, ALIVE, time.time())
+
+        thread = threading.Thread(target=sign, name="signs of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
 
     def end(
         self, trial: FrozenTrial, record: Mapping[str, Any], values: Sequence[float] | None
     ) -> None:
         """Keep the record of a trial that ended, `values` each as something to be made small or
         None where it failed."""
-        optuna = optuna_package()
-        with suppress(optuna.exceptions.UpdateFinishedTrialError):
-            self._set(trial, RECORD, json.dumps(record))
-            if values is None:
-                failed = optuna.trial.TrialState.FAIL
-                self._study.tell(trial.number, state=failed, skip_if_finished=True)
-            else:
-                self._study.tell(trial.number, [*values], skip_if_finished=True)
+        state = optuna_package().trial.TrialState
+        self._patience(lambda: self._set(trial, RECORD, json.dumps(record)))
+        if values is None:
+            self._patience(
+                lambda: self._study.tell(trial.number, state=state.FAIL, skip_if_finished=True)
+            )
+        else:
+            self._patience(lambda: self._study.tell(trial.number, [*values], skip_if_finished=True))
 
     def _set(self, trial: FrozenTrial, key: str, value: Any) -> None:
-        # Optuna has no other way to what an earlier process began
-        self._study._storage.set_trial_user_attr(trial._trial_id, key, value)
+        # another process may have ended a trial that it took to be left; Optuna has no other way to
+        # what an earlier process began
+        with suppress(optuna_package().exceptions.UpdateFinishedTrialError):
+            self._study._storage.set_trial_user_attr(trial._trial_id, key, value)
 
-    def _is_alive(self, attributes: Mapping[str, Any], own_worker: int) -> bool:
-        if attributes.get(HOST) == socket.gethostname():
-            worker = attributes.get(WORKER, own_worker)
-            return worker != own_worker and self.trials.is_at_work(worker)
-        return time.time() - attributes.get(ALIVE, 0.0) < DEAD_AFTER
+    def _here(self) -> dict[str, Any]:
+        return {
+            WORKER: self._worker.number,
+            IDENTITY: self._worker.identity,
+            PLACE: self.trials.place,
+            HOST: socket.gethostname(),
+            ALIVE: time.time(),
+        }
 
+    def _is_alive(self, trial: FrozenTrial) -> bool:
+        said = trial.user_attrs
+        identity = said.get(IDENTITY)
+        if identity == self._worker.identity:
+            return False
+        if identity is None and said.get(HOST) == socket.gethostname():
+            # of an archspec without identities
+            worker = said.get(WORKER, self._worker.number)
+            return worker != self._worker.number and self.trials.is_at_work(str(worker))
+        if identity is not None and said.get(PLACE) == self.trials.place:
+            return self.trials.is_at_work(identity)
+        return self._gives_signs(trial)
 
-def storage_url(url: str) -> str:
-    """The URL of a storage, leading there from any folder. Raises UsageError for what is none."""
-    if "://" not in url:
-        raise UsageError(
-            f"--storage {url} is no URL; sqlite:///search.db or postgresql://host/name would do"
-        )
-    file = url.removeprefix(SQLITE)
-    return url if file == url or file.startswith("/") else f"{SQLITE}{Path(file).resolve()}"
-
-
-def _here(worker: int) -> dict[str, Any]:
-    return {WORKER: worker, HOST: socket.gethostname(), ALIVE: time.time()}
-
-
-class _JournalLock:
-    """In place of Optuna's own lock, a link that a killed process leaves behind, and for which
-    others then wait without end where the path of the journal is relative."""
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._held = ExitStack()
-
-    def acquire(self) -> bool:
-        self._held.enter_context(locked_file(self._path, waits=True))
-        return True
-
-    def release(self) -> None:
-        self._held.close()
-
-
-def _storage(trials: Trials, optuna: Any) -> Any:
-    url = trials.facts.get("storage")
-    if url is None:
-        journal = trials.path / JOURNAL
-        lock_path = journal.with_suffix(".lock")
-        with locked_file(lock_path, waits=True), open(journal, "ab+") as file:
-            cut_damaged_line(file)
-        lock = _JournalLock(lock_path)
-        return optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=lock)
-        )
-    try:
-        return optuna.storages.RDBStorage(url)
-    except Exception as error:  # SQLAlchemy has as many as there are databases
-        reason = str(error).strip().partition("\n")[0]
-        raise UsageError(
-            f"the storage {url} cannot be used ({reason}); the URL of a database that is there, or"
-            " no --storage, would do"
-        ) from None
+    def _gives_signs(self, trial: FrozenTrial) -> bool:
+        """Of a process elsewhere, whose clock may be another."""
+        sign = trial.user_attrs.get(ALIVE, 0.0)
+        if abs(time.time() - sign) > LONG_AGO:
+            return False
+        now = time.monotonic()
+        key = (trial.number, self._patience.waited)  # while the storage was away nobody could sign
+        known, since = self._seen.get(key, (None, now))
+        if known != sign:
+            since = now
+        self._seen[key] = (sign, since)
+        return now - since < DEAD_AFTER

@@ -18,43 +18,62 @@ assignment, and a fingerprint in pareto.csv alone. The trials of the random base
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from archspec.document import read_document
-from archspec.errors import Problem, SpecError, UsageError, did_you_mean
+from archspec.checksums import (
+    DAMAGED,
+    DamagedLine,
+    append_lines,
+    append_text,
+    checksum_of_bytes,
+    read_lines,
+    seal_lines,
+)
+from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.locks import locked_file
 from archspec.space import Space
 from archspec.training.run import versions
+from archspec.training.search.facts import (
+    FACTS,
+    UNSEALED,
+    VERSION,
+    check_files,
+    read_facts,
+    write_facts,
+)
 from archspec.training.search.objectives import Objective, read_objectives
 from archspec.training.search.space_files import gathered
-from archspec.writing import write_whole, written_json
+from archspec.writing import whole_folder, write_whole, written_json
 
-VERSION = 1
-FACTS, SPACE, RECIPE, TRIALS = "run.json", "space.json", "recipe.yaml", "trials.jsonl"
+SPACE, RECIPE, TRIALS = "space.json", "recipe.yaml", "trials.jsonl"
 FRONT, PICTURE, REPORT, ARCHS = "pareto.csv", "pareto.png", "report.md", "archs"
 FOUND = "found.json"
 """What the single-path engine found: assignments, with what it says of them."""
 JOURNAL, TRAINING, WORKERS, LOCK = "journal.log", "training", "workers", ".lock"
+PLACE = "place"
 ID_LENGTH = 12
 """Characters of a fingerprint that name an architecture."""
 
 
 @dataclass(frozen=True)
 class Trials:
-    """A run folder that is there; `facts` is its run.json."""
+    """A run folder that is there; `facts` is its run.json. `storage` is the URL of the database
+    that its trials are in, where they are in one and this process may open it."""
 
     path: Path
     facts: Mapping[str, Any]
+    storage: str | None = field(default=None, repr=False)
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
@@ -65,38 +84,65 @@ class Trials:
         return Space(self.path / SPACE)
 
     def read(self) -> list[dict[str, Any]]:
-        """All trials, in the order in which they ended; a last line that a crash cut short is left
-        out. Raises SpecError where another is damaged."""
-        try:
-            lines = (self.path / TRIALS).read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return []
+        """All trials, in the order in which they ended, but those whose lines are damaged."""
         found: dict[tuple[bool, int], dict[str, Any]] = {}
-        for number, line in enumerate(lines, 1):
-            try:
-                trial = json.loads(line)
-                # two workers may have heard of one from another machine
-                found.setdefault((trial.get("baseline", False), trial["number"]), trial)
-            except (ValueError, KeyError, AttributeError):
-                raise SpecError(
-                    Problem("this line is no trial", f"{self.path / TRIALS}:{number}")
-                ) from None
+        for trial in self._lines()[0]:
+            # two workers may have heard of one from another machine
+            found.setdefault((trial.get("baseline", False), trial["number"]), trial)
         return [*found.values()]
 
-    def append(self, trials: Sequence[Mapping[str, Any]]) -> None:
-        """Add trials, so that they outlast this process and the machine."""
-        self.append_lines([json.dumps(trial, ensure_ascii=False) for trial in trials])
+    def damage(self) -> list[str]:
+        """What is wrong with lines of trials.jsonl, a clause for each."""
+        return [f"{self.path / TRIALS}:{line.number}: {line.why}" for line in self._lines()[1]]
 
-    def append_lines(self, lines: Sequence[str]) -> None:
-        """Add trials that are JSON already."""
-        if not lines:
-            return
-        text = "".join(f"{line}\n" for line in lines)
-        with self.locked(), open(self.path / TRIALS, "ab+") as file:
-            cut_damaged_line(file)
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
+    def mend(self, note: Callable[[str], None]) -> Trials:
+        """The run with its files as this archspec writes them: what is damaged in trials.jsonl is
+        set aside in trials.jsonl.damaged, and told of."""
+        with self.locked():
+            facts = self.facts
+            records, damaged = self._lines()
+            path = self.path / TRIALS
+            for where in self.damage():
+                note(
+                    f"note: {where}; the line is set aside in {TRIALS}{DAMAGED}, and its network is"
+                    " tried again where nothing else tells of it"
+                )
+            is_old = facts["search"] == UNSEALED
+            if damaged:
+                with open(f"{path}{DAMAGED}", "ab") as file:
+                    file.writelines(line.content + b"\n" for line in damaged)
+            if damaged or (is_old and path.exists()):
+                write_whole(path, seal_lines(records))
+            if is_old:
+                facts = {**facts, "search": VERSION, "files": _checksums(self.path)}
+                write_facts(self.path, facts)
+        return replace(self, facts=facts)
+
+    def _lines(self) -> tuple[list[dict[str, Any]], list[DamagedLine]]:
+        """The trials that the file has, and its damaged lines; a last line that a crash cut short
+        is neither."""
+        try:
+            content = (self.path / TRIALS).read_bytes()
+        except FileNotFoundError:
+            return [], []
+        found = read_lines(content, required=self.facts["search"] != UNSEALED)
+        names = [objective.name for objective in self.objectives]
+        good = [record for record in found.records if _is_trial(record, names)]
+        bad = [*found.damaged]
+        if len(good) < len(found.records):
+            bad += _odd_lines(content, names)
+        return good, bad
+
+    def append(self, trials: Iterable[Mapping[str, Any]]) -> None:
+        """Add trials, so that they outlast this process and the machine."""
+        with self.locked():
+            append_lines(self.path / TRIALS, trials)
+
+    def append_sealed(self, lines: str) -> None:
+        """The same for lines that carry their checksums."""
+        if lines:
+            with self.locked():
+                append_text(self.path / TRIALS, lines)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -105,42 +151,63 @@ class Trials:
             yield
 
     @contextmanager
-    def worker(self) -> Iterator[int]:
-        """The lowest number that no other process works here under. It is free again when this
-        process ends, however it ends."""
+    def worker(self) -> Iterator[tuple[int, str]]:
+        """The lowest number that no other process works here under, and an identity that no process
+        has anywhere. The number is free again when this process ends, however it ends."""
         (self.path / WORKERS).mkdir(exist_ok=True)
+        identity = uuid.uuid4().hex
         with ExitStack() as stack:
             with self.locked():
                 number = 0
-                while self.is_at_work(number):
+                while self.is_at_work(str(number)):
                     number += 1
-                stack.enter_context(locked_file(self.worker_lock(number), waits=False))
-            yield number
+                for name in (str(number), identity):
+                    stack.enter_context(locked_file(self.worker_lock(name), waits=False))
+            stack.callback(self.worker_lock(identity).unlink, missing_ok=True)
+            yield number, identity
 
-    def is_at_work(self, number: int) -> bool:
-        """Whether a process of this machine works under that number."""
+    def is_at_work(self, name: str) -> bool:
+        """Whether a process that sees this folder works under that number or identity."""
+        path = self.worker_lock(name)
+        if not path.exists():
+            return False
         try:
-            with locked_file(self.worker_lock(number), waits=False):
+            with locked_file(path, waits=False):
                 return False
         except BlockingIOError:
             return True
 
-    def worker_lock(self, number: int) -> Path:
-        return self.path / WORKERS / f"{number}.lock"
+    def worker_lock(self, name: str) -> Path:
+        return self.path / WORKERS / f"{name}.lock"
+
+    @cached_property
+    def place(self) -> str:
+        """What this very folder, on this host, has and no copy of it: a file's number and the time
+        when it was made, which cannot be copied. Processes of one place see each other's locks."""
+        path = self.path / WORKERS / PLACE
+        path.parent.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            path.touch(exist_ok=False)  # touched again it would be another
+        status = path.stat()
+        return f"{socket.gethostname()}:{status.st_ino}:{status.st_ctime_ns}"
 
     def settled(self, facts: Mapping[str, Any]) -> Trials:
         """The same run with these facts instead, in its run.json too."""
         whole = {**self.facts, **facts}
         with self.locked():
-            write_whole(self.path / FACTS, written_json(whole) + "\n")
-        return Trials(self.path, whole)
+            write_facts(self.path, whole)
+        return replace(self, facts=whole)
+
+    def with_storage(self, url: str) -> Trials:
+        return replace(self, storage=url)
 
     def write_arch(self, graph: Graph) -> Path:
-        """Write a network as a plain spec under its identity, if it is not there already."""
+        """Write a network as a plain spec under its identity, if it is not there as such."""
         path = self.path / ARCHS / f"{graph.fingerprint[:ID_LENGTH]}.json"
-        if not path.exists():
+        text = written_json(graph.normal_form()) + "\n"
+        if not path.is_file() or path.read_bytes() != text.encode():
             path.parent.mkdir(exist_ok=True)
-            write_whole(path, written_json(graph.normal_form()) + "\n")
+            write_whole(path, text)
         return path
 
 
@@ -169,21 +236,59 @@ def create_trials(
     UsageError where something else is there."""
     check_free(out)
     path = Path(out)
-    path.mkdir(parents=True, exist_ok=True)
-    for name, text in gathered(space, SPACE).items():
-        write_whole(path / name, text)
-    if recipe is not None:
-        write_whole(path / RECIPE, recipe)
-    whole = {
-        "search": VERSION,
-        "name": Space(path / SPACE).program.name,
-        **facts,
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": versions(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
-    }
-    write_whole(path / FACTS, written_json(whole) + "\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with nullcontext(path) if path.exists() else whole_folder(path) as folder:
+        for name, text in gathered(space, SPACE).items():
+            write_whole(folder / name, text)
+        if recipe is not None:
+            write_whole(folder / RECIPE, recipe)
+        whole = {
+            "search": VERSION,
+            "name": Space(folder / SPACE).program.name,
+            **facts,
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "versions": versions(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
+            "files": _checksums(folder),
+        }
+        write_facts(folder, whole)
     return Trials(path, whole)
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Of the files that a search begins with, which are never written again."""
+    return {
+        path.name: checksum_of_bytes(path.read_bytes())
+        for path in sorted(folder.iterdir())
+        if path.name == RECIPE or (path.name.startswith("space") and path.suffix == ".json")
+    }
+
+
+def _is_trial(record: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Whether a line says what a trial must, for these objectives."""
+    number, state = record.get("number"), record.get("state")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        return False
+    if state == "failed":
+        return isinstance(record.get("error"), str)
+    if state not in ("done", "duplicate"):
+        return False
+    values, row, assignment = (record.get(key) for key in ("objectives", "row", "assignment"))
+    return (
+        isinstance(values, dict)
+        and all(type(values.get(name)) in (int, float) for name in names)
+        and (isinstance(assignment, dict) or (assignment is None and isinstance(row, list)))
+    )
+
+
+def _odd_lines(content: bytes, names: Sequence[str]) -> list[DamagedLine]:
+    """Lines that are whole and say something that is not a trial."""
+    found: list[DamagedLine] = []
+    for number, line in enumerate(content.split(b"\n"), 1):
+        records = read_lines(line).records
+        if records and not _is_trial(records[0], names):
+            found.append(DamagedLine(number, line, "this line is no trial"))
+    return found
 
 
 def check_free(out: str | os.PathLike[str]) -> None:
@@ -206,9 +311,6 @@ def open_trials(path: str | os.PathLike[str]) -> Trials:
         if folder.parent.is_dir():
             hint = did_you_mean(folder.name, (other.name for other in folder.parent.iterdir()))
         raise UsageError(f"{folder} is no folder of a search, for it has no {FACTS}{hint}")
-    facts = read_document(folder / FACTS).data
-    if not isinstance(facts, dict) or facts.get("search") != VERSION:
-        raise SpecError(
-            Problem(f"this is no search of version {VERSION}, which is known here", str(folder))
-        )
+    facts = read_facts(folder)
+    check_files(folder, facts)
     return Trials(folder, facts)

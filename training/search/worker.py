@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,16 @@ from archspec.graph import Graph
 from archspec.training.search.counted import Counted
 from archspec.training.search.evaluating import (
     EvaluationError,
-    Interrupted,
     called,
     entry_points,
     trained,
+    training_time,
 )
 from archspec.training.search.objectives import ACCURACY, Objective
+from archspec.training.search.patience import Interrupted, Patience
 from archspec.training.search.proposers import History, Proposer, seed_of
-from archspec.training.search.study import ORIGIN, ROW, SIGN_EVERY, Study
+from archspec.training.search.storage import open_storage, without_secrets
+from archspec.training.search.study import HOST, IDENTITY, ORIGIN, ROW, WORKER, Self, Study
 from archspec.training.search.trials import Trials
 from archspec.training.signals import Stop
 
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
 MOST_TIMES = 5
 """That a trial is begun whose process always ends before it does."""
+WAIT_EVERY = 1.0
+"""Seconds between two looks at the trials of others."""
 SEARCH, BASELINE = "search", "baseline"
 Record = Mapping[str, Any]
 
@@ -48,41 +53,70 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True, eq=False)
 class Worker:
     """`problem` has what is counted, `objectives` are all that are sought. `listed` are the rows
-    that an engine found by itself, where it did. `say` is told each trial that ends here."""
+    that an engine found by itself, where it did. `say` is told each trial that ends here, and how
+    many ended of how many; `note` what goes wrong in a sentence. One that `waits` ends no sooner
+    than the trials of others."""
 
     trials: Trials
     problem: Counted
     objectives: tuple[Objective, ...]
     stop: Stop
     listed: Sequence[np.ndarray] = ()
-    say: Callable[[Record], None] = lambda record: None
+    say: Callable[[Record, int, int], None] = lambda record, done, wanted: None
+    note: Callable[[str], None] = lambda sentence: None
+    waits: bool = True
 
     def work(self, ends: float | None = None) -> None:
         """Try networks until there are enough, time.monotonic() is at `ends`, or someone wishes to
-        stop."""
+        stop. Raises RunError where the storage, or the disk, is out of reach for long."""
         functions = entry_points(self.objectives)
         self.stop.listen()
-        with self.trials.worker() as number:
-            tasks = self._tasks(number, functions)
-            while tasks and self.stop.number is None and (ends is None or time.monotonic() < ends):
-                for task in tasks:
-                    task.learn()
-                task = min(tasks, key=_Task.done)  # of two as far, the search
-                if not task.try_one():
-                    tasks.remove(task)
-                    if not task.study.is_baseline:
-                        for baseline in tasks:
-                            baseline.wanted = min(baseline.wanted, task.tried())
+        with suppress(Interrupted), self.trials.worker() as (number, identity):
+            tasks = self._tasks(Self(number, identity), functions)
+            while self._is_wanted(ends):
+                self._try_all([*tasks], ends)
+                if not self.waits or not any(task.study.running() for task in tasks):
+                    break
+                time.sleep(WAIT_EVERY)
+            for task in tasks:
+                task.learn()
 
-    def _tasks(self, number: int, functions: Mapping[str, Callable[[Graph], float]]) -> list[_Task]:
+    def _is_wanted(self, ends: float | None) -> bool:
+        return self.stop.number is None and (ends is None or time.monotonic() < ends)
+
+    def _try_all(self, tasks: list[_Task], ends: float | None) -> None:
+        """Try networks until there is none to begin."""
+        while tasks and self._is_wanted(ends):
+            for task in tasks:
+                task.learn()
+            task = min(tasks, key=_Task.done)  # of two as far, the search
+            if not task.try_one():
+                tasks.remove(task)
+                if not task.study.is_baseline:
+                    for baseline in tasks:
+                        baseline.wanted = min(baseline.wanted, task.tried())
+
+    def _tasks(
+        self, worker: Self, functions: Mapping[str, Callable[[Graph], float]]
+    ) -> list[_Task]:
         """The search, and its baseline where one is wanted."""
-        facts = self.trials.facts
+        facts, url = self.trials.facts, self.trials.storage
+        patience = Patience(
+            self.trials.path, self.stop, self.note, lambda text: without_secrets(text, url)
+        )
+        storage = open_storage(self.trials)
         tasks: list[_Task] = []
+
+        def tell(record: Record) -> None:
+            self.say(record, sum(t.ended() for t in tasks), sum(t.wanted for t in tasks))
+
         for name, wanted in ((SEARCH, facts["trials"]), (BASELINE, facts["baseline"])):
             if wanted:
                 proposer = self._proposer(name)
-                study = Study(self.trials, name, proposer)
-                tasks.append(_Task(self, study, proposer, wanted, number, functions))
+                study = Study(self.trials, name, proposer, storage, worker, patience)
+                tasks.append(
+                    _Task(self, study, proposer, wanted, worker, patience, functions, tell)
+                )
         return tasks
 
     def _proposer(self, name: str) -> Proposer:
@@ -107,36 +141,45 @@ class _Task:
         study: Study,
         proposer: Proposer,
         wanted: int,
-        number: int,
+        process: Self,
+        patience: Patience,
         functions: Mapping[str, Callable[[Graph], float]],
+        tell: Callable[[Record], None],
     ):
+        self._tell = tell
         self.worker = worker
         self.trials = worker.trials
         self.study = study
         self.proposer = proposer
         self.wanted = wanted
-        self.number = number
+        self.process = process
+        self.patience = patience
         self.functions = functions
         self._fingerprints: dict[tuple[int, ...], str] = {}
 
     def try_one(self) -> bool:
-        """Try the next network; whether there was one and it ended."""
+        """Try the next network; whether there was one."""
         trial, times = self._next()
         if trial is None:
             return False
         try:
-            record = self._tried(trial, times)
+            with self.study.signing(trial):
+                record = self._tried(trial, times)
         except Interrupted:
             self.study.put_back(trial, times)
             return False
-        self.trials.append([record])
-        self.study.end(trial, record, self._values(record))
-        self.worker.say(record)
+        if self.study.is_mine(trial):
+            self.patience(lambda: self.trials.append([record]))
+            self.study.end(trial, record, self._values(record))
+            self._tell(record)
         return True
+
+    def ended(self) -> int:
+        return sum(trial.state.is_finished() for trial in self.study.all())
 
     def tried(self) -> int:
         """Trials that ended or are under way."""
-        return len(self.study.all()) - len(self.study.stale(self.number))
+        return len(self.study.all()) - len(self.study.stale())
 
     def done(self) -> float:
         """The share of those wanted."""
@@ -150,13 +193,14 @@ class _Task:
         known = {record["number"] for record in self._records()}
         missing = [r for number, r in self.study.records().items() if number not in known]
         if missing:
-            self.trials.append(missing)
-        with self.trials.locked():
-            self._abandoned()
+            self.patience(lambda: self.trials.append(missing))
+        if self.study.stale():
+            with self.study.exclusive():
+                self._abandoned()
 
     def _abandoned(self) -> list[FrozenTrial]:
         """Trials whose process is gone, without those that it had written down, which end now."""
-        stale = self.study.stale(self.number)
+        stale = self.study.stale()
         if not stale:
             return []  # so that the file is read for nothing else
         ended = {record["number"]: record for record in self._records()}
@@ -170,9 +214,11 @@ class _Task:
 
     def _next(self) -> tuple[FrozenTrial | None, int]:
         """The trial to make now, and how often it was begun; None where there are enough."""
-        with self.trials.locked():
+        with self.study.exclusive():
             for trial in self._abandoned():
-                return trial, self.study.take_up(trial, self.number)
+                times = self.study.take_up(trial)
+                self._note_lost(trial, times)
+                return trial, times
             trials = self.study.all()
             if len(trials) >= self.wanted:
                 return None, 0
@@ -182,7 +228,16 @@ class _Task:
             )
             if proposal is None:
                 return None, 0
-            return self.study.begin(proposal, self.number), 1
+            return self.study.begin(proposal), 1
+
+    def _note_lost(self, trial: FrozenTrial, times: int) -> None:
+        if times > 1:  # else it was put back in good order
+            said = trial.user_attrs
+            kind = "random" if self.study.is_baseline else "trial"
+            self.worker.note(
+                f"note: {kind} {trial.number} was lost with the process that tried it (worker"
+                f" {said.get(WORKER)} of {said.get(HOST)}) and is begun again"
+            )
 
     def _history(self) -> History:
         trained = self.study.trained()
@@ -212,11 +267,12 @@ class _Task:
         row = trial.user_attrs[ROW]
         assignment = self.proposer.encoding.assignment(row)
         graph = self.trials.space.assign(assignment)
+        was_trained = training_time(self.trials, graph) is not None
         outcome: dict[str, Any]
         try:
             if times > MOST_TIMES:
                 raise EvaluationError(f"the process that tried it ended {MOST_TIMES} times")
-            outcome = {"state": "done", **self._worth(trial, graph)}
+            outcome = {"state": "done", **self.patience(lambda: self._worth(trial, graph))}
         except EvaluationError as error:
             outcome = {"state": "failed", "error": str(error)}
         same = [
@@ -236,10 +292,23 @@ class _Task:
             "fingerprint": graph.fingerprint,
             **outcome,
             "origin": trial.user_attrs.get(ORIGIN),
-            "seconds": round(time.monotonic() - began, 3),
+            **self._time(trial, graph, time.monotonic() - began, was_trained),
             "seed": self.proposer.seed,
-            "worker": self.number,
+            "worker": self.process.number,
         }
+
+    def _time(
+        self, trial: FrozenTrial, graph: Graph, seconds: float, was_trained: bool
+    ) -> dict[str, float]:
+        """What a trial took, with what a process that was stopped or killed had trained before; and
+        of that, where it was trained here, what was not training: starting, compiling, checking."""
+        spent = training_time(self.trials, graph)
+        if spent is None:
+            return {"seconds": round(seconds, 3)}
+        fixed = {} if was_trained else {"fixed_seconds": round(max(seconds - spent.here, 0.0), 3)}
+        if trial.user_attrs.get(IDENTITY) != self.process.identity:  # it was begun by another
+            seconds = max(seconds, spent.whole + sum(fixed.values()))
+        return {"seconds": round(seconds, 3), **fixed}
 
     def _worth(self, trial: FrozenTrial, graph: Graph) -> dict[str, Any]:
         """The objectives of a network, accuracy last. Raises EvaluationError, Interrupted."""
@@ -249,22 +318,11 @@ class _Task:
         values.update({name: called(name, f, graph) for name, f in self.functions.items()})
         by_seed: dict[str, list[float]] = {}
         if any(objective.name == ACCURACY for objective in self.worker.objectives):
-            found = trained(self.trials, graph, self.worker.stop, self._signing(trial))
+            found = trained(self.trials, graph, self.worker.stop, lambda: None)
             values[ACCURACY] = sum(found) / len(found)
             by_seed = {"by_seed": found}
         ordered = {o.name: values[o.name] for o in self.worker.objectives}
         return {"objectives": ordered, **by_seed}
-
-    def _signing(self, trial: FrozenTrial) -> Callable[[], None]:
-        signed = time.monotonic()
-
-        def sign() -> None:
-            nonlocal signed
-            if time.monotonic() - signed > SIGN_EVERY:
-                signed = time.monotonic()
-                self.study.sign(trial)
-
-        return sign
 
     def _records(self) -> list[dict[str, Any]]:
         """What the file has of this study."""
