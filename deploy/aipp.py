@@ -19,7 +19,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from archspec.compiler.images.preprocess import RESAMPLING, Preprocessing, open_image, resized_size
+from archspec.compiler.images.preprocess import open_image, resized
+from archspec.compiler.images.steps import Crop, Preprocessing, centre
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 
 FILE = "aipp.cfg"
@@ -103,14 +104,19 @@ def host_pixels(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     """The bytes of an image file as an OM with AIPP takes them: uint8, (height, width, channels).
     Raises UnreadableImage."""
     image = open_image(data, preprocessing.channels)
-    size = resized_size(image.size, preprocessing.resize)
-    if size != image.size:
-        image = image.resize(size, RESAMPLING[preprocessing.interpolation])
+    _, resize, crop, _ = preprocessing.steps(image.size)
     height, width = source_size(preprocessing)
-    left = _start(size[0], preprocessing.width) - _start(width, preprocessing.width)
-    top = _start(size[1], preprocessing.height) - _start(height, preprocessing.height)
-    image = image.crop((left, top, left + width, top + height))
+    fixed = fixed_crop(preprocessing)
+    around = Crop(crop.left - fixed.left, crop.top - fixed.top, width, height)
+    image = resized(image, resize, around)
     return np.asarray(image, np.uint8).reshape(height, width, preprocessing.channels)
+
+
+def fixed_crop(preprocessing: Preprocessing) -> Crop:
+    """The part of the pixels it takes that AIPP cuts out."""
+    height, width = source_size(preprocessing)
+    left, top = centre(width, preprocessing.width), centre(height, preprocessing.height)
+    return Crop(left, top, preprocessing.width, preprocessing.height)
 
 
 def config(preprocessing: Preprocessing) -> str:
@@ -152,23 +158,19 @@ def _fields(preprocessing: Preprocessing) -> Iterator[tuple[str, Value]]:
     if (height, width) == (preprocessing.height, preprocessing.width):
         yield "crop", False
     else:
+        crop = fixed_crop(preprocessing)
         yield "crop", True
-        yield "load_start_pos_w", _start(width, preprocessing.width)
-        yield "load_start_pos_h", _start(height, preprocessing.height)
-        yield "crop_size_w", preprocessing.width
-        yield "crop_size_h", preprocessing.height
+        yield "load_start_pos_w", crop.left
+        yield "load_start_pos_h", crop.top
+        yield "crop_size_w", crop.width
+        yield "crop_size_h", crop.height
     yield "csc_switch", False
     yield "rbuv_swap_switch", False
     for channel in range(preprocessing.channels):
         # mean_chn takes whole numbers alone, min_chn is subtracted too and takes any
         yield f"mean_chn_{channel}", 0
-        yield f"min_chn_{channel}", 255 * preprocessing.mean[channel]
-        yield f"var_reci_chn_{channel}", _scale(preprocessing.std[channel])
-
-
-def _start(extent: int, part: int) -> int:
-    """Where a centre crop begins, rounded as the preprocessing itself rounds."""
-    return round((extent - part) / 2)
+        yield f"min_chn_{channel}", 255 * preprocessing.normalize.mean[channel]
+        yield f"var_reci_chn_{channel}", _scale(preprocessing.normalize.std[channel])
 
 
 def _scale(std: float) -> float:

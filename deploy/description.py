@@ -14,8 +14,8 @@ import numpy as np
 
 from archspec.checksums import damaged
 from archspec.compiler.images.classes import CLASSES, numbers_of, read_names
-from archspec.compiler.images.preprocess import Preprocessing, preprocessing_of
 from archspec.compiler.images.source import Source
+from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
 from archspec.compiler.weights.loading import SHORT
 from archspec.document import parse_document, read_text

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.compiler.images.preprocess import Preprocessing, preprocessing_of
+from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.deploy import aipp

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from archspec.compiler.images.lookahead import in_order, one_ahead
-from archspec.compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
+from archspec.compiler.images.preprocess import UnreadableImage, preprocessed
 from archspec.compiler.images.source import Source
+from archspec.compiler.images.steps import Preprocessing
 from archspec.deploy.aipp import host_pixels, source_size
 from archspec.deploy.engines import Port
 from archspec.errors import SpecError, UsageError

@@ -20,8 +20,8 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from archspec.compiler.images.preprocess import Preprocessing
 from archspec.compiler.images.source import Source
+from archspec.compiler.images.steps import Preprocessing
 from archspec.deploy.engines import Port
 from archspec.deploy.feeding import feed_of
 from archspec.errors import UsageError

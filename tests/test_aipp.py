@@ -22,12 +22,8 @@ protobuf = pytest.importorskip("google.protobuf")
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format  # noqa: E402
 
-from archspec.compiler.images.preprocess import (  # noqa: E402
-    Preprocessing,
-    UnreadableImage,
-    preprocessed,
-    preprocessing_of,
-)
+from archspec.compiler.images.preprocess import UnreadableImage, preprocessed  # noqa: E402
+from archspec.compiler.images.steps import Preprocessing, preprocessing_of  # noqa: E402
 from archspec.deploy import aipp  # noqa: E402
 
 WHOLE, UNSIGNED, REAL, FLAG, TEXT, WORD = 5, 13, 2, 8, 9, 14

@@ -7,12 +7,15 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from PIL import Image
 
 os.environ.setdefault("GLOG_v", "3")
@@ -20,9 +23,12 @@ os.environ.setdefault("GLOG_v", "3")
 import mindspore.dataset as ds
 
 from archspec.cli import main
+from archspec.compiler.images import preprocess
 from archspec.compiler.images.checks import damage
-from archspec.compiler.images.preprocess import preprocess_image, preprocessing_of
+from archspec.compiler.images.preprocess import RESAMPLING, preprocess_image, preprocessed
 from archspec.compiler.images.source import fingerprint
+from archspec.compiler.images.steps import preprocessing_of
+from archspec.deploy.aipp import fixed_crop, host_pixels
 from archspec.errors import UsageError
 from archspec.loading import load
 from archspec.training.augment import AUGMENTATIONS, ON_BATCHES
@@ -40,6 +46,7 @@ from archspec.training.data.mindrecord import write_mindrecord
 from archspec.training.digits import write_digits
 from archspec.training.mixing import erase, mix_batch, one_hot
 from archspec.training.recipe import read_recipe, recipe_names
+from archspec.training.sizing import SIZINGS
 
 RGB8 = {"shape": [3, 8, 8]}
 PLAIN = preprocessing_of(RGB8, (3, 8, 8))
@@ -651,7 +658,7 @@ def photos(tmp_path_factory):
 
 
 def test_every_augmentation_is_tried_here():
-    assert {*AUGMENTATIONS, *ON_BATCHES} == ALL_AUGMENTATIONS.keys()
+    assert {*SIZINGS, *AUGMENTATIONS, *ON_BATCHES} == ALL_AUGMENTATIONS.keys()
 
 
 @pytest.mark.parametrize("name", ALL_AUGMENTATIONS)
@@ -722,12 +729,49 @@ def test_color_jitter_stays_within_its_strength(photos):
     assert factors.std() > 0.1
 
 
-def test_a_resized_crop_of_everything_is_the_image(photos):
-    entry = {"scale": [1.0, 1.0], "ratio": [1.25, 1.25], "interpolation": "bicubic"}
-    images = augmented(photos, [{"random_resized_crop": entry}])
+@pytest.mark.parametrize("interpolation", RESAMPLING)
+@pytest.mark.parametrize("before", [[], [{"horizontal_flip": 1.0}]])
+@pytest.mark.parametrize("side", [7, 33])
+def test_a_resized_crop_of_everything_is_the_image(photos, interpolation, before, side):
+    entry = {"scale": [1.0, 1.0], "ratio": [1.25, 1.25], "interpolation": interpolation}
+    augment = [*before, {"random_resized_crop": entry}]
+    images = augmented(photos, augment, side=side, workers=2)
     for image, path in zip(images, photos.files, strict=True):
-        whole = Image.open(photos.root / path).resize((16, 16), Image.BICUBIC)
+        whole = Image.open(photos.root / path)
+        whole = whole.transpose(Image.FLIP_LEFT_RIGHT) if before else whole
+        whole = whole.resize((side, side), RESAMPLING[interpolation])
         assert np.abs(image - pixels(whole)).max() < 1e-6
+
+
+def test_a_resized_crop_is_a_part_that_its_settings_allow(tmp_path):
+    """Of an image of which every pixel says where it is: 3 times its column, 5 times its row."""
+    across, down = np.meshgrid(np.arange(80) * 3, np.arange(50) * 5)
+    image = np.stack([across, down, 0 * down], -1).astype(np.uint8)
+    for number in range(100):
+        touch(tmp_path / "train" / "all" / f"{number}.png", encoded(Image.fromarray(image), "PNG"))
+    entry = {"scale": [0.1, 0.5], "ratio": [0.5, 2.0], "interpolation": "nearest"}
+    folder = scan(tmp_path, "train")
+    images = augmented(folder, [{"random_resized_crop": entry}], 100, side=40) * 255
+    left, right = images[:, 0].min((1, 2)) / 3, images[:, 0].max((1, 2)) / 3
+    top, bottom = images[:, 1].min((1, 2)) / 5, images[:, 1].max((1, 2)) / 5
+    wide, tall = right - left + 1, bottom - top + 1  # a pixel at a border may be skipped
+    assert (wide * tall > 0.085 * 4000).all() and (wide * tall < 0.52 * 4000).all()
+    assert (wide / tall > 0.45).all() and (wide / tall < 2.2).all()
+    assert len({*zip(left.round(), top.round(), strict=True)}) > 90
+    assert left.min() < 5 and right.max() > 75 and top.min() < 4 and bottom.max() > 46
+    assert np.array_equal(
+        augmented(folder, [{"random_resized_crop": entry}], 100, side=40, workers=2) * 255, images
+    )
+
+
+def test_sizes_and_colors_in_any_order_repeat_and_resume(photos):
+    names = ("color_jitter", "random_resized_crop", "horizontal_flip", "resize", "random_crop")
+    augment = [{name: ALL_AUGMENTATIONS[name]} for name in names]
+    to = preprocessing_of({"shape": [3, 16, 16]}, (3, 16, 16))
+    train = TrainPipeline(photos, to, augment, batch=4, seed=9, workers=2)
+    whole = batches(train, 1)
+    assert len({images for images, _ in whole}) == 6
+    assert batches(train, 1) == whole and batches(train, 1, 4) == whole[4:]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -890,13 +934,115 @@ def test_evaluation_sees_every_image_once(tree):
     assert np.array_equal(alone, shared)
 
 
-def test_training_without_augmentations_sees_what_evaluation_sees(tmp_path):
-    write_tree(tmp_path, images=4, width=40, height=30)
-    settings = {"shape": [3, 16, 16], "resize": 20, "crop": 16, "mean": MEAN, "std": STD}
-    to = preprocessing_of({**settings, "interpolation": "bicubic"}, (3, 16, 16))
-    folder = scan(tmp_path, "train")
-    train = TrainPipeline(folder, to, batch=12, seed=1, shuffle=False)
-    assert np.abs(all_images(train) - all_images(EvalPipeline(folder, to, batch=12))).max() < 1e-5
+def in_mode(image: Image.Image, mode: str) -> tuple[bytes, Image.Image]:
+    """A file of an image in one of Pillow's modes, and the RGB that it is, by plain Pillow."""
+    if mode == "I;16":
+        grey = np.asarray(image.convert("L"))
+        deep = Image.fromarray(grey.astype(np.uint16) * 256 + 77)
+        return encoded(deep, "PNG"), Image.fromarray(grey).convert("RGB")
+    image = image.convert(mode)
+    if mode == "CMYK":
+        return encoded(image, "TIFF"), image.convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned, which nobody in the field looks at
+    return encoded(image, "PNG", exif=exif), image.convert("RGB")
+
+
+def by_pillow(image: Image.Image, settings: dict) -> np.ndarray:
+    """CHW, 0 to 255, by Pillow alone: what torchvision's Resize and CenterCrop do."""
+    channels, height, width = settings["shape"]
+    image = image.convert("L") if channels == 1 else image
+    resize = settings.get("resize", [height, width])
+    if isinstance(resize, int):
+        short, long = sorted(image.size)
+        size = [resize, int(resize * long / short)]
+        size = size if image.width <= image.height else size[::-1]
+    else:
+        size = resize[::-1]
+    image = image.resize(size, RESAMPLING[settings["interpolation"]])
+    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    image = image.crop((left, top, left + width, top + height))
+    return np.asarray(image, np.float32).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+@st.composite
+def inputs(draw) -> dict:
+    height, width = draw(st.tuples(*[st.integers(1, 20)] * 2))
+    settings = {
+        "shape": [draw(st.sampled_from([1, 3])), height, width],
+        "interpolation": draw(st.sampled_from(sorted(RESAMPLING))),
+    }
+    more = st.integers(0, 9)
+    if draw(st.booleans()):
+        settings |= {"crop": [height, width], "resize": max(height, width) + draw(more)}
+    elif draw(st.booleans()):
+        sides = [height + draw(more), width + draw(more)]
+        settings |= {"crop": [height, width], "resize": sides}
+    if draw(st.booleans()):
+        channels = settings["shape"][0]
+        settings |= {"mean": [0.4, 0.5, 0.6][:channels], "std": [0.2, 0.3, 0.4][:channels]}
+    return settings
+
+
+sides = st.one_of(st.integers(1, 4), st.integers(5, 90))
+
+
+@hypothesis.given(
+    inputs(),
+    st.lists(
+        st.tuples(
+            sides, sides, st.sampled_from(["L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "1"])
+        ),
+        min_size=4,
+        max_size=9,
+    ),
+)
+@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.example({"shape": [3, 16, 16], "interpolation": "bilinear"}, [(128, 128, "L")] * 3)
+@hypothesis.example(
+    {"shape": [3, 8, 8], "resize": 9, "crop": [8, 8], "interpolation": "bicubic"},
+    [(1, 90, "RGB"), (90, 1, "RGB"), (1, 1, "L"), (33, 77, "RGB")],
+)
+def test_all_that_prepares_images_does_what_pillow_does(settings, kinds):
+    """To one grey level: evaluation, training without augmentations, and AIPP."""
+    noise = np.random.default_rng(len(kinds))
+    shape = tuple(settings["shape"])
+    mean = np.reshape(settings.get("mean", 0.0), (-1, 1, 1))
+    std = np.reshape(settings.get("std", 1.0), (-1, 1, 1))
+    to = preprocessing_of(settings, shape)
+    expected, files = [], []
+    for width, height, mode in kinds:
+        image = Image.fromarray(noise.integers(0, 256, (height, width, 3), np.uint8))
+        data, rgb = in_mode(image, mode)
+        files.append(data)
+        expected.append(by_pillow(rgb, settings))
+        fixed = fixed_crop(to)
+        host = host_pixels(data, to).transpose(2, 0, 1).astype(np.float32)
+        rows, columns = slice(fixed.top, fixed.top + fixed.height), fixed.left
+        cut = host[:, rows, columns : columns + fixed.width]
+        assert np.abs(cut - expected[-1]).max() <= 1
+    with tempfile.TemporaryDirectory() as root:
+        for number, data in enumerate(files):
+            touch(Path(root) / "train" / "all" / f"{number}.png", data)
+        folder = scan(Path(root), "train")
+        train = TrainPipeline(folder, to, batch=len(files), seed=1, shuffle=False)
+        for found in (all_images(train), all_images(EvalPipeline(folder, to, batch=2))):
+            levels = (found * std + mean) * 255
+            assert np.abs(levels - np.stack(expected)).max() < 1.01
+
+
+def test_a_very_long_image_takes_no_more_memory_than_its_part(monkeypatch):
+    settings = {"shape": [3, 24, 20], "resize": 30, "crop": [24, 20]}
+    long = picture(5, 6, 700)
+    for interpolation in ("bilinear", "bicubic"):
+        to = preprocessing_of({**settings, "interpolation": interpolation}, (3, 24, 20))
+        expected = preprocessed(encoded(long, "PNG"), to)
+        monkeypatch.setattr(preprocess, "MOST_PIXELS", 1000)
+        assert np.abs(preprocessed(encoded(long, "PNG"), to) - expected).max() < 1.01 / 255
+        monkeypatch.undo()
+    thread = Image.new("RGB", (60_000, 1), (9, 99, 199))
+    found = preprocessed(encoded(thread, "PNG"), preprocessing_of(settings, (3, 24, 20)))
+    assert np.abs(found - np.reshape([9, 99, 199], (3, 1, 1)) / 255).max() < 1e-6
 
 
 def test_another_input_size_keeps_the_proportions():

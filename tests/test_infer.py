@@ -35,8 +35,8 @@ import archspec
 from archspec.cli import INTERRUPTED, OK, USAGE, WRONG, main
 from archspec.compiler.images.batches import EvalPipeline
 from archspec.compiler.images.folder import scan_folder
-from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.scores import Scores
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.mindspore import set_device, write_mindir

@@ -28,7 +28,7 @@ from mindspore import Tensor
 from archspec.compiler import Model, build
 from archspec.compiler.images.batches import EvalPipeline
 from archspec.compiler.images.folder import scan_folder
-from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.latency import find_device, total_ms
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.supernet import supernet_of

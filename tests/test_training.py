@@ -26,8 +26,8 @@ from mindspore import Tensor
 import archspec
 from archspec import compiler, training
 from archspec.cli import main
-from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.scores import cross_entropy, right
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model, weights_of
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError

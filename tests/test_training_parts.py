@@ -344,9 +344,10 @@ def test_parts_of_every_recipe(name, parts):
 
 
 def test_augmentations_of_recipes_are_those_there_are():
-    from archspec.training import augment
+    from archspec.training import augment, sizing
 
-    assert {*augment.AUGMENTATIONS, *augment.ON_BATCHES} == set(AUGMENTATIONS)
+    here = {*sizing.SIZINGS, *augment.AUGMENTATIONS, *augment.ON_BATCHES}
+    assert here == set(AUGMENTATIONS)
 
 
 # The step, on softmax regression, whose gradients numpy has in a line.

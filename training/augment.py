@@ -1,4 +1,5 @@
-"""A recipe's `augment` as operations of mindspore.dataset, which run in its C++ threads.
+"""A recipe's `augment` as segments: images get their size from Pillow, and what else is done with
+them is done by operations of mindspore.dataset, which run in its C++ threads.
 
 What is set of each, and what is not, stands in training.recipe.AUGMENTATIONS. Here each is a
 function of the settings and the preprocessing. `random_erasing` is drawn in training.mixing, since
@@ -8,36 +9,39 @@ MindSpore's own erases in Python; so are mixup and cutmix, which need a whole ba
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mindspore.dataset import vision
-from mindspore.dataset.vision import AutoAugmentPolicy, ConvertMode, Inter
+from mindspore.dataset.vision import AutoAugmentPolicy, ConvertMode
 
-from archspec.compiler.images.preprocess import Preprocessing
+from archspec.compiler.images.steps import Preprocessing
 from archspec.errors import UsageError, did_you_mean
+from archspec.training.sizing import SIZINGS, Sizing, as_for_evaluation
 
 Operation = Any
 """One of mindspore.dataset.vision's, which have no type of their own in common."""
 
-INTERPOLATION = {
-    "nearest": Inter.NEAREST,
-    "bilinear": Inter.BILINEAR,
-    "bicubic": Inter.PILCUBIC,  # Pillow's; Inter.BICUBIC skips pixels where it shrinks
-}
 POLICIES = {
     "imagenet": AutoAugmentPolicy.IMAGENET,
     "cifar10": AutoAugmentPolicy.CIFAR10,
     "svhn": AutoAugmentPolicy.SVHN,
 }
-SIZING = ("random_resized_crop", "resize")
 ON_BATCHES = ("random_erasing",)
 
 
-def stages(
-    augment: Sequence[Mapping[str, Any]], preprocessing: Preprocessing
-) -> list[list[Operation]]:
-    """The operations from an encoded image (uint8) to what the network takes (float32, CHW), in
-    stages of which each has one operation at most that draws at random.
+@dataclass
+class Segment:
+    """Pillow's `sizings`, then MindSpore's operations, in stages of which each has one operation at
+    most that draws at random."""
+
+    sizings: list[Sizing] = field(default_factory=list)
+    stages: list[list[Operation]] = field(default_factory=lambda: [[]])
+
+
+def segments(augment: Sequence[Mapping[str, Any]], preprocessing: Preprocessing) -> list[Segment]:
+    """What becomes of a decoded image (uint8, RGB) until it is what the network takes (float32,
+    CHW).
 
     `augment` are the entries of a recipe, {name: settings}. Where none of them gives an image its
     size, it is resized and cut as for evaluation first, so that a random crop shifts it by no more
@@ -45,56 +49,33 @@ def stages(
     """
     entries = [next(iter(entry.items())) for entry in augment]
     names = [name for name, _ in entries]
-    known = [*AUGMENTATIONS, *ON_BATCHES]
+    known = [*SIZINGS, *AUGMENTATIONS, *ON_BATCHES]
     for name in names:
         if name not in known:
             raise UsageError(f"there is no augmentation {name!r}{did_you_mean(name, known)}")
-    entries = [(name, settings) for name, settings in entries if name not in ON_BATCHES]
-    if names[:1] == ["random_resized_crop"]:
-        # decodes only what is cut out, which is half the work of decoding
-        first = [_cropped(vision.RandomCropDecodeResize, entries.pop(0)[1], preprocessing)]
-        draws = True
-    else:
-        first = [vision.Decode()]
-        draws = False
-        if not set(names) & set(SIZING):
-            first += _as_for_evaluation(preprocessing)
-    result: list[list[Operation]] = [first]
+    result = [Segment()]
+    if not set(names) & set(SIZINGS):
+        result[0].sizings.append(as_for_evaluation(preprocessing))
+    draws = False
     for name, settings in entries:
-        operation = AUGMENTATIONS[name](settings, preprocessing)
-        if name == "resize":
-            result[-1].append(operation)
-        elif draws:
-            result.append([operation])
-        else:
-            result[-1].append(operation)
+        if name in SIZINGS:
+            if result[-1].stages != [[]]:
+                result.append(Segment())
+                draws = False
+            result[-1].sizings.append(SIZINGS[name](settings, preprocessing))
+        elif name in AUGMENTATIONS:
+            operation = AUGMENTATIONS[name](settings, preprocessing)
+            if draws:
+                result[-1].stages.append([])
+            result[-1].stages[-1].append(operation)
             draws = True
-    result[-1] += _as_tensor(preprocessing)
+    result[-1].stages[-1] += _as_tensor(preprocessing)
     return result
-
-
-def _cropped(kind: Callable[..., Operation], settings: Any, to: Preprocessing) -> Operation:
-    return kind(
-        (to.height, to.width),
-        tuple(settings["scale"]),
-        tuple(settings["ratio"]),
-        INTERPOLATION[settings["interpolation"]],
-    )
-
-
-def _random_resized_crop(settings: Any, to: Preprocessing) -> Operation:
-    return _cropped(vision.RandomResizedCrop, settings, to)
 
 
 def _random_crop(settings: Any, to: Preprocessing) -> Operation:
     size = (to.height, to.width)
     return vision.RandomCrop(size, settings["padding"] or None)
-
-
-def _resize(size: Any, to: Preprocessing) -> Operation:
-    """Pixels for the short side, or [height, width]."""
-    size = size if isinstance(size, int) else tuple(size)
-    return vision.Resize(size, INTERPOLATION[to.interpolation])
 
 
 def _horizontal_flip(probability: Any, _: Preprocessing) -> Operation:
@@ -118,9 +99,7 @@ def _trivial_augment(bins: Any, _: Preprocessing) -> Operation:
 
 
 AUGMENTATIONS: Mapping[str, Callable[[Any, Preprocessing], Operation]] = {
-    "random_resized_crop": _random_resized_crop,
     "random_crop": _random_crop,
-    "resize": _resize,
     "horizontal_flip": _horizontal_flip,
     "color_jitter": _color_jitter,
     "rand_augment": _rand_augment,
@@ -129,11 +108,8 @@ AUGMENTATIONS: Mapping[str, Callable[[Any, Preprocessing], Operation]] = {
 }
 
 
-def _as_for_evaluation(to: Preprocessing) -> list[Operation]:
-    resized = vision.Resize(to.resize, INTERPOLATION[to.interpolation])
-    return [resized, vision.CenterCrop((to.height, to.width))]
-
-
 def _as_tensor(to: Preprocessing) -> list[Operation]:
+    """The last of the steps: Normalize. An image of grey has come as three equal channels."""
     grey = [vision.ConvertColor(ConvertMode.COLOR_RGB2GRAY)] if to.channels == 1 else []
-    return [*grey, vision.ToTensor(), vision.Normalize(list(to.mean), list(to.std), is_hwc=False)]
+    mean, std = list(to.normalize.mean), list(to.normalize.std)
+    return [*grey, vision.ToTensor(), vision.Normalize(mean, std, is_hwc=False)]

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor
 
-from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.scores import Scores
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.errors import UsageError
 from archspec.training.build import Trained, build_trained
 from archspec.training.checkpoint import (

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from archspec.compiler.images.checks import damage, images_cache
-from archspec.compiler.images.preprocess import preprocessing_of
 from archspec.compiler.images.source import fingerprint
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph

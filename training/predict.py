@@ -12,8 +12,9 @@ import numpy as np
 from archspec.compiler import Model, build
 from archspec.compiler.images.checks import images_cache
 from archspec.compiler.images.classes import class_names, numbers_of
-from archspec.compiler.images.preprocess import preprocess_image, preprocessing_of
+from archspec.compiler.images.preprocess import preprocess_image
 from archspec.compiler.images.scores import Scores
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import UsageError
 from archspec.graph import Graph

@@ -80,7 +80,7 @@ def _digits(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from archspec.compiler.images.preprocess import preprocessing_of
+    from archspec.compiler.images.steps import preprocessing_of
     from archspec.training.data import check_fits, check_same_classes
 
     train, val = _sources(options)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     need_numpy("preprocess")
     from archspec.compiler.images.batches import usable_workers
     from archspec.compiler.images.checks import damage
-    from archspec.compiler.images.preprocess import preprocessing_of
+    from archspec.compiler.images.steps import preprocessing_of
     from archspec.deploy.folders import images_in, readable_images
     from archspec.deploy.preprocess import NAMES, write_bins
     from archspec.deploy.progress import Progress

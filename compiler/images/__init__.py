@@ -2,6 +2,7 @@
 is right about them. Pillow and numpy alone: training and deployment read images here, so that both
 see the same.
 
-Rooms: preprocess (one image), source (what any kind of data set is), folder (trees of files),
-checks (what is asked of them before anything runs), batches, classes, scores.
+Rooms: steps (what becomes of an image), preprocess (one image, by Pillow), source (what any kind of
+data set is), folder (trees of files), checks (what is asked of them before anything runs), batches,
+classes, scores.
 """

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from archspec.compiler.images.lookahead import in_order
-from archspec.compiler.images.preprocess import Preprocessing, UnreadableImage, preprocessed
+from archspec.compiler.images.preprocess import UnreadableImage, preprocessed
 from archspec.compiler.images.source import Source
+from archspec.compiler.images.steps import Preprocessing
 from archspec.errors import UsageError
 
 Batch: TypeAlias = tuple[np.ndarray, np.ndarray]

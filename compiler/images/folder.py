@@ -8,16 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from archspec.compiler.images.decodable import decodable
-from archspec.compiler.images.lookahead import in_order
+from archspec.compiler.images.preprocess import read_image
 from archspec.errors import UsageError, listed
-
-if TYPE_CHECKING:
-    import mindspore.dataset as ds
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -48,15 +43,7 @@ class ImageFolder:
         return (partial(self.read, index) for index in indices)
 
     def read(self, index: int) -> bytes:
-        return (self.root / self.files[index]).read_bytes()
-
-    def dataset(self, indices: np.ndarray, readers: int) -> ds.Dataset:
-        import mindspore.dataset as ds
-
-        # with one more thread than this, MindSpore sleeps a tenth of a second where a row is late
-        return ds.GeneratorDataset(
-            _Rows(self, indices, readers), ["image", "label"], num_parallel_workers=1
-        )
+        return read_image(self.root / self.files[index])
 
     def without(self, unreadable: Mapping[int, str]) -> ImageFolder:
         kept = np.array([i for i in range(len(self.files)) if i not in unreadable], np.int64)
@@ -77,22 +64,6 @@ class ImageFolder:
         digest.update("\0".join(self.files).encode(errors="surrogateescape"))
         digest.update(self.stats.tobytes())
         return digest.hexdigest()
-
-
-class _Rows:
-    """What MindSpore reads rows from, one after the other; threads of ours read ahead of it."""
-
-    def __init__(self, folder: ImageFolder, indices: np.ndarray, readers: int):
-        self.folder = folder
-        self.indices = indices
-        self.readers = readers
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.int32]]:
-        return in_order(self._row, self.indices, self.readers)
-
-    def _row(self, index: int) -> tuple[np.ndarray, np.int32]:
-        data = decodable(self.folder.read(index))
-        return np.frombuffer(data, np.uint8), self.folder.labels[index]
 
 
 def scan_folder(root: Path, learns: bool) -> ImageFolder:

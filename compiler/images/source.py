@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import mindspore.dataset as ds
 
 
 class Source(Protocol):
@@ -38,10 +35,6 @@ class Source(Protocol):
     def loads(self, indices: Sequence[int] | np.ndarray) -> Iterator[Callable[[], bytes]]:
         """Images in the order asked for, each to be called for its bytes, in any thread. The calls
         raise OSError."""
-        ...
-
-    def dataset(self, indices: np.ndarray, readers: int) -> ds.Dataset:
-        """The same for MindSpore, which decodes them: columns "image" (uint8) and "label"."""
         ...
 
     def without(self, unreadable: Mapping[int, str]) -> Source:

@@ -23,7 +23,7 @@ from bench import machine
 from PIL import Image
 from torch_data import BATCH, EPOCHS, MEAN, SIDE, STD
 
-from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.training.data import TrainPipeline, scan, usable_workers
 
 IMAGES, CLASSES = 1280, 10

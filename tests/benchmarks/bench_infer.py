@@ -25,7 +25,7 @@ from PIL import Image
 
 import archspec
 from archspec.compiler.images.batches import usable_workers
-from archspec.compiler.images.preprocess import preprocessing_of
+from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.onnx import write_onnx

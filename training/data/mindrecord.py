@@ -7,6 +7,7 @@ A row is "image" (the bytes of an image file), "label" (int32) and, in those wri
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.compiler.images.decodable import decodable
+from archspec.compiler.images.preprocess import open_image
 from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, listed
 
@@ -31,6 +32,8 @@ SCHEMA = {
     "class": {"type": "string"},
 }
 ROWS_AT_ONCE = 64
+JPEG = b"\xff\xd8\xff"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +62,6 @@ class MindRecord:
         dataset = _open(self.path, [self.image_column], rows)
         for (image,) in dataset.create_tuple_iterator(num_epochs=1, output_numpy=True):
             yield image.tobytes  # already read; calling it is all that is left
-
-    def dataset(self, indices: np.ndarray, readers: int) -> ds.Dataset:
-        dataset = _open(self.path, [self.image_column, "label"], self.rows[indices], readers)
-        return dataset.rename(self.image_column, "image")
 
     def without(self, unreadable: Mapping[int, str]) -> MindRecord:
         kept = np.array([i for i in range(len(self.rows)) if i not in unreadable], np.int64)
@@ -124,7 +123,7 @@ def write_mindrecord(source: Source, path: Path) -> None:
         label = int(source.labels[index])
         rows.append(
             {
-                "image": decodable(load(), "PNG"),
+                "image": _decodable(load()),
                 "label": label,
                 "class": source.classes[label],
             }
@@ -137,6 +136,15 @@ def write_mindrecord(source: Source, path: Path) -> None:
     writer.commit()
     for written in (path, _index(path)):
         written.chmod(0o644)  # MindSpore keeps others out
+
+
+def _decodable(data: bytes) -> bytes:
+    """The same picture in a kind that MindSpore decodes, for those who read the file by it."""
+    if data.startswith((JPEG, PNG)):
+        return data
+    buffer = io.BytesIO()
+    open_image(data).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _columns(path: Path) -> list[str]:
@@ -153,15 +161,13 @@ def _columns(path: Path) -> list[str]:
     return columns
 
 
-def _open(
-    path: Path, columns: list[str], rows: np.ndarray | None = None, readers: int = 1
-) -> ds.Dataset:
+def _open(path: Path, columns: list[str], rows: np.ndarray | None = None) -> ds.Dataset:
     import mindspore.dataset as ds
 
     if rows is None:
-        return ds.MindDataset(str(path), columns, num_parallel_workers=readers, shuffle=False)
+        return ds.MindDataset(str(path), columns, num_parallel_workers=1, shuffle=False)
     sampler = ds.SubsetSampler([int(row) for row in rows])
-    return ds.MindDataset(str(path), columns, num_parallel_workers=readers, sampler=sampler)
+    return ds.MindDataset(str(path), columns, num_parallel_workers=1, sampler=sampler)
 
 
 def _index(path: Path) -> Path:

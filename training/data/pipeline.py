@@ -1,31 +1,39 @@
-"""Batches of images to train on, made by MindSpore's C++ operations."""
+"""Batches of images to train on: read and resized by Pillow in threads of ours, augmented by
+MindSpore's C++ operations."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from PIL import Image
 
 from archspec.compiler.images.batches import Batch, usable_workers
-from archspec.compiler.images.lookahead import one_ahead
-from archspec.compiler.images.preprocess import Preprocessing, fault
+from archspec.compiler.images.lookahead import in_order, one_ahead
+from archspec.compiler.images.preprocess import UnreadableImage, open_image
 from archspec.compiler.images.source import Source
+from archspec.compiler.images.steps import Preprocessing
 from archspec.errors import UsageError
 from archspec.training.mixing import Mix, erase, erasing_probability, mix_batch, one_hot
+from archspec.training.sizing import channels_of
 
 if TYPE_CHECKING:
     import mindspore.dataset as ds
 
+    from archspec.training.augment import Segment
+
 STEPS_OF_A_LEG = 256
 """An epoch is drawn in legs, each keyed by its number, and only the steps of a leg are computed to
 be skipped: what a resumed run waits for at most."""
-MOST_READERS = 4
-"""Threads that read files; more than that wait for Python's lock."""
-ORDER, OPERATIONS, BATCHES = range(3)
+ORDER, OPERATIONS, BATCHES, SIZES = range(4)
 """What a key is for, so that nothing draws what another does."""
+
+Row: TypeAlias = tuple[Callable[[], Image.Image], np.int32]
+"""What gives an image, and its label."""
 
 
 class TrainPipeline:
@@ -56,6 +64,7 @@ class TrainPipeline:
         self.source = source
         self.preprocessing = preprocessing
         self.augment = augment
+        self.channels = channels_of(augment, preprocessing)
         self.erasing = erasing_probability(augment)
         self.mix = mix
         self.batch = batch
@@ -91,18 +100,31 @@ class TrainPipeline:
         return steps.reshape(self.steps_per_epoch, self.ranks, self.batch)[:, self.rank]
 
     def _leg(self, epoch: int, order: np.ndarray, start: int, skip: int) -> Iterator[Batch]:
-        with _seeded((self.seed, OPERATIONS, epoch, self.rank, start)):
-            dataset = self._dataset(order.reshape(-1)).skip(skip)
-            drawn: Any = dataset.create_tuple_iterator(num_epochs=1, output_numpy=True)
-        try:
-            if self.mix is None and not self.erasing:
-                yield from drawn
-            else:
-                yield from one_ahead(self._mixed(drawn, epoch, start + skip))
-        except RuntimeError as error:
-            raise self._explained(error, order[skip:].reshape(-1)) from error
-        finally:
-            drawn.stop()
+        from archspec.training.augment import segments
+
+        failures: list[Exception] = []
+        rows = self._images(order.reshape(-1))
+        *before, last = segments(self.augment, self.preprocessing)
+        with ExitStack() as stack:
+            for number, segment in enumerate([*before, last]):
+                place = (epoch, self.rank, start, number)
+                key = (self.seed, SIZES, *place)
+                dataset = self._dataset(rows, order.size, segment, key, failures, stack)
+                key = (self.seed, OPERATIONS, *(place if number else place[:-1]))
+                if segment is last:
+                    dataset = dataset.batch(self.batch, drop_remainder=True).skip(skip)
+                with _seeded(key):
+                    drawn: Any = dataset.create_tuple_iterator(num_epochs=1, output_numpy=True)
+                stack.callback(drawn.stop)
+                rows = ((partial(Image.fromarray, image), label) for image, label in drawn)
+            try:
+                if self.mix is None and not self.erasing:
+                    yield from drawn
+                else:
+                    yield from one_ahead(self._mixed(drawn, epoch, start + skip))
+            except RuntimeError as error:
+                # MindSpore has put it in words of its own
+                raise (failures[0] if failures else error) from error
 
     def _mixed(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
         for step, (images, labels) in enumerate(drawn, first):
@@ -114,14 +136,46 @@ class TrainPipeline:
                 images, labels = mix_batch(images, of_classes, self.mix, numbers)
             yield images, labels
 
-    def _dataset(self, indices: np.ndarray) -> ds.Dataset:
+    def _images(self, indices: np.ndarray) -> Iterator[Row]:
+        for index, load in zip(indices, self.source.loads(indices), strict=True):
+            yield partial(self._open, index, load), self.source.labels[index]
+
+    def _open(self, index: int, load: Callable[[], bytes]) -> Image.Image:
+        try:
+            return open_image(load(), self.channels)
+        except (OSError, UnreadableImage) as error:
+            why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else error
+            raise UsageError(
+                f"{self.source.where}: {self.source.name(index)!r} could be read when the run began"
+                f" and cannot be now ({why})"
+            ) from None
+
+    def _dataset(
+        self,
+        rows: Iterator[Row],
+        count: int,
+        segment: Segment,
+        key: tuple[int, ...],
+        failures: list[Exception],
+        stack: ExitStack,
+    ) -> ds.Dataset:
         import mindspore.dataset as ds
 
-        from archspec.training.augment import stages
+        def size(numbered: tuple[int, Row]) -> tuple[np.ndarray, np.int32]:
+            place, (read, label) = numbered
+            image = read()
+            for number, sizing in enumerate(segment.sizings):
+                image = sizing(image, partial(generator, *key, place, number))
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), label
 
-        dataset = self.source.dataset(indices, min(self.workers, MOST_READERS))
+        sized = in_order(size, enumerate(rows), self.workers)
+        stack.callback(sized.close)
+        # with more than one thread MindSpore sleeps a tenth of a second whenever a row is late
+        dataset = ds.GeneratorDataset(
+            _Rows(sized, count, failures), ["image", "label"], num_parallel_workers=1
+        )
         blanks = 0
-        for number, operations in enumerate(stages(self.augment, self.preprocessing)):
+        for number, operations in enumerate(segment.stages):
             if number:
                 # MindSpore starts every operation of a worker from one seed, so that two which draw
                 # as often would draw the same: all flipped images bright, say. A blank image for
@@ -134,21 +188,29 @@ class TrainPipeline:
                 )
                 blanks += self.workers
             dataset = dataset.map(operations, ["image"], num_parallel_workers=self.workers)
-        return dataset.skip(blanks).batch(self.batch, drop_remainder=True)
+        return dataset.skip(blanks)
 
-    def _explained(self, error: RuntimeError, indices: np.ndarray) -> Exception:
-        """Which file it was, as MindSpore does not know it."""
-        for index, load in zip(indices, self.source.loads(indices), strict=True):
-            try:
-                why = fault(load())
-            except OSError as unreadable:
-                why = (unreadable.strerror or str(unreadable)).lower()
-            if why is not None:
-                return UsageError(
-                    f"{self.source.where}: {self.source.name(index)!r} could be read when the run"
-                    f" began and cannot be now ({why})"
-                )
-        return error
+
+class _Rows:
+    """What MindSpore reads rows from, once, one after the other; `failures` is told what they
+    raise."""
+
+    def __init__(
+        self, rows: Iterator[tuple[np.ndarray, np.int32]], count: int, failures: list[Exception]
+    ):
+        self.rows = rows
+        self.count = count
+        self.failures = failures
+
+    def __len__(self) -> int:  # without it, MindSpore counts them
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.int32]]:
+        try:
+            yield from self.rows
+        except Exception as error:
+            self.failures.append(error)
+            raise
 
 
 class _Blanks:

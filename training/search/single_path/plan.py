@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.compiler.images.preprocess import Preprocessing, preprocessing_of
+from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.supernet import Supernet, supernet_of
 from archspec.errors import UsageError
 from archspec.space import Space

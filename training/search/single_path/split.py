@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from archspec.compiler.images.source import Source
 from archspec.training.data.pipeline import generator
-
-if TYPE_CHECKING:
-    import mindspore.dataset as ds
 
 SPLIT = 7
 """What the key is for; the pipelines have 0 to 2."""
@@ -51,9 +47,6 @@ class Share:
 
     def loads(self, indices: Sequence[int] | np.ndarray) -> Iterator[Callable[[], bytes]]:
         return self.source.loads(self.indices[np.asarray(indices, np.int64)])
-
-    def dataset(self, indices: np.ndarray, readers: int) -> ds.Dataset:
-        return self.source.dataset(self.indices[indices], readers)
 
     def without(self, unreadable: Mapping[int, str]) -> Share:
         kept = [place for place in range(len(self.indices)) if place not in unreadable]
