@@ -605,5 +605,9 @@ def test_single_path_beside_as_many_at_random(run, there, digits):
         assert Path("found", line["weights"]).exists()
     report = Path("found", "report.md").read_text()
     assert "| seed1-target60000 |" in report
+    assert re.search(r"search \| network \| target \| runtime found \| nearest possible \|", report)
+    for line, target in zip(listed, (60_000, 30_000), strict=True):
+        assert line["target"] == target
+        assert line["objectives"]["MACs"] == pytest.approx(line["nearest"], rel=0.05)
     assert "Random search was spared the training of the supernet." in report
     assert "etter than random search**" in report

@@ -216,7 +216,9 @@ def _listed(results: Results) -> list[str]:
         {
             "name": line["name"],
             "id": results.graph(line).fingerprint[:ID_LENGTH],
+            "target": line.get("target"),
             "runtime": _runtime(line["objectives"]),
+            "nearest": line.get("nearest"),
             "top1": line["objectives"].get("top1"),
             "weights": line["weights"],
         }
@@ -225,7 +227,9 @@ def _listed(results: Results) -> list[str]:
     columns = [
         Column("name", "search"),
         Column("id", "network"),
-        Column("runtime", "runtime", is_number=True),
+        Column("target", "target", "{:,.6g}".format, True),
+        Column("runtime", "runtime found", is_number=True),
+        Column("nearest", "nearest possible", "{:,.6g}".format, True),
         Column("top1", "top-1 with the supernet's weights", "{:.2%}".format, True),
         Column("weights", "which are in"),
     ]

@@ -130,6 +130,8 @@ def _listed(
                 "name": one.name,
                 "assignment": dict(one.assignment),
                 "objectives": dict(one.objectives),
+                "target": one.target,
+                "nearest": one.nearest,
                 "weights": one.weights and os.path.relpath(one.weights, trials.path),
             }
             for one in found

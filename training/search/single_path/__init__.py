@@ -1,8 +1,8 @@
 """Single-Path NAS, arXiv 1904.02877: a supernet learns which of its parts are worth their time.
 
 engine        read this first: the search from top to bottom
-settings, plan, found, folder
-              what is asked, what that comes to, what is found, where it stands
+settings, plan, targets, found, folder
+              what is asked, what that means, what is possible, what is found, where it stands
 runtime       the time of each network, as a sum of terms; tables
 norms, thresholds, step
               what gates are measured by, when they open, how thresholds learn

@@ -82,7 +82,7 @@ def search(
                 home, plan.recipe.epochs
             ):
                 break
-            _write_found(plan, searcher, asked, home, progress)
+            _write_found(plan, searcher, asked, home, progress, say)
         found.append(read_found(home))
     return found
 
@@ -220,10 +220,26 @@ class _Learner:
 
 
 def _write_found(
-    plan: SearchPlan, searcher: Searcher, search: Search, home: Path, progress: Progress
+    plan: SearchPlan,
+    searcher: Searcher,
+    search: Search,
+    home: Path,
+    progress: Progress,
+    say: Callable[[str], None],
 ) -> None:
-    """Score the network that the thresholds stand for, and write it with its weights."""
+    """Score the network that the thresholds stand for, or what they like best near the target, and
+    write it with its weights."""
     assignment = plan.supernet.assignment_of(searcher.set_gates())
+    nearest: float | None = None
+    if search.target is not None and plan.possible is not None:
+        assignment = plan.possible.liked(search.target, searcher.margins())
+        nearest = plan.possible.nearest(search.target)
+        searcher.take(assignment)
+        shown = plan.runtime.shown
+        say(
+            f"{home.name}: {shown(plan.runtime.of(assignment))} found for a target of"
+            f" {shown(search.target)}; the nearest possible is {shown(nearest)}"
+        )
     with closing(plan.pipelines(search.seed)[0].epoch(plan.recipe.epochs)) as batches:
         searcher.gather_statistics(islice(batches, STATISTICS_STEPS))
     scores = evaluate(searcher.network, plan.validation(), plan.recipe.batch)
@@ -233,6 +249,7 @@ def _write_found(
     save_weights(home / name, graph, weights, notes)
     facts = {
         **asdict(search),
+        "nearest": nearest,
         "assignment": assignment,
         "fingerprint": graph.fingerprint,
         "weights": name,

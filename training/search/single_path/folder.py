@@ -120,4 +120,12 @@ def add_line(home: Path, line: Mapping[str, Any]) -> None:
 def read_found(home: Path) -> Found:
     facts = read_document(home / FOUND).data
     weights = home / facts["weights"]
-    return Found(home.name, facts["assignment"], weights, facts["objectives"], home / LOG)
+    return Found(
+        home.name,
+        facts["assignment"],
+        weights,
+        facts["objectives"],
+        home / LOG,
+        facts["target"],
+        facts.get("nearest"),
+    )

@@ -19,6 +19,7 @@ from archspec.training.search.single_path.runtime import Runtime, runtime_of
 from archspec.training.search.single_path.searcher import Searcher
 from archspec.training.search.single_path.settings import SinglePathSettings
 from archspec.training.search.single_path.split import split
+from archspec.training.search.single_path.targets import Possible, possible
 
 WARMUP_SHARE = 5 / 8
 """Of the epochs, as in the paper's code."""
@@ -48,6 +49,8 @@ class SearchPlan:
     warmup: int
     supernet: Supernet
     runtime: Runtime
+    possible: Possible | None
+    """Runtimes that networks have, where there are targets."""
     train: Source
     val: Source
 
@@ -117,12 +120,16 @@ def plan_search(
     recipe = _recipe(settings)
     warmup = _warmup(settings, recipe)
     runtime = runtime_of(settings.runtime, supernet)
+    near = possible(supernet, runtime) if settings.target else None
+    for target in settings.target:
+        assert near is not None
+        near.check(target)
     splits = scan_splits(Path(settings.data))
     check_fits(splits[0], supernet.graph)
     train, val = read_splits(splits, recipe.data.workers)
     for note in (*runtime.notes, *_unused(recipe)):
         say(f"note: {note}")
-    plan = SearchPlan(settings, recipe, warmup, supernet, runtime, train, val)
+    plan = SearchPlan(settings, recipe, warmup, supernet, runtime, near, train, val)
     plan.pipelines(recipe.seed)  # which raises where there are too few images
     return plan
 

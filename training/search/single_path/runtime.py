@@ -51,6 +51,10 @@ class Runtime:
     terms: tuple[Term, ...]
     notes: tuple[str, ...] = ()
 
+    def shown(self, value: float) -> str:
+        """A runtime for people, with its unit."""
+        return f"{value:,.0f} MACs" if self.unit == "MACs" else f"{value:,.6g} {self.unit}"
+
     def of(self, assignment: Mapping[str, Any]) -> float:
         """Of the network of an assignment."""
         return self.base + sum(

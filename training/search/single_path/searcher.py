@@ -21,7 +21,12 @@ from archspec.training.optimizers import build_optimizer
 from archspec.training.recipe import Recipe
 from archspec.training.schedules import Rates
 from archspec.training.search.single_path.runtime import Runtime
-from archspec.training.search.single_path.step import RuntimeCell, SetGates, ThresholdStep
+from archspec.training.search.single_path.step import (
+    Margins,
+    RuntimeCell,
+    SetGates,
+    ThresholdStep,
+)
 from archspec.training.search.single_path.thresholds import Gating
 from archspec.training.step import TrainStep
 
@@ -54,6 +59,7 @@ class Searcher:
         self.weights = {path: parameters[path] for path in weights_of(supernet.graph)}
         gating = Gating(supernet, self.weights, temperature)
         self._set_gates = SetGates(gating, self.gates)
+        self._margins = Margins(gating)
         loss = SmoothedCrossEntropy(recipe.loss.smoothing)
         trained = [weight for weight in self.weights.values() if weight.requires_grad]
         self.step = TrainStep(
@@ -112,6 +118,15 @@ class Searcher:
     def set_gates(self) -> list[float]:
         """Open and close gates as the thresholds say; what they then are."""
         return self._open(np.ones(self.supernet.gates)).asnumpy().tolist()
+
+    def margins(self) -> list[float]:
+        """By how much the thresholds have each gate open, below 0 where it is closed."""
+        every = Tensor(np.ones(self.supernet.gates, np.float32))
+        return self._margins(every).asnumpy().tolist()
+
+    def take(self, assignment: Mapping[str, Any]) -> None:
+        """Open and close gates as an assignment says, whatever the thresholds do."""
+        ops.assign(self.gates, Tensor(self.supernet.gates_of(assignment), ms.float32))
 
     def arrays(self) -> dict[str, Array]:
         """The network's weights by path."""

@@ -87,6 +87,17 @@ class SetGates(nn.Cell):
         return ops.depend(gates, ops.assign(self.gates, gates))
 
 
+class Margins(nn.Cell):
+    """By how much each gate is open at the thresholds, below 0 where it is closed."""
+
+    def __init__(self, gating: Gating):
+        super().__init__(auto_prefix=False)
+        self.gating = gating
+
+    def construct(self, kept):
+        return self.gating.opened_all(kept)[1]
+
+
 class ThresholdStep(nn.Cell):
     """Moves the thresholds by one step, at gates that were set from them before.
 

@@ -53,17 +53,22 @@ class Gating(nn.Cell):
         self.thresholds = Parameter(Tensor(np.zeros(supernet.gates, np.float32)), THRESHOLDS)
 
     def construct(self, kept):
+        return self.opened_all(kept)[0]
+
+    def opened_all(self, kept):
+        """The gates, and by how much each is open: its norm less its threshold."""
         squares = self.squares()
         live = ops.ones_like(squares)
         if self.of_kernels == 0:
             return self.opened(squares, live, 0, self.all, kept)
-        kernels = self.opened(squares, live, 0, self.of_kernels, kept)
+        kernels, margins = self.opened(squares, live, 0, self.of_kernels, kept)
         if self.of_kernels == self.all:
-            return kernels
+            return kernels, margins
         known = ops.cat((kernels, ops.ones_like(kernels[:1])))
         for rim in self.rims:
             live = live * ops.gather(known, rim, 0)
-        return ops.cat((kernels, self.opened(squares, live, self.of_kernels, self.all, kept)))
+        others, further = self.opened(squares, live, self.of_kernels, self.all, kept)
+        return ops.cat((kernels, others)), ops.cat((margins, further))
 
     def squares(self):
         """The sum of squares in each cell of the parts."""
@@ -76,13 +81,15 @@ class Gating(nn.Cell):
         return ops.stop_gradient(ops.cat(sums))
 
     def opened(self, squares, live, first, last, kept):
-        """The gates of a range. `live` is the share of each cell that is there."""
+        """The gates of a range, and their margins. `live` is the share of each cell that is
+        there."""
         squares, counts = squares * live, self.counts * live
         members, wholes = self.members[first:last], self.wholes[first:last]
         own = (members * squares).sum(-1) / (members * counts).sum(-1)
         whole = (wholes * squares).sum(-1) / (wholes * counts).sum(-1)
         norms = ops.sqrt((own + TINY) / (whole + TINY))
         thresholds = self.thresholds[first:last]
-        soft = ops.sigmoid((norms - thresholds) / self.temperature)
+        margins = norms - thresholds
+        soft = ops.sigmoid(margins / self.temperature)
         hard = (norms >= thresholds).astype(soft.dtype)
-        return (ops.stop_gradient(hard - soft) + soft) * kept[first:last]
+        return (ops.stop_gradient(hard - soft) + soft) * kept[first:last], margins
