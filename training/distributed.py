@@ -43,6 +43,9 @@ GRACE = 5.0
 """Seconds that the others have to end by themselves once one has ended."""
 LOOK_EVERY = 0.1
 """Seconds between two looks at whether someone wishes to stop."""
+PASSED_ON = signal.SIGTERM
+"""What workers are sent for either signal: SIGINT is a KeyboardInterrupt until they can save, which
+an import or a callback may swallow."""
 LAST_LINES = 4
 
 
@@ -268,12 +271,12 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
             is_passed_on = True
             for worker in team:
                 if worker.is_alive:
-                    worker.process.send_signal(stop.number)
+                    worker.process.send_signal(PASSED_ON)
         # one that died leaves the others waiting for it, or makes them fail: nobody goes on
         dead = [worker for worker in team if worker.is_dead]
         if dead and is_passed_on and stop.number is not None:
             # before there is something to save the signal ends a process as it always does
-            if any(w.process.returncode in (128 + stop.number, -stop.number) for w in dead):
+            if any(w.process.returncode in (128 + PASSED_ON, -PASSED_ON) for w in dead):
                 return 128 + stop.number
             died_at = died_at or time.monotonic()
             if time.monotonic() - died_at < GRACE:
@@ -291,7 +294,10 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
                 usage = all(word["code"] == 2 for word in words if word["error"])
                 raise (UsageError if usage else SpecError)(errors[0])
             if len(ended) == len(team):
-                return max(word["code"] for word in words)
+                code = max(word["code"] for word in words)
+                if stop.number is not None and code == 128 + PASSED_ON:
+                    return 128 + stop.number
+                return code
 
 
 def _epitaph(worker: _Worker, workers: int) -> Problem:
