@@ -279,7 +279,8 @@ class _Trace(Expansion):
         self.parts: dict[Frame, _Part] = {}
         self.scope_parts: dict[Frame, _Part] = {frame: _Part() for frame in scope}
         self.places: dict[Frame, tuple[int, int]] = {}
-        """Of frames with open decisions: the number of their first node, and of the first after."""
+        """Of frames with open decisions, where nothing is fixed: the number of their first node and
+        of the first after."""
         self._frames: list[Frame] = [ROOT]
         self._bodies: list[Body] = []
         self._depth = sum(frame == ROOT for frame in scope)
@@ -352,9 +353,8 @@ class _Trace(Expansion):
         if self._unit == frame:
             self._unit = None
             part = self.parts[frame]
-            outer = {id(one): one for one in self._bodies if one is not body}.values()
-            first = sum(_nodes(one.items) for one in outer) + _nodes(body.items[:start])
-            self.places[frame] = first, first + _nodes(body.items[start:])
+            if not self.fixed:
+                self.places[frame] = self._place(body, start)
         if part is None:
             return
         items = body.items[start:]
@@ -364,6 +364,11 @@ class _Trace(Expansion):
         part.content = _content(body.items, start, refs)
         if frame in self.scope_parts:
             self.scope_parts[frame] = part
+
+    def _place(self, body: Body, start: int) -> tuple[int, int]:
+        outer = {id(one): one for one in self._bodies if one is not body}.values()
+        first = sum(_nodes(one.items) for one in outer) + _nodes(body.items[:start])
+        return first, first + _nodes(body.items[start:])
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from archspec.training.search.pareto import crowding, ranks
 Batch: TypeAlias = "tuple[np.ndarray, np.ndarray]"
 Children: TypeAlias = Callable[[int], np.ndarray]
 """Makes so many rows."""
+Kept: TypeAlias = "np.ndarray | slice"
+"""Which of some rows stay."""
 Legs: TypeAlias = Sequence[int]
 """Ascending."""
 BATCH = 200
@@ -64,7 +66,7 @@ def nsga2(
     """NSGA-II (Deb et al. 2002): the best by rank and crowding are the parents of as many."""
     generator = np.random.default_rng(seed)
 
-    def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, Children]:
+    def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[Kept, Children]:
         values = problem.minimised(costs)
         rank = ranks(values)
         distance = crowding(values, rank)
@@ -83,8 +85,8 @@ def evolution(
     tournament = tournament_of(population)
     generator = np.random.default_rng(seed)
 
-    def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[np.ndarray, Children]:
-        kept = np.arange(len(rows))[-population:]
+    def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[Kept, Children]:
+        kept = slice(-population, None)
         rank = ranks(problem.minimised(costs[kept]))
         return kept, partial(_youngest, problem, generator, rows[kept], rank, tournament)
 
@@ -105,7 +107,7 @@ def _generations(
     generator: np.random.Generator,
     first: int,
     following: int,
-    parents: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, Children]],
+    parents: Callable[[np.ndarray, np.ndarray], tuple[Kept, Children]],
 ) -> Iterator[Batch]:
     """`first` networks at random, then `following` children at a time. `parents` says, of all rows
     and costs that are left, which stay, and what makes their children."""
