@@ -12,6 +12,7 @@ import pytest
 from oracles import searches
 from oracles.searches import drawn, front_of, lines, mine
 
+from archspec.checksums import seal
 from archspec.space import Space
 from archspec.training.search.encoding import encoding_of
 
@@ -134,3 +135,85 @@ def test_an_earlier_search_that_was_killed_is_resumed(run, earlier):
     assert lines("tried")[:7] == before
     for kind in (mine("tried"), drawn("tried")):
         assert sorted(trial["number"] for trial in kind) == [*range(6)]
+
+
+# Damage.
+
+
+@pytest.fixture
+def found(run, there):
+    assert run("search", TINY, *BOTH, "--trials", 20, "--out", "found")[0] == 0
+    return there / "found"
+
+
+def flipped(content, place, bit):
+    changed = bytearray(content)
+    changed[place] ^= 1 << bit
+    return bytes(changed)
+
+
+def test_a_flipped_bit_in_a_trial_is_noticed_and_made_good(run, found):
+    path = found / "trials.jsonl"
+    whole, trials = path.read_bytes(), lines(found)
+    generator = np.random.default_rng(1)
+    for place, bit in generator.integers(0, (len(whole), 8), (8, 2)).tolist():
+        path.write_bytes(flipped(whole, place, bit))
+        assert run("search", "pareto", found)[0] == 0
+        code, _, err = run("search", "--resume", found)
+        assert (code, "the line is set aside in trials.jsonl.damaged" in err) == (0, True)
+        ordered = sorted(lines(found), key=lambda t: (t.get("baseline", False), t["number"]))
+        assert ordered == trials
+
+
+@pytest.mark.parametrize("name", ["run.json", "space.json"])
+def test_a_flipped_bit_in_what_was_asked_is_damage(run, found, name):
+    path = found / name
+    whole = path.read_bytes()
+    generator = np.random.default_rng(2)
+    silent = 0
+    for place, bit in generator.integers(0, (len(whole), 8), (40, 2)).tolist():
+        path.write_bytes(flipped(whole, place, bit))
+        code, _, err = run("search", "--resume", found)
+        silent += code == 0
+        assert (code, "Traceback" in err, "itself went wrong" in err) in (
+            (0, False, False),
+            (1, False, False),
+        )
+        if code == 0:  # white space between two words of JSON, which means the same
+            assert json.loads(path.read_text()) == json.loads(whole)
+    assert silent < 5
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("trials", "20"), ("trials", -3), ("trials", 10**9), ("trials", 2.5), ("trials", True),
+        ("engine", "nsga3"), ("engine", 5), ("objectives", "min:macs"), ("objectives", []),
+        ("constraints", 7), ("seed", -1), ("population", 0), ("legs", [0]), ("study", "a/b"),
+        ("storage", 5), ("training", {"recipe": "tiny"}), ("single_path", []), ("command", [1]),
+        ("versions", []), ("name", None), ("more", 1), ("search", 3), ("search", True),
+    ],
+)  # fmt: skip
+def test_facts_that_a_search_cannot_mean(run, found, key, value):
+    path = found / "run.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps(seal({**facts, key: value})))
+    before = (found / "trials.jsonl").read_bytes()
+    for command in (("--resume", found), ("pareto", found), ("worker", found)):
+        code, _, err = run("search", *command)
+        assert (code, err.startswith(f"error: {found}")) == (1, True), err
+    assert (found / "trials.jsonl").read_bytes() == before
+
+
+def test_a_checksum_cannot_be_left_out(run, found):
+    path = found / "run.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({key: facts[key] for key in facts if key != "crc32"}))
+    code, _, err = run("search", "--resume", found)
+    assert (code, "the file is damaged, or was edited by hand" in err) == (1, True)
+
+
+def test_a_file_that_is_gone_is_damage(run, found):
+    (found / "space.json").unlink()
+    code, _, err = run("search", "--resume", found)
+    assert (code, "space.json: the file is damaged" in err) == (1, True)

@@ -321,6 +321,7 @@ def _told(
     """Search, say how it goes on and what it came to; the exit code."""
     from archspec.training.progress import clock
     from archspec.training.search.run import run_search
+    from archspec.training.search.storage import redacted
 
     is_terminal = sys.stderr.isatty()
 
@@ -343,6 +344,11 @@ def _told(
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
 
+    if waits and trials.storage is not None:
+        say(
+            "others join by archspec search worker --storage"
+            f" {redacted(trials.storage)} --study {trials.facts['study']}"
+        )
     results = run_search(
         trials,
         stop,

@@ -2,13 +2,15 @@
 
     run                          read this first: a search from its folder
     plan, objectives             what is asked, and all that can be wrong with it
+    feasible                     whether anything keeps to the constraints
     encoding, counted            networks as rows of numbers; what thousands of them cost at once
     batch, exact, counting       engines for what is only counted; the exact front; their log
     proposers, suggesting        what to train next; what Optuna's samplers suggest for that
     study, worker                trials that processes share; one of those
+    storage, sharing, patience   the database of those; its settings there; waiting while it is away
     helpers                      processes that are started along with it
     evaluating, accuracy         what a network is worth; its short trainings
-    trials, space_files          the run folder
+    trials, facts, space_files   the run folder; what its run.json may say
     pareto, results, picture, report
                                  fronts, and what people see of them
     single_path/                 the engine that trains all networks at once

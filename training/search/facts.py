@@ -7,11 +7,11 @@ Version 1 was written without a checksum; version 2 carries one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from archspec.checksums import checksum_of_bytes, damaged, read_sealed, seal
+from archspec.document import read_document
 from archspec.errors import Problem, SpecError
 from archspec.writing import write_whole, written_json
 
@@ -105,6 +105,19 @@ SCHEMA: Mapping[str, Any] = {
 }
 
 
+FOUND_LINES = _list(
+    _object(
+        {
+            "name": TEXT,
+            "assignment": {"type": "object", "maxProperties": 100_000},
+            "objectives": {"type": "object", "additionalProperties": {"type": "number"}},
+            "weights": _maybe(TEXT),
+        }
+    )
+)
+"""found.json: what the single-path engine found."""
+
+
 def read_facts(folder: Path) -> dict[str, Any]:
     """What run.json says. Raises SpecError where it is damaged, of another version, or says what
     it may not."""
@@ -137,21 +150,26 @@ def check_files(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def check_facts(facts: Mapping[str, Any], where: str) -> None:
     """Raises SpecError where they say what a search cannot mean."""
+    _check(SCHEMA, facts, where)
+
+
+def read_found(path: Path) -> list[dict[str, Any]]:
+    """The lines of found.json. Raises SpecError where it says something else."""
+    found = read_document(path).data
+    _check(FOUND_LINES, found, str(path))
+    return found
+
+
+def _check(schema: Mapping[str, Any], data: Any, where: str) -> None:
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    error = best_match(_validator().iter_errors(facts))
+    error = best_match(Draft202012Validator(schema).iter_errors(data))
     if error is not None:
         pointer = "/" + "/".join(map(str, error.absolute_path))
         raise SpecError(
             Problem(f"{error.message[:300]}; use the file as the search wrote it", where, pointer)
         )
-
-
-@cache
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator(SCHEMA)
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from archspec.document import read_document
 from archspec.tables import (
     Column,
     Table,
@@ -23,7 +22,7 @@ from archspec.training.progress import clock
 from archspec.training.search.counted import Counted
 from archspec.training.search.encoding import TreeEncoding, written_assignment
 from archspec.training.search.exact import exact_front
-from archspec.training.search.facts import LISTED
+from archspec.training.search.facts import LISTED, read_found
 from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
 from archspec.training.search.picture import pareto_png
 from archspec.training.search.proposers import (
@@ -222,7 +221,7 @@ def _listed(results: Results) -> list[str]:
             "top1": line["objectives"].get("top1"),
             "weights": line["weights"],
         }
-        for line in read_document(path).data
+        for line in read_found(path)
     ]
     columns = [
         Column("name", "search"),
@@ -276,11 +275,35 @@ def _facts(results: Results, problem: Counted) -> list[tuple[str, str]]:
         ("met twice", f"{duplicates:,} networks" if duplicates else ""),
         ("counted", f"network by network, for {problem.why_plain}" if problem.why_plain else ""),
         ("time of all trials", clock(seconds) if seconds else ""),
+        ("of it not training", _fixed(results)),
+        ("joined by", _joining(facts)),
         ("machine", facts["machine"]),
         ("versions", ", ".join(f"{name} {text}" for name, text in facts["versions"].items())),
         ("started", facts["started"]),
         ("command", f"`{shlex.join(facts['command'])}`" if facts["command"] else ""),
     ]
+
+
+def _fixed(results: Results) -> str:
+    """What each network costs however short its training is."""
+    fixed = [
+        trial["fixed_seconds"]
+        for trial in (*results.tried, *results.baseline)
+        if "fixed_seconds" in trial
+    ]
+    if not fixed:
+        return ""
+    each = sum(fixed) / len(fixed)
+    return (
+        f"{clock(sum(fixed))}, {each:.1f} s for each of {_networks(len(fixed))}: starting a"
+        " process, compiling, reading images, evaluating"
+    )
+
+
+def _joining(facts: Mapping[str, Any]) -> str:
+    if not facts.get("is_shared"):
+        return ""
+    return f"`archspec search worker --storage {facts['storage']} --study {facts['study']}`"
 
 
 def _proposals(results: Results) -> str:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from archspec.document import read_document
+from archspec.checksums import damaged
 from archspec.errors import SpecError, UsageError, listed
 from archspec.training.search.counted import Counted, counted
 from archspec.training.search.counting import count
-from archspec.training.search.facts import LISTED
+from archspec.training.search.facts import LISTED, read_found
 from archspec.training.search.feasible import why_none
 from archspec.training.search.helpers import helpers
 from archspec.training.search.objectives import PYTHON, read_constraint
@@ -137,8 +137,10 @@ def _listed(
             for one in found
         ]
         write_whole(path, json.dumps(lines, indent=2) + "\n")
-    lines = read_document(path).data
-    rows = [problem.encoding.row_of(line["assignment"]) for line in lines]
+    try:
+        rows = [problem.encoding.row_of(line["assignment"]) for line in read_found(path)]
+    except (LookupError, StopIteration):
+        raise damaged(path, "it has a network that the space does not have") from None
     different = [*{row.tobytes(): row for row in rows}.values()]
     baseline = trials.facts["baseline"]
     facts = {

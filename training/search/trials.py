@@ -12,8 +12,9 @@
 
 A trial is {number, state, assignment, fingerprint, objectives, seconds, seed, worker, ...}, its
 state "done", "failed" (then error says why) or "duplicate" (of an earlier trial, duplicate_of).
-Where nothing is trained, a trial has the values of run.json's columns (`row`) in place of the
-assignment, and a fingerprint in pareto.csv alone. The trials of the random baseline say so.
+Where nothing is trained, a trial has a `row` too, the numbers that the engine knows it by, and a
+fingerprint in pareto.csv alone. The trials of the random baseline say so. Each line carries a
+checksum (archspec.checksums), as run.json does, which has those of the space and the recipe.
 """
 
 from __future__ import annotations
