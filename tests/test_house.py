@@ -16,9 +16,9 @@ ORDER = [
     "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
     "document", "checksums", "expressions", "syntax", "schema", "check", "sources", "library",
-    "names", "program", "fragment", "scope", "expand", "loading", "space", "space_networks",
-    "space_cost", "space_gates", "writing", "processes", "tables", "report", "diff", "explain",
-    "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
+    "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
+    "space_networks", "space_cost", "space_gates", "writing", "processes", "tables", "report",
+    "diff", "explain", "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 LAYERS = ("compiler", "training", "deploy")

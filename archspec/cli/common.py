@@ -6,18 +6,20 @@ import argparse
 import json
 import os
 import random
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from archspec.document import read_document
-from archspec.errors import SpecError, UsageError, did_you_mean
+from archspec.errors import SpecError, UsageError, did_you_mean, printable
 from archspec.graph import Graph
 from archspec.loading import build
 from archspec.program import Program, read_program
 from archspec.shapes import Shape
 from archspec.space import Space
+from archspec.warn import find_warnings
 from archspec.writing import write_whole
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -56,10 +58,25 @@ def graph_of(name: str, options: argparse.Namespace) -> Graph:
     arguments = arguments_of(program, options.set)
     shape = input_shape_of(options.input)
     if not program.has_choice:
-        return build(program, arguments, shape)
+        graph = build(program, arguments, shape)
+        say_warnings(name, len(find_warnings(program, [graph])))
+        return graph
     if arguments or shape:
         raise UsageError(f"{name} is a search space; --set and --input are for plain specs")
     return _assigned(program, options.decisions)
+
+
+def say_warnings(name: str, count: int) -> None:
+    """One line of a spec's warnings, where it has any; validate tells them."""
+    if count:
+        shows = "shows it" if count == 1 else "shows them"
+        command = f"archspec validate {shlex.quote(name)} {shows}"
+        print(printable(f"{name}: {counted(count, 'warning')}; {command}"), file=sys.stderr)
+
+
+def counted(count: int, what: str) -> str:
+    """ "1 problem", "2 problems", or nothing of none."""
+    return f"{count} {what}{'s' * (count > 1)}" if count else ""
 
 
 def _assigned(program: Program, decisions: str) -> Graph:
