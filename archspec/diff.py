@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.graph import Graph
+from archspec.identity import resolve_input
 from archspec.node import Node
 from archspec.shapes import written
 from archspec.tables import shown_amount
@@ -59,17 +60,25 @@ class _Part:
     def signature(self) -> tuple[Any, ...]:
         """Equal for parts that do the same on the same shapes."""
         if self.node is not None:
-            return (self.node.op, self.node.layer.input_shapes)
+            return (self.node.layer.meaning, self.node.layer.input_shapes)
         return tuple((name, part.signature) for name, part in self.parts.items())
 
 
 def changes(old: Graph, new: Graph) -> list[Change]:
-    """Everything that differs, in the order of the networks; empty where they are one."""
+    """Everything that differs, in the order of the networks; empty where, and only where, they
+    have one fingerprint, whatever their nodes are called."""
+    if old.fingerprint == new.fingerprint:
+        return []
     result = list(_head_changes(old, new))
     result += _compare(_outline(old), _outline(new))
-    if not result and old.fingerprint != new.fingerprint:
+    if not result:
         result += _wiring_changes(old, new)
-    return result
+    return result or [Change("nodes", "the same ones run in another order", 0, 0)]
+
+
+def renamed(old: Graph, new: Graph) -> list[tuple[str, str]]:
+    """The nodes of one architecture that have another name in another spec of it."""
+    return [(a, b) for a, b in zip(old.nodes, new.nodes, strict=True) if a != b]
 
 
 def _head_changes(old: Graph, new: Graph) -> Iterator[Change]:
@@ -77,7 +86,8 @@ def _head_changes(old: Graph, new: Graph) -> Iterator[Change]:
         yield Change(
             "input", f"shape {written(old.input_shape)} -> {written(new.input_shape)}", 0, 0
         )
-    one, other = old.preprocessing, new.preprocessing
+    one = resolve_input(old.preprocessing, old.input_shape)
+    other = resolve_input(new.preprocessing, new.input_shape)
     for key in dict.fromkeys((*one, *other)):
         if key != "shape" and one.get(key) != other.get(key):
             yield Change("input", f"{key} {_word(one.get(key))} -> {_word(other.get(key))}", 0, 0)
@@ -139,12 +149,15 @@ def _compare_parts(one: _Part, other: _Part) -> Iterator[Change]:
 def _node_change(one: Node, other: Node) -> str:
     if one.op.name != other.op.name:
         return f"{one.op.name} -> {other.op.name}"
-    words = _argument_changes(vars(one.op), vars(other.op))
+    before, after = one.layer, other.layer
+    ops = (one.op, other.op)
+    if before.input_shapes == after.input_shapes:
+        ops = (before.meaning, after.meaning)
+    words = _argument_changes(vars(ops[0]), vars(ops[1]))
     if words:
         return ", ".join(words)
-    before = " and ".join(map(written, one.layer.input_shapes))
-    after = " and ".join(map(written, other.layer.input_shapes))
-    return f"input {before} -> {after}"
+    shapes = [" and ".join(map(written, layer.input_shapes)) for layer in (before, after)]
+    return f"input {shapes[0]} -> {shapes[1]}"
 
 
 def _argument_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

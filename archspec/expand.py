@@ -707,7 +707,7 @@ def _new_layer(
             " would do"
         )
     try:
-        return Layer(op(**attributes), shapes)
+        return Layer(op(**attributes), shapes, attributes)
     except ShapeError as error:
         raise node.at.error(str(error)) from None
 

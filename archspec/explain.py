@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.document import written_pointer
-from archspec.errors import SpecError, did_you_mean
+from archspec.errors import SpecError, did_you_mean, listed
 from archspec.expressions import read_expression
 from archspec.graph import Graph
 from archspec.node import Node
+from archspec.ops.base import applies, converted
 from archspec.shapes import written
-from archspec.syntax import Call, Value
+from archspec.syntax import Branches, Call, Modifiers, Value
 from archspec.tables import shown_amount, shown_bytes
 
 _LAYERS = {
@@ -108,22 +109,52 @@ def _values_of(graph: Graph, name: str, indent: str) -> Iterator[str]:
     copy = "" if origin.copy is None else f", copy {origin.copy + 1}"
     yield f"{indent}written at {at.where} ({written_pointer(at.pointer) or '/'}){copy}"
     if not isinstance(origin.node, Call):
-        yield f"{indent}  joins the paths of this node"
+        yield f"{indent}  joins {_joined(origin.node)}"
         return
+    idle = _idle(graph, name)
     evaluated = _evaluated(graph, name)
     for key, shown in evaluated.items():
         value = origin.values.get(key)
+        if value is None and key in idle:
+            continue
         if value is None:
             yield f"{indent}  {key} = {_word(shown)}: the default"
             continue
-        yield f"{indent}  {key} = {_word(shown)}: {_source(value)}"
+        effect = f"; it means nothing here, {idle[key]}" if key in idle else ""
+        yield f"{indent}  {key} = {_word(shown)}: {_source(value)}{effect}"
         yield from _names_behind(graph, name, value, indent + "      ")
 
 
+def _joined(node: Modifiers) -> str:
+    """What a join takes, in its order, which concat keeps."""
+    if isinstance(node, Branches):
+        return f"the branches, in this order: {', '.join(name for name, _ in node.branches)}"
+    return "the body and the shortcut, in this order"
+
+
 def _evaluated(graph: Graph, name: str) -> Mapping[str, Any]:
+    """Values as they were given, which says who gave them; those of an op that mean the same are in
+    one form from there on."""
     if name in graph.calls:
         return graph.calls[name].arguments
-    return vars(graph.nodes[name].op)
+    layer = graph.nodes[name].layer
+    return {
+        item.name: converted(item, layer.given.get(item.name, getattr(layer.op, item.name)))
+        for item in layer.op.attributes()
+    }
+
+
+def _idle(graph: Graph, name: str) -> dict[str, str]:
+    """The attributes of a node that mean nothing beside the others, and for what they would."""
+    if name not in graph.nodes:
+        return {}
+    op = graph.nodes[name].op
+    return {
+        item.name: f"only for {listed([*known])}"
+        for item in op.attributes()
+        for known in item.metadata["only_for"].values()
+        if not applies(item, vars(op))
+    }
 
 
 def _source(value: Value) -> str:

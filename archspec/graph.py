@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from archspec.identity import fingerprint_of, resolve_input
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.shapes import Shape
 from archspec.stats import Stats, stats_of
@@ -84,6 +83,13 @@ class Graph:
             graph.add_edges_from((tensor.node, node.name) for tensor in node.inputs)
         return graph
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The spec's `input` as it stands for this graph's own shape."""
+        if list(self.preprocessing.get("shape", ())) == list(self.input_shape):
+            return dict(self.preprocessing)
+        return resolve_input(self.preprocessing, self.input_shape)
+
     def normal_form(self) -> dict[str, Any]:
         """The flat spec this graph is: primitive nodes only, every name and shape-giving attribute
         explicit. Expanding it gives this graph again."""
@@ -91,27 +97,25 @@ class Graph:
         spec: dict[str, Any] = {"archspec": 1, "name": self.name}
         if self.doc:
             spec["doc"] = self.doc
-        spec["input"] = {**self.preprocessing, "shape": list(self.input_shape)}
-        return {**spec, **self._structure(names)}
+        spec["input"] = resolve_input(self.preprocessing, self.input_shape)
+        return {**spec, **self.structure(names, lambda layer: layer.op.written_attributes())}
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of the normal form with names (but for results' own), doc and expect left out: the
-        identity of an architecture. Two specs that write one network differently share it."""
-        names = {name: f"n{index}" for index, name in enumerate(self.nodes)}
-        content = {
-            "input": {**self.preprocessing, "shape": list(self.input_shape)},
-            **self._structure(names),
-        }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """The identity of an architecture (archspec.identity): two specs that compute the same node
+        by node share it, however they are written."""
+        return fingerprint_of(self)
 
-    def _structure(self, names: Mapping[str, str]) -> dict[str, Any]:
+    def structure(
+        self, names: Mapping[str, str], attributes: Callable[[Layer], Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """The body and outputs of a flat spec with these names for the nodes and, of each layer,
+        these attributes."""
         previous: Tensor | None = Tensor(INPUT)
         body: list[dict[str, Any]] = []
         for node in self.nodes.values():
             entry: dict[str, Any] = {"op": node.op.name, "name": names[node.name]}
-            entry.update(node.op.written_attributes())
+            entry.update(attributes(node.layer))
             if node.inputs != (previous,):
                 sources = [self._written(tensor, names) for tensor in node.inputs]
                 entry["from"] = sources[0] if len(sources) == 1 else sources

@@ -24,6 +24,12 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, **ar
     return build(read_program(path), args, input_shape)
 
 
+def load_normal_form(path: str | os.PathLike[str]) -> Graph:
+    """The graph of a normal form that an archspec of any version wrote, also of a spec that had
+    attributes which mean nothing: those that wrote them let them pass. Raises SpecError."""
+    return build(read_program(path, is_lenient=True))
+
+
 def build(
     program: Program,
     arguments: Mapping[str, Any] | None = None,

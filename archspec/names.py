@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 from archspec.document import At
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems
+from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
 from archspec.expressions import CONSTANTS
 from archspec.library import Definition, Library
 from archspec.ops import OPS
@@ -24,6 +26,9 @@ from archspec.syntax import (
     values,
 )
 
+Beside: TypeAlias = "Mapping[str, Arguments] | None"
+"""The spec's defaults, or None where attributes that mean nothing are let pass."""
+
 DEEPEST_CALLS = 50
 _LONGEST_CIRCLE = 8
 
@@ -36,9 +41,14 @@ def check_names(
     defaults: Mapping[str, Arguments],
     library: Library,
     at: At,
+    is_lenient: bool = False,
 ) -> list[Problem]:
-    """Problems with names anywhere in a spec, in its own templates and in those it reaches."""
-    return first_problems(_check_everything(body, parameters, defaults, library, at))
+    """Problems with names anywhere in a spec, in its own templates and in those it reaches. Where
+    it `is_lenient`, attributes that mean nothing are none."""
+    problems = _check_everything(
+        body, parameters, defaults, library, at, None if is_lenient else defaults
+    )
+    return first_problems(problems)
 
 
 def _check_everything(
@@ -47,8 +57,9 @@ def _check_everything(
     defaults: Mapping[str, Arguments],
     library: Library,
     at: At,
+    beside: Beside,
 ) -> Iterator[Problem]:
-    yield from _check_scope(body, parameters, INPUT_NAMES, library)
+    yield from _check_scope(body, parameters, INPUT_NAMES, library, beside)
     for target, arguments in defaults.items():
         yield from _check_default(target, arguments, parameters, library, at / "defaults")
     reached, wrong = _reachable(body, library)
@@ -56,7 +67,9 @@ def _check_everything(
     for definition in reached:
         template = definition.template
         names = INPUT_NAMES if template.inputs == (INPUT,) else ()
-        yield from _check_scope(template.body, template.parameters, names, definition.library)
+        yield from _check_scope(
+            template.body, template.parameters, names, definition.library, beside
+        )
     if not wrong:
         yield from _recursion(reached)
 
@@ -94,24 +107,29 @@ def _check_scope(
     parameters: Mapping[str, Parameter],
     input_names: tuple[str, ...],
     library: Library,
+    beside: Beside,
 ) -> Iterator[Problem]:
     known = dict.fromkeys(input_names)
     for parameter in parameters.values():
         if parameter.default is not None:
             yield from _check_value(parameter.default, known)
         known[parameter.name] = None
-    yield from _check_node(body, known, library)
+    yield from _check_node(body, known, library, beside)
 
 
-def _check_node(node: Node, known: Mapping[str, None], library: Library) -> Iterator[Problem]:
+def _check_node(
+    node: Node, known: Mapping[str, None], library: Library, beside: Beside
+) -> Iterator[Problem]:
     if not isinstance(node, Sequence) and node.copies is not None and INDEX not in known:
         known = {**known, INDEX: None}
     for value in values(node):
         yield from _check_value(value, known)
     if isinstance(node, Call):
         yield from _check_call(node, library)
+        if node.is_op and beside is not None:
+            yield from _check_effects(node, beside.get(node.target, {}))
     for child in children(node):
-        yield from _check_node(child, known, library)
+        yield from _check_node(child, known, library, beside)
 
 
 def _check_value(value: Value, known: Mapping[str, None]) -> Iterator[Problem]:
@@ -143,6 +161,36 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
                     f"{call.target} has no argument {name!r}"
                     f"{did_you_mean(name, parameters) or _listed(parameters)}"
                 )
+
+
+def _check_effects(call: Call, defaults: Arguments) -> Iterator[Problem]:
+    """Attributes that a call writes and that mean nothing, whatever its other values come to.
+
+    What comes by `defaults` is for those of the op that have it, and where the attribute on which
+    it hangs is computed or chosen, or is another's in another copy, it may mean something yet.
+    """
+    copies = call.copies
+    rows = copies.rows or () if copies is not None else ()
+    layers = [call.arguments, *rows, *((copies.first, copies.last) if copies is not None else ())]
+    for item in OPS[call.target].attributes():
+        for (other, known), layer in itertools.product(item.metadata["only_for"].items(), layers):
+            value = layer.get(item.name)
+            if value is None or (value.is_constant and value.raw == item.default):
+                continue
+            deciding = [given[other] for given in layers if other in given]
+            if layer is not call.arguments and other in layer:
+                deciding = [layer[other]]
+            elif not deciding and other in defaults:
+                deciding = [defaults[other]]
+            computed = copies is not None and copies.computed_rows is not None
+            meant = (not each.is_constant or each.raw in known for each in deciding)
+            if computed or not deciding or any(meant):
+                continue
+            met = listed(list(dict.fromkeys(each.raw for each in deciding)))
+            yield value.at.problem(
+                f"{item.name} means nothing for the {other} {met}, only for"
+                f" {listed(known)}; leave it out"
+            )
 
 
 def _check_default(

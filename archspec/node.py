@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from archspec.ops import Op, Weight
@@ -28,7 +29,8 @@ class Layer:
     `params` are trainable weights, `buffers` elements that training does not move (running
     statistics), `macs` multiply-accumulates, `elementwise` other scalar operations, `stored` the
     elements of the results that need memory of their own, `window` what a result sees of the input.
-    A layer is a value: thousands of networks share the same few hundred.
+    `given` are the op's attributes as a spec gave them. A layer is a value: thousands of networks
+    share the same few hundred.
     """
 
     nodes = 1
@@ -36,13 +38,15 @@ class Layer:
     """A layer's results have no names of their own; these two it shares with fragments."""
 
     __slots__ = (
-        "buffers", "elementwise", "input_shapes", "macs", "op", "output_shapes", "params",
-        "stored", "weights", "window",
+        "_meaning", "buffers", "elementwise", "given", "input_shapes", "macs", "op",
+        "output_shapes", "params", "stored", "weights", "window",
     )  # fmt: skip
 
-    def __init__(self, op: Op, inputs: Shapes):
+    def __init__(self, op: Op, inputs: Shapes, given: Mapping[str, Any] | None = None):
         """Raises ShapeError where the op cannot take these inputs."""
         self.op = op
+        self.given = vars(op) if given is None else given
+        self._meaning: Op | None = None
         self.input_shapes = inputs
         self.output_shapes = op.infer(inputs)
         for shape in self.output_shapes:
@@ -57,6 +61,14 @@ class Layer:
         self.elementwise = op.elementwise(inputs, self.output_shapes)
         self.stored = 0 if op.is_view else sum(map(elements, self.output_shapes))
         self.window = op.window(inputs)
+
+    @property
+    def meaning(self) -> Op:
+        """The op that stands for all of its name that do the same on these shapes: layers with
+        equal meanings and input shapes compute the same of the same weights."""
+        if self._meaning is None:
+            self._meaning = self.op.resolve(self.input_shapes)
+        return self._meaning
 
 
 class Node:

@@ -42,15 +42,17 @@ class Program:
         return Definition(template, self.library).has_choice
 
 
-def read_program(name: str | os.PathLike[str]) -> Program:
+def read_program(name: str | os.PathLike[str], *, is_lenient: bool = False) -> Program:
     """Read the spec at a path, or the shipped one of that name. Raises SpecError with every
-    problem of the first stage that has any: text, schema, names."""
+    problem of the first stage that has any: text, schema, names. Where it `is_lenient`, attributes
+    that mean nothing are none."""
     shown = os.fspath(name)
     path = spec_path(shown)
-    return program_of(read_checked(path, shown if path == Path(shown) else shown_path(path)))
+    document = read_checked(path, shown if path == Path(shown) else shown_path(path))
+    return program_of(document, is_lenient=is_lenient)
 
 
-def program_of(document: Document) -> Program:
+def program_of(document: Document, *, is_lenient: bool = False) -> Program:
     """The program of a checked document. Raises SpecError."""
     base, extensions = _follow_extends(document)
     library = read_library(base)
@@ -81,7 +83,9 @@ def program_of(document: Document) -> Program:
     problems = [
         *reader.problems,
         *_input_problems(program, at / "input"),
-        *check_names(program.body, program.parameters, program.defaults, library, at),
+        *check_names(
+            program.body, program.parameters, program.defaults, library, at, is_lenient=is_lenient
+        ),
     ]
     if problems:
         raise SpecError(problems)

@@ -151,7 +151,9 @@ KIND_PROPERTIES: dict[str, Schema] = {
     "residual": {
         "residual": described(NODE, "the main path"),
         "shortcut": described(NODE, "the other path; without it the input itself"),
-        "join": described(JOIN, 'how the paths meet; "add" unless said otherwise'),
+        "join": described(
+            JOIN, 'how the paths meet; "add" unless said otherwise; "concat": body, then shortcut'
+        ),
     },
     "branches": {
         "branches": described(
@@ -168,7 +170,7 @@ KIND_PROPERTIES: dict[str, Schema] = {
             },
             "paths side by side from one input",
         ),
-        "join": described(JOIN, "how the branches meet"),
+        "join": described(JOIN, 'how the branches meet; "concat": in the order they are written'),
     },
     "choice": {
         "choice": described(

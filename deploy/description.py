@@ -21,6 +21,7 @@ from archspec.compiler.weights.loading import SHORT
 from archspec.document import parse_document, read_text
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.graph import RESULT, Graph
+from archspec.identity import FINGERPRINT, is_of
 from archspec.reading import sha256_of
 from archspec.schema import INPUT
 from archspec.writing import write_whole
@@ -54,7 +55,7 @@ def write_sidecar(
     said = {
         "name": graph.name,
         "fingerprint": graph.fingerprint,
-        "preprocessing": json.dumps({**graph.preprocessing, "shape": list(graph.input_shape)}),
+        "preprocessing": json.dumps(graph.settings),
         **(notes or {}),
     }
     if Path(path).is_file():
@@ -120,10 +121,10 @@ def described(
 
 def check_made_of(path: str | os.PathLike[str], metadata: Mapping[str, str], graph: Graph) -> None:
     """Raises SpecError where a file says that it was made of another spec."""
-    fingerprint = metadata.get("fingerprint", graph.fingerprint)
-    if fingerprint != graph.fingerprint:
+    if not is_of(graph, metadata):
         raise SpecError(
-            f"{path} was made of {metadata.get('name', 'a network')} ({fingerprint[:SHORT]}), not"
+            f"{path} was made of {metadata.get('name', 'a network')}"
+            f" ({metadata[FINGERPRINT][:SHORT]}), not"
             f" of {graph.name} ({graph.fingerprint[:SHORT]}); its own spec, with the same --set and"
             " --input, would do"
         )

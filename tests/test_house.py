@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "terminal", "reading", "shapes",
     "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
-    "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops", "node", "stats", "graph",
+    "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops",
+    "node", "stats", "identity", "graph",
     "document", "checksums", "expressions", "syntax", "schema", "check", "sources", "library",
     "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
     "space_networks", "space_cost", "space_gates", "writing", "processes", "tables", "report",

@@ -454,7 +454,7 @@ class TestExpressions:
     def test_words_and_conditions_are_values_too(self):
         body = conv(padding="=word", bias="=n > 6", kernel=["=rows[0][0]", 1])
         (node,) = expand(body, args=self.ARGS).nodes.values()
-        assert (node.op.padding, node.op.bias, node.op.kernel) == ("same", True, (3, 1))
+        assert (node.layer.given["padding"], node.op.bias, node.op.kernel) == ("same", True, (3, 1))
 
     def test_what_is_not_taken_is_not_evaluated(self):
         body = conv(channels="=4 if true or 1 / 0 == 1 else rows[9]")
@@ -532,9 +532,11 @@ class TestFingerprint:
             templates={"T": {"args": {"s": 1}, "body": conv(stride="=s", padding=1)}},
         )
         padded = [node.op.padding for node in short.nodes.values()]
-        assert padded == [(1, 1, 1, 1)] * 2
+        assert padded == ["half"] * 2  # which 1 is for a kernel of 3
         again = expand([conv(padding=1), conv(stride=2, padding=[1, 1])])
-        assert short.fingerprint == again.fingerprint != long.fingerprint
+        assert short.fingerprint == again.fingerprint == long.fingerprint
+        other = expand([conv(padding=1), conv(stride=2, padding=[1, 1], bias=True)])
+        assert other.fingerprint != long.fingerprint
 
     @pytest.mark.parametrize(
         "keys",
@@ -545,9 +547,10 @@ class TestFingerprint:
 
     def test_it_knows_preprocessing(self):
         spec = {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}, "body": []}
-        other = {**spec, "input": {"shape": [3, 8, 8], "crop": 8}}
-        graphs = [build(program_of(parse_document(json.dumps(s)))) for s in (spec, other)]
-        assert graphs[0].fingerprint != graphs[1].fingerprint
+        same = {**spec, "input": {"shape": [3, 8, 8], "crop": 8, "mean": [0, 0, 0]}}
+        other = {**spec, "input": {"shape": [3, 8, 8], "crop": 8, "resize": 9}}
+        graphs = [build(program_of(parse_document(json.dumps(s)))) for s in (spec, same, other)]
+        assert graphs[0].fingerprint == graphs[1].fingerprint != graphs[2].fingerprint
 
 
 class TestSpaces:

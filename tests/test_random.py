@@ -435,11 +435,18 @@ CHANGES = {
     "layer_norm": lambda node: {**node, "epsilon": 0.5},
     "group_norm": lambda node: {**node, "epsilon": 0.5},
     "layer_scale": lambda node: {**node, "initial": 0.5},
-    "act": lambda node: {**node, "function": "relu6" if node["function"] != "relu6" else "elu"},
+    "act": lambda node: {
+        "op": "act",
+        "function": "relu6" if node["function"] != "relu6" else "elu",
+        **{key: node[key] for key in ("name", "from") if key in node},
+    },
     "dropout": lambda node: {**node, "rate": 0.75},
     "drop_path": lambda node: {**node, "rate": 0.75},
-    "avg_pool": lambda node: {**node, "count_padding": not node.get("count_padding", False)},
-    "pad": lambda node: {**node, "value": 7},
+    "avg_pool": lambda node: {
+        **{key: value for key, value in node.items() if key != "count_padding"},
+        "op": "max_pool",
+    },
+    "pad": lambda node: {**node, "padding": [9, 0, 0, 0]},
     "softmax": lambda node: {**node, "op": "identity"},
     "identity": lambda node: {**node, "op": "softmax"},
 }

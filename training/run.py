@@ -37,7 +37,8 @@ from archspec.checksums import damaged
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
-from archspec.loading import load
+from archspec.identity import is_of
+from archspec.loading import load_normal_form
 from archspec.locks import locked_file
 from archspec.training.checkpoint import sync_folder
 from archspec.training.distributed import WorkerDied
@@ -150,8 +151,8 @@ class Run:
         add_metrics(self.path / METRICS, line)
 
     def _graph(self, entry: Mapping[str, Any]) -> Graph:
-        graph = load(self.path / entry["file"])
-        if self.is_old and graph.fingerprint != entry["fingerprint"]:
+        graph = load_normal_form(self.path / entry["file"])
+        if self.is_old and not is_of(graph, entry):
             raise damaged(
                 self.path / entry["file"], "it is not the network that the run began with"
             )

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from archspec.compiler.weights.files import open_tensors
+from archspec.document import read_document
 from archspec.errors import SpecError, UsageError
+from archspec.graph import Graph
 from archspec.training.checkpoint import Refused, sync_folder
 from archspec.training.facts import VERSION, write_facts
 from archspec.training.recipe import Constant, Exponential, Step, as_data, recipe_of
@@ -34,7 +37,7 @@ from archspec.training.run import (
     RunError,
     entry_of,
 )
-from archspec.writing import command_line, is_unfinished, write_whole, written_json
+from archspec.writing import command_line, is_unfinished, write_whole
 
 FREE_OF_LENGTH = (Constant, Step, Exponential)
 """Schedules whose rates do not depend on how many epochs there are."""
@@ -58,7 +61,8 @@ def tidy(run: Run) -> None:
 
 
 def seal_run(run: Run) -> Run:
-    """The same run with checksums, as its folder has it from now on; its metrics have them."""
+    """The same run with checksums, as its folder has it from now on; its metrics have them. Its
+    networks stay as it wrote them, for its weights say what was made of that text."""
     if not run.is_old:
         return run
     teacher = run.facts["teacher"]
@@ -68,15 +72,19 @@ def seal_run(run: Run) -> Run:
         "extended_from": [],
         "settings": as_data(run.recipe),
         "networks": [
-            entry_of(entry["file"], graph)
+            _sealed_entry(run, entry["file"], graph)
             for entry, graph in zip(run.facts["networks"], run.networks, strict=True)
         ],
-        "teacher": None if run.teacher is None else entry_of(teacher["file"], run.teacher),
+        "teacher": None
+        if run.teacher is None
+        else _sealed_entry(run, teacher["file"], run.teacher),
     }
-    for entry in facts["networks"]:
-        write_whole(run.path / entry["file"], written_json(entry["spec"]) + "\n", within=run.path)
     write_facts(run.path, facts)
     return Run(run.path, facts, run.notes)
+
+
+def _sealed_entry(run: Run, file: str, graph: Graph) -> dict[str, Any]:
+    return {**entry_of(file, graph), "spec": read_document(run.path / file).data}
 
 
 def check_lost(run: Run, refused: Sequence[Refused]) -> None:

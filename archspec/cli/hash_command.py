@@ -1,4 +1,5 @@
-"""A network's fingerprint: sha256 of its normal form, names and notes left out."""
+"""A network's fingerprint (scheme 2): sha256 of its normal form, names and notes left out, each
+attribute as it means, not as it is written. Specs of one architecture have one fingerprint."""
 
 from __future__ import annotations
 

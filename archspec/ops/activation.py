@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from archspec.ops.base import BOOLEAN, NUMBER, Op, Weight, attribute
+from archspec.ops.base import BOOLEAN, FACTOR, Op, Weight, as_real, attribute, nullable
 from archspec.shapes import Shapes, elements
 
 FUNCTIONS = {
@@ -34,11 +36,22 @@ class Act(Op):
 
     function: str = attribute({"enum": list(FUNCTIONS)}, "which function")
     alpha: float | None = attribute(
-        {"anyOf": [NUMBER, {"type": "null"}]},
+        nullable(FACTOR),
         "slope of leaky_relu, scale of elu; null is the function's own",
         None,
+        as_real,
+        only_for={"function": tuple(_DEFAULT_ALPHA)},
     )
-    approximate: bool = attribute(BOOLEAN, "gelu by its tanh form", False)
+    approximate: bool = attribute(
+        BOOLEAN, "gelu by its tanh form", False, only_for={"function": ("gelu",)}
+    )
+
+    def simplify(self) -> Mapping[str, Any]:
+        return {"alpha": None} if self.alpha == _DEFAULT_ALPHA.get(self.function) else {}
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """Without a slope, or a scale, nothing is left of values below zero."""
+        return Act("relu") if self.alpha == 0 else self
 
     @property
     def slope(self) -> float:

@@ -1,7 +1,9 @@
 """What every primitive op says of itself: attributes, arity, shapes, weights and work.
 
 An op is a frozen dataclass; its fields are its attributes, and each field carries the fragment of
-JSON Schema its value must meet, so the spec schema, the defaults and the docs come from one place.
+JSON Schema its value must meet, range included, so the spec schema, the checker, the defaults and
+the docs come from one place. An op is in one form the moment it is made, however its attributes
+were written: equal ops do the same, and `resolve` says what is the same on given shapes alone.
 Nothing here knows a framework: how a target spells an op stands in that target.
 """
 
@@ -43,14 +45,22 @@ class Window(NamedTuple):
 
 
 def attribute(
-    schema: Schema, doc: str, default: Any = MISSING, convert: Callable[[Any], Any] | None = None
+    schema: Schema,
+    doc: str,
+    default: Any = MISSING,
+    convert: Callable[[Any], Any] | None = None,
+    only_for: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Any:
     """A dataclass field that is an op's attribute.
 
-    `schema` is the JSON Schema fragment a literal value meets, `convert` brings the ways of writing
-    one value (3 and [3, 3]) to one form.
+    `schema` is the JSON Schema fragment a literal value meets, range included; `convert` brings the
+    ways of writing one value (3 and [3, 3]) to one form, and a real number becomes a float without.
+    `only_for` names the one attribute, declared before this one, on which it hangs whether this one
+    means anything, and that one's values for which it does: {"function": ("elu",)}.
     """
-    metadata = {"schema": schema, "doc": doc, "convert": convert}
+    if convert is None and schema.get("type") == "number":
+        convert = as_real
+    metadata = {"schema": schema, "doc": doc, "convert": convert, "only_for": only_for or {}}
     if default is MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -72,13 +82,26 @@ class Op:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            convert = item.metadata["convert"]
-            if convert is not None:
-                object.__setattr__(self, item.name, convert(getattr(self, item.name)))
+            value = converted(item, getattr(self, item.name))
+            if not applies(item, vars(self)):
+                value = converted(item, item.default)
+            object.__setattr__(self, item.name, value)
+        for name, value in self.simplify().items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def attributes(cls) -> tuple[Field[Any], ...]:
         return fields(cls)
+
+    def simplify(self) -> Mapping[str, Any]:
+        """The attributes of which another value does the same on all shapes, with that value: of
+        several ways to say one thing there is one."""
+        return {}
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """The op that stands for all of its name that do the same on these inputs, for which it
+        must be fit: a padding named "same" is then as good as the numbers that it comes to."""
+        return self
 
     @property
     def outputs(self) -> int:
@@ -112,17 +135,28 @@ class Op:
         result: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.default is MISSING or value != _converted(item, item.default):
-                result[item.name] = _as_json(value)
+            if item.default is MISSING or value != default_of(item):
+                result[item.name] = as_json(value)
         return result
 
 
-def _converted(item: Field[Any], value: Any) -> Any:
+def applies(item: Field[Any], values: Mapping[str, Any]) -> bool:
+    """Whether an attribute means anything beside these values of the others."""
+    return all(values.get(name) in known for name, known in item.metadata["only_for"].items())
+
+
+def default_of(item: Field[Any]) -> Any:
+    """An attribute's default in the form that an op holds; MISSING where it has none."""
+    return item.default if item.default is MISSING else converted(item, item.default)
+
+
+def converted(item: Field[Any], value: Any) -> Any:
     convert = item.metadata["convert"]
     return value if convert is None else convert(value)
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """An attribute as a spec writes it, in the shortest form."""
     if not isinstance(value, tuple):
         return value
     if len(set(value)) == 1:
@@ -138,26 +172,42 @@ POSITIVE: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 NATURAL: Schema = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 BOOLEAN: Schema = {"type": "boolean"}
 NUMBER: Schema = {"type": "number"}
+LARGEST_FACTOR = 1000
+"""Of a slope, a scale or a value that factors start from: float32 has seven digits."""
+FACTOR: Schema = {"type": "number", "minimum": -LARGEST_FACTOR, "maximum": LARGEST_FACTOR}
+FLOAT32: Schema = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
+"""Any number that a float32 holds."""
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
-EPSILON: Schema = {"type": "number", "exclusiveMinimum": 0}
-PAIR: Schema = {
-    "anyOf": [POSITIVE, {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2}]
-}
-_SIDES: Schema = {
-    "anyOf": [
-        NATURAL,
-        {"type": "array", "items": NATURAL, "minItems": 2, "maxItems": 2},
-        {"type": "array", "items": NATURAL, "minItems": 4, "maxItems": 4},
-    ]
-}
-SIDES: Schema = _SIDES
-PADDING: Schema = {"anyOf": [{"enum": ["half", "same", "valid"]}, *_SIDES["anyOf"]]}
+EPSILON: Schema = {"type": "number", "minimum": 1e-30, "maximum": 1}
+"""Smaller ones vanish beside any variance that a float32 holds."""
+LONGEST_WINDOW = 10_000
+"""Of a window, its steps and what it is padded by, in pixels."""
+STEP: Schema = {"type": "integer", "minimum": 1, "maximum": LONGEST_WINDOW}
+SIDE: Schema = {"type": "integer", "minimum": 0, "maximum": LONGEST_WINDOW}
+
+
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _several(item: Schema, count: int) -> Schema:
+    return {"type": "array", "items": item, "minItems": count, "maxItems": count}
+
+
+PAIR: Schema = {"anyOf": [STEP, _several(STEP, 2)]}
+SIDES: Schema = {"anyOf": [SIDE, _several(SIDE, 2), _several(SIDE, 4)]}
+PADDING: Schema = {"anyOf": [{"enum": ["half", "same", "valid"]}, *SIDES["anyOf"]]}
 
 PAIR_DOC = "one number or [height, width]"
 PADDING_DOC = (
     '"half" (kernel // 2 each side), "same" (TensorFlow\'s rule: ceil(extent / stride) outputs, the'
     ' odd zero after), "valid" (none), one number, [rows, columns] or [top, bottom, left, right]'
 )
+
+
+def as_real(value: Any) -> Any:
+    """1 and 1.0 are both 1.0, and so are 0 and -0.0 both 0.0; null stays null."""
+    return None if value is None else float(value) + 0.0
 
 
 def as_pair(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from archspec.ops.base import (
     BOOLEAN,
@@ -29,6 +31,8 @@ from archspec.shapes import (
     effective_kernel,
     elements,
     resolve_padding,
+    resolve_window,
+    settle_padding,
     window_extent,
 )
 
@@ -54,6 +58,24 @@ class Conv(Op):
         " centred, n weights a filter",
         False,
     )
+
+    def simplify(self) -> Mapping[str, Any]:
+        down, right = (
+            1 if size == 1 else step for size, step in zip(self.kernel, self.dilation, strict=True)
+        )
+        padding = settle_padding(
+            self.padding, self.kernel, self.stride, (down, right), ("half", "valid", "same")
+        )
+        return {"dilation": (down, right), "padding": padding}
+
+    def resolve(self, inputs: Shapes) -> Op:
+        _, height, width = inputs[0]
+        _, down, right = self.infer(inputs)[0]
+        stride, padding = resolve_window(
+            (height, width), self.kernel, self.stride, self.dilation, self.sides(inputs),
+            (down, right), ("half", "valid", "same"),
+        )  # fmt: skip
+        return replace(self, stride=stride, padding=padding)
 
     def sides(self, inputs: Shapes) -> Sides:
         """Padding as explicit (top, bottom, left, right) for this input."""

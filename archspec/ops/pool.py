@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from archspec.ops.base import (
     BOOLEAN,
@@ -25,7 +26,10 @@ from archspec.shapes import (
     Shapes,
     Sides,
     elements,
+    reached_sides,
     resolve_padding,
+    resolve_window,
+    settle_padding,
     window_extent,
 )
 
@@ -38,6 +42,26 @@ class _Pool(Op):
     stride: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
     padding: Padding = attribute(PADDING, PADDING_DOC, "valid", as_sides)
     ceil: bool = attribute(BOOLEAN, "count a last window that reaches past the end", False)
+
+    def simplify(self) -> Mapping[str, Any]:
+        known = self._paddings()
+        padding = settle_padding(self.padding, self.kernel, self.stride, (1, 1), known)
+        return {"padding": padding}
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """What a last window covers past the end is as if it were padded there."""
+        _, height, width = inputs[0]
+        _, down, right = self.infer(inputs)[0]
+        stride, padding = resolve_window(
+            (height, width), self.kernel, self.stride, (1, 1), self.sides(inputs),
+            (down, right), self._paddings(),
+        )  # fmt: skip
+        return replace(self, stride=stride, padding=padding, ceil=False)
+
+    def _paddings(self) -> tuple[Padding, ...]:
+        """Those that others are written as, where they mean the same; "half" by its sides."""
+        half = resolve_padding("half", self.kernel, self.stride, (1, 1), (1, 1))
+        return ("valid", half, "same")
 
     def sides(self, inputs: Shapes) -> Sides:
         """Padding as explicit (top, bottom, left, right) for this input."""
@@ -82,6 +106,21 @@ class AvgPool(_Pool):
         "padded zeros count in the mean (PyTorch's default); false: only what the window covers",
         False,
     )
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """Padding counts as far as a window reaches it; past the padding nothing does."""
+        _, height, width = inputs[0]
+        _, down, right = self.infer(inputs)[0]
+        declared = self.sides(inputs)
+        reached = reached_sides(
+            (height, width), self.kernel, self.stride, (1, 1), declared, (down, right)
+        )
+        top, bottom, left, right = map(min, declared, reached)
+        if not self.count_padding or not any((top, bottom, left, right)):
+            return replace(super().resolve(inputs), count_padding=False)
+        if (top, bottom, left, right) == reached:
+            return super().resolve(inputs)
+        return replace(self, padding=(top, bottom, left, right))
 
 
 @dataclass(frozen=True)

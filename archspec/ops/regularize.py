@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import NUMBER, PROBABILITY, Op, Weight, attribute
+from archspec.ops.base import FACTOR, PROBABILITY, Op, Weight, attribute
 from archspec.shapes import Shapes, elements
 
 
@@ -37,7 +37,7 @@ class LayerScale(Op):
     doc = "a learnt factor per channel, arXiv 2103.17239"
     category = "regularize"
 
-    initial: float = attribute(NUMBER, "value the factors start from", 1e-5)
+    initial: float = attribute(FACTOR, "value the factors start from", 1e-5)
 
     def infer(self, inputs: Shapes) -> Shapes:
         return (inputs[0],)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from archspec.ops.base import (
+    FLOAT32,
     NATURAL,
-    NUMBER,
     PAIR,
     PAIR_DOC,
     POSITIVE,
@@ -18,6 +20,7 @@ from archspec.ops.base import (
     attribute,
     divides,
     image,
+    nullable,
 )
 from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
 
@@ -64,8 +67,11 @@ class Slice(Op):
 
     start: int = attribute(NATURAL, "first channel", 0)
     stop: int | None = attribute(
-        {"anyOf": [POSITIVE, {"type": "null"}]}, "channel after the last; null is the end", None
+        nullable(POSITIVE), "channel after the last; null is the end", None
     )
+
+    def resolve(self, inputs: Shapes) -> Op:
+        return replace(self, stop=None) if self.stop == inputs[0][0] else self
 
     def infer(self, inputs: Shapes) -> Shapes:
         channels, *extent = inputs[0]
@@ -88,6 +94,9 @@ class ChannelShuffle(Op):
 
     groups: int = attribute(POSITIVE, "groups of channels to interleave")
 
+    def resolve(self, inputs: Shapes) -> Op:
+        return replace(self, groups=1) if self.groups == inputs[0][0] else self
+
     def infer(self, inputs: Shapes) -> Shapes:
         image(inputs[0], self.name)
         divides(self.groups, inputs[0][0], "the number of input channels")
@@ -104,6 +113,14 @@ class Upsample(Op):
     mode: str = attribute(
         {"enum": ["nearest", "bilinear"]}, "how values between pixels are made", "nearest"
     )
+
+    def simplify(self) -> Mapping[str, Any]:
+        return {"mode": "nearest"} if self.scale == (1, 1) else {}
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """Along an axis of one pixel, or one that is not enlarged, there is nothing between."""
+        flat = all(1 in pair for pair in zip(self.scale, inputs[0][1:], strict=True))
+        return replace(self, mode="nearest") if flat else self
 
     def infer(self, inputs: Shapes) -> Shapes:
         channels, height, width = image(inputs[0], self.name)
@@ -127,7 +144,10 @@ class Pad(Op):
     padding: Sides = attribute(
         SIDES, "one number, [rows, columns] or [top, bottom, left, right]", convert=as_sides
     )
-    value: float = attribute(NUMBER, "the border's value", 0)
+    value: float = attribute(FLOAT32, "the border's value", 0)
+
+    def simplify(self) -> Mapping[str, Any]:
+        return {} if any(self.padding) else {"value": 0.0}
 
     def infer(self, inputs: Shapes) -> Shapes:
         channels, height, width = image(inputs[0], self.name)

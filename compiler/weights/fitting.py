@@ -11,6 +11,7 @@ from typing import Any
 from archspec.compiler.weights.arrays import Entry, TensorFile
 from archspec.compiler.weights.importing import OWN, plans_for
 from archspec.errors import SpecError
+from archspec.identity import FINGERPRINT, is_of
 from archspec.loading import build
 from archspec.program import Program, read_program
 from archspec.sources import shipped_names
@@ -75,12 +76,11 @@ def _fits_of(name: str, file: TensorFile) -> Iterator[Fit]:
         except SpecError:
             continue
         plans = plans_for(file.entries, graph, None, None)
-        fingerprint = file.metadata.get("fingerprint")
         fitting = [plan for plan in plans if not plan.wrong]
         for plan in fitting:
             same = None
-            if plan.family is OWN and fingerprint is not None:
-                same = fingerprint == graph.fingerprint
+            if plan.family is OWN and FINGERPRINT in file.metadata:
+                same = is_of(graph, file.metadata)
             yield Fit(name, settings, plan.family.name, plan.part, same)
         nearest = max((plan.hits / max(plan.wanted, 1) for plan in plans), default=0)
         if fitting or nearest < LIKELY:

@@ -12,6 +12,7 @@ from archspec.compiler.weights.check import differences, misfit
 from archspec.compiler.weights.files import open_tensors, write_tensors
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
+from archspec.identity import is_of
 from archspec.shapes import Shape
 
 SHORT = 12
@@ -78,7 +79,7 @@ def check_network(file: TensorFile, graph: Graph, remedy: str = "") -> None:
 
 def is_for(file: TensorFile, graph: Graph) -> bool:
     """Whether the file names this graph's fingerprint, or none."""
-    return file.metadata.get("fingerprint", graph.fingerprint) == graph.fingerprint
+    return is_of(graph, file.metadata)
 
 
 def _maker(file: TensorFile) -> str:

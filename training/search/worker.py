@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.graph import Graph
+from archspec.identity import is_of
 from archspec.training.search.counted import Counted
 from archspec.training.search.evaluating import (
     EvaluationError,
@@ -279,7 +280,7 @@ class _Task:
             record["number"]
             for record in self._records()
             if record["state"] == "done"
-            and record["fingerprint"] == graph.fingerprint
+            and is_of(graph, record)
             and record["number"] < trial.number
         ]
         if same and outcome["state"] == "done":

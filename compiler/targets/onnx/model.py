@@ -128,11 +128,10 @@ def _values(shapes: Mapping[str, Shape], batch: int | None) -> list[onnx.ValueIn
 def _properties(model: Model) -> dict[str, str]:
     """What a reader of the file can know of the spec: `preprocessing` is its `input`, as JSON."""
     spec = model.spec_graph
-    preprocessing = {**spec.preprocessing, "shape": list(spec.input_shape)}
     return {
         "name": spec.name,
         "fingerprint": spec.fingerprint,
-        "preprocessing": json.dumps(preprocessing, sort_keys=True),
+        "preprocessing": json.dumps(spec.settings, sort_keys=True),
         "producer": f"archspec {_version()}".strip(),
     }
 
