@@ -37,6 +37,12 @@ TRAINING: tuple[Pass, ...] = (
     drop_identity,
 )
 
+FOLDING: tuple[Pass, ...] = (
+    # Into the batch norm before it as well, so none is left between that and its convolution.
+    fold_layer_scale,
+    fold_batch_norm,
+)
+
 DEPLOYMENT: tuple[Pass, ...] = (
     # A reader whose work nobody needs would keep a convolution from taking in its batch norm,
     drop_dead,
@@ -47,10 +53,9 @@ DEPLOYMENT: tuple[Pass, ...] = (
     merge_common_subexpressions,
     # What is folded below must be the filter that is really used.
     standardize_filters,
-    # Into the batch norm before it as well, so none is left between that and its convolution.
-    fold_layer_scale,
-    fold_batch_norm,
-    # Branches are one node each only once their batch norms are gone.
+    *FOLDING,
+    # Branches are one node each only once their batch norms are gone. What came after their sum can
+    # be folded then: for_deployment goes back to FOLDING until nothing merges.
     merge_branches,
 )
 
@@ -62,7 +67,14 @@ def for_training(source: Graph | Model) -> Model:
 
 def for_deployment(source: Graph | Model) -> Model:
     """The model that is served: the same results in inference, with less work."""
-    return run(source, DEPLOYMENT)
+    model = run(source, DEPLOYMENT[:-1])
+    while True:
+        merged = _apply(merge_branches, model)
+        if len(merged.graph.nodes) == len(model.graph.nodes):
+            return merged
+        for step in FOLDING:
+            merged = _apply(step, merged)
+        model = merged
 
 
 def run(source: Graph | Model, passes: Iterable[Pass]) -> Model:
@@ -71,10 +83,14 @@ def run(source: Graph | Model, passes: Iterable[Pass]) -> Model:
     model = source if isinstance(source, Model) else Model(source)
     check_model(model, f"{model.graph.name} as given")
     for step in passes:
-        result = step(model)
-        _check_promises(model, result, f"{model.graph.name} after {_name(step)}")
-        model = result
+        model = _apply(step, model)
     return model
+
+
+def _apply(step: Pass, model: Model) -> Model:
+    result = step(model)
+    _check_promises(model, result, f"{model.graph.name} after {_name(step)}")
+    return result
 
 
 def _check_promises(before: Model, after: Model, said_of: str) -> None:

@@ -433,6 +433,19 @@ def test_repvgg_is_plain_when_deployed():
     }
 
 
+@pytest.mark.parametrize("after", [LayerScale(), BatchNorm()])
+def test_what_follows_merged_branches_is_folded_into_them(after):
+    graph = network(
+        IMAGE, ("wide", CONV, "in"), ("bn1", BatchNorm()), ("small", Conv(4, 1), "in"),
+        ("bn2", BatchNorm()), ("bn3", BatchNorm(), "in"), ("add", Add(), "bn1", "bn2", "bn3"),
+        ("after", after), ("noise", DropPath(0.1)), ("scale", LayerScale()),
+        ("sum", Add(), "scale", "in"), ("last", after), ("relu", RELU),
+        ("end", Add(), "relu", "in"),
+    )  # fmt: skip
+    model = rewritten(graph, pipeline.for_deployment)
+    assert names(model) == ["wide", "relu", "end"]
+
+
 kernels = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
