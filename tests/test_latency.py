@@ -22,11 +22,14 @@ from test_ops import EXAMPLES, label
 
 import archspec
 from archspec.compiler.latency import cautions, devices, estimate, find_device, layer_time, total_ms
-from archspec.compiler.latency.kernels import roles
+from archspec.compiler.latency.kernels import Placement, roles
 from archspec.compiler.latency.lint import RULES, findings
 from archspec.compiler.latency.measurements import PUBLISHED, published, read_measurements
 from archspec.compiler.latency.work import work_of
+from archspec.compiler.model import Model
+from archspec.compiler.passes.drop_dead import drop_dead
 from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.rewrite import Draft
 from archspec.errors import SpecError, UsageError
 from archspec.ops import FUNCTIONS
 from archspec.ops.activation import Act
@@ -35,7 +38,7 @@ from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pool import AvgPool, GlobalAvgPool, MaxPool
-from archspec.ops.regularize import Dropout
+from archspec.ops.regularize import Dropout, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Slice, Split
 from archspec.sources import shipped_names
 from archspec.space import Space
@@ -638,6 +641,135 @@ def test_an_idle_cube_names_the_largest_kernel_that_takes_no_longer(channels, as
     assert finding.cost_ms == pytest.approx(row.memory_ms - row.cube_ms)
     named = f"; {as_fast[-1]}x{as_fast[-1]} is as fast" if as_fast else ""
     assert finding.what == f"1x1, cube {row.cube_ms / row.memory_ms:.0%} busy{named}"
+
+
+# What is saved, held against networks in which the advice is followed.
+
+
+def saved_by(better, graph, device, batch=16):
+    return total_ms(graph, device, batch) - total_ms(better, device, batch)
+
+
+@pytest.mark.parametrize("relu", [(), (("r1", RELU),)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_depthwise_kernel_in_the_1x1_before_it_saves_what_is_said(stride, relu, ascend310):
+    spatial, end = Conv(96, 3, stride), (("r2", RELU), ("d", Conv(24, 1)))
+    graph = network(
+        (16, 56, 56), ("e", Conv(96, 1)), *relu, ("w", replace(spatial, groups=96)), *end
+    )
+    better = network((16, 56, 56), ("e", spatial), *end)
+    finding = cost_of("depthwise", graph, ascend310)
+    assert finding.saved_ms == pytest.approx(saved_by(better, graph, ascend310))
+    dense = network((16, 56, 56), ("e", Conv(96, 1)), *relu, ("w", spatial), *end)
+    assert saved_by(dense, graph, ascend310) < 0.01  # in its own place it saves nothing
+
+
+def test_a_depthwise_kernel_in_the_1x1_after_it_saves_what_is_said(ascend310):
+    graph = network(
+        (16, 56, 56), ("p", MaxPool(2)), ("w", Conv(16, 3, groups=16)), ("r", RELU),
+        ("d", Conv(32, 1)), ("end", RELU),
+    )  # fmt: skip
+    better = network((16, 56, 56), ("p", MaxPool(2)), ("d", Conv(32, 3)), ("end", RELU))
+    finding = cost_of("depthwise", graph, ascend310)
+    assert finding.saved_ms == pytest.approx(saved_by(better, graph, ascend310))
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        network((16, 56, 56), ("w", Conv(16, 3, groups=16))),
+        network((960, 7, 7), ("e", Conv(960, 1)), ("w", Conv(960, 3, groups=960))),  # no quicker
+        network((16, 56, 56), ("e", Conv(96, 1)), ("w", Conv(96, 3, groups=96)),
+                ("a", Add(), "w", "e"), ("b", Add(), "w", "a")),
+        network((16, 56, 56), ("e", Conv(96, 1)), ("w", Conv(96, 3, groups=96)),
+                ("d", Conv(16, 1)), outputs={"x": "w", "y": "d"}),
+    ],
+)  # fmt: skip
+def test_a_depthwise_convolution_that_cannot_be_spared_saves_nothing(graph, ascend310):
+    assert cost_of("depthwise", graph, ascend310).saved_ms is None
+
+
+@pytest.mark.parametrize("op", [MaxPool(13, 1, "half"), AvgPool((9, 7), (1, 2), "same", ceil=True)])
+def test_a_window_in_two_saves_what_is_said(op, ascend310):
+    (height, width), (down, right) = op.kernel, op.stride
+    top, bottom, left, right_side = op.sides(((64, 57, 58),))
+    rows = replace(op, kernel=(height, 1), stride=(down, 1), padding=(top, bottom, 0, 0))
+    columns = replace(op, kernel=(1, width), stride=(1, right), padding=(0, 0, left, right_side))
+    graph = network((64, 57, 58), ("p", op), ("c", C))
+    better = network((64, 57, 58), ("rows", rows), ("columns", columns), ("c", C))
+    finding = cost_of("window", graph, ascend310, "p")
+    assert finding.saved_ms == pytest.approx(saved_by(better, graph, ascend310))
+    assert 0 < finding.saved_ms < finding.cost_ms
+
+
+@pytest.mark.parametrize(
+    ("rule", "graph", "more"),
+    [
+        ("channels", network((32, 56, 56), ("c", Conv(40, 3))), Conv(48, 3)),
+        ("groups", network((96, 56, 56), ("c", Conv(96, 3, groups=12))), Conv(96, 3, groups=6)),
+        ("idle cube", network((16, 112, 112), ("c", Conv(16, 1))), Conv(16, 3)),
+    ],
+)
+def test_what_takes_no_longer_takes_no_longer(rule, graph, more, ascend310):
+    assert cost_of(rule, graph, ascend310).saved_ms is None
+    better = network(graph.input_shape, ("c", more))
+    assert saved_by(better, graph, ascend310) == pytest.approx(
+        0, abs=0.01 * total_ms(graph, ascend310, 16)
+    )
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_large", "shufflenet_v2_x1_0"])
+def test_what_is_saved_is_what_another_estimate_says(name, deployed, ascend310):
+    """Nodes left out or of another op, by rewriting the whole graph and estimating it again."""
+    graph = deployed[name]
+    for finding in findings(graph, ascend310, 16, 0):
+        node, draft = graph.nodes[finding.node], Draft(Model(graph))
+        if finding.rule == "activation":
+            draft.change(node.name, RELU)
+        elif finding.rule == "shuffle":
+            draft.bypass(node.name, node.inputs[0])
+        elif finding.rule == "gate":
+            image = max(node.inputs, key=lambda tensor: math.prod(graph.shape(tensor)))
+            draft.bypass(node.name, image)
+        else:
+            continue
+        better = drop_dead(draft.model()).graph
+        assert finding.cost_ms == finding.saved_ms
+        assert finding.saved_ms == pytest.approx(saved_by(better, graph, ascend310), abs=1e-9)
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_other_kernels_after_an_edit_are_those_of_the_edited_graph(data):
+    ops = [C, RELU, BatchNorm(), Add(), Mul(), Act("silu"), Identity(), LayerScale(), Concat()]
+    names, entries = ["in"], []
+    for index in range(data.draw(st.integers(2, 12))):
+        op = data.draw(st.sampled_from(ops))
+        count = 2 if isinstance(op, (Add, Mul)) else 1
+        sources = [data.draw(st.sampled_from(names[-3:])) for _ in range(count)]
+        names.append(f"n{index}")
+        entries.append((names[-1], op, *sources))
+    outputs = {f"y{name}": name for name in data.draw(st.lists(st.sampled_from(names), max_size=2))}
+    whole = network((16, 4, 4), *entries, outputs={**outputs, "logits": names[-1]})
+    graph = drop_dead(Model(whole)).graph
+    names = [*graph.nodes]
+    name = data.draw(st.sampled_from(names))
+    node, draft, placement = graph.nodes[name], Draft(Model(graph)), Placement(graph)
+    if data.draw(st.booleans()):
+        instead = data.draw(st.sampled_from(node.inputs))
+        draft.bypass(name, instead)
+        edits = placement.without(name, instead)
+        before, after = placement.changed(edits, node.results[0], instead)
+    else:
+        op = data.draw(st.sampled_from([RELU, BatchNorm(), C, Act("silu"), Identity()]))
+        draft.change(name, op, inputs=node.inputs[:1])
+        before, after = placement.changed({name: draft.nodes[name]})
+    expected = roles(drop_dead(draft.model()).graph)
+    found = dict(placement.roles)
+    for one, _ in before:
+        del found[one.name]
+    found.update((one.name, role) for one, role in after)
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", NETWORKS)

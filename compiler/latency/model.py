@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from archspec.compiler.latency.device import Device
@@ -82,7 +82,7 @@ class Estimate:
     rows: tuple[NodeTime, ...]
     parts: Mapping[str, float]
 
-    @property
+    @cached_property
     def ms(self) -> float:
         """Milliseconds for a batch."""
         return sum(row.ms for row in self.rows)

@@ -281,16 +281,42 @@ def findings_table(linted: Linted, most: int | None) -> Table:
         *([f"{len(rows) - len(shown)} rows that cost less are left out"] if shown != rows else []),
         *(["nothing that costs as much as was asked for"] if not rows else []),
         *(f"{rule:<12} {RULES[rule].advice}" for rule in dict.fromkeys(r["rule"] for r in shown)),
-        f"cost         milliseconds of the estimated {found.ms:.2f} that would be saved were this"
-        " alone made good; two findings can hold the same ones",
+        f"cost         milliseconds of the estimated {found.ms:.2f} beyond what the work would take"
+        " on a device well used; two findings can hold the same ones",
+        *_saves(shown),
         *grounds(found.device, linted.told.cautions),
     ]
     return Table(columns, shown, _title(found), notes)
 
 
+def _saves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line on what following the advice saves, by rule: all of the cost, some of it or nothing,
+    where the advice is to do more in the same time."""
+    by_rule: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_rule.setdefault(row["rule"], []).append(row)
+    all_of_it: list[str] = []
+    nothing: list[str] = []
+    some: list[str] = []
+    for rule, same in by_rule.items():
+        saved = [row["saved_ms"] or 0.0 for row in same]
+        if not any(saved):
+            nothing.append(rule)
+        elif saved == [row["cost_ms"] for row in same]:
+            all_of_it.append(rule)
+        else:
+            some.append(f"up to {shown_ms(max(saved))} in a row ({rule})")
+    told = [
+        *([f"all of the cost ({', '.join(all_of_it)})"] if all_of_it else []),
+        *some,
+        *([f"nothing, but the same time can do more ({', '.join(nothing)})"] if nothing else []),
+    ]
+    return [f"saves        where the advice is followed: {'; '.join(told)}"] if told else []
+
+
 def all_findings_table(all_linted: Sequence[Linted]) -> Table:
     """Every finding of several networks, for programs."""
-    columns = ["network", "node", "rule", "what", "cost_ms", "share", "advice"]
+    columns = ["network", "node", "rule", "what", "cost_ms", "saved_ms", "share", "advice"]
     rows = [
         {"network": one.told.network.name, **_finding_values(finding, one.told.estimate)}
         for one in all_linted
@@ -301,8 +327,14 @@ def all_findings_table(all_linted: Sequence[Linted]) -> Table:
 
 def _row_of_findings(findings: Sequence[Finding], found: Estimate) -> dict[str, Any]:
     cost = sum(finding.cost_ms for finding in findings)
-    first = _finding_values(findings[0], found)
-    return {**first, "more": len(findings) - 1 or None, "cost_ms": cost, "share": cost / found.ms}
+    saved = [finding.saved_ms for finding in findings if finding.saved_ms is not None]
+    return {
+        **_finding_values(findings[0], found),
+        "more": len(findings) - 1 or None,
+        "cost_ms": cost,
+        "saved_ms": sum(saved) if saved else None,
+        "share": cost / found.ms,
+    }
 
 
 def _finding_values(finding: Finding, found: Estimate) -> dict[str, Any]:
