@@ -21,6 +21,7 @@ from archspec.document import At, Document
 from archspec.errors import MOST_PROBLEMS, Problem, did_you_mean, first_problems, listed
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.syntax import KINDS, MODIFIERS, NOTHING, Parameter, is_op
+from archspec.words import suggest_attribute, suggest_call
 
 
 def _is_integer(_checker: Any, value: object) -> bool:
@@ -309,7 +310,7 @@ def _check_node_object(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
     if len(kinds) != 1:
         met = "none" if not kinds else listed(kinds, "and")
         other = next((key for key in node if key not in MODIFIERS), "")
-        hint = "" if kinds else did_you_mean(other, KINDS)
+        hint = "" if kinds else suggest_attribute(other, KINDS) or did_you_mean(other, KINDS)
         yield at.problem(f"a node has one of the keys {listed(KINDS)} and this has {met}{hint}")
         return
     kind = kinds[0]
@@ -391,11 +392,11 @@ def _check_word(word: str, at: At, known: Mapping[str, Any]) -> Iterator[Problem
     elif not word or is_op(word):
         yield at.problem(
             f"{shown(word)} is no op"
-            f"{did_you_mean(word, known) or f'; {listed(list(OPS), most=30)} would do'}"
+            f"{suggest_call(word, known) or f'; {listed(list(OPS), most=30)} would do'}"
         )
     elif not Validator({"pattern": schema.TEMPLATE_NAME}).is_valid(word):
         yield at.problem(
-            f"{shown(word)} is no name of an op or a template{did_you_mean(word, known)}"
+            f"{shown(word)} is no name of an op or a template{suggest_call(word, known)}"
         )
 
 
@@ -496,7 +497,8 @@ def _unknown_key(error: ValidationError, what: str) -> str:
     assert isinstance(error.schema, dict)
     key = str(error.absolute_path[-1])
     known = list(error.schema.get("properties", {}))
-    return f"{what} has no {shown(key)}{did_you_mean(key, known) or _all_of(known)}"
+    hint = suggest_attribute(key, known) or did_you_mean(key, known) or _all_of(known)
+    return f"{what} has no {shown(key)}{hint}"
 
 
 def _all_of(known: list[str]) -> str:
@@ -519,7 +521,10 @@ def _missing(error: ValidationError) -> list[str]:
         key
         for key in error.schema["required"]
         if key not in error.instance
-        and not any(did_you_mean(other, [key]) for other in unknown[:_MOST_UNKNOWN])
+        and not any(
+            suggest_attribute(other, [key]) or did_you_mean(other, [key])
+            for other in unknown[:_MOST_UNKNOWN]
+        )
     ]
 
 
@@ -541,7 +546,8 @@ def _value_sentence(name: str, value: Any, fragment: Mapping[str, Any]) -> str:
         (part["enum"] for part in fragment.get("anyOf", ()) if "enum" in part), None
     )
     if options and isinstance(value, str):
-        hint = did_you_mean(value, map(str, options))
+        suggest = suggest_call if name == "function" else did_you_mean
+        hint = suggest(value, map(str, options))
     if isinstance(value, float) and value.is_integer() and "integer" in str(fragment):
         hint = f"; did you mean {int(value)}?"
     label = f"item {name}" if name.isdigit() else name

@@ -85,12 +85,53 @@ _MOST_CANDIDATES = 1000
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """ "; did you mean 'x'?" when one of the known words is close, else an empty string."""
+    close = find_close(word, known)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def find_close(word: object, known: Iterable[str]) -> str:
+    """The known word that is closest to one that is not known, or an empty string."""
     from difflib import get_close_matches  # costs 5 ms, so only when something is wrong
 
     candidates = sorted(set(islice(known, _MOST_CANDIDATES)))
     lower = {candidate.lower(): candidate for candidate in reversed(candidates)}
     close = get_close_matches(str(word).lower()[:80], lower, n=1, cutoff=0.6)
-    return f"; did you mean {lower[close[0]]!r}?" if close else ""
+    return lower[close[0]] if close else ""
+
+
+def use(what: str) -> str:
+    """ "; use X": how a sentence ends that knows what is right."""
+    return f"; use {what}"
+
+
+def find_slip(word: object, known: Iterable[str]) -> str:
+    """did_you_mean() for words that are near by accident: only what one slip of the pen makes, or
+    two in a word of eight letters."""
+    met = str(word).lower()[:80]
+    most = 2 if len(met) >= 8 else 1
+    found = [
+        (distance, name)
+        for name in sorted(set(islice(known, _MOST_CANDIDATES)))
+        if (distance := _slips(met, name.lower(), most)) <= most
+    ]
+    return f"; did you mean {min(found)[1]!r}?" if found else ""
+
+
+def _slips(left: str, right: str, most: int) -> int:
+    """Letters to add, drop, change or swap with the next to make one word of another; more than
+    `most` where they are that many."""
+    if abs(len(left) - len(right)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(right) + 1))
+    for i, letter in enumerate(left, 1):
+        before, last, row = row, before, [i]
+        for j, other in enumerate(right, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == right[j - 2] and left[i - 2] == other:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def listed(words: Sequence[str], conjunction: str = "or", most: int = 12) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 from archspec.check import check_document, shown
 from archspec.document import At, Document, read_document
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed
-from archspec.sources import referenced_path, shown_path
+from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
+from archspec.sources import referenced_path, shipped_folder, shipped_libraries, shown_path
 from archspec.syntax import Call, Reader, Template, holds_choice, walk
+from archspec.words import suggest_call
 
 STANDARD = Path(__file__).parent / "templates" / "standard.json"
 DEEPEST_REFERENCES = 20
@@ -110,7 +111,7 @@ class Library:
         if namespace and namespace not in self.imports:
             hint = did_you_mean(namespace, self.imports)
             return f"there is no import called {shown(namespace)}{hint or '; one would do'}"
-        hint = did_you_mean(name, self.names()) or f"; {listed(self.names())} would do"
+        hint = suggest_call(name, self.names()) or f"; {listed(self.names())} would do"
         return f"there is no template {shown(name)}{hint}"
 
 
@@ -148,7 +149,7 @@ def read_library(
 def _imported(
     reference: str, at: At, open_files: tuple[Path, ...], known: dict[Path, Library]
 ) -> Library:
-    path = referenced_path(reference, at).resolve()
+    path = referenced_path(reference, at, is_import=True).resolve()
     if path in open_files:
         raise at.error(f"{shown(reference)} imports itself in a circle; no import of it would do")
     if len(open_files) > DEEPEST_REFERENCES:
@@ -158,9 +159,21 @@ def _imported(
         if "templates" not in document.data:
             raise at.error(
                 f"{shown(reference)} holds no templates, which is all an import brings in"
+                f"{_suggest_libraries(document)}"
             )
         known[path] = read_library(document, open_files, known)
     return known[path]
+
+
+def _suggest_libraries(network: Document) -> str:
+    """The shipped libraries that a network without templates is built from."""
+    home = network.path.resolve().parent
+    libraries = {
+        (shipped_folder() / f"{name}.json").resolve(): name for name in shipped_libraries()
+    }
+    imported = (home / reference for reference in network.data.get("import", {}).values())
+    names = [libraries[path.resolve()] for path in imported if path.resolve() in libraries]
+    return use(listed(names, "and")) if names else ""
 
 
 def read_checked(path: Path, name: str, referenced_at: At | None = None) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from archspec.document import At
@@ -25,6 +25,7 @@ from archspec.syntax import (
     is_op,
     values,
 )
+from archspec.words import suggest_attribute, suggest_call
 
 Beside: TypeAlias = "Mapping[str, Arguments] | None"
 """The spec's defaults, or None where attributes that mean nothing are let pass."""
@@ -159,7 +160,7 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
             if name not in parameters:
                 yield value.at.problem(
                     f"{call.target} has no argument {name!r}"
-                    f"{did_you_mean(name, parameters) or _listed(parameters)}"
+                    f"{_advice(name, parameters) or _listed(parameters)}"
                 )
 
 
@@ -208,14 +209,14 @@ def _check_default(
         except SpecError:
             return
         if definition is None:
-            hint = did_you_mean(target, [*OPS, *library.names()])
+            hint = suggest_call(target, [*OPS, *library.names()])
             yield (at / target).problem(f"{target!r} is no op and no template{hint}")
             return
         known = list(definition.template.parameters)
     scope = dict.fromkeys((*INPUT_NAMES, *parameters))
     for name, value in arguments.items():
         if name not in known:
-            yield value.at.problem(f"{target} has no argument {name!r}{did_you_mean(name, known)}")
+            yield value.at.problem(f"{target} has no argument {name!r}{_advice(name, known)}")
         yield from _check_value(value, scope)
 
 
@@ -251,6 +252,11 @@ def _recursion(definitions: list[Definition]) -> Iterator[Problem]:
                 return
             elif id(callee) not in heights:
                 path[id(callee)] = (callee, callee.callees())
+
+
+def _advice(name: str, known: Iterable[str]) -> str:
+    words = list(known)
+    return suggest_attribute(name, words) or did_you_mean(name, words)
 
 
 def _listed(parameters: Mapping[str, Parameter]) -> str:

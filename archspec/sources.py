@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from archspec.check import shown
 from archspec.document import At
-from archspec.errors import Problem, SpecError, did_you_mean
+from archspec.errors import Problem, SpecError, find_close
 
 PROJECT_MARKERS = (".git", "pyproject.toml", ".archspec")
 """A folder that holds one of these is a project; no spec below it reaches outside."""
 
 LONGEST_REFERENCE = 1000
+
+BLOCKS = "blocks/"
+SPACES = "spaces/"
 
 _PACKAGE = Path(__file__).parent
 
@@ -28,9 +33,20 @@ def shipped_folder() -> Path:
 @cache
 def shipped_names() -> tuple[str, ...]:
     """Names of every shipped network and space, such as "isynet_n1" and "spaces/isynet"."""
+    return tuple(name for name in _all_names() if not name.startswith(BLOCKS))
+
+
+@cache
+def shipped_libraries() -> tuple[str, ...]:
+    """Names of every shipped library of templates, such as "blocks/isynet"."""
+    return tuple(name for name in _all_names() if name.startswith(BLOCKS))
+
+
+def _all_names() -> list[str]:
     folder = shipped_folder()
-    names = (path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.json"))
-    return tuple(sorted(name for name in names if not name.startswith("blocks/")))
+    return sorted(
+        path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.json")
+    )
 
 
 def spec_path(name: str) -> Path:
@@ -40,10 +56,10 @@ def spec_path(name: str) -> Path:
         return path
     shipped = _shipped(name)
     if shipped is None:
-        known = [*shipped_names(), *(other.rpartition("/")[2] for other in shipped_names())]
+        hint = _suggest(name, shipped_names())
         raise SpecError(
             Problem(
-                f"there is no file and no shipped spec of this name{did_you_mean(name, known)}"
+                f"there is no file and no shipped spec of this name{hint}"
                 " (`archspec list` shows the shipped ones)",
                 name[:200],
             )
@@ -51,20 +67,21 @@ def spec_path(name: str) -> Path:
     return shipped
 
 
-def referenced_path(reference: str, at: At) -> Path:
+def referenced_path(reference: str, at: At, is_import: bool = False) -> Path:
     """The file a spec means by `extends` or `import`: a path relative to it and inside its project,
-    or a shipped name. Raises SpecError."""
+    or a shipped name, of a library first where something is imported. Raises SpecError."""
     if len(reference) > LONGEST_REFERENCE or not reference.isprintable():
         raise at.error(
             f"{shown(reference)} is no usable path; at most {LONGEST_REFERENCE:,} printable"
             " characters would do"
         )
     if not reference.endswith(".json"):
-        shipped = _shipped(reference)
+        shipped = _shipped(reference, (BLOCKS, SPACES) if is_import else (SPACES,))
         if shipped is None:
+            known = shipped_libraries() if is_import else shipped_names()
             raise at.error(
                 f"{reference!r} is neither the name of a shipped spec nor a relative path ending in"
-                f" .json{did_you_mean(reference, shipped_names())}"
+                f" .json{_suggest(reference, known)}"
             )
         return shipped
     home = at.document.path.resolve().parent
@@ -102,12 +119,29 @@ def shown_path(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
-def _shipped(name: str) -> Path | None:
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """A shipped name near to one that does not exist, and not another network: resnet18 is not
+    what resnet101 means."""
+    whole = {short: name for name in known for short in (name.rpartition("/")[2], name)}
+    if f"{BLOCKS}{name}" in shipped_libraries():
+        return f"; {BLOCKS + name!r} is a library of templates, which an import brings in"
+    numbers = re.findall(r"\d+", re.sub(r"(?<=\d)[oO]", "0", name))
+    fitting = [
+        short
+        for short in whole
+        if not numbers or short.startswith(name) or re.findall(r"\d+", short) == numbers
+    ]
+    begun = [short for short in fitting if short.startswith(name)]
+    close = find_close(name, begun or fitting)
+    return f"; did you mean {whole[close]!r}?" if close else ""
+
+
+def _shipped(name: str, folders: Sequence[str] = (SPACES,)) -> Path | None:
     if not all(
         part and part.replace("_", "").replace("-", "").isalnum() for part in name.split("/")
     ):
         return None
-    for candidate in (name, f"spaces/{name}"):
+    for candidate in (name, *(f"{folder}{name}" for folder in folders)):
         path = shipped_folder() / f"{candidate}.json"
         if path.is_file():
             return path

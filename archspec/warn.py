@@ -90,7 +90,11 @@ def softmax_results(graph: Graph) -> dict[str, Node]:
 
 
 def _distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
-    yield from dict.fromkeys(problems)
+    met: set[Problem] = set()
+    for problem in problems:
+        if problem not in met:
+            met.add(problem)
+            yield problem
 
 
 def _of_program(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:

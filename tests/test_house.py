@@ -16,8 +16,8 @@ ORDER = [
     "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops",
     "node", "stats", "identity", "graph",
-    "document", "checksums", "expressions", "syntax", "schema", "check", "sources", "library",
-    "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
+    "document", "checksums", "expressions", "syntax", "words", "schema", "check", "sources",
+    "library", "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
     "space_networks", "space_cost", "space_gates", "writing", "processes", "tables", "report",
     "diff", "explain", "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from archspec.errors import SpecError, UsageError, did_you_mean, printable
+from archspec.errors import SpecError, UsageError, find_slip, printable, use
 from archspec.terminal import OUTPUT, guarded
 
 COMMANDS = {
@@ -98,8 +98,7 @@ def _run(arguments: list[str]) -> int:
     name = arguments[0]
     if name not in COMMANDS:
         raise UsageError(
-            f"archspec has no command {name!r}{did_you_mean(name, COMMANDS)}"
-            " (archspec --help lists them)"
+            f"archspec has no command {name!r}{_advice(name)} (archspec --help lists them)"
         )
     module = import_module(f"archspec.cli.{name}_command")
     parser = argparse.ArgumentParser(prog=f"archspec {name}", description=module.__doc__)
@@ -109,6 +108,13 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     return module.run(options)
+
+
+def _advice(name: str) -> str:
+    from archspec.words import COMMANDS as SAME  # reads all ops, and only where something is wrong
+
+    same = SAME.get(name.lower())
+    return use(f"archspec {same}") if same else find_slip(name, COMMANDS)
 
 
 def _overview() -> str:

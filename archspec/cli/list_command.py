@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
+from collections.abc import Iterator, Sequence
 
 from archspec.cli.common import add_format, print_json
+from archspec.document import Document
+from archspec.library import read_checked, read_library, standard_library
 from archspec.loading import build
 from archspec.program import read_program
-from archspec.sources import shipped_names
+from archspec.sources import shipped_libraries, shipped_names, shown_path, spec_path
 from archspec.space import Space
 from archspec.tables import Column, Table, shown_amount, shown_count, write_table
 
+LONGEST_ARGS = 36
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--blocks", action="store_true", help="the libraries to import, and their templates"
+    )
     add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.blocks:
+        return _list_blocks(options.format)
     rows = [_row(name) for name in shipped_names()]
     if options.format == "json":
         print_json(rows)
@@ -31,6 +42,47 @@ def run(options: argparse.Namespace) -> int:
     notes = ["a space's figures are those of every choice's first option"]
     write_table(Table(columns, rows, notes=notes), options.format)
     return 0
+
+
+def _list_blocks(form: str) -> int:
+    rows = [row for name in (None, *shipped_libraries()) for row in _templates_of(name)]
+    if form == "json":
+        print_json(rows)
+        return 0
+    columns = [
+        Column("import", "import"),
+        Column("template", "template"),
+        Column("args", "arguments", _shown_args if form == "table" else " ".join),
+        Column("doc", "what it is", is_prose=True),
+    ]
+    notes = ['templates without an import are every spec\'s; "import": {"own": "blocks/isynet"}']
+    write_table(Table(columns, rows, notes=notes), form)
+    return 0
+
+
+def _shown_args(names: Sequence[str]) -> str:
+    """As many of a template's arguments as leave room for what it is."""
+    return textwrap.shorten(" ".join(names), LONGEST_ARGS, placeholder=" ...")
+
+
+def _templates_of(name: str | None) -> Iterator[dict[str, object]]:
+    """The templates of a shipped library, or of the standard one."""
+    library = standard_library() if name is None else read_library(_document(name))
+    for template in library.own_names:
+        definition = library.own(template)
+        assert definition is not None
+        parameters = definition.template.parameters
+        yield {
+            "import": name or "",
+            "template": template,
+            "args": list(parameters),
+            "doc": definition.template.doc.partition(". ")[0].rstrip("."),
+        }
+
+
+def _document(name: str) -> Document:
+    path = spec_path(name)
+    return read_checked(path, shown_path(path))
 
 
 def _row(name: str) -> dict[str, object]:

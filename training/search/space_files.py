@@ -27,8 +27,8 @@ def _gather(
     data: dict[str, Any] = {key: v for key, v in document.data.items() if key != "$schema"}
     at = At(document)
 
-    def renamed(reference: str, where: At) -> str:
-        path = referenced_path(reference, where).resolve()
+    def renamed(reference: str, where: At, is_import: bool = False) -> str:
+        path = referenced_path(reference, where, is_import).resolve()
         if path not in names:
             stem = Path(own_name).stem
             _gather(read_document(path), f"{stem}_{len(names)}_{path.stem}.json", names, texts)
@@ -38,7 +38,7 @@ def _gather(
         data["extends"] = renamed(data["extends"], at / "extends")
     if "import" in data:
         data["import"] = {
-            key: renamed(reference, at / "import" / key)
+            key: renamed(reference, at / "import" / key, is_import=True)
             for key, reference in data["import"].items()
         }
     texts[own_name] = written_json(data) + "\n"
