@@ -62,7 +62,6 @@ def stats_as_json(
         "buffers": stats.buffers,
         "macs": stats.macs,
         "elementwise": stats.elementwise,
-        "fvcore_macs": stats.macs + stats.fvcore_extra,
         "activation_bytes": stats.activation_bytes,
         "peak_activation_bytes": stats.peak_activation_bytes,
         "peak_node": stats.peak_node,
@@ -168,11 +167,10 @@ def _row_values(row: LayerStats, stats: Stats, timing: Timing | None = None) -> 
 
 def _totals(graph: Graph, stats: Stats) -> list[str]:
     outputs = ", ".join(f"{name} {written(shape)}" for name, shape in graph.output_shapes.items())
-    fvcore = stats.macs + stats.fvcore_extra
     lines = [
         f"{graph.name}: input {written(graph.input_shape)}, output {outputs}, batch {stats.batch}",
         f"parameters   {stats.params:,} trainable, {stats.buffers:,} running statistics",
-        f"MACs         {stats.macs:,} (conv and dense; {fvcore:,} as fvcore counts)",
+        f"MACs         {stats.macs:,} (multiply-accumulates of conv and dense alone)",
         f"other ops    {stats.elementwise:,} element-wise, normalising and pooling",
         f"activations  {shown_bytes(stats.activation_bytes)} in float32,"
         f" at most {shown_bytes(stats.peak_activation_bytes)} alive at once (at {stats.peak_node})",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from archspec.node import INPUT, Node, Tensor
-from archspec.ops import Window
+from archspec.receptive import Field, receptive_fields
 from archspec.shapes import Shape, elements
 
 BYTES_PER_ELEMENT = 4
@@ -40,7 +39,6 @@ class Stats:
 
     params: trainable weights. buffers: running statistics. macs: multiply-accumulates of conv and
     dense, one counting 1. elementwise: other scalar operations (see Op.elementwise).
-    fvcore_extra: 2 x normalised values + pooled inputs, which fvcore and timm's tables add to MACs.
     activation_bytes: all results stored, as in training. peak_activation_bytes: the most that is
     alive at once when nodes run in order and results are freed after their last use; peak_node is
     where. Weights are in neither. All but params and buffers are for `batch` samples, in float32.
@@ -52,7 +50,6 @@ class Stats:
     buffers: int
     macs: int
     elementwise: int
-    fvcore_extra: int
     activation_bytes: int
     peak_activation_bytes: int
     peak_node: str
@@ -71,7 +68,7 @@ def stats_of(
     nodes: Mapping[str, Node], outputs: Iterable[Tensor], input_shape: Shape, batch: int = 1
 ) -> Stats:
     """Count a network whose nodes stand in execution order."""
-    fields = _receptive_fields(nodes.values())
+    fields = receptive_fields(nodes.values())
     layers = tuple(_row(node, fields[node.name], batch) for node in nodes.values())
     peak, peak_node = _peak(nodes, outputs, input_shape)
     return Stats(
@@ -81,19 +78,13 @@ def stats_of(
         buffers=sum(row.buffers for row in layers),
         macs=sum(row.macs for row in layers),
         elementwise=sum(row.elementwise for row in layers),
-        fvcore_extra=batch
-        * sum(
-            node.layer.elementwise
-            for node in nodes.values()
-            if node.op.category in ("norm", "pool")
-        ),
         activation_bytes=sum(row.activation_bytes for row in layers),
         peak_activation_bytes=peak * BYTES_PER_ELEMENT * batch,
         peak_node=peak_node,
     )
 
 
-def _row(node: Node, field: _Field, batch: int) -> LayerStats:
+def _row(node: Node, field: Field, batch: int) -> LayerStats:
     layer = node.layer
     return LayerStats(
         node.name,
@@ -104,7 +95,7 @@ def _row(node: Node, field: _Field, batch: int) -> LayerStats:
         layer.macs * batch,
         layer.elementwise * batch,
         layer.stored * BYTES_PER_ELEMENT * batch,
-        None if field is None else (math.ceil(field[0]), math.ceil(field[1])),
+        None if field is None else (field[0].extent, field[1].extent),
     )
 
 
@@ -164,42 +155,3 @@ def _peak(
             peak, peak_node = alive, name
         alive -= freed.get(name, 0)
     return peak, peak_node
-
-
-_Field: TypeAlias = "tuple[float, float, float, float] | None"
-"""Receptive field height and width, and the distance in input pixels between neighbours in each."""
-
-_ONE_TO_ONE = Window()
-FARTHEST = 1e15
-"""Input pixels between neighbours at most: strides over an extent of 1 could double it for ever."""
-
-
-def _receptive_fields(nodes: Iterable[Node]) -> dict[str, _Field]:
-    fields: dict[str, _Field] = {INPUT: (1, 1, 1, 1)}
-    for node in nodes:
-        window = node.layer.window
-        inputs = node.inputs
-        field = fields[inputs[0].node]
-        for tensor in inputs[1:]:
-            field = _wider(field, fields[tensor.node])
-        if field is not None and window != _ONE_TO_ONE:
-            field = None if window.everything else _seen_through(window, field)
-        fields[node.name] = field
-    return fields
-
-
-def _wider(one: _Field, other: _Field) -> _Field:
-    if one is None or other is None:
-        return None
-    height, width, down, right = map(max, one, other)
-    return (height, width, down, right)
-
-
-def _seen_through(window: Window, field: tuple[float, float, float, float]) -> _Field:
-    height, width, down, right = field
-    return (
-        height + (window.kernel[0] - 1) * down,
-        width + (window.kernel[1] - 1) * right,
-        min(down * window.stride[0] / window.scale[0], FARTHEST),
-        min(right * window.stride[1] / window.scale[1], FARTHEST),
-    )

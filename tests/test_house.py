@@ -15,7 +15,7 @@ ORDER = [
     "errors", "terminal", "reading", "shapes",
     "ops.base", "ops.conv", "ops.linear", "ops.norm", "ops.activation",
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops",
-    "node", "stats", "identity", "graph",
+    "node", "receptive", "stats", "identity", "graph",
     "document", "checksums", "expressions", "syntax", "words", "schema", "check", "sources",
     "library", "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
     "space_networks", "space_cost", "space_gates", "writing", "processes", "tables", "report",

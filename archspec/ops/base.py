@@ -36,11 +36,14 @@ class Weight:
 
 
 class Window(NamedTuple):
-    """How an op's outputs see its input, for receptive fields: extent, step, and magnification."""
+    """How an op's outputs see its input, for receptive fields: extent, step, padding before (a
+    negative one cuts off), or by how much it is enlarged, and whether neighbours blend then."""
 
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
+    before: tuple[int, int] = (0, 0)
     scale: tuple[int, int] = (1, 1)
+    blends: bool = False
     everything: bool = False
 
 
@@ -122,7 +125,7 @@ class Op:
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         """Scalar operations for one sample outside multiply-accumulates: normalisation 2 per output
-        (scale and shift, as fvcore counts), an activation 1 per output, pooling 1 per input, a
+        (scale and shift), an activation 1 per output, pooling 1 per input, a
         merge one per output and further input."""
         return 0
 

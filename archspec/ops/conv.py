@@ -107,4 +107,5 @@ class Conv(Op):
 
     def window(self, inputs: Shapes) -> Window:
         spans = tuple(map(effective_kernel, self.kernel, self.dilation))
-        return Window(kernel=(spans[0], spans[1]), stride=self.stride)
+        top, _, left, _ = self.sides(inputs)
+        return Window((spans[0], spans[1]), self.stride, (top, left))

@@ -87,7 +87,8 @@ class _Pool(Op):
         return elements(inputs[0])
 
     def window(self, inputs: Shapes) -> Window:
-        return Window(kernel=self.kernel, stride=self.stride)
+        top, _, left, _ = self.sides(inputs)
+        return Window(self.kernel, self.stride, (top, left))
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,7 @@ class Upsample(Op):
         return elements(outputs[0])
 
     def window(self, inputs: Shapes) -> Window:
-        blends = self.mode == "bilinear"  # between two pixels, unless the factor is 1
-        down, right = (2 if blends and factor > 1 else 1 for factor in self.scale)
-        return Window(kernel=(down, right), scale=self.scale)
+        return Window(scale=self.scale, blends=self.mode == "bilinear")
 
 
 @dataclass(frozen=True)
@@ -153,6 +151,9 @@ class Pad(Op):
         channels, height, width = image(inputs[0], self.name)
         top, bottom, left, right = self.padding
         return ((channels, height + top + bottom, width + left + right),)
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(before=(self.padding[0], self.padding[2]))
 
 
 @dataclass(frozen=True)
