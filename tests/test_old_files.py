@@ -139,3 +139,13 @@ def test_run_is_opened_and_resumed(old, capsys):
     assert main(["train", "--resume", "run"]) == 0
     (graph,) = open_run("run").networks
     load_weights("run/best.safetensors", graph)
+
+
+def test_a_run_of_before_averages_warmed_up_averages_as_it_did(old):
+    from archspec.training.recipe import read_recipe
+    from archspec.training.run import open_run
+
+    recipe = old / "run" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("ema: null", "ema: {decay: 0.99}"))
+    assert open_run("run").recipe.ema.warmup is False
+    assert read_recipe(str(recipe)).ema.warmup is True

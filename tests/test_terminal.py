@@ -42,7 +42,8 @@ def spec(text):
         "args": {"width": {"type": "integer", "default": 4, "doc": text}},
         "templates": {"Block": {"doc": text, "body": {"op": "conv", "channels": "=width",
                       "kernel": 3, "doc": text}, "args": {"width": {"default": 4, "doc": text}}}},
-        "body": [{"op": "Block", "width": "=width", "doc": text}, {"op": "Classifier", "classes": 3}],
+        "body": [{"op": "Block", "width": "=width", "doc": text},
+                 {"op": "Classifier", "classes": 3}],
         "expect": {"source": text},
     }  # fmt: skip
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import signal
 import time
 
@@ -221,14 +220,6 @@ def test_the_weights_are_scored_beside_their_average(trained):
     found = evaluate(cell, EvalPipeline(val, images, batch=6), 6)
     assert last["plain_top1"] == pytest.approx(found.top1)
     assert "without EMA" in (trained.run.path / "report.md").read_text()
-
-
-def test_a_run_of_before_there_was_a_warm_up_averages_as_it_did(trained, tmp_path):
-    shutil.copytree(trained.run.path, tmp_path / "run")
-    recipe = tmp_path / "run" / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace(", warmup: true", ""))
-    assert trained.run.recipe.ema.warmup
-    assert not open_run(tmp_path / "run").recipe.ema.warmup
 
 
 def test_a_batch_norm_of_one_value_is_refused_first(there, tmp_path):
