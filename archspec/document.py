@@ -62,6 +62,12 @@ class Document:
         line, column = _line_column(self.text, _value_offset(self.text, pointer, self._last))
         return f"{self.shown}:{line}:{column}"
 
+    def replaced(self, pointer: Pointer, value: Any) -> str:
+        """The text with another value at a pointer that is there, and all else as it stands."""
+        start = _value_offset(self.text, pointer, {})
+        _, end = json.JSONDecoder().raw_decode(self.text, start)
+        return self.text[:start] + json.dumps(value, ensure_ascii=False) + self.text[end:]
+
 
 def read_document(path: str | os.PathLike[str], shown: str | None = None) -> Document:
     """Read a JSON file. Raises SpecError where it is not there, not text, not JSON or too large."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
+from archspec.check import check_argument, check_attributes
 from archspec.document import At
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
 from archspec.expressions import CONSTANTS
@@ -143,6 +145,11 @@ def _check_value(value: Value, known: Mapping[str, None]) -> Iterator[Problem]:
 
 def _check_call(call: Call, library: Library) -> Iterator[Problem]:
     if call.is_op:
+        op = OPS[call.target]
+        for name, value in _written(call):
+            yield from _check_options(
+                value, lambda option, name=name: check_attributes(op, {name: option}).get(name)
+            )
         return
     try:
         definition = library.find(call.target)
@@ -152,16 +159,42 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
         yield call.target_at.problem(library.unknown(call.target))
         return
     parameters = definition.template.parameters
-    layers = [call.arguments]
+    for name, value in _written(call):
+        if name not in parameters:
+            yield value.at.problem(
+                f"{call.target} has no argument {name!r}"
+                f"{_advice(name, parameters) or _listed(parameters)}"
+            )
+        else:
+            yield from _check_options(value, partial(check_argument, parameters[name]))
+
+
+def _written(call: Call) -> Iterator[tuple[str, Value]]:
+    """All that a call gives its target, for every copy."""
+    yield from call.arguments.items()
     if call.copies is not None:
-        layers += [call.copies.first, call.copies.last, *(call.copies.rows or ())]
-    for arguments in layers:
-        for name, value in arguments.items():
-            if name not in parameters:
-                yield value.at.problem(
-                    f"{call.target} has no argument {name!r}"
-                    f"{_advice(name, parameters) or _listed(parameters)}"
-                )
+        for layer in (call.copies.first, call.copies.last, *(call.copies.rows or ())):
+            yield from layer.items()
+
+
+def _check_options(value: Value, check: Callable[[Any], str | None]) -> Iterator[Problem]:
+    """What is wrong with the literal options of a choice; the others are known when they are
+    chosen, and only one of them is in any network."""
+    if not value.has_choice or not isinstance(value.raw, dict):
+        return
+    for number, option in enumerate(value.raw["choice"]):
+        message = check(option) if _is_literal(option) else None
+        if message is not None:
+            yield (value.at / "choice" / number).problem(message)
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether a value is written out: no expression and no choice is in it."""
+    if isinstance(value, dict):
+        return "choice" not in value and all(map(_is_literal, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_literal, value))
+    return not (isinstance(value, str) and value.startswith("="))
 
 
 def _check_effects(call: Call, defaults: Arguments) -> Iterator[Problem]:

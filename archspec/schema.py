@@ -196,6 +196,9 @@ def attribute_properties(op: type[Op]) -> dict[str, Schema]:
     return result
 
 
+PIXELS: Schema = {"type": "integer", "minimum": 1, "maximum": 10_000}
+"""A side of a photograph; one of 10,000 has 300 MB of channels already."""
+
 INPUT: Schema = closed(
     {
         "shape": described(
@@ -205,8 +208,8 @@ INPUT: Schema = closed(
         "resize": described(
             {
                 "anyOf": [
-                    POSITIVE,
-                    {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2},
+                    PIXELS,
+                    {"type": "array", "items": PIXELS, "minItems": 2, "maxItems": 2},
                 ]
             },
             "pixels: the short side, or [height, width]",
@@ -214,17 +217,18 @@ INPUT: Schema = closed(
         "crop": described(
             {
                 "anyOf": [
-                    POSITIVE,
-                    {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": 2},
+                    PIXELS,
+                    {"type": "array", "items": PIXELS, "minItems": 2, "maxItems": 2},
                 ]
             },
             "pixels cut from the centre: one side, or [height, width]",
         ),
         "mean": described(
-            {"type": "array", "items": NUMBER}, "per channel, of pixels scaled to 0..1"
+            {"type": "array", "items": {"type": "number", "minimum": -1000, "maximum": 1000}},
+            "per channel, of pixels scaled to 0..1",
         ),
         "std": described(
-            {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}},
+            {"type": "array", "items": {"type": "number", "minimum": 1e-6, "maximum": 1000}},
             "per channel, of pixels scaled to 0..1",
         ),
         "interpolation": {

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from archspec.document import At, parse_document
 from archspec.library import Library
-from archspec.program import read_program
+from archspec.program import Program, read_program
 from archspec.schema import VERSION
+from archspec.sources import referenced_path, shipped_folder
 from archspec.syntax import is_op
+from archspec.writing import written_json
 
 STARTER: dict[str, Any] = {
     "doc": "A small residual network. Every key called doc is a note like this one.",
@@ -64,16 +68,33 @@ STARTER: dict[str, Any] = {
 }
 
 
-def starter(name: str, like: str | None = None) -> dict[str, Any]:
-    """A new spec called `name`: the starter, or `like` made to stand alone. Raises SpecError."""
+def starter(name: str, like: str | None = None) -> str:
+    """The text of a new spec called `name`: the starter, or that of `like`, as its author laid it
+    out where all that it imports is shipped, and else made to stand alone. Raises SpecError."""
     head = {"archspec": VERSION, "name": name}
     if like is None:
-        return {**head, **STARTER}
-    return {**head, **_standing_alone(like)}
-
-
-def _standing_alone(like: str) -> dict[str, Any]:
+        return written_json({**head, **STARTER}) + "\n"
     program = read_program(like)
+    return _copied(program, name) or written_json({**head, **_standing_alone(program)}) + "\n"
+
+
+def _copied(program: Program, name: str) -> str | None:
+    """A spec's own text under another name, its imports by their shipped names; None where it
+    extends another or imports what is not shipped."""
+    document = program.at.document
+    if "extends" in document.data:
+        return None
+    text = document.replaced(("name",), name)
+    for key, reference in document.data.get("import", {}).items():
+        path = referenced_path(reference, At(document, ("import", key)), is_import=True).resolve()
+        if not path.is_relative_to(shipped_folder()):
+            return None
+        shipped = path.relative_to(shipped_folder()).with_suffix("").as_posix()
+        text = parse_document(text).replaced(("import", key), shipped)
+    return re.sub(r'\s*"\$schema"\s*:\s*"[^"]*"\s*,', "", text, count=1)
+
+
+def _standing_alone(program: Program) -> dict[str, Any]:
     base = program.library.document
     own: dict[str, Any] = {"doc": f"Started from {program.name}. {program.doc}".strip()}
     own["input"] = base.data["input"]
@@ -94,7 +115,9 @@ def _standing_alone(like: str) -> dict[str, Any]:
         own["defaults"] = {names.get(key, key): value for key, value in own["defaults"].items()}
     if templates:
         own["templates"] = templates
-    order = ("doc", "input", "args", "defaults", "templates", "body", "outputs")
+    if program.expect:
+        own["expect"] = program.expect
+    order = ("doc", "input", "args", "defaults", "templates", "body", "outputs", "expect")
     return {key: own[key] for key in order if key in own}
 
 

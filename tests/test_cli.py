@@ -11,7 +11,7 @@ import pytest
 
 import archspec
 from archspec.cli import COMMANDS, main
-from archspec.sources import shipped_names
+from archspec.sources import shipped_names, spec_path
 
 STATS_KEYS = {
     "name", "fingerprint", "input", "output", "params", "macs", "activation_bytes",
@@ -150,6 +150,13 @@ def test_new_specs_are_valid(run, like, tmp_path, monkeypatch):
         ours, theirs = archspec.Space("mine.json"), archspec.Space(like)
         first = theirs.first()
         assert ours.assign(first).fingerprint == theirs.assign(first).fingerprint
+        assert ours.program.expect == theirs.program.expect
+        file = spec_path(like)
+        if "extends" not in json.loads(file.read_text()):
+            # the author's own layout: nothing differs but the name and where schema and blocks are
+            new, old = (path.read_text().splitlines() for path in (Path("mine.json"), file))
+            differ = [line for line in new if line not in old]
+            assert all('"name"' in line or '"blocks/' in line for line in differ)
 
 
 def test_new_replaces_nothing(run, tmp_path, monkeypatch):

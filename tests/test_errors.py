@@ -797,7 +797,7 @@ GRAPH = {
         "net.json:12:13: at /expect/output: expected outputs ['x'] and the network has ['logits']",
     ]),
     "option of a choice": (net(conv(channels={"choice": [0, 4]})), [
-        "net.json:13:15: at /body/channels: channels is 0; a whole number of at least 1 and at "
+        "net.json:15:5: at /body/channels/choice/0: channels is 0; a whole number of at least 1 and at "
         "most 1,000,000 would do",
     ]),
     "options of one choice": (net([conv(channels={"choice": [4, 8], "name": "w"}),
@@ -952,6 +952,27 @@ def test_expression(expression, message, told):
     args = {"width": 4, "list": [1, 2], "word": "a"}
     lines = told({"net.json": net(conv(channels=expression), args=args)})
     assert lines == [f"net.json:21:15: at /body/channels: {message}"]
+
+
+@pytest.mark.parametrize("node, wrong", [
+    ({"op": "conv", "channels": {"choice": [3, "../x", None, -1, "=1 + 1"]}, "kernel": 3},
+     {"channels/choice/1", "channels/choice/2", "channels/choice/3"}),
+    ({"op": "conv", "channels": 3, "kernel": {"choice": [[1, 3], [1, 2, 3], ["=1", 1]]}},
+     {"kernel/choice/1"}),
+    ({"op": "conv", "channels": 3, "kernel": 3, "repeat": 2,
+      "last": {"stride": {"choice": [1, 0]}}},
+     {"last/stride/choice/1"}),
+    ({"op": "MBConv", "channels": 3, "each": [{"kernel": {"choice": [3, 5]}},
+      {"skip": {"choice": [True, 4]}}]}, {"each/1/skip/choice/1"}),
+])  # fmt: skip
+def test_every_option_of_a_choice_is_checked(node, wrong, told):
+    if "MBConv" in str(node):
+        node = {**node, "op": "T"}
+    templates = {"T": {"args": {"channels": 3, "kernel": {"type": "integer", "default": 3},
+                       "skip": {"type": "boolean", "default": True}}, "body": []}}  # fmt: skip
+    lines = told({"net.json": net(node, templates=templates)})
+    places = {line.partition(" at /body/")[2].partition(":")[0] for line in lines}
+    assert places == wrong
 
 
 def test_fifty_are_told_and_that_there_are_more(told):

@@ -10,7 +10,6 @@ from archspec.cli.common import write_new_file
 from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.starter import starter
-from archspec.writing import written_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     path = Path(options.name if options.name.endswith(".json") else f"{options.name}.json")
-    text = written_json(starter(path.stem, options.like)) + "\n"
+    text = starter(path.stem, options.like)
     if check_document(parse_document(text)):
         raise UsageError(
             f"{path.stem!r} cannot name a network; letters, digits, '_', '.', '+' and '-' would do"
