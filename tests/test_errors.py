@@ -797,8 +797,8 @@ GRAPH = {
         "net.json:12:13: at /expect/output: expected outputs ['x'] and the network has ['logits']",
     ]),
     "option of a choice": (net(conv(channels={"choice": [0, 4]})), [
-        "net.json:15:5: at /body/channels/choice/0: channels is 0; a whole number of at least 1 and at "
-        "most 1,000,000 would do",
+        "net.json:15:5: at /body/channels/choice/0: channels is 0; a whole number of at least 1 "
+        "and at most 1,000,000 would do",
     ]),
     "options of one choice": (net([conv(channels={"choice": [4, 8], "name": "w"}),
         conv(channels={"choice": [4, 9], "name": "w"})]), [
