@@ -47,7 +47,9 @@ def write_whole(
     Raises UsageError where the folder is missing, full or not to be written to.
     """
     with whole_file(path, within) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        # names of files that are no text have half-characters in them; JSON reads their escapes
+        is_text = isinstance(content, str)
+        file.write(content.encode(errors="backslashreplace") if is_text else content)
 
 
 @contextmanager

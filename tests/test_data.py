@@ -3,6 +3,7 @@ arrays of scikit-learn."""
 
 import hashlib
 import io
+import json
 import os
 import random
 import subprocess
@@ -25,6 +26,7 @@ import mindspore.dataset as ds
 from archspec.cli import main
 from archspec.compiler.images import preprocess
 from archspec.compiler.images.checks import damage
+from archspec.compiler.images.folder import scan_folder
 from archspec.compiler.images.preprocess import RESAMPLING, preprocess_image, preprocessed
 from archspec.compiler.images.source import fingerprint
 from archspec.compiler.images.steps import preprocessing_of
@@ -47,6 +49,7 @@ from archspec.training.digits import write_digits
 from archspec.training.mixing import erase, mix_batch, one_hot
 from archspec.training.recipe import read_recipe, recipe_names
 from archspec.training.sizing import SIZINGS
+from archspec.writing import write_whole
 
 RGB8 = {"shape": [3, 8, 8]}
 PLAIN = preprocessing_of(RGB8, (3, 8, 8))
@@ -456,7 +459,7 @@ def test_too_many_damaged_images_stop_at_once(tmp_path):
         f"{tmp_path}/data/train: 8 of 128 images cannot be read, more than 1% of them: "
         "dog/checksum.png ("
     )
-    assert str(error.value).endswith(" and 5 more")
+    assert str(error.value).endswith(" and 5 more; archspec data check lists all")
 
 
 def test_a_class_of_damaged_images_stops_at_once(tmp_path):
@@ -1170,3 +1173,103 @@ def test_the_command_packs_and_checks(tmp_path, capsys):
     assert sorted(path.name for path in packed.iterdir()) == [
         "train.mindrecord", "train.mindrecord.db", "val.mindrecord", "val.mindrecord.db",
     ]  # fmt: skip
+
+
+# What a folder of photographs has in it.
+
+
+def write_class(folder, count=2):
+    """Images of a class, whatever its name is made of."""
+    Path(folder).mkdir(parents=True)
+    for number in range(count):
+        Image.new("RGB", (9, 9), (number * 40, 10, 20)).save(Path(folder) / f"{number}.png")
+
+
+def test_all_damaged_images_are_listed(tmp_path, run):
+    for split in ("train", "val"):
+        for name in "ab":
+            write_class(tmp_path / split / name, 60)
+    for number in range(5):
+        path = tmp_path / "train" / "a" / f"{number}.png"
+        path.write_bytes(path.read_bytes()[:50])
+    code, out, err = run("data", "check", tmp_path, "--limit", 3)
+    assert code == 1
+    assert "5 of 120 images cannot be read" in err
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("a/")] == [
+        "a/0.png", "a/1.png", "a/2.png",
+    ]  # fmt: skip
+    assert "and 2 more" in out
+    code, out, _ = run("data", "check", tmp_path, "--format", "json")
+    found = json.loads(out)
+    assert code == 1
+    assert [row["image"] for row in found["damaged"]] == [f"a/{n}.png" for n in range(5)]
+    assert found["splits"][0]["images"] == 115
+    assert run("data", "check", tmp_path, "--limit", -1)[0] == 2
+
+
+def test_class_names_that_print_alike_are_told_apart(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    write_class(tmp_path / "one" / "b")
+    write_class(tmp_path / "one" / composed)
+    write_class(tmp_path / "one" / decomposed)
+    with pytest.raises(UsageError, match=r"'caf\\xe9' and 'cafe\\u0301'|'cafe\\u0301' and 'caf"):
+        scan_folder(tmp_path / "one", learns=True)
+    for split, name in (("train", composed), ("val", decomposed)):
+        write_class(tmp_path / split / "b")
+        write_class(tmp_path / split / name)
+    with pytest.raises(UsageError, match=r"spell one class in two ways, 'caf\\xe9' and 'cafe\\u"):
+        check_same_classes(scan(tmp_path, "train"), scan(tmp_path, "val"))
+
+
+def test_a_class_whose_name_is_no_text_works(tmp_path):
+    for split in ("train", "val"):
+        write_class(tmp_path / split / os.fsdecode(b"\xc6\xfb"))
+        write_class(tmp_path / split / "b")
+    source = readable(scan(tmp_path, "train"), 1)
+    assert source.classes == ("b", r"\xc6\xfb")
+    assert [len(load()) > 50 for load in source.loads(range(4))] == [True] * 4
+    write_whole(tmp_path / "names.json", json.dumps([source.name(3)], ensure_ascii=False))
+    assert json.loads((tmp_path / "names.json").read_text()) == [source.name(3)]
+
+
+@pytest.mark.parametrize("suffix, kind", [
+    (".jfif", "JPEG"), (".jpe", "JPEG"), (".jp2", "JPEG2000"), (".avif", "AVIF"), (".tga", "TGA"),
+])  # fmt: skip
+def test_every_ending_that_pillow_reads_is_an_image(tmp_path, suffix, kind):
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow has no {kind}")
+    for number in range(2):
+        path = tmp_path / "train" / "a" / f"{number}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 16), (90, 30, number)).save(path, kind)
+    write_class(tmp_path / "train" / "b")
+    source = readable(scan(tmp_path, "train"), 1, most_unreadable=0)
+    assert len(source.labels) == 4
+
+
+def test_a_photograph_that_nothing_reads_is_named_as_one(tmp_path):
+    for name in "ab":
+        write_class(tmp_path / "train" / name)
+    (tmp_path / "train" / "a" / "photo.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (note,) = scan(tmp_path, "train").ignored
+    assert "convert it to JPEG or PNG" in note and "photo.HEIC" in note
+
+
+def test_files_that_were_written_to_have_other_stamps(tmp_path):
+    for name in "ab":
+        write_class(tmp_path / "train" / name)
+    before = scan(tmp_path, "train").stamps
+    path = tmp_path / "train" / "a" / "0.png"
+    os.utime(path, ns=(1, 1))
+    touched = scan(tmp_path, "train").stamps
+    assert touched["sizes"] == before["sizes"] and touched["times"] != before["times"]
+    Image.new("RGB", (90, 90)).save(path)
+    assert scan(tmp_path, "train").stamps["sizes"] != before["sizes"]
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+    for name in "ab":
+        write_class(tmp_path / "train" / name)
+    (tmp_path / "cache").write_text("a file where the folder would be")
+    assert len(readable(scan(tmp_path, "train"), 1, cache=tmp_path / "cache").labels) == 4

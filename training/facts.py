@@ -69,6 +69,8 @@ def _schema(version: int) -> Schema:
     if version > FIRST_VERSION:
         properties["settings"] = {"type": "object"}
         properties["extended_from"] = several(POSITIVE, most=10_000)
+        stamps = {"sizes": DIGEST, "times": DIGEST}
+        properties["data_stamps"] = several(closed(stamps, tuple(stamps)), 2, 2)
         required = (*required, "settings", "extended_from")
     properties[CHECKSUM] = TEXT  # of a first version too, once something in it was changed here
     return closed(properties, required)

@@ -39,7 +39,17 @@ from archspec.training.metrics import rewind_metrics
 from archspec.training.noise import draw_masks
 from archspec.training.progress import Display, Pulse, clock
 from archspec.training.report import write_report
-from archspec.training.run import BEST, LAST, LOGS, METRICS, Run, RunError, check_data, locked
+from archspec.training.run import (
+    BEST,
+    LAST,
+    LOGS,
+    METRICS,
+    Run,
+    RunError,
+    changed_images,
+    check_data,
+    locked,
+)
 from archspec.training.saved import SavedWeights
 from archspec.training.schedules import learning_rates
 from archspec.training.signals import Stop
@@ -143,6 +153,7 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
 
     # Data. Both splits were read whole when the run was made; here it must still be the same data.
     train_images, val_images = check_data(run)
+    changed = changed_images(run, train_images, val_images)
     preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
     share = {"workers": recipe.data.workers, "rank": ranks.rank, "ranks": ranks.ranks}
     pipeline = TrainPipeline(
@@ -165,6 +176,8 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
 
     # Where it goes on.
     display = Display(recipe.epochs, steps, style)
+    if changed is not None:
+        display.say(changed)
     if pipeline.workers != run.facts["data_workers"]:
         display.say(
             f"note: the run was begun with {run.facts['data_workers']} data workers and there are"

@@ -206,6 +206,7 @@ def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "seed": plan.recipe.seed,
         "data": str(plan.data.resolve()),
         "data_fingerprint": plan.data_fingerprint,
+        "data_stamps": [dict(source.stamps) for source in (plan.train, plan.val)],
         "data_workers": plan.data_workers,
         "images": {"train": len(plan.train.labels), "val": len(plan.val.labels)},
         "classes": list(plan.train.classes),
@@ -384,6 +385,23 @@ def check_data(run: Run) -> tuple[Source, Source]:
     if train.classes != run.classes:
         raise damaged(run.path / FACTS, "its classes are not those of its data")
     return train, val
+
+
+def changed_images(run: Run, train: Source, val: Source) -> str | None:
+    """In words, that files of a run's images are no longer as they were when it began."""
+    then = run.facts.get("data_stamps")
+    if then is None or then == [dict(source.stamps) for source in (train, val)]:
+        return None
+    sizes = [stamps["sizes"] for stamps in then]
+    how = (
+        "were written to or copied"
+        if sizes == [source.stamps["sizes"] for source in (train, val)]
+        else "have another size"
+    )
+    return (
+        f"note: images in {run.facts['data']} {how} since {run.path} began; where they are other"
+        " pictures, it goes on with those"
+    )
 
 
 def versions() -> dict[str, str]:

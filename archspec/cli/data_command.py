@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, shown_count, write_table
 from archspec.writing import whole_folder
@@ -35,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " say what would stop or hurt a training.",
     )
     check.add_argument("folder", metavar="DIR")
+    check.add_argument(
+        "--limit", type=int, default=20, metavar="N", help="damaged images shown; default: 20"
+    )
+    add_format(check)
     add_spec(check, "--for", dest="spec")
     add_overrides(check)
     _add_workers(check)
@@ -80,17 +85,59 @@ def _digits(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from archspec.compiler.images.checks import check_damage, find_unreadable
     from archspec.compiler.images.steps import preprocessing_of
-    from archspec.training.data import check_fits, check_same_classes
+    from archspec.training.data import check_fits, check_same_classes, scan, usable_workers
 
-    train, val = _sources(options)
-    check_same_classes(train, val)
+    if options.limit < 0:
+        raise UsageError(f"--limit {options.limit}: it must be at least 0")
+    workers = usable_workers(options.workers)
+    found = [scan(Path(options.folder), split) for split in SPLITS]
+    check_same_classes(*found)
     if options.spec is not None:
         graph = graph_of(options.spec, options)
-        check_fits(train, graph)
+        check_fits(found[0], graph)
         preprocessing_of(graph.preprocessing, graph.input_shape)
-    _report([train, val])
-    return 0
+    damaged: list[dict[str, str]] = []
+    faults: list[str] = []
+    kept: list[Source] = []
+    for split, source in zip(SPLITS, found, strict=True):
+        bad = find_unreadable(source, workers, progress=_progress(source.where))
+        damaged += [
+            {"split": split, "image": source.name(index), "why": why} for index, why in bad.items()
+        ]
+        kept.append(source.without(bad) if bad else source)
+        try:
+            check_damage(source, bad)
+        except UsageError as error:
+            faults.append(str(error))
+    if options.format == "json":
+        print_json({"splits": _rows(kept), "damaged": damaged, "faults": faults})
+    elif options.format == "table":
+        _report(kept)
+        _list_damaged(damaged, options.limit)
+    else:
+        write_table(_damaged_table(damaged), options.format)
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+def _damaged_table(damaged: Sequence[Mapping[str, str]]) -> Table:
+    columns = [
+        Column("image", "damaged image"), Column("split", "split"),
+        Column("why", "why", is_prose=True),
+    ]  # fmt: skip
+    return Table(columns, damaged)
+
+
+def _list_damaged(damaged: Sequence[Mapping[str, str]], limit: int) -> None:
+    if not damaged:
+        return
+    print()
+    write_table(_damaged_table(damaged[:limit]), "table")
+    if len(damaged) > limit:
+        print(f"\nand {len(damaged) - limit:,} more (--limit N shows N of them)")
 
 
 def _pack(options: argparse.Namespace) -> int:
@@ -139,8 +186,11 @@ def _report(sources: list[Source]) -> None:
     ]
     notes = [note for source in sources for note in source.ignored]
     notes += [note for note in map(damage, sources) if note is not None]
-    rows = [_row(split, source) for split, source in zip(SPLITS, sources, strict=True)]
-    write_table(Table(columns, rows, notes=notes), "table")
+    write_table(Table(columns, _rows(sources), notes=notes), "table")
+
+
+def _rows(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    return [_row(split, source) for split, source in zip(SPLITS, sources, strict=True)]
 
 
 def _row(split: str, source: Source) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from archspec.compiler.images.folder import check_learnable
+from archspec.compiler.images.folder import check_learnable, shown_letters, spelt_alike
 from archspec.compiler.images.lookahead import in_order
 from archspec.compiler.images.preprocess import fault
 from archspec.compiler.images.source import Source
@@ -41,26 +41,46 @@ def readable(
     `progress` is told images done and images in all. Raises UsageError where more than a share are
     damaged, or a class would be left with one image or none.
     """
-    found = _remembered(source, cache)
-    if found is None:
-        found = _unreadable(source, workers, progress)
-        _remember(source, cache, found)
+    found = find_unreadable(source, workers, cache, progress)
+    check_damage(source, found, most_unreadable)
+    return source.without(found) if found else source
+
+
+def check_damage(
+    source: Source, found: Mapping[int, str], most_unreadable: float = MOST_UNREADABLE
+) -> None:
+    """Raises UsageError where more than a share of images are damaged (`found`, by number), or a
+    class would be left with one image or none."""
     if not found:
-        return source
+        return
     total = len(source.labels)
     examples = [f"{source.name(index)} ({why})" for index, why in islice(found.items(), 3)]
     more = f" and {len(found) - 3:,} more" if len(found) > 3 else ""
     if len(found) > max(1, int(most_unreadable * total)):
         raise UsageError(
             f"{source.where}: {len(found):,} of {total:,} images cannot be read, more than"
-            f" {most_unreadable:.0%} of them: {', '.join(examples)}{more}"
+            f" {most_unreadable:.0%} of them: {', '.join(examples)}{more}; archspec data check"
+            " lists all"
         )
     kept = source.without(found)
     counts = np.bincount(kept.labels, minlength=len(kept.classes))
     touched = sorted({int(source.labels[index]) for index in found})
     left = {kept.classes[label]: int(counts[label]) for label in touched}
     check_learnable(f"{source.where} without damaged images", left)
-    return kept
+
+
+def find_unreadable(
+    source: Source,
+    workers: int,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[int, str]:
+    """The images that cannot be read whole, by number, and why; the rest is as for `readable`."""
+    found = _remembered(source, cache)
+    if found is None:
+        found = _unreadable(source, workers, progress)
+        _remember(source, cache, found)
+    return found
 
 
 def images_cache() -> Path | None:
@@ -87,6 +107,13 @@ def check_same_classes(train: Source, val: Source) -> None:
     """Raises UsageError where the two are not of the same classes in the same order."""
     if train.classes == val.classes:
         return
+    for name in train.classes:
+        twins = spelt_alike([name, *val.classes])
+        if name not in val.classes and twins:
+            raise UsageError(
+                f"{train.where} and {val.where} spell one class in two ways,"
+                f" {shown_letters(twins)}; rename one of the folders"
+            )
     differences = [
         f"{one.where} alone has {listed(sorted(set(one.classes) - set(other.classes)), 'and')}"
         for one, other in ((train, val), (val, train))
@@ -147,9 +174,12 @@ def _remembered(source: Source, cache: Path | None) -> dict[int, str] | None:
 def _remember(source: Source, cache: Path | None, found: dict[int, str]) -> None:
     if cache is None:
         return
-    cache.mkdir(parents=True, exist_ok=True)
     content = {"images": source.where, "unreadable": found}
-    write_whole(_kept_in(source, cache), json.dumps(content, indent=2) + "\n")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        write_whole(_kept_in(source, cache), json.dumps(content, indent=2) + "\n")
+    except (OSError, UsageError):
+        pass  # a cache is no requirement: they are read again next time
 
 
 def _kept_in(source: Source, cache: Path) -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,16 @@ from archspec.compiler.images.preprocess import read_image
 from archspec.errors import UsageError, listed
 
 SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        ".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm",
+        ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+    }
+)  # fmt: skip
+"""Endings of what Pillow reads. One that its build lacks (AVIF before 11.3) is named as damaged."""
+UNREAD = frozenset(
+    {".arw", ".cr2", ".cr3", ".dng", ".heic", ".heif", ".jxl", ".nef", ".orf", ".raf", ".svg"}
 )
+"""Endings of pictures that nothing here reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +68,14 @@ class ImageFolder:
         )
 
     @property
+    def stamps(self) -> dict[str, str]:
+        sizes, times = np.ascontiguousarray(self.stats.T, "<i8")
+        return {
+            name: hashlib.sha256(column.tobytes()).hexdigest()
+            for name, column in (("sizes", sizes), ("times", times))
+        }
+
+    @property
     def listing(self) -> str:
         digest = hashlib.sha256(str(self.root.resolve()).encode(errors="surrogateescape"))
         digest.update("\0".join(self.files).encode(errors="surrogateescape"))
@@ -89,7 +106,7 @@ def scan_folder(root: Path, learns: bool) -> ImageFolder:
     _check_classes(tree, classes, learns)
     return ImageFolder(
         root,
-        tuple(classes),
+        tuple(map(_readable_name, classes)),
         tuple(path for name in classes for path in tree.files[name]),
         np.repeat(
             np.arange(len(classes), dtype=np.int32), [len(tree.files[name]) for name in classes]
@@ -107,6 +124,7 @@ class _Tree:
         self.files: dict[str, list[str]] = {}
         self.stats: dict[str, list[tuple[int, int]]] = {}
         self.others: list[str] = []
+        self.unread: list[str] = []
         self.links: list[str] = []
 
     def add(self, name: str) -> None:
@@ -116,7 +134,8 @@ class _Tree:
 
     def leave_out(self, entry: os.DirEntry[str], name: str | None = None) -> None:
         is_nowhere = entry.is_symlink() and not Path(entry.path).exists()
-        kind = self.links if is_nowhere else self.others
+        is_picture = Path(entry.name).suffix.lower() in UNREAD
+        kind = self.links if is_nowhere else self.unread if is_picture else self.others
         kind.append(os.path.relpath(entry.path, self.root))
 
     def _walk(self, folder: Path, name: str, above: tuple[tuple[int, int], ...]) -> None:
@@ -144,6 +163,11 @@ class _Tree:
             for paths, one, several in (
                 (self.others, "file that is no image", "files that are no images"),
                 (
+                    self.unread,
+                    "picture of a kind that is not read here (convert it to JPEG or PNG)",
+                    "pictures of kinds that are not read here (convert them to JPEG or PNG)",
+                ),
+                (
                     self.links,
                     "link that leads nowhere or in a circle",
                     "links that lead nowhere or in a circle",
@@ -153,10 +177,22 @@ class _Tree:
         )
 
 
+def _readable_name(name: str) -> str:
+    """A class's name as text: a folder whose name is no UTF-8 is told by the escapes of its
+    bytes."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 def _check_classes(tree: _Tree, classes: list[str], learns: bool) -> None:
+    twins = spelt_alike(classes)
+    if twins:
+        raise UsageError(
+            f"{tree.root}: two folders are one name in two spellings, {shown_letters(twins)};"
+            " move the images of one into the other"
+        )
     empty = [name for name in classes if not tree.files[name]]
     if empty:
-        others = [path for path in tree.others if Path(path).parts[0] in empty]
+        others = [path for path in (*tree.unread, *tree.others) if Path(path).parts[0] in empty]
         besides = f" (of other files, {others[0]!r})" if others else ""
         raise UsageError(
             f"{tree.root}: no images in class {listed(empty, 'and')}{besides}; images, or no such"
@@ -164,6 +200,22 @@ def _check_classes(tree: _Tree, classes: list[str], learns: bool) -> None:
         )
     if learns:
         check_learnable(str(tree.root), {name: len(tree.files[name]) for name in classes})
+
+
+def spelt_alike(names: Iterable[str]) -> list[str]:
+    """Two names that print alike and differ in how accents are composed (Unicode's NFC and NFD, in
+    which macOS and others write one name), or none."""
+    met: dict[str, str] = {}
+    for name in names:
+        other = met.setdefault(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            return [other, name]
+    return []
+
+
+def shown_letters(names: Iterable[str]) -> str:
+    """Names with all letters beyond ASCII as escapes, for those that print alike."""
+    return " and ".join(ascii(name) for name in names)
 
 
 def check_learnable(where: str, counts: Mapping[str, int]) -> None:

@@ -42,6 +42,12 @@ class Source(Protocol):
         ...
 
     @property
+    def stamps(self) -> Mapping[str, str]:
+        """Digests of the files' "sizes" and "times" of change: other images under the same names
+        have others."""
+        ...
+
+    @property
     def listing(self) -> str:
         """A digest that changes when files are added, removed or written to."""
         ...

@@ -74,6 +74,14 @@ class MindRecord:
         )
 
     @property
+    def stamps(self) -> dict[str, str]:
+        stat = os.stat(self.path)
+        return {
+            name: hashlib.sha256(str(value).encode()).hexdigest()
+            for name, value in (("sizes", stat.st_size), ("times", stat.st_mtime_ns))
+        }
+
+    @property
     def listing(self) -> str:
         stats = [os.stat(path) for path in (self.path, _index(self.path))]
         text = [str(self.path.resolve()), *((s.st_size, s.st_mtime_ns) for s in stats)]

@@ -39,6 +39,10 @@ class Share:
         return self.source.unreadable
 
     @property
+    def stamps(self) -> Mapping[str, str]:
+        return self.source.stamps
+
+    @property
     def listing(self) -> str:
         return self.source.listing
 
