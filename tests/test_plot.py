@@ -329,3 +329,21 @@ def test_names_cannot_break_the_svg(tmp_path):
     graph = replace(graph_of(tmp_path, CONV), name="<&\"'>\x01", outputs={"<b>": Tensor("conv")})
     root = ElementTree.fromstring(render_svg(draw(graph)))
     assert root[0].text == "<&\"'>?"
+
+
+def test_copies_are_called_as_their_spec_calls_them(tmp_path):
+    """A name that ends in a digit stays it, so that two stages are not one name."""
+    block = {"op": "BasicBlock", "repeat": 2}
+    spec = {
+        "archspec": 1, "name": "t", "input": {"shape": [3, 16, 16]},
+        "body": [
+            {"op": "conv", "channels": 8, "kernel": 3}, {**block, "name": "stage1", "width": 8},
+            {"op": "conv", "name": "down", "channels": 16, "kernel": 3, "stride": 2},
+            {**block, "name": "stage2", "width": 16},
+        ],
+    }  # fmt: skip
+    (tmp_path / "t.json").write_text(json.dumps(spec))
+    drawing = render_svg(draw(archspec.load(str(tmp_path / "t.json"))))
+    for name in ("stage1", "stage2"):
+        assert f">{name}<" in drawing
+    assert ">stage<" not in drawing

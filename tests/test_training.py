@@ -241,6 +241,14 @@ def test_a_batch_norm_of_one_value_is_refused_first(there, tmp_path):
     plan_run(tmp_path / "narrow.json", "small.yaml", "data", settings=["batch=1"])
 
 
+def test_a_softmax_before_the_loss_is_said(there, tmp_path):
+    spec = {**runs.PLAIN, "body": [*runs.PLAIN["body"], "softmax"]}
+    (tmp_path / "twice.json").write_text(json.dumps(spec))
+    plan = plan_run(tmp_path / "twice.json", "small.yaml", "data")
+    assert any("ends in a softmax (softmax)" in note for note in plan.notes)
+    assert not any("softmax" in n for n in plan_run("plain.json", "small.yaml", "data").notes)
+
+
 def test_milestones_behind_the_end_are_said(there):
     plan = plan_run(
         "plain.json", "small.yaml", "data",

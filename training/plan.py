@@ -29,6 +29,7 @@ from archspec.training.data import (
 )
 from archspec.training.precision import ON_CPU, fitted
 from archspec.training.recipe import Recipe, Step, read_recipe
+from archspec.warn import softmax_results
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ def plan_run(
     teacher = None if distill is None else _other(distill.spec, graph, found[0], {**usual, **asked})
     for learner in (graph, *peers):
         _check_statistics(learner, recipe.batch)
+        notes += [
+            f"{learner.name} ends in a softmax ({node.name}), and the loss takes its own, which"
+            " together learn next to nothing; use the values before it"
+            for node in softmax_results(learner).values()
+        ]
     if distill is not None and not Path(distill.weights).is_file():
         raise UsageError(
             f"the teacher's weights {distill.weights} are not there; --set"

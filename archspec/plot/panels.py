@@ -12,6 +12,7 @@ from archspec.plot.simplify import simplified
 from archspec.plot.structure import Parallel, Series, series_of, wires_between
 from archspec.plot.words import shape_words
 from archspec.shapes import Shape
+from archspec.syntax import Modifiers
 
 MOST_IN_CLUSTER = 24
 """Items that side by side at the top level are still one unit; more flow as panels of their own."""
@@ -60,8 +61,8 @@ def _gathered(items: list[Item], reader: Reader) -> list[Item]:
         stop = index + 1
         while key is not None and stop < len(items) and _repeat_of(items[stop], reader) is key:
             stop += 1
-        if stop - index > 1 and _is_stage(items[index:stop], reader):
-            block = reader.block(_stem(items[index].name), items[index:stop])
+        if key is not None and stop - index > 1 and _is_stage(items[index:stop], reader):
+            block = reader.block(_written(items[index].name, key), items[index:stop])
             first = items[index]
             block.template = first.template if isinstance(first, Block) else ""
             gathered.append(block)
@@ -78,7 +79,7 @@ def _is_stage(copies: list[Item], reader: Reader) -> bool:
     return all(_extents(item, reader) == _extents(copies[0], reader) for item in copies)
 
 
-def _repeat_of(item: Item, reader: Reader) -> object | None:
+def _repeat_of(item: Item, reader: Reader) -> Modifiers | None:
     call = reader.graph.calls.get(item.name)
     node = reader.graph.nodes.get(item.name)
     origin = call.origin if call else node.origin if node else None
@@ -92,8 +93,11 @@ def _extents(item: Item, reader: Reader) -> list[Shape]:
     return [reader.graph.shape(tensor)[1:] for tensor in item.outputs]
 
 
-def _stem(name: str) -> str:
-    return name.rstrip("0123456789").rstrip("_-") or name
+def _written(name: str, repeated: Modifiers) -> str:
+    """What the copies of a node are called together: as their spec calls the node."""
+    path = name.rpartition(".")[0]
+    own = repeated.name or repeated.default_name
+    return f"{path}.{own}" if path else own
 
 
 def _clustered(items: list[Item], reader: Reader, graph: Graph) -> list[Item]:
