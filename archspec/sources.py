@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archspec.check import shown
 from archspec.document import At
-from archspec.errors import Problem, SpecError, find_close
+from archspec.errors import Problem, SpecError, find_close, find_slip
 
 PROJECT_MARKERS = (".git", "pyproject.toml", ".archspec")
 """A folder that holds one of these is a project; no spec below it reaches outside."""
@@ -125,25 +125,15 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     whole = {short: name for name in known for short in (name.rpartition("/")[2], name)}
     if f"{BLOCKS}{name}" in shipped_libraries():
         return f"; {BLOCKS + name!r} is a library of templates, which an import brings in"
-    digits = _digits(re.sub(r"(?<=\d)[oO]", "0", name))
+    numbers = re.findall(r"\d+", re.sub(r"(?<=\d)[oO]", "0", name))
     fitting = [
         short
         for short in whole
-        if not digits or short.startswith(name) or _is_slip(digits, _digits(short))
+        if not numbers or short.startswith(name) or re.findall(r"\d+", short) == numbers
     ]
     begun = [short for short in fitting if short.startswith(name)]
     close = find_close(name, begun or fitting)
-    return f"; did you mean {whole[close]!r}?" if close else ""
-
-
-def _digits(name: str) -> str:
-    """The numbers in a name, such as "50 32 4": which of its kind a network is."""
-    return " ".join(re.findall(r"\d+", name))
-
-
-def _is_slip(one: str, other: str) -> bool:
-    """Whether two texts of one length differ in one place at most."""
-    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) < 2
+    return f"; did you mean {whole[close]!r}?" if close else find_slip(name, whole)
 
 
 def _shipped(name: str, folders: Sequence[str] = (SPACES,)) -> Path | None:
