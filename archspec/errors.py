@@ -104,11 +104,11 @@ def use(what: str) -> str:
     return f"; use {what}"
 
 
-def find_slip(word: object, known: Iterable[str]) -> str:
-    """did_you_mean() for words that are near by accident: only what one slip of the pen makes, or
-    two in a word of eight letters."""
+def find_slip(word: object, known: Iterable[str], most: int | None = None) -> str:
+    """did_you_mean() for words that are near by accident: only what `most` slips of the pen make,
+    by default one, or two in a word of eight letters."""
     met = str(word).lower()[:80]
-    most = 2 if len(met) >= 8 else 1
+    most = most or (2 if len(met) >= 8 else 1)
     found = [
         (distance, name)
         for name in sorted(set(islice(known, _MOST_CANDIDATES)))

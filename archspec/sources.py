@@ -133,7 +133,7 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     ]
     begun = [short for short in fitting if short.startswith(name)]
     close = find_close(name, begun or fitting)
-    return f"; did you mean {whole[close]!r}?" if close else find_slip(name, whole)
+    return f"; did you mean {whole[close]!r}?" if close else find_slip(name, whole, 1)
 
 
 def _shipped(name: str, folders: Sequence[str] = (SPACES,)) -> Path | None:
