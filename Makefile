@@ -8,7 +8,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint format bench schema lock clean
+.PHONY: demo test lint format bench fuzz schema lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -44,6 +44,10 @@ format: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	for bench in tests/benchmarks/bench*.py; do PYTHONPATH=. $(BIN)/python $$bench; done
+
+# Random damage, with a seed: SEED=3 make fuzz. Takes an hour on two cores.
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/fuzz.py --seed $(or $(SEED),0)
 
 schema: $(VENV)/.installed
 	$(BIN)/archspec schema -o archspec/schema.json

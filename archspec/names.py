@@ -180,9 +180,8 @@ def _written(call: Call) -> Iterator[tuple[str, Value]]:
 def _check_options(value: Value, check: Callable[[Any], str | None]) -> Iterator[Problem]:
     """What is wrong with the literal options of a choice; the others are known when they are
     chosen, and only one of them is in any network."""
-    if not value.has_choice or not isinstance(value.raw, dict):
-        return
-    for number, option in enumerate(value.raw["choice"]):
+    options = value.raw.get("choice") if isinstance(value.raw, dict) else None
+    for number, option in enumerate(options or ()):
         message = check(option) if _is_literal(option) else None
         if message is not None:
             yield (value.at / "choice" / number).problem(message)

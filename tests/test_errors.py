@@ -964,6 +964,8 @@ def test_expression(expression, message, told):
      {"last/stride/choice/1"}),
     ({"op": "MBConv", "channels": 3, "each": [{"kernel": {"choice": [3, 5]}},
       {"skip": {"choice": [True, 4]}}]}, {"each/1/skip/choice/1"}),
+    ({"op": "MBConv", "channels": {"a": {"choice": [1, 2]}}, "skip": {"choice": [1]}},
+     {"skip/choice/0"}),
 ])  # fmt: skip
 def test_every_option_of_a_choice_is_checked(node, wrong, told):
     if "MBConv" in str(node):
