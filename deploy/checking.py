@@ -21,8 +21,8 @@ from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
 from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import SpecError
+from archspec.extras import install_hint
 
-EXTRA = 'pip install "archspec-nn[onnx]"'
 TOLERANCE = 1e-4
 """Largest difference allowed, relative to an output's largest value; 1e-6 is usual in float32."""
 SMALLEST = 1e-30
@@ -81,7 +81,8 @@ def check_onnx(
         import onnxruntime
     except ImportError as error:
         print(
-            f"note: the ONNX was not run, for lack of onnxruntime ({error}); {EXTRA} would do",
+            f"note: the ONNX was not run, for lack of onnxruntime ({error}); use"
+            f" {install_hint('onnx')}",
             file=sys.stderr,
         )
         return None

@@ -16,6 +16,7 @@ from archspec.cli import OK, USAGE, WRONG, main
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.errors import SpecError, UsageError
+from archspec.extras import install_hint
 
 np = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")
@@ -309,7 +310,7 @@ def test_without_onnxruntime_it_is_written_and_said():
     assert result.returncode == OK
     note = result.stderr.removeprefix(RANDOM)
     assert note.startswith("note: the ONNX was not run, for lack of onnxruntime (")
-    assert note.endswith('); pip install "archspec-nn[onnx]" would do\n')
+    assert note.endswith(f"); use {install_hint('onnx')}\n")
     assert result.stdout.startswith("wrote net.onnx: ")
     assert "checked" not in result.stdout
     assert logits("net.onnx", image((1, 8, 8))).shape == (1, 10)
@@ -328,7 +329,7 @@ def test_a_bare_python_says_what_to_install(name, extra, place):
     result = without(HEAVY, "tiny/isynet", "-o", name, *soc)
     assert (result.returncode, result.stdout) == (USAGE, "")
     assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
-    assert f'pip install "archspec-nn[{extra}]" would do' in result.stderr
+    assert install_hint(extra) in result.stderr
     assert not list(place.iterdir())
 
 

@@ -18,8 +18,9 @@ ORDER = [
     "node", "receptive", "stats", "identity", "graph",
     "document", "checksums", "expressions", "syntax", "words", "schema", "check", "sources",
     "library", "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
-    "space_networks", "space_cost", "space_gates", "writing", "processes", "tables", "report",
-    "diff", "explain", "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
+    "space_networks", "space_cost", "space_gates", "writing", "processes", "extras", "tables",
+    "report", "diff", "explain", "starter", "editor", "isynet_format", "plot", "", "cli",
+    "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 LAYERS = ("compiler", "training", "deploy")

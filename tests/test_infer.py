@@ -54,6 +54,7 @@ from archspec.deploy.om.container import STAND_IN
 from archspec.deploy.progress import Progress
 from archspec.deploy.timing import Latency, spread
 from archspec.errors import SpecError, UsageError
+from archspec.extras import install_hint
 
 ROOT = Path(__file__).parents[1]
 NAMES = tuple("0123456789")
@@ -553,7 +554,7 @@ def test_help_and_errors_need_nothing_installed(tmp_path):
         result = archspec_without(nothing, command, *arguments, folder=tmp_path)
         assert result.returncode == USAGE
         assert result.stderr == (
-            f'error: archspec {command} needs numpy; pip install "archspec-nn[onnx]" would do\n'
+            f"error: archspec {command} needs numpy; use {install_hint('onnx')}\n"
         )
 
 

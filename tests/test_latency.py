@@ -31,6 +31,7 @@ from archspec.compiler.passes.drop_dead import drop_dead
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.rewrite import Draft
 from archspec.errors import SpecError, UsageError
+from archspec.extras import install_hint
 from archspec.ops import FUNCTIONS
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
@@ -1149,7 +1150,7 @@ def test_calibrating_without_scipy_names_what_to_install():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: calibrating needs scipy (")
-    assert result.stderr.endswith('; pip install "archspec-nn[calibrate]" would do\n')
+    assert result.stderr.endswith(f"; use {install_hint('calibrate')}\n")
 
 
 # --- stats --device

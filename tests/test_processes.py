@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oracles import runs
 
+from archspec.extras import install_hint
 from archspec.processes import HOME, python_command, wait_for_end
 
 
@@ -93,3 +94,14 @@ def look(runs: subprocess.Popen, ends: subprocess.Popen) -> None:
     assert time.monotonic() - start < 30
     wait_for_end([ends], 60)  # nobody left to wait for
     assert time.monotonic() - start < 30
+
+
+# What is installed beside it.
+
+
+def test_hints_install_what_the_extras_ask_for(monkeypatch, tmp_path):
+    hint = install_hint("onnx")
+    assert hint == f"pip install -e '{HOME}[onnx]'"
+    monkeypatch.setattr("archspec.extras.HOME", str(tmp_path))  # as from a wheel
+    assert install_hint("search") == "pip install 'numpy<2' 'optuna>=4.5'"
+    assert "mindspore" in install_hint("mindspore")

@@ -30,6 +30,7 @@ from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model, weights_of
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError
+from archspec.extras import install_hint
 from archspec.training import noise
 from archspec.training.build import build_trained
 from archspec.training.curves import _beneath, curves_png, ticks
@@ -477,7 +478,7 @@ def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
         ["predict", "resnet18", "i.png", "--weights", "w.npz"],
     ):
         assert main(arguments) == 2
-        assert 'pip install "archspec-nn[mindspore]" would do' in capsys.readouterr().err
+        assert install_hint("mindspore") in capsys.readouterr().err
 
 
 # Noise.

@@ -34,6 +34,7 @@ from archspec.compiler.weights.loading import load_weights, save_weights
 from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import SpecError, UsageError
+from archspec.extras import install_hint
 
 SMALL = "tiny/isynet"
 
@@ -1019,8 +1020,7 @@ def test_without_numpy_the_command_says_what_to_install():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (
         2,
-        'error: archspec weights needs numpy; pip install "archspec-nn[onnx]" or'
-        ' "archspec-nn[mindspore]" would do\n',
+        f"error: archspec weights needs numpy; use {install_hint('onnx')}\n",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from archspec.cli.common import add_overrides, add_spec, graph_of
 from archspec.cli.exporting import check_lines, classes_of, model_of, require
 from archspec.errors import UsageError
+from archspec.extras import install_hint
 from archspec.tables import shown_bytes, shown_count
 from archspec.writing import write_whole
 
@@ -112,7 +113,7 @@ def _write_source(graph: Graph, options: argparse.Namespace) -> tuple[Graph, lis
 
     from archspec.compiler.model import Model
     from archspec.compiler.pipeline import for_deployment
-    from archspec.compiler.targets.mindspore.installed import EXTRA, mindspore
+    from archspec.compiler.targets.mindspore.installed import mindspore
     from archspec.compiler.targets.mindspore.source import source_of
 
     checkpoint = ""
@@ -131,5 +132,7 @@ def _write_source(graph: Graph, options: argparse.Namespace) -> tuple[Graph, lis
         checkpoint = path.name
     write_whole(options.output, source_of(model, checkpoint))
     has_mindspore = find_spec("mindspore") is not None
-    note = f"note: to run it needs MindSpore, which is not installed here: {EXTRA}"
+    note = (
+        f"note: to run it needs MindSpore, which is not installed here: {install_hint('mindspore')}"
+    )
     return model.graph, [] if has_mindspore else [note]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.errors import UsageError
+from archspec.extras import install_hint
 from archspec.tables import Column, Table, shown_count, write_table
 from archspec.writing import whole_folder
 
@@ -70,8 +71,7 @@ def run(options: argparse.Namespace) -> int:
     needed = "numpy" if options.action == "check" else "mindspore"
     if find_spec(needed) is None:
         raise UsageError(
-            f"archspec data {options.action} needs {needed};"
-            ' pip install "archspec-nn[mindspore]" would do'
+            f"archspec data {options.action} needs {needed}; use {install_hint('mindspore')}"
         )
     return {"check": _check, "mindrecord": _pack}[options.action](options)
 

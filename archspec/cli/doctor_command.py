@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from archspec.cli.common import add_format, print_json
 from archspec.errors import UsageError
+from archspec.extras import install_hint
 from archspec.tables import Column, Table, write_table
 
 PACKAGES = {
@@ -68,7 +69,7 @@ def _packages() -> Iterator[Finding]:
         if not reason:
             yield Finding(package, "yes", _version(package))
         else:
-            yield Finding(package, "no", f'pip install "archspec-nn[{extra}]"')
+            yield Finding(package, "no", install_hint(extra))
 
 
 def _targets() -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.errors import UsageError
+from archspec.extras import install_hint
 from archspec.tables import write_table
 from archspec.writing import whole_file
 
@@ -76,9 +77,7 @@ def run(options: argparse.Namespace) -> int:
 def need_numpy(command: str) -> None:
     """Raises UsageError where it is not installed."""
     if find_spec("numpy") is None:
-        raise UsageError(
-            f'archspec {command} needs numpy; pip install "archspec-nn[onnx]" would do'
-        )
+        raise UsageError(f"archspec {command} needs numpy; use {install_hint('onnx')}")
 
 
 def graph_beside(options: argparse.Namespace) -> Graph | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.cli.common import add_format, print_json, write_new_file
 from archspec.cli.expand_command import written_normal_form
 from archspec.errors import UsageError, did_you_mean, listed
+from archspec.extras import install_hint
 from archspec.tables import write_table
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if find_spec("numpy") is None:
         raise UsageError(
-            'archspec search needs numpy, which is not there; pip install "archspec-nn[search]"'
-            " would do"
+            f"archspec search needs numpy, which is not installed; use {install_hint('search')}"
         )
     first, *rest = options.words or [""]
     if first in ACTIONS:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.extras import install_hint
 from archspec.processes import python_command
 from archspec.program import read_program
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 DEVICES = ("CPU", "GPU", "Ascend")
 MANY_IMAGES = 5000
-EXTRA = 'pip install "archspec-nn[mindspore]"'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,8 @@ def need_mindspore(command: str) -> None:
     """Raises UsageError where it is not installed."""
     if find_spec("mindspore") is None:
         raise UsageError(
-            f"archspec {command} needs MindSpore, which is not there; {EXTRA} would do"
+            f"archspec {command} needs MindSpore, which is not installed; use"
+            f" {install_hint('mindspore')}"
         )
 
 

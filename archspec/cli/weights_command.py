@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_overrides, add_spec, graph_of, print_json
 from archspec.errors import UsageError, printable
+from archspec.extras import install_hint
 from archspec.shapes import written
 from archspec.tables import Column, Table, shown_bytes, shown_count, write_table
 
@@ -71,10 +72,7 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise
-        raise UsageError(
-            'archspec weights needs numpy; pip install "archspec-nn[onnx]" or'
-            ' "archspec-nn[mindspore]" would do'
-        ) from None
+        raise UsageError(f"archspec weights needs numpy; use {install_hint('onnx')}") from None
 
 
 def _import(options: argparse.Namespace) -> int:

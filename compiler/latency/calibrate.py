@@ -19,6 +19,7 @@ from archspec.compiler.latency.model import time_of, works_of
 from archspec.compiler.latency.validity import kinds_of
 from archspec.compiler.latency.work import Work
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.extras import install_hint
 
 FITTED = "efficiency, launch_us"
 """The key of their provenance in a device."""
@@ -130,7 +131,7 @@ def _fit(device: Device, samples: Sequence[Sample]) -> Device | None:
         from scipy.optimize import least_squares
     except ImportError as error:
         raise UsageError(
-            f'calibrating needs scipy ({error}); pip install "archspec-nn[calibrate]" would do'
+            f"calibrating needs scipy ({error}); use {install_hint('calibrate')}"
         ) from error
     if len(samples) < 2:
         return None

@@ -18,6 +18,7 @@ from archspec.deploy.engines import Port, check_arrays
 from archspec.deploy.engines.files import first_bytes
 from archspec.deploy.om.container import MAGIC, STAND_IN
 from archspec.errors import SpecError, UsageError
+from archspec.extras import install_hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,8 +131,7 @@ def _onnxruntime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            f"the engine onnxruntime is not installed ({error});"
-            ' pip install "archspec-nn[onnx]" would do'
+            f"the engine onnxruntime is not installed ({error}); use {install_hint('onnx')}"
         ) from None
     return onnxruntime
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from archspec.errors import UsageError
+from archspec.extras import install_hint
 from archspec.training.search.batch import tournament_of
 from archspec.training.search.encoding import Encoding
 from archspec.training.search.facts import LISTED
@@ -39,7 +40,6 @@ MAX_DRAWS = 2000
 """Networks drawn in a row that are no good, until there are taken to be no more."""
 START = 10
 """Networks that TPE has drawn at random before it models anything."""
-EXTRA = 'pip install "archspec-nn[search]"'
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +221,8 @@ def optuna_package() -> Any:
         import optuna
     except ImportError as error:
         raise UsageError(
-            f"this search needs Optuna, which is not there ({error}); {EXTRA} would do"
+            f"this search needs Optuna, which is not installed ({error}); use"
+            f" {install_hint('search')}"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

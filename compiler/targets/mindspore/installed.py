@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.errors import UsageError
-
-EXTRA = 'pip install "archspec-nn[mindspore]"'
+from archspec.extras import install_hint
 
 
 def mindspore() -> Any:
@@ -14,5 +13,7 @@ def mindspore() -> Any:
     try:
         import mindspore as package
     except ImportError as error:
-        raise UsageError(f"MindSpore is not installed ({error}); {EXTRA} would do") from error
+        raise UsageError(
+            f"MindSpore is not installed ({error}); use {install_hint('mindspore')}"
+        ) from error
     return package

@@ -8,12 +8,13 @@ Importing this raises UsageError where the onnx package is missing.
 """
 
 from archspec.errors import UsageError
+from archspec.extras import install_hint
 
 try:
     import onnx as _onnx  # noqa: F401  (only whether it is there)
 except ImportError as error:
     raise UsageError(
-        f'ONNX needs the onnx package ({error}); pip install "archspec-nn[onnx]" would do'
+        f"ONNX needs the onnx package ({error}); use {install_hint('onnx')}"
     ) from error
 
 from archspec.compiler.targets.onnx.model import to_onnx, write_onnx

@@ -1,0 +1,41 @@
+"""What is installed beside the language for what needs more, and how: one sentence for all."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+
+from archspec.processes import HOME
+
+PACKAGE = "archspec-nn"
+
+
+def install_hint(extra: str) -> str:
+    """The command that installs one of the extras of pyproject.toml: from the checkout that runs,
+    or, where archspec came as a wheel, the packages themselves. No index has archspec yet."""
+    if (Path(HOME) / "pyproject.toml").is_file():
+        return f"pip install -e {shlex.quote(f'{HOME}[{extra}]')}"
+    return f"pip install {' '.join(map(shlex.quote, packages_of(extra)))}"
+
+
+def packages_of(extra: str) -> list[str]:
+    """What an extra asks for of this Python, as pip takes it."""
+    try:
+        listed = requires(PACKAGE) or []
+    except PackageNotFoundError:
+        return []
+    wanted = re.compile(rf"extra\s*==\s*['\"]{re.escape(extra)}['\"]")
+    entries = [entry for entry in listed if wanted.search(entry) and _is_for_this_python(entry)]
+    return [entry.partition(";")[0].strip() for entry in entries]
+
+
+def _is_for_this_python(entry: str) -> bool:
+    """Whether the one kind of marker that pyproject.toml has beside an extra's is met."""
+    bound = re.search(r"python_version\s*(<|>=)\s*['\"](\d+)\.(\d+)['\"]", entry)
+    if bound is None:
+        return True
+    is_before = sys.version_info[:2] < (int(bound[2]), int(bound[3]))
+    return is_before if bound[1] == "<" else not is_before
