@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from archspec.compiler.targets import reference
 from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import SpecError
 from archspec.extras import install_hint
+from archspec.node import Tensor
 
 TOLERANCE = 1e-4
 """Largest difference allowed, relative to an output's largest value; 1e-6 is usual in float32."""
@@ -73,10 +74,15 @@ def sample_of(model: Model, batch: int | None) -> Sample:
 
 
 def check_onnx(
-    content: bytes, model: Model, batch: int | None, tolerance: float = TOLERANCE
+    content: bytes,
+    model: Model,
+    batch: int | None,
+    tolerance: float = TOLERANCE,
+    written: Model | None = None,
 ) -> Comparison | None:
     """Run the ONNX of a spec's model in onnxruntime; None, with a word on standard error, where
-    that is not installed. Raises SpecError where it does not run, or gives other numbers."""
+    that is not installed. Raises SpecError where it does not run, or gives other numbers; then the
+    node is named that differs most, where `written` is the model that the file was made of."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -93,7 +99,53 @@ def check_onnx(
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         results = session.run(names, {session.get_inputs()[0].name: sample.images})
-    return compared("onnxruntime", dict(zip(names, results, strict=True)), sample, tolerance)
+    try:
+        return compared("onnxruntime", dict(zip(names, results, strict=True)), sample, tolerance)
+    except SpecError as error:
+        if written is None:
+            raise
+        nodes = _differing_nodes(content, written, sample, tolerance)
+        raise SpecError(f"{error}; {nodes}") from None
+
+
+def _differing_nodes(content: bytes, written: Model, sample: Sample, tolerance: float) -> str:
+    """In words, the node whose result differs most from numpy's for the same graph and weights, as
+    a share of its largest value, and the first that differs by more than the tolerance."""
+    import onnx
+    import onnxruntime
+
+    proto = onnx.load_from_string(content)
+    results = {name for node in proto.graph.node for name in node.output}
+    told = {output.name for output in proto.graph.output}
+    nodes = {
+        name: Tensor(name)
+        for name, node in written.graph.nodes.items()
+        if name in results and len(node.results) == 1
+    }
+    for name in nodes.keys() - told:
+        proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    rows = list(sample.rows)
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    ours = session.run([*nodes], {session.get_inputs()[0].name: sample.images})
+    with np.errstate(all="ignore"):
+        theirs = reference.run(
+            replace(written.graph, outputs=nodes), written.weights or {}, sample.images[rows]
+        )
+        shares = {
+            name: float(np.abs(array[rows] - theirs[name]).max(initial=0))
+            / max(float(np.abs(theirs[name]).max(initial=0)), SMALLEST)
+            for name, array in zip(nodes, ours, strict=True)
+        }
+    worst = max(shares, key=lambda name: np.nan_to_num(shares[name], nan=np.inf))
+    first = next((name for name, share in shares.items() if not share <= tolerance), worst)
+    return (
+        f"the node that differs most is {worst}, by {shares[worst]:.3g} of its largest value, and"
+        f" the first beyond the tolerance is {first}, by {shares[first]:.3g}"
+    )
 
 
 def check_mindir(

@@ -206,7 +206,10 @@ def _checked_onnx(source: Source) -> tuple[bytes, Comparison | None]:
     with told_when_slow(f"writing {source.model.graph.name} as ONNX"):
         proto = to_onnx(source.written, opset=source.opset, batch=source.batch, notes=source.notes)
         content = serialized(proto)
-    return content, check_onnx(content, source.model, source.batch, source.tolerance)
+    comparison = check_onnx(
+        content, source.model, source.batch, source.tolerance, written=source.written
+    )
+    return content, comparison
 
 
 def _copy(written: Path, file: IO[bytes]) -> None:

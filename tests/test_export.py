@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -532,3 +533,20 @@ def test_a_model_that_runs_is_what_the_library_gives(weights):
     assert comparison.engine == "onnxruntime" and 0 <= comparison.difference < 1e-5
     assert properties("net.onnx")["mine"] == "1"
     assert isinstance(model, Model)
+
+
+def test_the_node_that_differs_most_is_named():
+    """A file of other weights in one layer, beside the model that it is said to be made of."""
+    pytest.importorskip("onnxruntime")
+    from archspec.compiler.targets.onnx.model import serialized, to_onnx
+
+    graph = archspec.load("tiny/isynet")
+    model = with_random_weights(graph)
+    written = for_deployment(model)
+    name = next(n for n in reversed(written.graph.nodes) if n.endswith("conv"))
+    wrong = {**written.weights, f"{name}.weight": written.weights[f"{name}.weight"] + 0.5}
+    content = serialized(to_onnx(Model(written.graph, wrong)))
+    with pytest.raises(SpecError, match=rf"beyond the tolerance is {re.escape(name)}, by \d"):
+        checking.check_onnx(content, model, 1, written=written)
+    good = serialized(to_onnx(written))
+    assert checking.check_onnx(good, model, 1, written=written).difference < 1e-5
