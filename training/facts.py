@@ -71,7 +71,7 @@ def _schema(version: int) -> Schema:
         properties["extended_from"] = several(POSITIVE, most=10_000)
         stamps = {"sizes": DIGEST, "times": DIGEST}
         properties["data_stamps"] = several(closed(stamps, tuple(stamps)), 2, 2)
-        required = (*required, "settings", "extended_from")
+        required = (*required, "settings", "extended_from", "data_stamps")
     properties[CHECKSUM] = TEXT  # of a first version too, once something in it was changed here
     return closed(properties, required)
 

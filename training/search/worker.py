@@ -188,13 +188,20 @@ class _Task:
 
     # Which trial.
 
+    def _not_written(self, told: Mapping[int, Record]) -> list[Record]:
+        known = {record["number"] for record in self._records()}
+        return [record for number, record in told.items() if number not in known]
+
     def learn(self) -> None:
         """Write down what ended on machines that have a folder of their own, and end in the storage
         what a killed process had only written down."""
-        known = {record["number"] for record in self._records()}
-        missing = [r for number, r in self.study.records().items() if number not in known]
-        if missing:
-            self.patience(lambda: self.trials.append(missing))
+        # the storage first: what ends there here was written down before
+        told = self.study.records()
+        if self._not_written(told):
+            with self.study.exclusive():
+                missing = self._not_written(told)
+                if missing:
+                    self.patience(lambda: self.trials.append(missing))
         if self.study.stale():
             with self.study.exclusive():
                 self._abandoned()
