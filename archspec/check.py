@@ -21,7 +21,6 @@ from archspec.document import At, Document
 from archspec.errors import MOST_PROBLEMS, Problem, did_you_mean, first_problems, listed
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.syntax import KINDS, MODIFIERS, NOTHING, Parameter, is_op
-from archspec.words import suggest_attribute, suggest_call
 
 
 def _is_integer(_checker: Any, value: object) -> bool:
@@ -170,6 +169,20 @@ def _check_choices(value: Any, at: At) -> Iterator[Problem]:
     elif isinstance(value, (dict, list)):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _check_choices(item, at / key)
+
+
+def suggest_call(word: str, known: Iterable[str]) -> str:
+    """archspec.words.suggest_call, whose tables are read only where something is wrong."""
+    from archspec import words
+
+    return words.suggest_call(word, known)
+
+
+def suggest_attribute(word: str, known: Iterable[str]) -> str:
+    """archspec.words.suggest_attribute, read as late."""
+    from archspec import words
+
+    return words.suggest_attribute(word, known)
 
 
 def _first(problems: Iterable[Problem]) -> list[Problem]:

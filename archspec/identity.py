@@ -1,6 +1,6 @@
 """What makes two networks one: their fingerprint, and what of `input` it is taken of.
 
-    scheme 1   sha256 of the normal form as its attributes were written: until July 2026
+    scheme 1   sha256 of the normal form as its attributes were written: until November 2026
     scheme 2   sha256 of the normal form as its attributes mean it, node by node on known shapes
 
 Of both, names (but for results' own), doc, source, expect and args are left out, while the order of

@@ -8,12 +8,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from archspec.check import check_document, shown
+from archspec.check import check_document, shown, suggest_call
 from archspec.document import At, Document, read_document
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
 from archspec.sources import referenced_path, shipped_folder, shipped_libraries, shown_path
 from archspec.syntax import Call, Reader, Template, holds_choice, walk
-from archspec.words import suggest_call
 
 STANDARD = Path(__file__).parent / "templates" / "standard.json"
 DEEPEST_REFERENCES = 20

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from archspec.check import check_argument, check_attributes
+from archspec.check import check_argument, check_attributes, suggest_attribute, suggest_call
 from archspec.document import At
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
 from archspec.expressions import CONSTANTS
@@ -27,7 +27,6 @@ from archspec.syntax import (
     is_op,
     values,
 )
-from archspec.words import suggest_attribute, suggest_call
 
 Beside: TypeAlias = "Mapping[str, Arguments] | None"
 """The spec's defaults, or None where attributes that mean nothing are let pass."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import gcd, lcm
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from archspec.node import INPUT, Node
 from archspec.ops import Window
@@ -22,16 +22,21 @@ LONGEST_PERIOD = 1024
 smaller."""
 
 
-class Axis(NamedTuple):
+class Axis:
     """What elements 0 to len(lows) - 1 see, and how much further the next as many."""
 
-    lows: tuple[int, ...]
-    highs: tuple[int, ...]
-    step: int
+    __slots__ = ("highs", "lows", "step")
+
+    def __init__(self, lows: tuple[int, ...], highs: tuple[int, ...], step: int):
+        self.lows = lows
+        self.highs = highs
+        self.step = step
 
     @property
     def extent(self) -> int:
         """The most input pixels from the first to the last that one element sees."""
+        if len(self.lows) == 1:
+            return self.highs[0] - self.lows[0] + 1
         return max(high - low for low, high in zip(self.lows, self.highs, strict=True)) + 1
 
     def low(self, element: int) -> int:
@@ -111,8 +116,11 @@ def _enlarged(axis: Axis, scale: int, blends: bool) -> Axis:
 def _union(one: Axis, other: Axis) -> Axis:
     """What is seen by elements that come from both. Where their grids drift apart, the wider step
     is taken for both."""
-    if one == other:
-        return one
+    if len(one.lows) == len(other.lows) == 1:
+        return Axis(
+            (min(one.lows[0], other.lows[0]),), (max(one.highs[0], other.highs[0]),),
+            max(one.step, other.step),
+        )  # fmt: skip
     period = lcm(len(one.lows), len(other.lows))
     if period > LONGEST_PERIOD:
         return one if one.extent >= other.extent else other

@@ -4,21 +4,22 @@ ways, so it is guarded at the exit: whatever would steer the terminal is written
 from __future__ import annotations
 
 import io
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_SUSPECT = re.compile(r"[^\n\t\x20-\x7e]")
-
 
 def harmless(text: str, encoding: str = "utf-8") -> str:
     r"""The text with each character that does not print, but for line ends and tabs, as \uXXXX,
     and so what the encoding lacks. JSON stays JSON of the same meaning."""
-    if text.isascii() and _SUSPECT.search(text) is None:
+    if text.isascii() and all(map(str.isprintable, text.split("\n"))):
         return text
-    return _SUSPECT.sub(lambda match: _escaped(match[0], encoding), text)
+    return "".join(
+        character if character in "\n\t" or "\x20" <= character <= "\x7e"
+        else _escaped(character, encoding)
+        for character in text
+    )  # fmt: skip
 
 
 def _escaped(character: str, encoding: str) -> str:

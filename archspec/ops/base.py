@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 from archspec.shapes import Shape, ShapeError, Shapes, elements, written
@@ -84,10 +85,12 @@ class Op:
     """True where inference gives the input's own bytes back, so no new activation is stored."""
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = converted(item, getattr(self, item.name))
-            if not applies(item, vars(self)):
-                value = converted(item, item.default)
+        for item in _attributes_of(type(self)):
+            value = getattr(self, item.name)
+            if item.convert is not None:
+                value = item.convert(value)
+            if item.only_for and not item.applies(vars(self)):
+                value = item.default
             object.__setattr__(self, item.name, value)
         for name, value in self.simplify().items():
             object.__setattr__(self, name, value)
@@ -136,11 +139,32 @@ class Op:
     def written_attributes(self) -> dict[str, Any]:
         """The attributes that differ from their defaults, as JSON values, in one canonical form."""
         result: dict[str, Any] = {}
-        for item in fields(self):
+        for item in _attributes_of(type(self)):
             value = getattr(self, item.name)
-            if item.default is MISSING or value != default_of(item):
+            if item.default is MISSING or value != item.default:
                 result[item.name] = as_json(value)
         return result
+
+
+class _Attribute(NamedTuple):
+    """What of a field is looked at for each op that is made, which are many; `default` is in the
+    form that an op holds."""
+
+    name: str
+    convert: Callable[[Any], Any] | None
+    only_for: Mapping[str, tuple[Any, ...]]
+    default: Any
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        return all(values.get(name) in known for name, known in self.only_for.items())
+
+
+@cache
+def _attributes_of(kind: type[Op]) -> tuple[_Attribute, ...]:
+    return tuple(
+        _Attribute(item.name, item.metadata["convert"], item.metadata["only_for"], default_of(item))
+        for item in fields(kind)
+    )
 
 
 def applies(item: Field[Any], values: Mapping[str, Any]) -> bool:
