@@ -136,7 +136,7 @@ def _differing_nodes(content: bytes, written: Model, sample: Sample, tolerance: 
             replace(written.graph, outputs=nodes), written.weights or {}, sample.images[rows]
         )
         shares = {
-            name: float(np.abs(array[rows] - theirs[name]).max(initial=0))
+            name: float(np.abs(np.asarray(array)[rows] - theirs[name]).max(initial=0))
             / max(float(np.abs(theirs[name]).max(initial=0)), SMALLEST)
             for name, array in zip(nodes, ours, strict=True)
         }
