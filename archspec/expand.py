@@ -244,6 +244,7 @@ class Expansion:
             template=name,
             arguments=arguments,
             items=tuple(body.items),
+            input_names=tuple(body.inputs),
             outputs=tuple(refs),
             output_names=tuple(outputs),
             output_shapes=tuple(map(body.shape, refs)),

@@ -36,6 +36,7 @@ class Fragment:
     template: str
     arguments: Mapping[str, Any]
     items: tuple[Item, ...]
+    input_names: tuple[str, ...]
     outputs: tuple[Ref, ...]
     output_names: tuple[str, ...]
     output_shapes: Shapes
@@ -66,6 +67,10 @@ def place(
             node = nodes[name] = Node(name, part, sources, item)
             results += node.results
         else:
-            calls[name] = TemplateCall(part.template, part.arguments, item)
-            results += place(part, f"{name}.", sources, nodes, calls)
+            taken = dict(zip(part.input_names, sources, strict=True))
+            given: dict[str, Tensor] = {}
+            calls[name] = TemplateCall(part.template, part.arguments, item, taken, given)
+            placed = place(part, f"{name}.", sources, nodes, calls)
+            given.update(zip(part.output_names, placed, strict=False))
+            results += placed
     return tuple(map(tensor, fragment.outputs))

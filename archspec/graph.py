@@ -21,11 +21,14 @@ RESULT = "logits"
 
 @dataclass(frozen=True, eq=False)
 class TemplateCall:
-    """A template call that some nodes came from: its evaluated arguments and its origin."""
+    """A template call that some nodes came from: its evaluated arguments and its origin; `inputs`
+    and `outputs` are the tensors that it took and gave, by the names that the template declares."""
 
     template: str
     arguments: Mapping[str, Any]
     origin: Any
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)

@@ -347,3 +347,157 @@ def test_copies_are_called_as_their_spec_calls_them(tmp_path):
     for name in ("stage1", "stage2"):
         assert f">{name}<" in drawing
     assert ">stage<" not in drawing
+
+
+STREAMS = {
+    "Conv": {
+        "args": {"channels": None, "kernel": 3, "stride": 1},
+        "body": [
+            {"op": "conv", "channels": "=channels", "kernel": "=kernel", "stride": "=stride"},
+            {"op": "batch_norm"},
+            {"op": "act", "function": "relu"},
+        ],
+    },
+    "Up": {
+        "args": {"channels": None, "scale": 2},
+        "body": [
+            {"op": "Conv", "channels": "=channels", "kernel": 1},
+            {"op": "upsample", "scale": "=scale"},
+        ],
+    },
+    "Exchange": {
+        "args": {"channels": 8},
+        "inputs": ["a", "b", "c"],
+        "body": [
+            {"op": "Conv", "name": "wb", "channels": "=2 * channels", "from": "b"},
+            {"op": "Conv", "name": "wc", "channels": "=4 * channels", "from": "c"},
+            {"op": "Conv", "name": "wa", "channels": "=channels", "from": "a"},
+            {"op": "Up", "name": "b_to_a", "channels": "=channels", "from": "wb"},
+            {"op": "Up", "name": "c_to_a", "channels": "=channels", "scale": 4, "from": "wc"},
+            {
+                "op": "Conv",
+                "name": "a_to_b",
+                "channels": "=2 * channels",
+                "stride": 2,
+                "from": "wa",
+            },
+            {"op": "add", "name": "sum_b", "from": ["a_to_b", "wb"]},
+            {
+                "op": "Conv",
+                "name": "b_to_c",
+                "channels": "=4 * channels",
+                "stride": 2,
+                "from": "wb",
+            },
+            {"op": "add", "name": "sum_c", "from": ["b_to_c", "wc"]},
+            {"op": "add", "name": "sum_a", "from": ["wa", "b_to_a", "c_to_a"]},
+        ],
+        "outputs": {"a": "sum_a", "b": "sum_b", "c": "sum_c"},
+    },
+    "TopDown": {
+        "args": {"channels": None},
+        "inputs": ["skip", "deep"],
+        "body": [
+            {"op": "Conv", "name": "lateral", "channels": "=channels", "kernel": 1, "from": "deep"},
+            {"op": "upsample", "name": "up", "scale": 2},
+            {"op": "concat", "name": "cat", "from": ["up", "skip"]},
+            {"op": "Conv", "name": "merged", "channels": "=channels"},
+        ],
+        "outputs": {"lateral": "lateral", "merged": "merged"},
+    },
+}
+BACKBONE = [{"op": "Conv", "name": f"c{k}", "channels": 4 << k, "stride": 2} for k in (1, 2, 3)]
+EXCHANGES = [
+    *BACKBONE,
+    {"op": "Exchange", "name": "x", "repeat": 2, "from": {"a": "c1", "b": "c2", "c": "c3"}},
+]
+TOP_DOWN = [
+    *BACKBONE,
+    {"op": "TopDown", "name": "t2", "channels": 16, "from": {"skip": "c2", "deep": "c3"}},
+    {"op": "TopDown", "name": "t1", "channels": 8, "from": {"skip": "c1", "deep": "t2.merged"}},
+    {"op": "Conv", "name": "d1", "channels": 16, "stride": 2, "from": "t1.merged"},
+    {"op": "concat", "name": "n1", "from": ["d1", "t1.lateral"]},
+    {"op": "Conv", "name": "d2", "channels": 16, "stride": 2},
+    {"op": "concat", "name": "n2", "from": ["d2", "t2.lateral"]},
+]
+
+
+def points_along(line: Line) -> list[tuple[float, float]]:
+    """The line as points that are close to each other."""
+    found: list[tuple[float, float]] = []
+    at = line.segments[0][1][0]
+    for _, points in line.segments:
+        corners = [at, *points]
+        for k in range(101):
+            level = corners
+            while len(level) > 1:  # de Casteljau
+                level = [
+                    (a[0] + (b[0] - a[0]) * k / 100, a[1] + (b[1] - a[1]) * k / 100)
+                    for a, b in itertools.pairwise(level)
+                ]
+            found.append(level[0])
+        at = points[-1]
+    return found
+
+
+def check_lines(picture: Picture) -> None:
+    """No line crosses a box that it neither leaves nor enters."""
+    boxes = rects(picture, "row", "pill", "join")
+    boxes += [
+        Rect(s.x - s.radius, s.y - s.radius, 2 * s.radius, 2 * s.radius, "join", "")
+        for s in picture.shapes
+        if isinstance(s, Circle)
+    ]
+    for line in picture.shapes:
+        if not isinstance(line, Line) or line.role not in ("wire", "flow"):
+            continue
+        points = points_along(line)
+        for box in boxes:
+            left, right = box.x + 0.5, box.x + box.width - 0.5
+            top, bottom = box.y + 0.5, box.y + box.height - 0.5
+            ends = [
+                box.x - 1 <= x <= box.x + box.width + 1 and box.y - 1 <= y <= box.y + box.height + 1
+                for x, y in (points[0], points[-1])
+            ]
+            crossed = any(left < x < right and top < y < bottom for x, y in points)
+            assert any(ends) or not crossed, (line.edge, box)
+
+
+def check_no_half_is_empty(picture: Picture) -> None:
+    """A frame has something to the left of its middle and to the right."""
+    rows = rects(picture, "row", "pill", "join")
+    for frame in rects(picture, "panel", "block"):
+        middle = frame.x + frame.width / 2
+        within = [row for row in rows if inside(row, frame)]
+        assert min(row.x for row in within) < middle < max(r.x + r.width for r in within), frame
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_lines_of_networks_go_around_boxes(path):
+    check_lines(draw(archspec.load(path)))
+
+
+@pytest.mark.parametrize(
+    ("body", "outputs"),
+    [
+        (EXCHANGES, {"a": "x2.a", "b": "x2.b", "c": "x2.c"}),
+        (TOP_DOWN, {"small": "t1.merged", "medium": "n1", "large": "n2"}),
+    ],
+    ids=["exchanges", "top down"],
+)
+def test_lines_of_streams_go_around_boxes(tmp_path, body, outputs):
+    picture = draw(graph_of(tmp_path, body, templates=STREAMS, outputs=outputs))
+    check_geometry(picture)
+    check_lines(picture)
+    check_no_half_is_empty(picture)
+
+
+def test_streams_keep_the_order_of_the_template(tmp_path):
+    outputs = {"a": "x2.a", "b": "x2.b", "c": "x2.c"}
+    picture = draw(graph_of(tmp_path, EXCHANGES, templates=STREAMS, outputs=outputs))
+    flows = [s for s in picture.shapes if isinstance(s, Line) and s.role == "flow"]
+    into = {line.edge[0]: line.segments[-1][1][-1][0] for line in flows if line.edge[1] == "x"}
+    out = {line.edge[0]: line.segments[0][1][0][0] for line in flows if line.edge[1] == "results"}
+    assert len(into) == len(out) == 3
+    assert sorted(into, key=into.__getitem__) == ["c1.act", "c2.act", "c3.act"]
+    assert sorted(out, key=out.__getitem__) == ["x2.sum_a", "x2.sum_b", "x2.sum_c"]

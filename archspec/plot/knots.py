@@ -17,14 +17,14 @@ SWEEPS = 24
 @dataclass(eq=False)
 class KnotPlace:
     """A placed knot. `passes` are, per wire, the (x, top, bottom) of each layer it goes past, and
-    `floors` the bottom of the layer each item stands in."""
+    `bands` the top and bottom of the layer each item stands in."""
 
     knot: Knot
     left: float
     right: float
     height: float
     spots: dict[int, tuple[float, float]]
-    floors: dict[int, float]
+    bands: dict[int, tuple[float, float]]
     passes: dict[Wire, list[tuple[float, float, float]]]
     top: float = 0.0
     moved_boxes: list[Box] = field(default_factory=list)
@@ -37,7 +37,7 @@ class KnotPlace:
             wire: [(x + px, y + top, y + bottom) for px, top, bottom in spots]
             for wire, spots in self.passes.items()
         }
-        self.floors = {index: y + floor for index, floor in self.floors.items()}
+        self.bands = {index: (y + high, y + low) for index, (high, low) in self.bands.items()}
         self.top = y
         return self
 
@@ -53,7 +53,7 @@ def place_knot(knot: Knot, boxes: list[Box]) -> KnotPlace:
     low, high = min(e[0] for e in edges), max(e[1] for e in edges)
     middle = (low + high) / 2
     spots: dict[int, tuple[float, float]] = {}
-    floors: dict[int, float] = {}
+    bands: dict[int, tuple[float, float]] = {}
     passes: dict[Wire, list[tuple[float, float, float]]] = {}
     y = 0.0
     for layer, row in zip(knot.layers, xs, strict=True):
@@ -61,11 +61,11 @@ def place_knot(knot: Knot, boxes: list[Box]) -> KnotPlace:
         for entry, x in zip(layer, row, strict=True):
             if isinstance(entry, int):
                 spots[entry] = (x - middle, y + (tall - boxes[entry].height) / 2)
-                floors[entry] = y + tall
+                bands[entry] = (y, y + tall)
             else:
                 passes.setdefault(entry, []).append((x - middle, y, y + tall))
         y += tall + LAYER_GAP
-    return KnotPlace(knot, middle - low, high - middle, y - LAYER_GAP, spots, floors, passes)
+    return KnotPlace(knot, middle - low, high - middle, y - LAYER_GAP, spots, bands, passes)
 
 
 def _sides(entry: int | Wire, boxes: list[Box]) -> tuple[float, float]:

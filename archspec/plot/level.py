@@ -137,7 +137,14 @@ class _Layout:
         series = series_of(len(level.boxes), level.wires)
         self.arrange_ports()
         extent = self.measure(series)
-        self.put_series(series, 0.0, 0.0)
+        ports = [box.item for box in level.boxes if isinstance(box.item, Port)]
+        if sum(port.incoming for port in ports) > 1:
+            # several streams have no trunk in common that boxes above each other could share
+            shift = (extent.left - extent.right) / 2
+            extent = Extent(extent.left - shift, extent.right + shift, extent.height)
+            self.put_series(series, shift, 0.0)
+        else:
+            self.put_series(series, 0.0, 0.0)
         level.left, level.right, level.height = extent.left, extent.right, extent.height
         for box in level.boxes:
             if isinstance(box.item, Port) and not box.item.words:

@@ -150,6 +150,12 @@ class Reader:
         """A block of these items, which must follow each other."""
         start, end = items[0].start, items[-1].end
         inputs, outputs = self.ends(start, end)
+        if call := self.graph.calls.get(name):
+            taken, given = tuple(call.inputs.values()), tuple(call.outputs.values())
+        else:
+            taken = tuple(tensor for item in items for tensor in item.inputs)
+            given = tuple(tensor for item in items for tensor in item.outputs)
+        inputs, outputs = _in_order(inputs, taken), _in_order(outputs, given)
         return Block(
             name,
             start,
@@ -173,6 +179,12 @@ class Reader:
                     inputs[tensor] = None
             outputs += [t for t in node.results if self.last_use.get(t, -1) >= end]
         return tuple(inputs), tuple(outputs)
+
+
+def _in_order(tensors: tuple[Tensor, ...], declared: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The tensors in the order of those declared, the others last."""
+    first = dict.fromkeys(tensor for tensor in declared if tensor in tensors)
+    return tuple({**first, **dict.fromkeys(tensors)})
 
 
 def fuse_rows(items: list[Item], reader: Reader, only_leaves: bool) -> list[Item]:

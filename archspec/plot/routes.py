@@ -16,11 +16,11 @@ ALIGNED = 0.6
 def routes(level: Level) -> list[tuple[Wire, tuple[Segment, ...], bool]]:
     """Every wire with its path and whether it ends in an arrow."""
     passes = {wire: spots for knot in level.knots for wire, spots in knot.passes.items()}
-    floors = {index: y for knot in level.knots for index, y in knot.floors.items()}
+    bands = {index: band for knot in level.knots for index, band in knot.bands.items()}
     found: list[tuple[Wire, tuple[Segment, ...], bool]] = []
     for wire in level.wires:
         if wire.kind == "knot":
-            path = _through_knot(level, wire, passes.get(wire, []), floors)
+            path = _through_knot(level, wire, passes.get(wire, []), bands)
         else:
             path = _path(level, wire)
         target = level.boxes[wire.target].item
@@ -77,16 +77,16 @@ def _through_knot(
     level: Level,
     wire: Wire,
     passes: list[tuple[float, float, float]],
-    floors: dict[int, float],
+    bands: dict[int, tuple[float, float]],
 ) -> tuple[Segment, ...]:
     source, target = level.boxes[wire.source], level.boxes[wire.target]
     start, end = start_of(source, wire), end_of(target, wire)
     column = passes[0][0] if passes else end[0]
     segments: list[Segment] = []
     at = start
-    if wire.source in floors:
+    if wire.source in bands:
         segments.append(("M", (start,)))
-        at = (start[0], floors[wire.source])
+        at = (start[0], bands[wire.source][1])
         segments.append(("L", (at,)))
     else:
         turn = start[1] + BELOW + BUS * _rank(source.outputs, wire)
@@ -100,10 +100,14 @@ def _through_knot(
             segments.append(smooth(at, (x, top)))
         segments.append(("L", ((x, bottom),)))
         at = (x, bottom)
-    if wire.target in floors:
+    if wire.target in bands:
         tip = _knot_tip(target, at, end)
-        if tip != at:
-            segments.append(smooth(at, tip))
+        # down from the layer's top, for what stands beside the item may be taller than it
+        top = (tip[0], min(bands[wire.target][0], tip[1]))
+        if top != at:
+            segments.append(smooth(at, top))
+        if tip != top:
+            segments.append(("L", (tip,)))
         return tuple(segments)
     last = arrival(target, wire, at[0])
     return (*segments, *rounded([at, *last])[1:])

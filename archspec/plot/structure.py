@@ -180,6 +180,9 @@ def _knot(nodes: list[int], wires: list[Wire]) -> Knot:
     for node in nodes:
         layer[node] = max((layer[k] for k in givers.get(node, ()) if k in layer), default=-1) + 1
     count = max(layer.values()) + 1
+    # A stream that leaves ends beneath all items, with a place of its own in each layer it passes.
+    feeding = {wire.source for wire in wires}
+    layer.update((node, count - 1) for node in nodes if node not in feeding)
     layers: list[list[int | Wire]] = [[] for _ in range(count)]
     for node in nodes:
         layers[layer[node]].append(node)
@@ -187,13 +190,15 @@ def _knot(nodes: list[int], wires: list[Wire]) -> Knot:
         wire.kind = "knot"
         for k in range(layer.get(wire.source, -1) + 1, layer.get(wire.target, count)):
             layers[k].append(wire)
-    return Knot(_untangled(layers, wires, layer), wires)
+    ends = {node for node in nodes if node not in feeding or node not in givers}
+    return Knot(_untangled(layers, wires, layer, ends), wires)
 
 
 def _untangled(
-    layers: list[list[int | Wire]], wires: list[Wire], layer: dict[int, int]
+    layers: list[list[int | Wire]], wires: list[Wire], layer: dict[int, int], ends: set[int]
 ) -> list[list[int | Wire]]:
-    """Order within layers that has few crossings: sweeps by the mean place of neighbours."""
+    """Order within layers that has few crossings: sweeps by the mean place of neighbours. The
+    `ends`, where streams come in and go out, keep their order among themselves."""
     above: dict[int | Wire, list[int | Wire]] = {}
     below: dict[int | Wire, list[int | Wire]] = {}
     count = len(layers)
@@ -220,8 +225,13 @@ def _untangled(
                 continue
             size = max(len(layers[k + step]), 1)
             place = {entry: (p + 0.5) / size for p, entry in enumerate(layers[k + step])}
-            layers[k] = _sorted_by_neighbours(layers[k], near, place)
+            layers[k] = _with_ends(_sorted_by_neighbours(layers[k], near, place), ends)
     return layers
+
+
+def _with_ends(entries: list[int | Wire], ends: set[int]) -> list[int | Wire]:
+    ordered = iter(sorted(entry for entry in entries if isinstance(entry, int) and entry in ends))
+    return [next(ordered) if entry in ends else entry for entry in entries]
 
 
 def _sorted_by_neighbours(
