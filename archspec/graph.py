@@ -27,8 +27,8 @@ class TemplateCall:
     template: str
     arguments: Mapping[str, Any]
     origin: Any
-    inputs: Mapping[str, Tensor]
-    outputs: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    outputs: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
