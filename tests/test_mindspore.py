@@ -351,7 +351,7 @@ def test_repeated_blocks_are_one_class():
 
 def test_numbers_that_differ_are_arguments_named_as_the_spec_does():
     text = source_of(Model(archspec.load("isynet_n1")))
-    assert "self.stage4 = Stage(128, middle=256, kernel=1, depth=6)" in text
+    assert "self.stage4 = Stage(128, middle=256, depth=6, kernel=1)" in text
 
 
 HOSTILE_DOC = (
@@ -688,3 +688,75 @@ def test_tracebacks_show_the_generated_line(eager):
     import traceback
 
     assert "x = self.stem(x)" in "".join(traceback.format_exception(failure.value))
+
+
+STREAMS = {
+    "archspec": 1,
+    "name": "streams",
+    "input": {"shape": [3, 16, 16]},
+    "templates": {
+        "Conv": {
+            "args": {"channels": None, "stride": 1},
+            "body": [
+                {"op": "conv", "channels": "=channels", "kernel": 3, "stride": "=stride"},
+                {"op": "batch_norm"},
+            ],
+        },
+        "TopDown": {
+            "args": {"channels": None},
+            "inputs": ["skip", "deep"],
+            "body": [
+                {"op": "Conv", "name": "reduce", "channels": "=channels", "from": "deep"},
+                {"op": "upsample", "name": "up", "scale": 2},
+                {"op": "concat", "name": "joined", "from": ["up", "skip"]},
+                {"op": "Conv", "name": "mix", "channels": "=channels"},
+            ],
+            "outputs": {"merged": "mix", "lateral": "reduce"},
+        },
+        "Down": {
+            "args": {"width": 4, "steps": 1},
+            "body": [
+                {"op": "Conv", "name": "step", "repeat": "=steps", "channels": "=width"},
+                {"op": "Conv", "name": "last", "channels": "=width"},
+            ],
+        },
+    },
+    "body": [
+        {"op": "Conv", "name": "c1", "channels": 4, "stride": 2},
+        {"op": "Conv", "name": "c2", "channels": 8, "stride": 2},
+        {"op": "Conv", "name": "c3", "channels": 8, "stride": 2},
+        {"op": "TopDown", "name": "t2", "channels": 6, "from": {"skip": "c2", "deep": "c3"}},
+        {"op": "TopDown", "name": "t1", "channels": 4, "from": {"skip": "c1", "deep": "t2.merged"}},
+        {"op": "Down", "name": "d2", "width": 5, "steps": 2, "from": "t1.merged"},
+        {"op": "Down", "name": "d3", "width": 6, "steps": 3},
+    ],
+    "outputs": {"deep": "d3", "side": "t2.lateral", "near": "t1.lateral"},
+}
+
+
+def test_streams_are_called_as_in_the_spec(eager, tmp_path):
+    path = tmp_path / "streams.json"
+    path.write_text(json.dumps(STREAMS))
+    model = rule_b.with_random_weights(archspec.load(path))
+    text = source_of(model)
+    assert "def construct(self, skip, deep):" in text
+    assert "return merged, lateral" in text
+    assert "t2_merged, side = self.t2(" in text
+    assert "range(steps, steps + 1)" not in text
+    classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    assert not [name for name in classes if name.endswith("_")]
+    assert_inference_is(eager, model, build(model), rule_b.image((3, 16, 16), 2))
+
+
+@pytest.mark.parametrize("name", ["isynet_n2", "mobilenet_v3_large", "resnet50_bifpn"])
+def test_no_class_has_a_name_that_was_only_bent(name):
+    text = source_of(Model(archspec.load(name)))
+    classes = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    assert not [found for found in classes if found.endswith("_")]
+
+
+def test_arguments_stand_in_the_order_of_the_template():
+    text = source_of(Model(archspec.load("mobilenet_v2")))
+    assert (
+        "def __init__(self, in_channels, channels, depth, hidden, block_hidden, stride=1):" in text
+    )

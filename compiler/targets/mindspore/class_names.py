@@ -48,6 +48,8 @@ def name_classes(patterns: Sequence[Pattern], network: str, taken: Sequence[str]
         families.setdefault(_family(pattern), []).append(pattern)
     for family, members in families.items():
         for pattern, wish in _told_apart(family, members):
+            if wish in used:  # several structures differ from the template's in the same way
+                wish = camel(*pattern.uses[0].group.path.split("."))
             pattern.name = identifier(wish, MODULE_NAMES | used)
             used.add(pattern.name)
 

@@ -98,6 +98,7 @@ class _Names:
 
     def __init__(self, pattern: Pattern, flow: _Flow, results: Sequence[str]):
         self.flow = flow
+        self.group = pattern.uses[0].group
         self.of: dict[Ref, str] = {
             -1 - index: name for index, name in enumerate(pattern.input_names)
         }
@@ -111,10 +112,13 @@ class _Names:
         for index, step in enumerate(self.flow.steps):
             for number, ref in enumerate(step.results, 1):
                 if self._deserves_name(index, ref):
-                    several = len(step.results) > 1
-                    wishes[ref] = _numbered(step.part.name, number) if several else step.part.name
+                    wishes[ref] = _result_name(step, number)
+        if not results:
+            group = self.group
+            results = [group.output_names.get(tensor, "") for tensor in group.outputs]
         if len(self.flow.outputs) > 1 or len(results) > 1:
-            wishes.update(zip(self.flow.outputs, results, strict=False))
+            named = zip(self.flow.outputs, results, strict=False)
+            wishes.update((ref, name) for ref, name in named if name)
         return wishes
 
     def _deserves_name(self, index: int, ref: Ref) -> bool:
@@ -155,6 +159,19 @@ class _Names:
         return identifier(step.part.name, MODULE_NAMES | held)
 
 
+def _result_name(step: _Step, number: int) -> str:
+    """The part's name, where it has several results with what its template calls this one."""
+    name, pattern = step.part.name, step.part.pattern
+    if len(step.results) == 1:
+        return name
+    if pattern is not None:
+        group = pattern.uses[0].group
+        told = group.output_names.get(group.outputs[number - 1])
+        if told is not None:
+            return f"{name}_{told}"
+    return _numbered(name, number)
+
+
 def _numbered(name: str, number: int) -> str:
     return f"{name}_{number}" if name[-1:].isdigit() else f"{name}{number}"
 
@@ -163,10 +180,12 @@ def _numbered(name: str, number: int) -> str:
 
 
 def input_order(pattern: Pattern) -> list[int]:
-    """The order in which construct takes the inputs: that in which the first use's are made."""
+    """The order in which construct takes the inputs: the template's, where it is known, else that
+    in which the first use's are made."""
     group = pattern.uses[0].group
-    first = group.made_at
-    return sorted(range(pattern.inputs), key=lambda index: first[index])
+    declared = {tensor: place for place, tensor in enumerate(group.input_names)}
+    places = [declared.get(tensor, len(declared)) for tensor in group.inputs]
+    return sorted(range(pattern.inputs), key=lambda index: (places[index], group.made_at[index]))
 
 
 def input_names(pattern: Pattern) -> None:
@@ -185,6 +204,9 @@ def input_names(pattern: Pattern) -> None:
 def _told_by_spec(group: Group) -> dict[int, str]:
     """Inputs by the template's name: their sources are looked up around the group, and the one
     that is left is the one not found."""
+    told = {k: group.input_names[t] for k, t in enumerate(group.inputs) if t in group.input_names}
+    if len(told) == len(group.inputs):
+        return told
     sources = getattr(getattr(group.origin, "node", None), "sources", None)
     if not isinstance(sources, Mapping):
         return {}

@@ -8,7 +8,7 @@ stand in the level above under longer names ("main.enter").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from archspec.graph import Graph
@@ -33,8 +33,9 @@ class Leaf:
 class Group:
     """Nodes under one name. `inputs` are the tensors it takes from outside, in order of first use,
     and `made_at` tells where in the graph each is made; `outputs` are its own that are used
-    outside, in order. `template` is what the spec calls there, `arguments` with what, and `origin`
-    where it says so, as far as that is known."""
+    outside, in the template's order. `template` is what the spec calls there, `arguments` with
+    what, and `origin` where it says so, as far as that is known; `input_names` and `output_names`
+    are what the template calls the tensors."""
 
     name: str
     path: str
@@ -45,6 +46,8 @@ class Group:
     template: str
     arguments: Mapping[str, Any]
     origin: Any
+    input_names: Mapping[Tensor, str] = field(default_factory=dict)
+    output_names: Mapping[Tensor, str] = field(default_factory=dict)
 
     @property
     def is_live(self) -> bool:
@@ -165,6 +168,9 @@ class _Outline:
             outputs += [tensor for tensor in node.results if self._leaves(tensor, inside)]
         call = self.graph.calls.get(path)
         template = "" if call is None else call.template
+        taken = {} if call is None else {tensor: key for key, tensor in call.inputs.items()}
+        given = {} if call is None else {tensor: key for key, tensor in call.outputs.items()}
+        outputs = [*filter(outputs.__contains__, given), *(t for t in outputs if t not in given)]
         return Group(
             name,
             path,
@@ -175,6 +181,8 @@ class _Outline:
             template,
             {} if call is None else call.arguments,
             None if call is None else call.origin,
+            taken,
+            given,
         )
 
     def _leaves(self, tensor: Tensor, inside: set[str]) -> bool:

@@ -116,11 +116,13 @@ def parametrize(pattern: Pattern) -> None:
     for name in _halves(slots, chosen, words):
         del chosen[name]
     parameters = {name: Parameter(name, _default(slots, c)) for name, c in chosen.items()}
+    declared = {name: place for place, name in enumerate(pattern.uses[0].group.arguments)}
     ordered = sorted(
         chosen,
         key=lambda name: (
             parameters[name].default is not None,
             _FIRST.index(name) if name in _FIRST else len(_FIRST),
+            declared.get(name, len(declared)),
             chosen[name].slots[0],
         ),
     )

@@ -247,6 +247,9 @@ def _ordered(
         if first is None and last is None and value.first == value.last:
             pieces.append(Prefixed(f"{part.name}{value.first}=", made))
             continue
+        if first is not None and first == last:
+            pieces.append(Invocation("**{", (Prefixed(f'f"{part.name}{{{first}}}": ', made),), "}"))
+            continue
         start = literal(value.first) if first is None else first
         stop = literal(value.last + 1) if last is None else f"{last} + 1"
         pieces.append(
