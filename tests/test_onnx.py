@@ -236,6 +236,26 @@ def test_padding_stands_in_the_order_of_onnx():
     assert [*pads] == [0, 1, 1, 1]  # top, left, bottom, right
 
 
+def test_a_gate_is_not_written_as_the_hswish_that_opencv_looks_for():
+    """OpenCV's dnn (5.0) replaces a HardSigmoid whose alpha and beta are both said, and any Mul
+    that reads it, by HardSwish, whatever else is multiplied. ONNX's own default of beta is 0.5."""
+    graph = network(
+        IMAGE, ("pool", GlobalAvgPool(), "in"), ("gate", Act("hsigmoid")),
+        ("op", Mul(), "in", "gate"), ("act", Act("hswish")),
+    )  # fmt: skip
+    said = {
+        node.name: {a.name: a.f for a in node.attribute}
+        for node in to_onnx(with_random_weights(graph)).graph.node
+        if node.op_type == "HardSigmoid"
+    }
+    sixth = np.float32(1 / 6)
+    assert said == {
+        "gate": {"alpha": sixth}, "act/HardSigmoid": {"alpha": sixth, "beta": 0.5}
+    }  # fmt: skip
+    default = onnx.defs.get_schema("HardSigmoid", 11).attributes["beta"].default_value
+    assert default.f == 0.5
+
+
 @pytest.mark.parametrize("batch, first", [(1, 1), (5, 5), (None, "N")])
 def test_the_batch_is_what_was_asked(batch, first):
     proto = to_onnx(with_random_weights(NET), batch=batch)

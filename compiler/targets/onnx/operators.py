@@ -105,7 +105,9 @@ def _(op: activation.Act, at: Site) -> None:
         case "hswish":
             at.result("Mul", x, at.step("HardSigmoid", x, alpha=1 / 6, beta=0.5))
         case "hsigmoid":
-            at.result("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+            # beta unsaid is 0.5; said, OpenCV takes this with any Mul that reads it for a hswish
+            # of x, whatever else is multiplied (a gate of squeeze-and-excite, say).
+            at.result("HardSigmoid", x, alpha=1 / 6)
         case "sigmoid":
             at.result("Sigmoid", x)
         case "tanh":
