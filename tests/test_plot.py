@@ -474,7 +474,20 @@ def check_no_half_is_empty(picture: Picture) -> None:
 
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_lines_of_networks_go_around_boxes(path):
-    check_lines(draw(archspec.load(path)))
+    picture = draw(archspec.load(path))
+    check_lines(picture)
+    check_no_half_is_empty(picture)
+
+
+def test_frames_alike_end_together_and_others_by_themselves():
+    frames = rects(draw(archspec.load("resnet50")), "panel", "block")
+    stages = [frame for frame in frames if frame.role == "panel"]
+    blocks = [[f for f in frames if f.role == "block" and inside(f, stage)] for stage in stages]
+    for projected, plain in filter(None, blocks):
+        assert projected.x == plain.x
+        assert projected.width > plain.width + NEXT_TO
+    ends = [(stage.x, stage.x + stage.width) for stage in stages]
+    assert ends[1] == ends[2], "stage2 and stage3 stand above each other"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from archspec.node import Tensor
 from archspec.plot.metrics import text_width
-from archspec.plot.outline import Item, Join, Port, Row
+from archspec.plot.outline import Block, Item, Join, Port, Row
 from archspec.plot.words import TIMES, is_heavy, run_words
 
 ROW_SIZE = 10.5
@@ -22,6 +24,8 @@ STRIP = 16.0
 PORT_ROOM = 10.0
 """To each side of a stream that comes in or goes out."""
 PAD = 9.0
+MAX_BLANK = 0.2
+"""Of a frame's width, added to one of its sides so that it ends where its neighbours do."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,19 @@ def simple_box(item: Item, style: Style) -> Box:
     if not item.words:
         return _centered(item, 2 * PORT_ROOM, 0.0)
     return _centered(item, text_width(item.words, ROW_SIZE) + 20, 20.0)
+
+
+def even_frames(boxes: Iterable[Box]) -> None:
+    """Let frames that stand above each other end at the same places, but for those of which too
+    much would be blank, such as of a residual block above which one with a projection stands."""
+    frames = [box for box in boxes if isinstance(box.item, Block) and box.item.framed]
+    widths = {box: box.width for box in frames}
+    for side in ("left", "right"):
+        reach = math.inf
+        for box in sorted(frames, key=lambda box: getattr(box, side), reverse=True):
+            if reach - getattr(box, side) > MAX_BLANK * widths[box]:
+                reach = getattr(box, side)
+            setattr(box, side, reach)
 
 
 def _row_box(row: Row, style: Style) -> Box:

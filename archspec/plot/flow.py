@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from archspec.graph import Graph
 from archspec.node import Tensor
-from archspec.plot.boxes import LABEL_SIZE, Box
+from archspec.plot.boxes import LABEL_SIZE, Box, even_frames
 from archspec.plot.display import Point, Segment, rounded, smooth
 from archspec.plot.level import Level, Placer
 from archspec.plot.metrics import text_width
@@ -302,14 +302,12 @@ class _Flow:
         x = 0.0
         for k, column in enumerate(self.columns):
             x = self.gutter(x, lanes[k], is_first=k == 0)
-            left, right = _frames(column)
+            even_frames(panel.box for panel in column)
             reach, over = self.label_room(column)
-            reach = max(left, reach, *(panel.box.left for panel in column))
-            over = max(right, over, *(panel.box.right for panel in column))
+            reach = max(reach, *(panel.box.left for panel in column))
+            over = max(over, *(panel.box.right for panel in column))
             for panel in column:
                 panel.box.x = x + reach
-                if isinstance(panel.box.item, Block) and panel.box.item.framed:
-                    panel.box.left, panel.box.right = left, right
             x += reach + over
         has_lanes = bool(lanes[-1])
         return self.gutter(x, lanes[-1], is_first=not has_lanes) + (MARGIN / 2 if has_lanes else 0)
@@ -440,9 +438,3 @@ def _lanes(spans: dict[Tensor, tuple[float, float]]) -> dict[Tensor, int]:
         taken[lane].append((low, high))
         lanes[tensor] = lane
     return lanes
-
-
-def _frames(column: list[Panel]) -> tuple[float, float]:
-    """How far the frames of a column reach, for they are all made equally wide."""
-    boxes = [p.box for p in column if isinstance(p.box.item, Block) and p.box.item.framed]
-    return max((b.left for b in boxes), default=0.0), max((b.right for b in boxes), default=0.0)

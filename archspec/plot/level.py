@@ -19,6 +19,7 @@ from archspec.plot.boxes import (
     Box,
     Style,
     badge_width,
+    even_frames,
     simple_box,
 )
 from archspec.plot.knots import KnotPlace, place_knot
@@ -195,17 +196,13 @@ class _Layout:
         return Extent(left, right, height)
 
     def even_rows(self, series: Series) -> None:
-        """Rows above each other are equally wide, and so are frames."""
+        """Rows above each other are equally wide, and frames are evened."""
         boxes = [self.level.boxes[part] for part in series.parts if isinstance(part, int)]
         rows = [box for box in boxes if isinstance(box.item, Row)]
         widest = max((box.width for box in rows), default=0.0)
         for box in rows:
             box.left = box.right = widest / 2
-        frames = [box for box in boxes if isinstance(box.item, Block) and box.item.framed]
-        left = max((box.left for box in frames), default=0.0)
-        right = max((box.right for box in frames), default=0.0)
-        for box in frames:
-            box.left, box.right = left, right
+        even_frames(boxes)
 
     def measure_parallel(self, parallel: Parallel, centered: bool) -> Extent:
         extents = [self.measure(branch) for branch in parallel.branches]
