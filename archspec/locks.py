@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +18,33 @@ PAUSE = 0.05
 """Seconds between two tries where the system cannot wait."""
 
 
+_held = threading.local()
+"""The files that this thread waited for and has, which it would otherwise wait for in vain."""
+
+
 @contextmanager
 def locked_file(path: Path, waits: bool) -> Iterator[None]:
-    """Raises BlockingIOError where another process has the lock and this one would not wait,
-    UsageError where the system has no locks."""
+    """Raises BlockingIOError where another process has the lock and this one does not wait,
+    UsageError where the system has no locks. A thread that waits may take a lock that it has."""
+    if not waits:
+        with _locked(path, waits):
+            yield
+        return
+    files: set[Path] = _held.__dict__.setdefault("files", set())
+    file = path.absolute()
+    if file in files:
+        yield
+        return
+    with _locked(path, waits):
+        files.add(file)
+        try:
+            yield
+        finally:
+            files.discard(file)
+
+
+@contextmanager
+def _locked(path: Path, waits: bool) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:

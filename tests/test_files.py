@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import zipfile
 from contextlib import closing, suppress
@@ -212,3 +213,24 @@ def test_without_locks_of_the_system_nothing_runs_unlocked(tmp_path, monkeypatch
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UsageError, match="cannot be locked"), locked_file(tmp_path / "x", True):
         raise AssertionError("it runs")
+
+
+def test_a_lock_is_held_until_its_first_taker_lets_go(tmp_path):
+    path = tmp_path / "x"
+    code = (
+        "import sys; from pathlib import Path; from archspec.locks import locked_file\n"
+        "with locked_file(Path(sys.argv[1]), waits=False): pass"
+    )
+
+    def is_free() -> bool:
+        found = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+        assert found.returncode == 0 or "BlockingIOError" in found.stderr
+        return found.returncode == 0
+
+    with locked_file(path, waits=True):
+        with locked_file(path, waits=True):
+            assert not is_free()
+        assert not is_free()
+        with pytest.raises(BlockingIOError), locked_file(path, waits=False):
+            pass
+    assert is_free()
