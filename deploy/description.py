@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.checksums import damaged
-from archspec.compiler.images.classes import CLASSES, numbers_of, read_names
+from archspec.compiler.images.classes import CLASSES, check_count, numbers_of, read_names
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
@@ -148,6 +148,14 @@ def output_of(engine: Engine, name: str | None, path: str | os.PathLike[str]) ->
     return port
 
 
+def check_classes(path: str | os.PathLike[str], description: Description, output: Port) -> None:
+    """Raises SpecError where a model names other than as many classes as it gives numbers."""
+    if description.classes is not None:
+        size = tuple(extent for extent in output.shape[1:] if extent is not None)
+        network = description.name or "the model"
+        check_count(path, description.classes, network, {output.name: size})
+
+
 def numbers_for(images: Source, classes: tuple[str, ...] | None, output: Port) -> np.ndarray:
     """Which of the outputs each of the folder's classes is: by name where the names are known, else
     by place.
@@ -156,12 +164,8 @@ def numbers_for(images: Source, classes: tuple[str, ...] | None, output: Port) -
     Raises SpecError for a folder with other classes, UsageError where their number does not fit.
     """
     count = output.shape[1]
-    if classes is not None and len(classes) == count:
-        return numbers_of(images, classes)
     if classes is not None:
-        raise SpecError(
-            f"the model names {len(classes):,} classes and its output {output.name!r} is {output}"
-        )
+        return numbers_of(images, classes)
     folders = len(images.classes)
     if count not in (folders, folders + 1):
         raise UsageError(

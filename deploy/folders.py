@@ -13,6 +13,7 @@ from archspec.errors import UsageError, did_you_mean
 
 VAL = "val"
 LAYOUT = f"DIR/{VAL}/CLASS/IMAGE or DIR/CLASS/IMAGE"
+PREDICT = ", or archspec predict for images without classes"
 
 
 def images_in(path: str | os.PathLike[str]) -> ImageFolder:
@@ -26,7 +27,7 @@ def images_in(path: str | os.PathLike[str]) -> ImageFolder:
             f"{path} is not there; a folder with {LAYOUT} would do{did_you_mean(root.name, others)}"
         )
     if not root.is_dir():
-        raise UsageError(f"{path} is a file; a folder with {LAYOUT} would do")
+        raise UsageError(f"{path} is a file; a folder with {LAYOUT} would do{PREDICT}")
     val = root / VAL
     if _has_folders(val):
         return scan_folder(val, learns=False)
@@ -35,6 +36,8 @@ def images_in(path: str | os.PathLike[str]) -> ImageFolder:
             f"{path} has train/ and no {VAL}/; images that were not learned from, or {path}/train"
             " itself, would do"
         )
+    if not _has_folders(root):
+        raise UsageError(f"{path} has no class folders; use {LAYOUT}{PREDICT}")
     return scan_folder(root, learns=False)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from archspec.compiler.images.batches import usable_workers
 from archspec.compiler.images.scores import Scores, cross_entropy, right
 from archspec.compiler.images.source import Source
-from archspec.deploy.description import described, numbers_for, output_of
+from archspec.deploy.description import check_classes, described, numbers_for, output_of
 from archspec.deploy.engines import Engine, Port, engine_for, open_engine
 from archspec.deploy.feeding import Batch, Feed, feed_of
 from archspec.deploy.folders import images_in, readable_images
@@ -60,8 +60,9 @@ def tried(
     with closing(open_engine(name, model, device=device, threads=threads)) as opened:
         description = described(model, opened.metadata, graph)
         port = output_of(opened, output, model)
+        check_classes(model, description, port)
         numbers = numbers_for(found, description.classes, port)
-        feed = feed_of(_only_input(opened, model), description.preprocessing, batch, str(model))
+        feed = feed_of(only_input(opened, model), description.preprocessing, batch, str(model))
         count = usable_workers(workers)
         with Progress(f"reading {found.where}") as progress:
             images = readable_images(found, count, progress)
@@ -116,7 +117,8 @@ def _sums(output: np.ndarray, numbers: np.ndarray, prepared: Batch) -> tuple[flo
     return (len(labels), *right(logits, labels), float(cross_entropy(logits, labels).sum()))
 
 
-def _only_input(engine: Engine, model: str | os.PathLike[str]) -> Port:
+def only_input(engine: Engine, model: str | os.PathLike[str]) -> Port:
+    """The input that images go into. Raises UsageError where there are others beside it."""
     if len(engine.inputs) != 1:
         names = ", ".join(f"{port.name} {port}" for port in engine.inputs)
         raise UsageError(f"{model} takes {names}; a model whose only input is images would do")

@@ -186,7 +186,7 @@ def test_classes_by_name(there, told, tmp_path):
         "infer", named, "--data", data, code=WRONG
     )
     wrong = said_of(copied(there, tmp_path), classes='["a", "b"]')
-    assert "the model names 2 classes and its output 'logits' is float32 Nx10" in told(
+    assert "the file names 2 classes, and tiny_isynet gives 'logits' 10; use a file" in told(
         "infer", wrong, "--data", data, code=WRONG
     )
 
@@ -513,7 +513,8 @@ def test_folders(there, told, tmp_path):
         (tmp_path / "bot", "is not there; a folder with DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE"
                            " would do; did you mean 'both'?"),
         (there / "net.onnx", "is a file; a folder with DIR/val/CLASS/IMAGE"),
-        (val / "a", "has 1 images and no class folders"),
+        (val / "a", "has no class folders; use DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE, or archspec"
+                    " predict for images without classes"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=re.escape(message)):
             images_in(path)

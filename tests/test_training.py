@@ -475,7 +475,7 @@ def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
     for arguments in (
         ["train", "resnet18"],
         ["eval", "resnet18", "--weights", "w.npz", "--data", "d"],
-        ["predict", "resnet18", "i.png", "--weights", "w.npz"],
+        ["predict", "resnet18", __file__, "--weights", "w.npz", "--device", "GPU"],
     ):
         assert main(arguments) == 2
         assert install_hint("mindspore") in capsys.readouterr().err

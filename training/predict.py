@@ -1,20 +1,22 @@
-"""What a trained network says: scores on a folder of images, likely classes for single ones."""
+"""What a trained network says: scores on a folder of images, logits of single ones."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from archspec.compiler import Model, build
-from archspec.compiler.images.checks import images_cache
+from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.classes import class_names, numbers_of
-from archspec.compiler.images.preprocess import preprocess_image
+from archspec.compiler.images.guesses import Classifier
+from archspec.compiler.images.preprocess import preprocessed
 from archspec.compiler.images.scores import Scores
 from archspec.compiler.images.steps import preprocessing_of
+from archspec.compiler.targets import reference
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import UsageError
 from archspec.graph import Graph
@@ -23,22 +25,8 @@ from archspec.training.distributed import join
 from archspec.training.evaluate import evaluate, logits_of
 from archspec.training.plan import check_classifier
 
-
-@dataclass(frozen=True)
-class Guess:
-    """A class by its number, its name where the weights know it, and its probability."""
-
-    number: int
-    name: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The likeliest classes of an image, the likeliest first."""
-
-    image: str
-    guesses: tuple[Guess, ...]
+BATCH = 16
+"""Images that are run at a time, where there are as many."""
 
 
 def scored(
@@ -49,13 +37,17 @@ def scored(
     batch: int = 64,
     workers: int = 8,
     device: str = "CPU",
+    tell: Callable[[str], None] | None = None,
 ) -> Scores:
-    """Score weights on every readable image of one split. Raises SpecError and UsageError for
-    whatever does not fit: weights, classes, images."""
+    """Score weights on every readable image of one split; `tell` is told what was left out. Raises
+    SpecError and UsageError for whatever does not fit: weights, classes, images."""
     if not 1 <= batch <= 100_000:
         raise UsageError(f"--batch {batch}: 1 to 100,000 would do")
     check_classifier(graph)
     images = readable(scan(data, split), usable_workers(workers), cache=images_cache())
+    for note in (*images.ignored, damage(images)):
+        if note is not None and tell is not None:
+            tell(note)
     names = class_names(weights, graph)
     if names is None:
         check_fits(images, graph)
@@ -74,31 +66,45 @@ def scored(
     return evaluate(network, numbered, batch, ranks)
 
 
-def predicted(
+def open_classifier(
     graph: Graph,
     weights: str | os.PathLike[str],
-    images: Sequence[str],
-    top: int = 5,
+    batch: int = BATCH,
     device: str = "CPU",
-) -> list[Prediction]:
-    """The likeliest classes of image files, each prepared as the spec's `input` says."""
-    check_classifier(graph)
-    pixels = [preprocess_image(path, graph.preprocessing, graph.input_shape) for path in images]
-    names = class_names(weights, graph)
+) -> Classifier:
+    """A network with its weights, run by MindSpore, for images as the spec's `input` prepares them.
+    Raises SpecError and UsageError for whatever does not fit."""
+    preparing, names = _preparing(graph, weights)
     join(device)
     network = _inference(graph, weights)
-    result: list[Prediction] = []
-    for path, image in zip(images, pixels, strict=True):
-        (logits,) = logits_of(network, image[None], 1)
-        likely = np.exp(logits - logits.max())
-        likely /= likely.sum()
-        best = np.argsort(-likely, kind="stable")[:top]
-        guesses = (
-            Guess(int(n), names[n] if names and n < len(names) else str(n), float(likely[n]))
-            for n in best
-        )
-        result.append(Prediction(path, tuple(guesses)))
-    return result
+    score = partial(logits_of, network, batch=batch)
+    return Classifier(preparing, score, batch, classes_of(graph), names)
+
+
+def open_numpy_classifier(graph: Graph, weights: str | os.PathLike[str]) -> Classifier:
+    """The same in plain numpy, which is slower and needs nothing else."""
+    preparing, names = _preparing(graph, weights)
+    arrays = load_weights(weights, graph)
+    (output,) = graph.output_shapes
+
+    def score(images: np.ndarray) -> np.ndarray:
+        return reference.run(graph, arrays, images)[output]
+
+    return Classifier(preparing, score, 1, classes_of(graph), names)
+
+
+def _preparing(
+    graph: Graph, weights: str | os.PathLike[str]
+) -> tuple[Callable[[bytes], np.ndarray], tuple[str, ...] | None]:
+    check_classifier(graph)
+    to = preprocessing_of(graph.preprocessing, graph.input_shape)
+    return partial(preprocessed, preprocessing=to), class_names(weights, graph)
+
+
+def classes_of(graph: Graph) -> int:
+    """How many classes a classifier tells apart."""
+    ((classes,),) = graph.output_shapes.values()
+    return classes
 
 
 def _inference(graph: Graph, weights: str | os.PathLike[str]) -> Any:

@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000, 50, 1000)
     if sys.stdout is None:  # the next file that is opened would take its place
         return _fail("standard output is closed; redirect it to a file or to /dev/null", WRONG)
-    with guarded():
+    with guarded(), warnings.catch_warnings():
+        # Pillow warns of half the pixels that it refuses, which the refusal says well enough
+        warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit")
         return _guarded_main(arguments)
 
 

@@ -98,7 +98,7 @@ def _write_checked(
         model_of(graph, options.weights),
         batch,
         opset=options.opset,
-        notes=classes_of(options.weights),
+        notes=classes_of(options.weights, graph),
         is_deployment=options.deployment,
     )
     write = write_onnx if target == "onnx" else write_mindir

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.train_command import DEVICES, need_mindspore
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     graph = graph_of(options.spec, options)
     scores = scored(
         graph, options.weights, options.data, options.split, options.batch, options.workers,
-        options.device,
+        options.device, lambda note: print(f"note: {note}", file=sys.stderr),
     )  # fmt: skip
     if options.format == "json":
         print_json({"network": graph.name, "fingerprint": graph.fingerprint, **vars(scores)})

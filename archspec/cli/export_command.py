@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         batch,
         gears,
         options.opset or OPSETS[0],
-        classes_of(options.weights),
+        classes_of(options.weights, graph),
         tolerance=options.tolerance or TOLERANCE,
     )
     output = options.output or f"{graph.name}.{kind}"

@@ -45,13 +45,14 @@ def model_of(graph: Graph, weights: str | None) -> Model:
     return Model(graph, initialize(graph, SCHEME, SEED))
 
 
-def classes_of(weights: str | None) -> dict[str, str]:
-    """The names that a training wrote into its weights, as an ONNX keeps them."""
+def classes_of(weights: str | None, graph: Graph) -> dict[str, str]:
+    """The names that a training wrote into its weights, as an ONNX keeps them. Raises SpecError
+    where the graph gives another number of them."""
     if weights is None:
         return {}
     from archspec.compiler.images.classes import CLASSES, class_names
 
-    names = class_names(weights)
+    names = class_names(weights, graph)
     return {} if names is None else {CLASSES: json.dumps(names, ensure_ascii=False)}
 
 

@@ -25,7 +25,7 @@ ENGINES = ("onnxruntime", "mindspore", "acl")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an .onnx, .mindir or .om file")
     parser.add_argument(
-        "--data", required=True, metavar="DIR", help="holds val/CLASS/IMAGE, or CLASS/IMAGE"
+        "--data", metavar="DIR", help="required: holds val/CLASS/IMAGE, or CLASS/IMAGE"
     )
     parser.add_argument(
         "--engine", choices=ENGINES, help="what runs the model; default: by its name's ending"
@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     need_numpy("infer")
+    if options.data is None:
+        raise UsageError(
+            "--data is missing; use --data DIR, a folder of class folders, or archspec predict for"
+            " images without classes"
+        )
     from archspec.training.signals import Stop
 
     file = whole_file(options.results) if options.results else nullcontext()

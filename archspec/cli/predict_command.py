@@ -1,50 +1,156 @@
-"""The classes that a network finds likeliest for images."""
+"""The classes that a network finds likeliest for images.
+
+NETWORK is a spec, with --weights, or an exported model (.onnx, .mindir, .om).
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
-from archspec.cli.train_command import DEVICES, need_mindspore
+from archspec.cli.infer_command import ENGINES, graph_beside, need_numpy
+from archspec.cli.train_command import DEVICES, has_mindspore, need_mindspore
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
 
+if TYPE_CHECKING:
+    from archspec.compiler.images.guesses import Classifier, Prediction
+
+MODELS = (".onnx", ".mindir", ".om")
+"""Endings of exported models; any other NETWORK is a spec."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_spec(parser)
-    parser.add_argument("images", nargs="+", metavar="IMAGE")
+    parser.add_argument(
+        "network", metavar="NETWORK", help="a spec, by path or bare name, or an exported model"
+    )
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="image files, or folders of them"
+    )
     add_overrides(parser)
-    parser.add_argument("--weights", required=True, metavar="FILE", help="the network's weights")
+    parser.add_argument("--weights", metavar="FILE", help="of a spec: the network's weights")
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="names of the classes, where the file has none: a name a line, a JSON list, or a"
+        " folder of class folders",
+    )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes; default: 5")
-    parser.add_argument("--device", choices=DEVICES, default="CPU", help="default: CPU")
+    parser.add_argument("--device", choices=DEVICES, help="of a spec; default: CPU")
+    parser.add_argument(
+        "--engine", choices=ENGINES, help="of a model: what runs it; default: by its name's ending"
+    )
+    add_spec(parser, "--spec")
     add_format(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    need_mindspore("predict")
+    need_numpy("predict")
     if options.top < 1:
         raise UsageError(f"--top {options.top}: 1 or more would do")
-    from archspec.training.predict import predicted
+    from archspec.compiler.images.guesses import find_all, predict
+    from archspec.training.signals import Stop
 
-    graph = graph_of(options.spec, options)
-    found = predicted(graph, options.weights, options.images, options.top, options.device)
-    rows = [{"image": prediction.image, **vars(guess)} for prediction in found
-            for guess in prediction.guesses]  # fmt: skip
-    if options.format == "json":
+    # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
+    with Stop():
+        files, notes = find_all(options.images)
+        with _opened(options, len(files)) as classifier:
+            if classifier.names is None:
+                notes.append(_nameless(options))
+            found = list(predict(classifier, files, options.top))
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    _show([one for one in found if one.guesses], classifier.names is not None, options.format)
+    unread = [one for one in found if not one.guesses]
+    for one in unread:
+        print(f"error: {one.image} {one.fault}", file=sys.stderr)
+    return 1 if unread else 0
+
+
+@contextmanager
+def _opened(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
+    """What NETWORK means, with the names of --classes where they are given."""
+    is_model = Path(options.network).suffix.lower() in MODELS
+    with (_model if is_model else _spec)(options, images) as classifier:
+        if options.classes:
+            from archspec.compiler.images.classes import check_count, read_class_file
+
+            names = read_class_file(options.classes)
+            shape = (classifier.outputs,)
+            check_count(options.classes, names, options.network, {"logits": shape})
+            classifier = replace(classifier, names=names)
+        yield classifier
+
+
+@contextmanager
+def _model(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
+    for name in ("weights", "device"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} is for specs, and {options.network} is a model")
+    from archspec.deploy.predict import open_classifier
+
+    graph = graph_beside(options)
+    with open_classifier(options.network, engine=options.engine, graph=graph) as classifier:
+        yield classifier
+
+
+@contextmanager
+def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
+    for name in ("engine", "spec"):
+        if getattr(options, name):
+            raise UsageError(
+                f"--{name} is for exported models ({', '.join(MODELS)}), and {options.network} is"
+                " a spec"
+            )
+    if not options.weights:
+        raise UsageError(
+            "--weights is missing; use --weights FILE, or an exported model in place of the spec"
+        )
+    graph = graph_of(options.network, options)
+    from archspec.training.predict import BATCH, open_classifier, open_numpy_classifier
+
+    if not has_mindspore() and options.device in (None, "CPU"):
+        print("note: MindSpore is not installed; plain numpy runs the network", file=sys.stderr)
+        yield open_numpy_classifier(graph, options.weights)
+        return
+    need_mindspore(f"predict --device {options.device}")
+    yield open_classifier(graph, options.weights, min(BATCH, images), options.device or "CPU")
+
+
+def _nameless(options: argparse.Namespace) -> str:
+    file = options.weights or options.network
+    return (
+        f"{file} does not name its classes, so their numbers are shown; use --classes FILE, a text"
+        " of one name a line, a JSON list of names, or a folder of class folders"
+    )
+
+
+def _show(found: Sequence[Prediction], has_names: bool, form: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"image": one.image, **vars(guess)} for one in found for guess in one.guesses
+    ]
+    if form == "json":
         print_json(rows)
-        return 0
+        return
     columns = [
         Column("image", "image"),
         Column("name", "class"),
         Column("number", "number", is_number=True),
         Column("probability", "probability", "{:.2%}".format, True),
     ]
-    shown = rows
-    if options.format == "table":
+    if not has_names:
+        del columns[1]
+    if form == "table":
         # an image's name once, above its other classes
-        shown = [
+        rows = [
             {**row, "image": "" if index % len(found[0].guesses) else row["image"]}
             for index, row in enumerate(rows)
         ]
-    write_table(Table(columns, shown), options.format)
-    return 0
+    if rows:
+        write_table(Table(columns, rows), form)

@@ -82,9 +82,13 @@ def run(options: argparse.Namespace) -> int:
         return code
 
 
+def has_mindspore() -> bool:
+    return find_spec("mindspore") is not None
+
+
 def need_mindspore(command: str) -> None:
     """Raises UsageError where it is not installed."""
-    if find_spec("mindspore") is None:
+    if not has_mindspore():
         raise UsageError(
             f"archspec {command} needs MindSpore, which is not installed; use"
             f" {install_hint('mindspore')}"
@@ -288,4 +292,4 @@ def _told(result: Result) -> int:
     return 0
 
 
-__all__ = ["add_arguments", "need_mindspore", "run"]
+__all__ = ["add_arguments", "has_mindspore", "need_mindspore", "run"]

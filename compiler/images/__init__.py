@@ -4,5 +4,5 @@ see the same.
 
 Rooms: steps (what becomes of an image), preprocess (one image, by Pillow), source (what any kind of
 data set is), folder (trees of files), checks (what is asked of them before anything runs), batches,
-classes, scores.
+classes, scores, guesses.
 """

@@ -116,6 +116,14 @@ def scan_folder(root: Path, learns: bool) -> ImageFolder:
     )
 
 
+def find_images(root: Path) -> tuple[list[str], tuple[str, ...]]:
+    """All images below a folder, class folders or none, as sorted paths below it; and in words what
+    was left out. Raises UsageError where it cannot be read."""
+    tree = _Tree(root)
+    tree.add("")
+    return tree.files[""], tree.notes()
+
+
 class _Tree:
     """What is found below a folder, by class."""
 

@@ -6,8 +6,10 @@ result's (it is antialiased), as in the code that most published networks were e
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +34,8 @@ RARE = (
 MOST_PIXELS = 2**24
 """Of a resized image; from a larger one, whose sides are very unequal, only the part that is cut
 out is computed."""
+MAX_BYTES = 2**30
+"""Of an image file. How many pixels one may have is Pillow's own bound, 178,956,970."""
 PNG_END = b"IEND\xaeB`\x82"
 SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -54,8 +58,12 @@ def preprocess_image(
 
 
 def read_image(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file of others. Raises OSError, for a pipe too."""
+    """The bytes of a file of others. Raises OSError, for a pipe and for one too large, too."""
     with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            why = f"it has {size:,} bytes, of which at most {MAX_BYTES:,} are read"
+            raise OSError(errno.EFBIG, why, os.fspath(path))
         return file.read()
 
 
@@ -74,12 +82,18 @@ def preprocessed(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def resized(image: Image.Image, to: Resize, crop: Crop | None = None) -> Image.Image:
-    """An image of another size, and of that only what is cut out."""
+    """An image of another size, and of that only what is cut out. Raises UnreadableImage where all
+    of a size that no memory is asked for would be needed."""
     if crop is not None and to.width * to.height > MOST_PIXELS:
         across, down = image.width / to.width, image.height / to.height
         right, bottom = crop.left + crop.width, crop.top + crop.height
         box = (crop.left * across, crop.top * down, right * across, bottom * down)
         return image.resize((crop.width, crop.height), RESAMPLING[to.filter], box)
+    if to.width * to.height > max(MOST_PIXELS, image.width * image.height):
+        raise UnreadableImage(
+            f"its sides are {image.width:,} x {image.height:,} pixels and would become"
+            f" {to.width:,} x {to.height:,}, of which at most {MOST_PIXELS:,} are computed"
+        )
     if (to.width, to.height) != image.size:
         image = image.resize((to.width, to.height), RESAMPLING[to.filter])
     if crop is None or (crop.width, crop.height) == image.size:
@@ -146,4 +160,15 @@ def _reason(data: bytes, error: Exception) -> str:
         return "it is empty"
     if isinstance(error, Image.UnidentifiedImageError):
         return "it is of no known kind"
+    if isinstance(error, Image.DecompressionBombError):
+        return _too_large(str(error))
     return str(error) or type(error).__name__
+
+
+def _too_large(said: str) -> str:
+    """Pillow's refusal of more pixels than its bound, in our words; it tells both numbers."""
+    numbers = [int(text) for text in re.findall(r"\d+", said)]
+    if len(numbers) != 2:
+        return said
+    pixels, bound = numbers
+    return f"it has {pixels:,} pixels, of which at most {bound:,} are read"

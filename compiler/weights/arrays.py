@@ -79,10 +79,11 @@ def damaged(path: str, why: str) -> SpecError:
 def as_float32(array: Array, name: str, path: str) -> Array:
     """The array in the precision that networks have here. Raises SpecError for numbers that are not
     finite, or no longer so as float32."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         result = np.ascontiguousarray(array, dtype=np.float32)
+        total = result.sum()
     # one sum is cheaper than a mask, and not finite where any number is not (or where it overflows)
-    if not np.isfinite(result.sum()) and not np.isfinite(result).all():
+    if not np.isfinite(total) and not np.isfinite(result).all():
         count = int(np.count_nonzero(~np.isfinite(result)))
         raise SpecError(
             Problem(

@@ -103,13 +103,14 @@ class TrainPipeline:
         from archspec.training.augment import segments
 
         failures: list[Exception] = []
-        rows = self._images(order.reshape(-1))
+        indices = order.reshape(-1)
+        rows = self._images(indices)
         *before, last = segments(self.augment, self.preprocessing)
         with ExitStack() as stack:
             for number, segment in enumerate([*before, last]):
                 place = (epoch, self.rank, start, number)
                 key = (self.seed, SIZES, *place)
-                dataset = self._dataset(rows, order.size, segment, key, failures, stack)
+                dataset = self._dataset(rows, indices, segment, key, failures, stack)
                 key = (self.seed, OPERATIONS, *(place if number else place[:-1]))
                 if segment is last:
                     dataset = dataset.batch(self.batch, drop_remainder=True).skip(skip)
@@ -153,7 +154,7 @@ class TrainPipeline:
     def _dataset(
         self,
         rows: Iterator[Row],
-        count: int,
+        indices: np.ndarray,
         segment: Segment,
         key: tuple[int, ...],
         failures: list[Exception],
@@ -164,15 +165,19 @@ class TrainPipeline:
         def size(numbered: tuple[int, Row]) -> tuple[np.ndarray, np.int32]:
             place, (read, label) = numbered
             image = read()
-            for number, sizing in enumerate(segment.sizings):
-                image = sizing(image, partial(generator, *key, place, number))
+            try:
+                for number, sizing in enumerate(segment.sizings):
+                    image = sizing(image, partial(generator, *key, place, number))
+            except UnreadableImage as error:
+                name = f"{self.source.where}: {self.source.name(indices[place])!r}"
+                raise UsageError(f"{name} cannot be used ({error})") from None
             return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), label
 
         sized = in_order(size, enumerate(rows), self.workers)
         stack.callback(sized.close)
         # with more than one thread MindSpore sleeps a tenth of a second whenever a row is late
         dataset = ds.GeneratorDataset(
-            _Rows(sized, count, failures), ["image", "label"], num_parallel_workers=1
+            _Rows(sized, len(indices), failures), ["image", "label"], num_parallel_workers=1
         )
         blanks = 0
         for number, operations in enumerate(segment.stages):
