@@ -189,7 +189,7 @@ def _train(run: Run, ranks: Ranks, stop: Stop, style: str) -> Result:
         done = (progress.step, progress.epoch, progress.epochs)
         for note in rewind_metrics(run.path / METRICS, not run.is_old, *done):
             display.say(f"note: {note}")
-        run = seal_run(run)
+        run = seal_run(run, (train_images, val_images))
         progress.epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
     saved = SavedWeights(run, trained, display) if ranks.is_first else None
     if saved is not None and ranks.ranks == 1:

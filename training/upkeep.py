@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.compiler.weights.files import open_tensors
 from archspec.document import read_document
@@ -39,6 +39,9 @@ from archspec.training.run import (
 )
 from archspec.writing import command_line, is_unfinished, write_whole
 
+if TYPE_CHECKING:
+    from archspec.training.data import Source
+
 FREE_OF_LENGTH = (Constant, Step, Exponential)
 """Schedules whose rates do not depend on how many epochs there are."""
 
@@ -60,9 +63,10 @@ def tidy(run: Run) -> None:
             path.unlink(missing_ok=True)
 
 
-def seal_run(run: Run) -> Run:
-    """The same run with checksums, as its folder has it from now on; its metrics have them. Its
-    networks stay as it wrote them, for its weights say what was made of that text."""
+def seal_run(run: Run, images: Sequence[Source]) -> Run:
+    """The same run with checksums, as its folder has it from now on, and with the stamps that its
+    images, of both splits, have now; its metrics have checksums. Its networks stay as it wrote
+    them, for its weights say what was made of that text."""
     if not run.is_old:
         return run
     teacher = run.facts["teacher"]
@@ -70,6 +74,7 @@ def seal_run(run: Run) -> Run:
         **run.facts,
         "run": VERSION,
         "extended_from": [],
+        "data_stamps": [dict(source.stamps) for source in images],
         "settings": as_data(run.recipe),
         "networks": [
             _sealed_entry(run, entry["file"], graph)
