@@ -194,7 +194,7 @@ def test_spaces_say_which_network_is_shown(run, tmp_path):
         (["stats", "unet", "--input", "3x30x30"], 1, "concat joins channels of inputs"),
         (["stats", "isynet_n1", "--batch", "0"], 2, "--batch 0"),
         (["plot", "isynet_n1", "-o", "net.gif"], 2, ".svg"),
-        (["expand", "isynet_n1", "-o", "no/such/folder.json"], 2, "no such file or directory"),
+        (["expand", "isynet_n1", "-o", "/proc/no/folder.json"], 2, "no such file or directory"),
         (["schema", "--for", "nope.json"], 1, "nope.json"),
     ],
 )  # fmt: skip

@@ -342,7 +342,7 @@ def wrong_targets(folder, suffix):
     (folder / "file").write_text("old")
     (folder / f"device{suffix}").symlink_to("/dev/null")
     os.mkfifo(folder / f"pipe{suffix}")
-    return [f"folder{suffix}", f"no/such{suffix}", f"file/x{suffix}", f"device{suffix}",
+    return [f"folder{suffix}", f"file/such/x{suffix}", f"file/x{suffix}", f"device{suffix}",
             f"pipe{suffix}", "a" * 300 + suffix]  # fmt: skip
 
 
@@ -369,11 +369,12 @@ def test_new_and_import_leave_nothing(folder):
     before = sorted(folder.rglob("*"))
     for arguments in (
         ["new", "net"],
-        ["new", "no/such"],
+        ["new", "net.json/such"],
+        ["new", "no/such/a b"],
         ["new", "a b"],
         ["new", "other", "--like", "nope"],
-        ["import", "isynet", "isynet.json", "-o", "other.json"],
-        ["import", "isynet", "nope.json", "-o", "other.json"],
+        ["import", "isynet", "isynet.json", "-o", "no/other.json"],
+        ["import", "isynet", "nope.json", "-o", "no/other.json"],
     ):
         code, out, err = command(*arguments)
         assert code in (1, 2), arguments

@@ -530,7 +530,8 @@ def test_folders(there, told, tmp_path):
         (["net.onnx", "--workers", "0"], "--workers 0: 1 to 1,024 would do"),
         (["net.onnx", "--warm-up", "-1"], "--warm-up -1: 0 to 1,000 would do"),
         (["net.onnx", "-o", "."], ". is no regular file; the name of a file, old or new, would do"),
-        (["net.onnx", "-o", "no/r.json"], "no/r.json cannot be written (no such file or"),
+        (["net.onnx", "-o", "w.safetensors/r.json"], "w.safetensors/r.json cannot be written (not a"
+                                                     " directory); use a path in a folder"),
         (["net.onnx", "--set", "classes=3"], "--set changes a spec, and none is given; --spec"),
         (["net.pt"], "net.pt does not tell by its ending which engine runs it"),
         (["nte.onnx"], "nte.onnx cannot be read (no such file or directory); did you mean"

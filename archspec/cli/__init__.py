@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from archspec.cli.outputs import folders_above
 from archspec.errors import SpecError, UsageError, find_slip, printable, use
 from archspec.terminal import OUTPUT, guarded
 
@@ -110,7 +111,8 @@ def _run(arguments: list[str]) -> int:
         options = parser.parse_args(arguments[1:])
     except SystemExit as stop:
         return int(stop.code or 0)
-    return module.run(options)
+    with folders_above(options):
+        return module.run(options)
 
 
 def _advice(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
 from archspec.cli.exporting import check_lines, classes_of, model_of, require
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
 from archspec.extras import install_hint
 from archspec.tables import shown_bytes, shown_count
@@ -50,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--opset", type=int, choices=OPSETS, default=OPSETS[0], help="of ONNX; default: 11"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the file to write")
+    parser.add_argument(
+        "-o", "--output", type=OutputPath, required=True, metavar="FILE", help="the file to write"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
 from archspec.extras import install_hint
 from archspec.tables import Column, Table, shown_count, write_table
@@ -29,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="1,797 images of handwritten digits, 8x8, to train from offline",
         description="Write scikit-learn's handwritten digits as DIR/{train,val}/DIGIT/NUMBER.png.",
     )
-    digits.add_argument("folder", metavar="DIR", help="a folder that is not there yet")
+    digits.add_argument(
+        "folder", type=OutputPath, metavar="DIR", help="a folder that is not there yet"
+    )
     check = actions.add_parser(
         "check",
         help="whether images can be trained from: layout, classes, damaged files",
@@ -51,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " images are left out.",
     )
     pack.add_argument("folder", metavar="DIR")
-    pack.add_argument("output", metavar="NEW", help="a folder that is not there yet")
+    pack.add_argument(
+        "output", type=OutputPath, metavar="NEW", help="a folder that is not there yet"
+    )
     _add_workers(pack)
 
 

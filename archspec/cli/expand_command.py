@@ -8,13 +8,16 @@ import sys
 from typing import Any
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.cli.outputs import OutputPath
 from archspec.writing import write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_overrides(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "-o", "--output", type=OutputPath, metavar="FILE", help="default: standard output"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

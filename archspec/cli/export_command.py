@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import check_lines, classes_of, make_folder, model_of, require
+from archspec.cli.exporting import check_lines, classes_of, model_of, require
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
 from archspec.tables import shown_bytes, shown_count
 
@@ -58,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " default: 1e-4",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="the file to write; default: SPEC's name and format"
+        "-o",
+        "--output",
+        type=OutputPath,
+        metavar="FILE",
+        help="the file to write; default: SPEC's name and format",
     )
 
 
@@ -81,7 +86,6 @@ def run(options: argparse.Namespace) -> int:
         tolerance=options.tolerance or TOLERANCE,
     )
     output = options.output or f"{graph.name}.{kind}"
-    make_folder(output)
     said = WRITERS[kind](source, output, options)
     size = shown_bytes(Path(output).stat().st_size)
     params = for_deployment(graph).graph.params

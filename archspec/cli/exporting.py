@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from archspec.errors import UsageError
 
 if TYPE_CHECKING:
     from archspec.compiler.model import Model
@@ -54,17 +51,6 @@ def classes_of(weights: str | None, graph: Graph) -> dict[str, str]:
 
     names = class_names(weights, graph)
     return {} if names is None else {CLASSES: json.dumps(names, ensure_ascii=False)}
-
-
-def make_folder(output: str) -> None:
-    """The folder of a file that is to be written. Raises UsageError."""
-    try:
-        Path(output).absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"{output} cannot be written ({(error.strerror or str(error)).lower()}); use a path in"
-            " a folder that may be written to"
-        ) from None
 
 
 def check_lines(comparison: Comparison | None) -> list[str]:

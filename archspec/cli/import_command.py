@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from archspec.cli.common import write_new_file
+from archspec.cli.outputs import OutputPath
 from archspec.document import read_document
 from archspec.isynet_format import import_isynet
 from archspec.loading import load
@@ -18,7 +19,9 @@ FORMATS = {"isynet": import_isynet}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="FORMAT", choices=list(FORMATS), help="isynet")
     parser.add_argument("file", metavar="FILE", help="the network in that format")
-    parser.add_argument("-o", "--output", required=True, metavar="SPEC", help="the spec to write")
+    parser.add_argument(
+        "-o", "--output", type=OutputPath, required=True, metavar="SPEC", help="the spec to write"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
 from archspec.extras import install_hint
 from archspec.tables import write_table
@@ -51,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_spec(parser, "--spec")
     add_overrides(parser)
-    parser.add_argument("-o", dest="results", metavar="FILE", help="write all results as JSON")
+    parser.add_argument(
+        "-o", dest="results", type=OutputPath, metavar="FILE", help="write all results as JSON"
+    )
     add_format(parser, ("table", "json"))
 
 

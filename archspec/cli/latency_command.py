@@ -9,6 +9,7 @@ from pathlib import Path
 
 from archspec.cli.common import add_format, add_overrides, graph_of, print_json
 from archspec.cli.estimating import add_batch, add_device, checked_batch
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
 from archspec.report import GROUPINGS
 from archspec.tables import write_table
@@ -33,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_batch(parser)
     parser.add_argument("--by", choices=GROUPINGS, default="node", help="fold rows; default: node")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="of calibrate: write the device, for --device"
+        "-o",
+        "--output",
+        type=OutputPath,
+        metavar="FILE",
+        help="of calibrate: write the device, for --device",
     )
     add_format(parser)
 

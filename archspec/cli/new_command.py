@@ -7,13 +7,14 @@ from pathlib import Path
 
 from archspec.check import check_document
 from archspec.cli.common import write_new_file
+from archspec.cli.outputs import OutputPath
 from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.starter import starter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="writes NAME.json here")
+    parser.add_argument("name", type=OutputPath, metavar="NAME", help="writes NAME.json here")
     parser.add_argument("--like", metavar="SPEC", help="start from this spec")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.cli.outputs import OutputPath
 from archspec.plot import save
 
 
@@ -12,7 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_overrides(parser)
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="a name ending in .svg or .png"
+        "-o",
+        "--output",
+        type=OutputPath,
+        required=True,
+        metavar="FILE",
+        help="a name ending in .svg or .png",
     )
 
 

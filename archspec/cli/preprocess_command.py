@@ -10,12 +10,15 @@ import sys
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
 from archspec.cli.infer_command import need_numpy
+from archspec.cli.outputs import OutputPath
 from archspec.tables import shown_bytes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="holds val/CLASS/IMAGE, or CLASS/IMAGE")
-    parser.add_argument("output", metavar="OUT", help="a folder that is not there yet")
+    parser.add_argument(
+        "output", type=OutputPath, metavar="OUT", help="a folder that is not there yet"
+    )
     add_spec(parser, "--spec", required=True)
     add_overrides(parser)
     parser.add_argument(

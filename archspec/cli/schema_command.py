@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
+from archspec.cli.outputs import OutputPath
 from archspec.editor import document_schema, schema_for, written_schema
 from archspec.writing import write_whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="spec", metavar="FILE", help="a spec or a template library")
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    parser.add_argument(
+        "-o", "--output", type=OutputPath, metavar="FILE", help="default: standard output"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

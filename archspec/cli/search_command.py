@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, print_json, write_new_file
 from archspec.cli.expand_command import written_normal_form
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError, did_you_mean, listed
 from archspec.extras import install_hint
 from archspec.tables import write_table
@@ -104,7 +105,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that train networks; of more than one no two logs are the same; default: 1",
     )
-    how.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
+    how.add_argument(
+        "--out", type=OutputPath, metavar="RUN", help="a new folder; default: one below runs/"
+    )
     how.add_argument("--resume", metavar="RUN", help="go on with the search in this folder")
     how.add_argument(
         "--storage",
@@ -146,7 +149,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     out = parser.add_argument_group("of derive and pareto")
     out.add_argument("--id", metavar="ID", help="the beginning of a network's id in pareto.csv")
-    out.add_argument("-o", "--output", metavar="FILE", help="the network's plain spec")
+    out.add_argument(
+        "-o", "--output", type=OutputPath, metavar="FILE", help="the network's plain spec"
+    )
     add_format(out)  # type: ignore[arg-type]
 
 

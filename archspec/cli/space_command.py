@@ -13,6 +13,7 @@ from typing import Any
 
 from archspec.cli.common import add_format, add_spec, print_json, write_new_file
 from archspec.cli.expand_command import written_normal_form
+from archspec.cli.outputs import OutputPath
 from archspec.document import read_document
 from archspec.errors import SpecError, UsageError
 from archspec.program import read_program
@@ -70,7 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|KEY=OPTION",
         help="a JSON file of decisions, or one decision; repeat it, and the last one counts",
     )
-    assign.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    assign.add_argument(
+        "-o", "--output", type=OutputPath, metavar="FILE", help="default: standard output"
+    )
     every = actions.add_parser(
         "enumerate",
         help="every assignment of a small space",

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
+from archspec.cli.outputs import OutputPath
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.extras import install_hint
 from archspec.processes import python_command
@@ -46,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes on this machine; default: 1"
     )
-    parser.add_argument("--out", metavar="RUN", help="a new folder; default: one below runs/")
+    parser.add_argument(
+        "--out", type=OutputPath, metavar="RUN", help="a new folder; default: one below runs/"
+    )
     parser.add_argument(
         "--resume",
         metavar="RUN",

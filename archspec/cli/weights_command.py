@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_overrides, add_spec, graph_of, print_json
+from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError, printable
 from archspec.extras import install_hint
 from archspec.shapes import written
@@ -47,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take archspec's own weights of another network where all tensors fit",
     )
-    imports.add_argument("-o", "--output", required=True, metavar="FILE", help=KINDS)
+    imports.add_argument(
+        "-o", "--output", type=OutputPath, required=True, metavar="FILE", help=KINDS
+    )
     inspect = actions.add_parser(
         "inspect",
         help="what is in a file of weights, and which shipped spec it fits",
@@ -62,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " as float32.",
     )
     convert.add_argument("file", metavar="FILE")
-    convert.add_argument("-o", "--output", required=True, metavar="FILE", help=KINDS)
+    convert.add_argument(
+        "-o", "--output", type=OutputPath, required=True, metavar="FILE", help=KINDS
+    )
 
 
 def run(options: argparse.Namespace) -> int:
