@@ -144,8 +144,8 @@ def _differing_nodes(content: bytes, written: Model, sample: Sample, tolerance: 
     first = next((name for name, share in shares.items() if not share <= tolerance), None)
     if first is None:
         return (
-            f"every node is as the rewritten graph has it, to {shares[worst]:.3g}, so a pass changed"
-            " what the spec computes"
+            f"every node is as the rewritten graph has it, to {shares[worst]:.3g}, so a pass"
+            " changed what the spec computes"
         )
     return (
         f"the node that differs most is {worst}, by {shares[worst]:.3g} of its largest value, and"
