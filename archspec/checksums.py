@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from archspec.document import At, parse_document, read_text
 from archspec.errors import Problem, SpecError
@@ -29,6 +29,7 @@ DAMAGED = ".damaged"
 """The ending of files that are set aside."""
 
 _SEAL = re.compile(rb'(?:, )?"crc32": "([0-9a-f]{8})"\}\Z')
+_LENGTH = len(', "crc32": "01234567"}')
 
 
 def checksum_of_bytes(content: bytes) -> str:
@@ -211,15 +212,14 @@ def _unfinished(file: IO[bytes]) -> tuple[int, bytes]:
     return start, file.read(size - start)
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(NamedTuple):
     record: dict[str, Any] | None
     is_sealed: bool
     why: str = ""
 
 
 def _read_line(line: bytes) -> _Read:
-    seal = _SEAL.search(line)
+    seal = _SEAL.search(line, max(0, len(line) - _LENGTH))
     body = line if seal is None else line[: seal.start()] + b"}"
     if seal is not None and seal.group(1).decode() != checksum_of_bytes(body):
         return _Read(None, True, "it does not meet its checksum")

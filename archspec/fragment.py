@@ -67,10 +67,11 @@ def place(
             node = nodes[name] = Node(name, part, sources, item)
             results += node.results
         else:
-            taken = dict(zip(part.input_names, sources, strict=True))
-            given: dict[str, Tensor] = {}
-            calls[name] = TemplateCall(part.template, part.arguments, item, taken, given)
+            template, arguments = part.template, part.arguments
+            calls[name] = TemplateCall(template, arguments, item)  # before the calls within it
             placed = place(part, f"{name}.", sources, nodes, calls)
-            given.update(zip(part.output_names, placed, strict=False))
+            calls[name] = TemplateCall(
+                template, arguments, item, part.input_names, sources, part.output_names, placed
+            )
             results += placed
     return tuple(map(tensor, fragment.outputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.identity import fingerprint_of, resolve_input
 from archspec.node import INPUT, Layer, Node, Tensor
@@ -19,16 +19,28 @@ RESULT = "logits"
 """What the only result of a network is called where its spec gives it no name."""
 
 
-@dataclass(frozen=True, eq=False)
-class TemplateCall:
-    """A template call that some nodes came from: its evaluated arguments and its origin; `inputs`
-    and `outputs` are the tensors that it took and gave, by the names that the template declares."""
+class TemplateCall(NamedTuple):
+    """A template call that some nodes came from: its evaluated arguments and its origin; `taken`
+    and `given` are the tensors that it took and gave, in the order in which the template declares
+    its inputs and outputs."""
 
     template: str
     arguments: Mapping[str, Any]
     origin: Any
-    inputs: Mapping[str, Tensor] = field(default_factory=dict)
-    outputs: Mapping[str, Tensor] = field(default_factory=dict)
+    input_names: tuple[str, ...] = ()
+    taken: tuple[Tensor, ...] = ()
+    output_names: tuple[str, ...] = ()
+    given: tuple[Tensor, ...] = ()
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]:
+        """What it took, by the names that the template declares."""
+        return dict(zip(self.input_names, self.taken, strict=True))
+
+    @property
+    def outputs(self) -> Mapping[str, Tensor]:
+        """What it gave; nothing for a template that names no outputs."""
+        return dict(zip(self.output_names, self.given, strict=False))
 
 
 @dataclass(frozen=True, eq=False)

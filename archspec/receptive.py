@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import gcd, lcm
+from operator import sub
 from typing import TypeAlias
 
 from archspec.node import INPUT, Node
@@ -25,19 +26,14 @@ smaller."""
 class Axis:
     """What elements 0 to len(lows) - 1 see, and how much further the next as many."""
 
-    __slots__ = ("highs", "lows", "step")
+    __slots__ = ("extent", "highs", "lows", "step")
 
     def __init__(self, lows: tuple[int, ...], highs: tuple[int, ...], step: int):
         self.lows = lows
         self.highs = highs
         self.step = step
-
-    @property
-    def extent(self) -> int:
+        self.extent = max(map(sub, highs, lows)) + 1
         """The most input pixels from the first to the last that one element sees."""
-        if len(self.lows) == 1:
-            return self.highs[0] - self.lows[0] + 1
-        return max(high - low for low, high in zip(self.lows, self.highs, strict=True)) + 1
 
     def low(self, element: int) -> int:
         periods, place = divmod(element, len(self.lows))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import io
 import json
 import os
@@ -155,7 +156,7 @@ def change(data: Any, dice: random.Random) -> tuple[str, bytes]:
         if key is None:
             continue
         if kind == "replace":
-            owner[key] = dice.choice(ODD)
+            owner[key] = copy.deepcopy(dice.choice(ODD))  # it may be damaged in its turn
         elif kind == "remove":
             del owner[key]
         elif kind == "rename" and isinstance(owner, dict):
