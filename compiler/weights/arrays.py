@@ -18,6 +18,14 @@ FLOATS = ("float32", "float16", "bfloat16", "float64")
 which is what every target would do with it."""
 
 
+MAX_TENSORS = 20_000
+"""Of a file; a network of a thousand layers has five thousand weights."""
+MAX_EXTENTS = 32
+MAX_NUMBERS = 1 << 60
+"""Of a tensor, an extent of 0 left aside: numpy refuses shapes that are much larger, though there
+be nothing in them."""
+
+
 class Entry(NamedTuple):
     """What a file's index says of one tensor; `dtype` is numpy's name, or "bfloat16"."""
 
@@ -69,6 +77,23 @@ class TensorFile:
         trace: TracebackType | None,
     ) -> None:
         self._close()
+
+
+def check_entries(path: str, entries: Mapping[str, Entry]) -> None:
+    """Raises SpecError for more tensors, or other shapes, than any file of weights has."""
+    check_number(path, len(entries))
+    for name, entry in entries.items():
+        numbers = math.prod(extent for extent in entry.shape if extent)
+        if len(entry.shape) > MAX_EXTENTS or not 0 < numbers <= MAX_NUMBERS:
+            raise damaged(path, f"{name[:100]!r} has a shape that no weight has")
+
+
+def check_number(path: str, count: int) -> None:
+    """Raises SpecError for more tensors than any file of weights has."""
+    if count > MAX_TENSORS:
+        raise damaged(
+            path, f"it has more than {MAX_TENSORS:,} tensors, of which at most as many are read"
+        )
 
 
 def damaged(path: str, why: str) -> SpecError:

@@ -10,7 +10,7 @@ from typing import IO, Any, TypeAlias, TypeVar
 import numpy as np
 
 from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
-from archspec.compiler.weights.arrays import Array, Entry, TensorFile
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_entries
 from archspec.compiler.weights.formats.ckpt import open_ckpt, write_ckpt
 from archspec.compiler.weights.formats.npz import open_npz, write_npz
 from archspec.compiler.weights.formats.pth import open_pth
@@ -59,6 +59,7 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
         raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
     try:
         tensors = opened(shown, file)
+        check_entries(shown, tensors.entries)
         check_metadata(shown, tensors.metadata, _index(tensors.entries))
         tensors.metadata = unsealed(tensors.metadata)
     except BaseException:

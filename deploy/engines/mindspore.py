@@ -124,6 +124,8 @@ def _described(path: str | os.PathLike[str]) -> Any:
     graph = described.graph
     if len(graph.output) != 1 or not all(value.tensor for value in graph.input):
         raise _not_ours(path, "it does not say what its inputs and outputs are")
+    if any(parameter.HasField("external_data") for parameter in graph.parameter):
+        raise _not_ours(path, "it keeps its numbers in other files, which are not read")
     return described
 
 

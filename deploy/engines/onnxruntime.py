@@ -15,6 +15,7 @@ from archspec.checksums import damaged
 from archspec.compiler.images.batches import usable_workers
 from archspec.compiler.sealed_onnx import check_onnx_bytes, check_onnx_metadata
 from archspec.deploy.engines import Port, check_arrays
+from archspec.deploy.engines.external import check_self_contained
 from archspec.deploy.engines.files import first_bytes
 from archspec.deploy.om.container import MAGIC, STAND_IN
 from archspec.errors import SpecError, UsageError
@@ -69,6 +70,7 @@ class OnnxRuntimeEngine:
             options.enable_profiling = True
             options.profile_file_prefix = profile
         check_onnx_bytes(model)
+        check_self_contained(model)
         try:
             session = package.InferenceSession(
                 os.fspath(model), options, providers=["CPUExecutionProvider"]

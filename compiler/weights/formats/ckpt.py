@@ -20,9 +20,11 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from archspec.compiler.weights.arrays import (
+    MAX_EXTENTS,
     Array,
     Entry,
     TensorFile,
+    check_number,
     damaged,
     item_size,
     read_exactly,
@@ -32,7 +34,6 @@ from archspec.errors import Problem, SpecError
 CHECKSUM_MARK = b"crc_num"
 CHECKSUM_LENGTH = len(CHECKSUM_MARK) + 10
 LONGEST_NAME = 4096
-MOST_EXTENTS = 32
 MOST_FIELDS = 100
 """Of one tensor; there are at most a few and its extents."""
 CHUNK = 1 << 22
@@ -199,7 +200,7 @@ def _piece(path: str, file: IO[bytes], value: _Field) -> _Piece:
             dtype = _string(file, field)
         elif field.number == 3:
             content = field
-    if content is None or content.length < 0 or len(shape) > MOST_EXTENTS:
+    if content is None or content.length < 0 or len(shape) > MAX_EXTENTS:
         raise _Damage(f"{name[:100]!r} has no numbers")
     if dtype not in _NUMPY_NAMES:
         raise _Damage(f"{name[:100]!r} is of the unknown type {dtype[:20]!r}")
@@ -211,11 +212,12 @@ def _piece(path: str, file: IO[bytes], value: _Field) -> _Piece:
 def _places(path: str, pieces: Iterator[_Piece]) -> dict[str, list[_Piece]]:
     places: dict[str, list[_Piece]] = {}
     last = ""
-    for piece in pieces:
+    for number, piece in enumerate(pieces, 1):
         known = places.setdefault(piece.name, [])
         if known and (last != piece.name or known[0][:3] != piece[:3]):
             raise _Damage(f"{piece.name[:100]!r} stands twice in it")
         known.append(piece)
+        check_number(path, number)
         last = piece.name
     return places
 
@@ -290,7 +292,7 @@ def _packed(file: IO[bytes], field: _Field) -> list[int]:
     file.seek(field.offset)
     numbers: list[int] = []
     used = 0
-    while used < field.length and len(numbers) <= MOST_EXTENTS:
+    while used < field.length and len(numbers) <= MAX_EXTENTS:
         number, size = _read_varint(file)
         numbers.append(number)
         used += size

@@ -11,14 +11,12 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from archspec.compiler.weights.arrays import Array, Entry, TensorFile, damaged
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_number, damaged
 from archspec.errors import Problem, SpecError
 
 METADATA = "__metadata__"
 LONGEST_METADATA = 1 << 20
 SUFFIX = ".npy"
-MAX_ENTRIES = 20_000
-"""A network of a thousand layers has five thousand weights."""
 _CONSTANT_DATE = (1980, 1, 1, 0, 0, 0)
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -39,10 +37,7 @@ def open_npz(path: str, file: IO[bytes]) -> TensorFile:
         infos = {info.filename.removesuffix(SUFFIX): info for info in archive.infolist()}
     except (*_DAMAGE, OSError):
         raise damaged(path, "it is no zip, or its end is missing") from None
-    if len(infos) > MAX_ENTRIES:
-        raise damaged(
-            path, f"it has {len(infos):,} arrays, of which at most {MAX_ENTRIES:,} are read"
-        )
+    check_number(path, len(infos))
     headers = {name: _header(path, archive, name, info) for name, info in infos.items()}
 
     def fetch(name: str) -> Array:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
+import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
 
-from archspec.compiler.weights.arrays import Array, Entry, TensorFile
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_number, damaged
 from archspec.errors import Problem, SpecError, UsageError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which of a training checkpoint's keys the weights of its model lie."""
 
+ZIP = b"PK\x03\x04"
+
 
 def open_pth(path: str, file: IO[bytes]) -> TensorFile:
-    """Raises UsageError where torch is not installed, SpecError where it refuses the file."""
+    """Raises UsageError where torch is not installed, SpecError where it refuses the file or where
+    more is in it than its bytes can say."""
+    _check_zip(path, file)
     try:
         import torch  # pyright: ignore[reportMissingImports]  # no dependency: only for such files
     except ModuleNotFoundError:
@@ -24,6 +30,7 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
             " would do, or where it is installed"
             " safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
         ) from None
+    size = os.fstat(file.fileno()).st_size
     file.seek(0)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
@@ -40,6 +47,10 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
     finally:
         file.close()
     tensors = _tensors(path, content, torch.Tensor)
+    for name, tensor in tensors.items():
+        # one number can be repeated without end: a view takes no memory until it is copied
+        if tensor.numel() * tensor.element_size() > size:
+            raise damaged(path, f"{name[:100]!r} has more numbers than the file")
 
     def fetch(name: str) -> Array:
         tensor = tensors[name]
@@ -52,6 +63,27 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
         for name, tensor in tensors.items()
     }
     return TensorFile(path, entries, {}, fetch, lambda: None)
+
+
+def _check_zip(path: str, file: IO[bytes]) -> None:
+    """torch unpacks whatever a zip holds before anything is looked at. Its own are never compressed
+    and no two entries are the same bytes, so all of them together are smaller than the file."""
+    file.seek(0)
+    if file.read(len(ZIP)) != ZIP:
+        return  # of before PyTorch 1.6
+    try:
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+        raise damaged(path, "it is no zip, or its end is missing") from None
+    check_number(path, len(infos))
+    size = os.fstat(file.fileno()).st_size
+    unpacked = sum(info.file_size for info in infos)
+    if unpacked > size or any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise damaged(
+            path,
+            f"its {size:,} bytes would unpack to {unpacked:,}, and torch.save compresses nothing",
+        )
 
 
 def _tensors(path: str, content: Any, kind: type) -> dict[str, Any]:
