@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 import struct
 import subprocess
@@ -35,6 +36,7 @@ from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import SpecError, UsageError
 from archspec.extras import install_hint
+from archspec.sources import shipped_folder
 
 SMALL = "tiny/isynet"
 
@@ -497,6 +499,10 @@ def test_torch_files(tmp_path):
         with open_tensors(tmp_path / "w.pth") as file:
             assert file.entries["a.weight"] == Entry((2, 3), "float32")
             assert file.read("b").tolist() == [1.0, 1.0]
+    args = argparse.Namespace(lr=0.1)
+    torch.save({"model": state, "args": args}, tmp_path / "w.pth")
+    with pytest.raises(SpecError, match=r"it holds the class argparse\.Namespace\); use a file"):
+        open_tensors(tmp_path / "w.pth")
     torch.save(Path("x"), tmp_path / "w.pth")
     with pytest.raises(SpecError, match="PyTorch's safe loader refuses the file"):
         open_tensors(tmp_path / "w.pth")
@@ -640,7 +646,7 @@ def test_timms_cspdarknet_is_split_and_turned(tmp_path):
     turned = np.concatenate([joined[:, 128:], joined[:, :128]], axis=1)
     assert np.array_equal(imported.weights["stage3.merge.conv.weight"], turned)
     assert sum(rule.numbers for rule in imported.rules) == sum(a.size for a in arrays.values())
-    assert "another network on the same tensors" in imported.notes[0]
+    assert "leaky_relu" in imported.notes[0]
 
 
 @pytest.mark.parametrize("network", ["torchvision/mobilenet_v2", "timm/mobilenetv3_large_100"])
@@ -939,7 +945,8 @@ def test_notes_are_of_the_network_at_hand(tmp_path):
     write_tensors(tmp_path / "r.npz", arrays, {})
     write_tensors(tmp_path / "x.npz", {f"x.{n}": a for n, a in arrays.items()}, {})
     graph = archspec.load("resnet18")
-    assert import_weights(tmp_path / "r.npz", graph).notes == []
+    (note,) = import_weights(tmp_path / "r.npz", graph).notes
+    assert "resnetblur18" in note
     assert import_weights(tmp_path / "x.npz", graph).notes[0].startswith("a file shows neither")
     resnet = next(family for family in FAMILIES if family.name.startswith("ResNet and"))
     assert resnet.notes[0].holds(archspec.load("resnext152_64x4d"))
@@ -1035,11 +1042,78 @@ def test_inspect_knows_a_tiny_network(tmp_path, capsys):
     assert "tiny/isynet: archspec's own names, the same fingerprint" in capsys.readouterr().out
 
 
-def test_what_timms_names_do_not_prove_is_said():
-    """tf_efficientnet_b0 has efficientnet_b0's tensors, another epsilon and another padding."""
-    from archspec.compiler.weights.maps.torch_zoo import TIMM_EFFICIENTNET
+def file_of(published, folder, name, metadata=None):
+    """A file with the tensors of a published network."""
+    arrays = {n: np.zeros(s, np.float32) for n, s in lists.published(published).items() if s != ()}
+    folder.mkdir(exist_ok=True)
+    safetensors.numpy.save_file(arrays, folder / name, metadata)
+    return folder / name
 
+
+UNPROVEN = {
+    "efficientnet_b0": (
+        "timm/efficientnet_b0",
+        [("tf_efficientnet of its size", "epsilon 0.001 in batch norm (here 1e-05), and padding"),
+         ("efficientnet_blur_b0", "a pool or a blur in place of the stride")],
+    ),
+    "mobilenet_v2": ("timm/mobilenetv2_100", []),
+    "mobilenet_v3_large": (
+        "timm/mobilenetv3_large_100",
+        [("mobilenetv3_large_100", "epsilon 1e-05 in batch norm (here 0.001)"),
+         ("tf_mobilenetv3_large_100", "padding 'same' where its convolutions stride")],
+    ),
+    "resnet18": ("torchvision/resnet18", [("resnetblur18", "a pool or a blur")]),
+    "resnet50": ("torchvision/resnet50", [("resnetblur50", "a pool"), ("resnetaa50", "a pool")]),
+    "cspdarknet53": ("timm/cspdarknet53", [("cspdarknet53", "padding 'half' where its conv")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", UNPROVEN)
+def test_what_names_do_not_prove_is_said_with_the_sibling(spec, tmp_path):
+    """A file of no origin. The siblings are those of timm 1.0.31 with equal names and shapes."""
+    published, siblings = UNPROVEN[spec]
+    notes = import_weights(file_of(published, tmp_path, "t.safetensors"), archspec.load(spec)).notes
+    assumed = [note for note in notes if note.startswith("assumed: the file is not of timm's")]
+    assert len(assumed) == len(siblings)
+    for note, (name, difference) in zip(assumed, siblings, strict=True):
+        assert f"timm's {name}, whose tensors" in note
+        assert f"that has {difference}" in note
+
+
+@pytest.mark.parametrize(
+    "name, place",
+    [
+        ("tf_efficientnet_b0_aa-827b6e33.safetensors", "its name"),
+        ("model.safetensors", "config.json"),
+        ("t.safetensors", "its metadata (architecture)"),
+    ],
+)
+def test_a_file_that_says_it_is_of_a_sibling_is_refused(name, place, tmp_path):
+    metadata = {"architecture": "tf_efficientnet_b0"} if "metadata" in place else None
+    path = file_of("timm/efficientnet_b0", tmp_path / "there", name, metadata)
+    config = tmp_path / "there" / "config.json"
+    config.write_text('{"architecture": "tf_efficientnet_b0", "num_classes": 1000}')
+    if "config" not in place:
+        config.unlink()
     graph = archspec.load("efficientnet_b0")
-    said = [note.text for note in TIMM_EFFICIENTNET.notes if note.holds(graph)]
-    assert len(said) == 1
-    assert "tf_efficientnet_b0" in said[0] and "1e-3" in said[0]
+    with pytest.raises(SpecError) as error:
+        import_weights(path, graph)
+    assert "the weights are of timm's tf_efficientnet_b0, as " in str(error.value)
+    assert f"{place} says; it has the names and shapes of efficientnet_b0 and epsilon" in str(
+        error.value
+    )
+    assert "--any-network takes them all the same" in str(error.value)
+    assert import_weights(path, graph, of_any_network=True).weights
+    # the spec that the sibling is
+    data = json.loads((shipped_folder() / "efficientnet_b0.json").read_text())
+    data.pop("expect", None)
+    said = re.search(r'as by "defaults": (\{.*\}); --any-network', str(error.value))
+    for name, attributes in json.loads(said[1]).items():
+        data["defaults"][name] = {**data["defaults"].get(name, {}), **attributes}
+    (tmp_path / "tf.json").write_text(json.dumps(data))
+    sibling = archspec.load(tmp_path / "tf.json")
+    assert import_weights(path, sibling).notes == []
+    plain = file_of("timm/efficientnet_b0", tmp_path, "efficientnet_b0_ra-3dd342df.safetensors")
+    assert import_weights(plain, graph).notes == []
+    with pytest.raises(SpecError, match="of timm's efficientnet_b0, as its name says"):
+        import_weights(plain, sibling)

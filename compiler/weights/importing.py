@@ -25,6 +25,7 @@ from archspec.compiler.weights.families import (
 from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.loading import check_network, shapes_of
 from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
+from archspec.compiler.weights.siblings import check_origin, unproven
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.graph import Graph
@@ -123,7 +124,9 @@ def import_weights(
 
     `publisher` is a key of PUBLISHERS; None tries the names of all, and archspec's own. `part`
     picks a network of a file that holds several, counted from 1. Raises SpecError with every tensor
-    that does not fit and what `advice` has to say, UsageError for an unknown publisher or part.
+    that does not fit and what `advice` has to say, and where the file says it is of a network that
+    has these tensors and computes something else, which `of_any_network` lets pass; UsageError for
+    an unknown publisher or part.
     """
     if publisher is not None and publisher not in PUBLISHERS:
         raise UsageError(f"{publisher!r} is no publisher; {listed(list(PUBLISHERS))} would do")
@@ -133,8 +136,12 @@ def import_weights(
         except SpecError as error:
             hints = [Problem(f"  {hint}") for hint in advice(file)]
             raise SpecError([*error.problems, *hints]) from None
+        notes = [note.text for note in plan.family.notes if note.holds(graph)]
         if plan.family is OWN and not of_any_network:
             check_network(file, graph, "; --any-network would take them all the same")
+        elif plan.family is not OWN and not of_any_network:
+            known = check_origin(file, graph, "; --any-network takes them all the same")
+            notes += unproven(plan.family.name, graph) if known is None else []
         weights = {
             name: _assembled(file, plan, name, shape) for name, shape in shapes_of(graph).items()
         }
@@ -144,7 +151,7 @@ def import_weights(
             rules=_rule_counts(plan, file.entries),
             ignored=Counter(plan.ignored.values()),
             dtypes=Counter(file.entries[name].dtype for name in _used(plan)),
-            notes=[note.text for note in plan.family.notes if note.holds(graph)],
+            notes=notes,
             source=Path(file.path).name,
             source_bytes=Path(path).stat().st_size,
             source_sha256=sha256_of(path),

@@ -36,11 +36,11 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its unpickler meets
         met = re.search(r"GLOBAL ([\w.]+)", str(error))
-        reason = f"it holds a {met[1]}" if met else str(error).partition("\n")[0][:120]
+        reason = f"it holds the class {met[1]}" if met else str(error).partition("\n")[0][:120]
         raise SpecError(
             Problem(
-                f"PyTorch's safe loader refuses the file ({type(error).__name__}: {reason});"
-                " a state dict of tensors alone would do",
+                f"PyTorch's safe loader refuses the file ({type(error).__name__}: {reason}); use a"
+                " file with a state dict of tensors alone",
                 path,
             )
         ) from None

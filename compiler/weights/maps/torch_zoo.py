@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from archspec.compiler.weights.families import TORCH, TORCH_COUNTERS, Family, Note, Rule
 from archspec.graph import Graph
-from archspec.ops import Act, BatchNorm, MaxPool, Op
+from archspec.ops import MaxPool, Op
 
 _WRAPPED = ((r"^(?:module|_orig_mod)\.", ""),)
 """What DataParallel and torch.compile put before all names."""
@@ -132,14 +132,6 @@ TIMM_EFFICIENTNET = _family(
     "EfficientNet and MobileNetV2 of timm",
     ("timm",),
     (*_timm_block(_BLOCK, "blocks.{s-1}.{b-1}"), *_TIMM_ENDS),
-    notes=(
-        Note(
-            "assumed: the file is not of a tf_ network of timm (tf_efficientnet_b0), whose tensors"
-            " have the same names; those have TensorFlow's epsilon 1e-3 in batch norm and 'same'"
-            " padding, and a spec without both gives other logits",
-            lambda graph: _any(graph, lambda op: isinstance(op, BatchNorm) and op.epsilon != 1e-3),
-        ),
-    ),
 )
 TIMM_SPNASNET = _family(
     "Single-Path-NAS of timm",
@@ -194,14 +186,6 @@ TIMM_MOBILENET_V3 = _family(
         *_pair("head", "blocks.6.0.conv", "blocks.6.0.bn1"),
         Rule("features", "conv_head", pixel=True),
         Rule("classifier", "classifier"),
-    ),
-    notes=(
-        Note(
-            "timm's mobilenetv3_large_100 has epsilon 1e-5 in batch norm, torchvision and the"
-            ' shipped spec 1e-3: a spec with "defaults": {"batch_norm": {"epsilon": 1e-5}} gives'
-            " timm's numbers",
-            lambda graph: _any(graph, lambda op: isinstance(op, BatchNorm) and op.epsilon != 1e-5),
-        ),
     ),
 )
 
@@ -364,14 +348,6 @@ TIMM_CSPDARKNET = _family(
         *_pair("stem", "stem.conv1.conv", "stem.conv1.bn"),
         *(rule for stage in range(1, 6) for rule in _csp_stage(stage, f"stages.{stage - 1}")),
         Rule("classifier.dense", "head.fc"),
-    ),
-    notes=(
-        Note(
-            "timm's cspdarknet53 is another network on the same tensors: leaky_relu for mish,"
-            " padding 1 on every side where the stride is 2, 256 px; a spec with those gives timm's"
-            " numbers, the shipped one does not",
-            lambda graph: _any(graph, lambda op: isinstance(op, Act) and op.function == "mish"),
-        ),
     ),
 )
 
