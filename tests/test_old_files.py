@@ -52,8 +52,9 @@ def old(tmp_path, monkeypatch):
         archive.extractall(tmp_path / "digits")
     for empty in ("run/logs", "trained/workers"):  # git keeps no empty folders
         (tmp_path / "old" / empty).mkdir()
-    for path in tmp_path.rglob("run.json"):
-        path.write_text(path.read_text().replace("/tmp/data", str(tmp_path / "digits")))
+    for name in ("run.json", "settings.json"):
+        for path in tmp_path.rglob(name):
+            path.write_text(path.read_text().replace("/tmp/data", str(tmp_path / "digits")))
     monkeypatch.chdir(tmp_path / "old")
     return tmp_path / "old"
 
@@ -116,6 +117,27 @@ def test_search_that_trains(old, capsys):
     trials = read_lines(path.read_bytes()).records
     assert main(["search", "--resume", "trained"]) == 0
     assert read_lines(path.read_bytes()).records == trials
+
+
+def test_search_of_a_supernet(old, capsys):
+    """Stopped in its fifth epoch of six; resumed, that commit found this network too."""
+    pytest.importorskip("mindspore")
+    assert main(["search", "--resume", "supernet"]) == 0
+    said = capsys.readouterr().err
+    assert "seed1-lam0.3: epoch 5/6" in said
+    assert "epoch 4/6" not in said
+    home = old / "supernet" / "single_path" / "seed1-lam0.3"
+    found = json.loads((home / "found.json").read_text())
+    assert found["assignment"] == {"layer.kernel": 3, "layer.expand": 2}
+    assert found["objectives"]["top1"] == pytest.approx(0.3888888888888889)
+    assert found["objectives"]["loss"] == pytest.approx(1.0988069261183488, rel=1e-5)
+    # from now on every line and object carries a checksum
+    lines = read_lines((home / "log.jsonl").read_bytes(), required=True)
+    assert [line["epoch"] for line in lines.records] == [3, 4, 5, 6]
+    assert not lines.damaged
+    for path in (home / "found.json", home.parent / "settings.json", old / "supernet/found.json"):
+        facts = json.loads(path.read_text())
+        assert facts["crc32"] == seal(facts)["crc32"]
 
 
 def test_run_is_opened_and_resumed(old, capsys):

@@ -595,7 +595,7 @@ def test_single_path_beside_as_many_at_random(run, there, digits):
         "--warmup-epochs", 1, "--target", 60_000, "--target", 30_000,
     )  # fmt: skip
     assert run("search", *arguments, "--out", "found")[0] == 0
-    listed = json.loads(Path("found", "found.json").read_text())
+    listed = json.loads(Path("found", "found.json").read_text())["found"]
     assert [line["name"] for line in listed] == ["seed1-target60000", "seed1-target30000"]
     trials = lines("found")
     different = {Space(DIGITS).assign(line["assignment"]).fingerprint for line in listed}

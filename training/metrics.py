@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,28 +61,43 @@ def rewind_metrics(
     written again. Lines of epochs that are lost are taken from those that the checkpoint has
     `known`; damaged lines go into a file of their own. What was amiss, in sentences."""
     found = read_metrics(path, is_sealed)
-    notes: list[str] = []
-    if found.damaged:
-        aside = free_name(path)
-        write_whole(aside, b"".join(bad.content + b"\n" for bad in found.damaged), path.parent)
-        some = ", ".join(str(bad.number) for bad in found.damaged[:10])
-        more = ", ..." if len(found.damaged) > 10 else ""
-        notes.append(
-            f"{path} has {len(found.damaged)} damaged lines (line {some}{more}:"
-            f" {found.damaged[0].why}), which are set aside in {aside.name}"
-        )
     kept = [line for line in found.records if line["step"] <= step and line["kind"] == "step"]
-    here = {line["epoch"]: line for line in found.records if line["kind"] == "epoch"}
-    there = {line["epoch"]: line for line in known}
-    over = {number: here.get(number) or there.get(number) for number in range(1, epochs + 1)}
-    restored = [number for number, line in over.items() if line and number not in here]
+    here = [line for line in found.records if line["kind"] == "epoch"]
+    over, notes = epoch_lines(path, here, known, range(1, epochs + 1))
+    notes = (*set_lines_aside(path, found.damaged), *notes)
+    write_metrics(path, sorted([*kept, *over], key=_place))
+    return notes
+
+
+def set_lines_aside(path: Path, lines: Sequence[DamagedLine]) -> tuple[str, ...]:
+    """Keep damaged lines of a file in one of their own beside it; what was done, in a sentence."""
+    if not lines:
+        return ()
+    aside = free_name(path)
+    write_whole(aside, b"".join(line.content + b"\n" for line in lines), path.parent)
+    some = ", ".join(str(line.number) for line in lines[:10])
+    more = ", ..." if len(lines) > 10 else ""
+    return (
+        f"{path} has {len(lines)} damaged lines (line {some}{more}: {lines[0].why}), which are set"
+        f" aside in {aside.name}",
+    )
+
+
+def epoch_lines(
+    path: Path, here: Sequence[Line], known: Sequence[Line], epochs: Iterable[int]
+) -> tuple[list[Line], tuple[str, ...]]:
+    """The lines of these epochs, from those that a file has `here`, else from those that a
+    checkpoint has `known`; what was amiss, in sentences."""
+    found, there = ({line["epoch"]: line for line in lines} for lines in (here, known))
+    over = {number: found.get(number) or there.get(number) for number in epochs}
+    restored = [number for number, line in over.items() if line and number not in found]
     lost = [number for number, line in over.items() if line is None]
+    notes: list[str] = []
     if restored:
         notes.append(f"{path} has its lines of {_epochs(restored)} from the checkpoint again")
     if lost:
         notes.append(f"{path} has lost its lines of {_epochs(lost)}, which no checkpoint has")
-    write_metrics(path, sorted([*kept, *filter(None, over.values())], key=_place))
-    return tuple(notes)
+    return [line for line in over.values() if line], tuple(notes)
 
 
 def _epochs(numbers: Sequence[int]) -> str:
@@ -101,4 +116,7 @@ def _is_line(line: Line) -> bool:
     return all(type(line.get(name)) in (int, float) for name in names)
 
 
-__all__ = ["add_metrics", "read_metrics", "rewind_metrics", "write_metrics"]
+__all__ = [
+    "Line", "add_metrics", "epoch_lines", "read_metrics", "rewind_metrics", "set_lines_aside",
+    "write_metrics",
+]  # fmt: skip

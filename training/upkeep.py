@@ -49,18 +49,21 @@ FREE_OF_LENGTH = (Constant, Step, Exponential)
 def tidy(run: Run) -> None:
     """Remove what killed processes left half-written. Raises RunError where a folder that is
     written to leads out of the run's."""
-    home = run.path.resolve()
     for name in (CHECKPOINTS, EVENTS, LOGS):
-        folder = run.path / name
-        if not folder.resolve().is_relative_to(home):
-            raise RunError(
-                f"{folder} is a link that leads out of {run.path}; use a real folder, for a run"
-                " writes in its own folder alone"
-            )
-        folder.mkdir(exist_ok=True)
+        check_inside(run.path / name, run.path)
+        (run.path / name).mkdir(exist_ok=True)
     for path in run.path.iterdir():
         if path.is_file() and any(is_unfinished(path.name, name) for name in NAMES):
             path.unlink(missing_ok=True)
+
+
+def check_inside(folder: Path, run: Path) -> None:
+    """Raises RunError where a folder that is written to leads out of the run's."""
+    if not folder.resolve().is_relative_to(run.resolve()):
+        raise RunError(
+            f"{folder} is a link that leads out of {run}; use a real folder, for a run writes in"
+            " its own folder alone"
+        )
 
 
 def seal_run(run: Run, images: Sequence[Source]) -> Run:

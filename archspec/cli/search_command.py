@@ -110,6 +110,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--resume", metavar="RUN", help="go on with the search in this folder")
     how.add_argument(
+        "--restart",
+        action="store_true",
+        help="with --resume, of single-path: begin again what has lost all its checkpoints; what"
+        " there is of it is kept under another name",
+    )
+    how.add_argument(
         "--storage",
         metavar="URL",
         help="an Optuna storage that machines share; the variable ARCHSPEC_STORAGE is one that no"
@@ -160,6 +166,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"archspec search needs numpy, which is not installed; use {install_hint('search')}"
         )
+    if options.restart and not options.resume:
+        raise UsageError("--restart is for a search that there is; use --resume RUN --restart")
     first, *rest = options.words or [""]
     if first in ACTIONS:
         is_joining = first == "worker" and options.study is not None
@@ -193,6 +201,7 @@ def _searched(options: argparse.Namespace, space: str) -> int:
 
 
 def _resumed(options: argparse.Namespace, space: str) -> Trials:
+    from archspec.training.search.facts import LISTED
     from archspec.training.search.plan import extended
     from archspec.training.search.storage import connect
     from archspec.training.search.trials import open_trials
@@ -205,6 +214,11 @@ def _resumed(options: argparse.Namespace, space: str) -> Trials:
             " search would take it"
         )
     trials = _moved(connect(open_trials(options.resume), options.storage), options.data)
+    if options.restart and trials.facts["engine"] != LISTED:
+        raise UsageError(
+            f"--restart is for the searches of single-path, and the engine of {trials.path} is"
+            f" {trials.facts['engine']}; use --resume alone"
+        )
     return trials if options.trials is None else extended(trials, options.trials)
 
 
@@ -363,6 +377,7 @@ def _told(
         counting=counting,
         tried=tried,
         waits=waits,
+        restarts=options.restart,
         say=say,
     )
     if is_terminal:

@@ -6,7 +6,7 @@ Version 1 was written without a checksum; version 2 carries one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,14 @@ FOUND_LINES = _list(
             "assignment": {"type": "object", "maxProperties": 100_000},
             "objectives": {"type": "object", "additionalProperties": {"type": "number"}},
             "weights": _maybe(TEXT),
-        }
+        },
+        target=_maybe(POSITIVE),
+        nearest=_maybe(POSITIVE),
     )
 )
-"""found.json: what the single-path engine found."""
+"""What the single-path engine found, under FOUND_KEY of found.json; of an archspec that knew no
+checksums all that is in it."""
+FOUND_KEY = "found"
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -154,10 +158,20 @@ def check_facts(facts: Mapping[str, Any], where: str) -> None:
 
 
 def read_found(path: Path) -> list[dict[str, Any]]:
-    """The lines of found.json. Raises SpecError where it says something else."""
+    """The lines of found.json. Raises SpecError where it is damaged or says something else."""
     found = read_document(path).data
+    if not isinstance(found, list):
+        facts, is_sealed = read_sealed(path)
+        if not is_sealed or facts.keys() != {FOUND_KEY}:
+            raise damaged(path, "it does not meet its checksum")
+        found = facts[FOUND_KEY]
     _check(FOUND_LINES, found, str(path))
     return found
+
+
+def write_found(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Write found.json, with its checksum."""
+    write_whole(path, written_json(seal({FOUND_KEY: lines})) + "\n", within=path.parent)
 
 
 def _check(schema: Mapping[str, Any], data: Any, where: str) -> None:

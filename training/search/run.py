@@ -8,7 +8,6 @@ publish             the front, its picture, the report                 training.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from archspec.checksums import damaged
+from archspec.checksums import damaged, set_aside
 from archspec.errors import SpecError, UsageError, listed
 from archspec.training.search.counted import Counted, counted
 from archspec.training.search.counting import count
-from archspec.training.search.facts import LISTED, read_found
+from archspec.training.search.facts import LISTED, read_found, write_found
 from archspec.training.search.feasible import why_none
 from archspec.training.search.helpers import helpers
 from archspec.training.search.objectives import PYTHON, read_constraint
@@ -29,10 +28,10 @@ from archspec.training.search.plan import check_workers, counts
 from archspec.training.search.report import publish
 from archspec.training.search.results import Results
 from archspec.training.search.sharing import share
+from archspec.training.search.single_path.found import FOLDER
 from archspec.training.search.trials import FOUND, Trials
 from archspec.training.search.worker import Worker
 from archspec.training.signals import Stop
-from archspec.writing import write_whole
 
 Say = Callable[[Mapping[str, Any], int, int], None]
 
@@ -47,6 +46,7 @@ def run_search(
     counting: Callable[[int, int], None] = lambda done, wanted: None,
     tried: Say = lambda record, done, wanted: None,
     waits: bool = True,
+    restarts: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Results:
     """Go on with a search to its end, until `budget` seconds are over or someone wishes to stop,
@@ -54,7 +54,8 @@ def run_search(
 
     `allowed` are the objectives that the command line names: a function of the user's is called
     only where it is among them. `counting`, `tried` and `say` are told how it goes on. One that
-    `waits` ends when the networks that others try have ended too. Raises UsageError, SpecError;
+    `waits` ends when the networks that others try have ended too; one that `restarts` begins those
+    searches of a supernet again that have lost their checkpoints. Raises UsageError, SpecError;
     RunError where a single-path search fails, or its storage is out of reach for long.
     """
     ends = None if budget is None else time.monotonic() + budget
@@ -68,7 +69,7 @@ def run_search(
     else:
         listed: list[np.ndarray] = []
         if trials.facts["engine"] == LISTED:
-            trials, listed = _listed(trials, problem, stop, say, ends)
+            trials, listed = _list_networks(trials, problem, stop, say, ends, restarts)
         worker = Worker(trials, problem, objectives, stop, listed, tried, say, waits)
         if stop.number is None and (listed or trials.facts["engine"] != LISTED):
             with helpers(trials, workers - 1, ends, allowed, stop, say):
@@ -105,24 +106,28 @@ def check_allowed(trials: Trials, allowed: Sequence[str]) -> None:
             )
 
 
-def _listed(
+def _list_networks(
     trials: Trials,
     problem: Counted,
     stop: Stop,
     say: Callable[[str], None],
     ends: float | None,
+    restarts: bool,
 ) -> tuple[Trials, list[np.ndarray]]:
     """The search with the networks that the single-path engine finds, made now where it was not;
     with none where that is stopped, or `ends` comes, before all are found."""
     path = trials.path / FOUND
-    if not path.exists():
+    lines = _found_before(trials, say)
+    if lines is None:
         from archspec.training.search.single_path import SinglePathSettings, search_single_path
 
         given = {**trials.facts["single_path"]}
         for name in ("lam", "target", "recipe_settings"):
             given[name] = tuple(given[name])
         settings = SinglePathSettings(**given)
-        found = search_single_path(trials.space, settings, trials.path, stop, say, ends)
+        found = search_single_path(
+            trials.space, settings, trials.path, stop, say, ends, restarts=restarts
+        )
         if len(found) < settings.searches:
             return trials, []
         lines = [
@@ -136,9 +141,9 @@ def _listed(
             }
             for one in found
         ]
-        write_whole(path, json.dumps(lines, indent=2) + "\n")
+        write_found(path, lines)
     try:
-        rows = [problem.encoding.row_of(line["assignment"]) for line in read_found(path)]
+        rows = [problem.encoding.row_of(line["assignment"]) for line in lines]
     except (LookupError, StopIteration):
         raise damaged(path, "it has a network that the space does not have") from None
     different = [*{row.tobytes(): row for row in rows}.values()]
@@ -152,3 +157,18 @@ def _listed(
     if found.storage is not None:
         share(found)
     return found, different
+
+
+def _found_before(trials: Trials, say: Callable[[str], None]) -> list[dict[str, Any]] | None:
+    """What found.json says; None where it is not written yet, or is damaged and can be written
+    again from the engine's own searches."""
+    path = trials.path / FOUND
+    if not path.exists():
+        return None
+    try:
+        return read_found(path)
+    except SpecError as error:
+        if not (trials.path / FOLDER).is_dir():
+            raise
+        say(f"note: {error}; it is set aside as {set_aside(path).name} and written again")
+        return None

@@ -28,21 +28,18 @@ from archspec.training.evaluate import evaluate
 from archspec.training.meter import Meter, Sums
 from archspec.training.run import RunError
 from archspec.training.search.single_path.folder import (
-    FOLDER,
-    FOUND,
-    Progress,
     add_line,
-    keep_settings,
+    found_in,
+    opened,
     read_found,
-    resume,
-    save,
+    write_found,
 )
 from archspec.training.search.single_path.found import Found
 from archspec.training.search.single_path.plan import Search, SearchPlan, plan_search
+from archspec.training.search.single_path.resuming import Progress, Resuming, save
 from archspec.training.search.single_path.searcher import Searcher
 from archspec.training.search.single_path.settings import SinglePathSettings
 from archspec.training.signals import Stop
-from archspec.writing import write_whole, written_json
 
 REACH = 2.0
 """Norms that a threshold can move by in all its steps, unless the settings say how far in one.
@@ -62,29 +59,37 @@ def search(
     stop: Stop,
     say: Callable[[str], None],
     ends: float | None,
+    restarts: bool,
 ) -> list[Found]:
     """See training.search.single_path.search_single_path."""
     plan = plan_search(space, settings, say)
-    folder = run_folder / FOLDER
-    keep_settings(folder, plan)
-    join(settings.device)
-    stop.listen()
-    searcher: Searcher | None = None
-    found: list[Found] = []
-    for asked in plan.searches:
-        home, warmup = folder / asked.name, folder / f"seed{asked.seed}-warmup"
-        if not (home / FOUND).is_file():
-            searcher = searcher or plan.searcher()
-            searcher.restart(asked.seed)
-            progress = resume(searcher, home, say) or resume(searcher, warmup, say) or Progress()
-            learner = _Learner(plan, searcher, asked, progress, stop, say, ends)
-            if not learner.learn(warmup, plan.warmup) or not learner.learn(
-                home, plan.recipe.epochs
-            ):
-                break
-            _write_found(plan, searcher, asked, home, progress, say)
-        found.append(read_found(home))
-    return found
+    with opened(run_folder, plan, say) as folder:
+        join(settings.device)
+        stop.listen()
+        searcher: Searcher | None = None
+        found: list[Found] = []
+        resuming = Resuming(run_folder, restarts, say)
+        epochs = range(1, plan.recipe.epochs + 1)
+        for asked in plan.searches:
+            home, warmup = folder / asked.name, folder / f"seed{asked.seed}-warmup"
+            there = found_in(home, say)
+            if there is None:
+                searcher = searcher or plan.searcher()
+                searcher.restart(asked.seed)
+                progress = (
+                    resuming.resume(searcher, home, epochs[plan.warmup :])
+                    or resuming.resume(searcher, warmup, epochs[: plan.warmup])
+                    or Progress()
+                )
+                learner = _Learner(plan, searcher, asked, progress, stop, say, ends)
+                if not learner.learn(warmup, plan.warmup) or not learner.learn(
+                    home, plan.recipe.epochs
+                ):
+                    break
+                _write_found(plan, searcher, asked, home, progress, say)
+                there = read_found(home)
+            found.append(there)
+        return found
 
 
 class _Learner:
@@ -216,6 +221,7 @@ class _Learner:
             line |= {unit: runtime, "assignment": assignment}
             words += f"  held out {held.accuracy:.2%}  {runtime:,.6g} {unit}"
         add_line(home, line)
+        progress.lines.append(line)
         self.say(f"{home.name}: epoch {epoch}/{plan.recipe.epochs}  {words}")
 
 
@@ -246,6 +252,8 @@ def _write_found(
     graph, weights = derived(plan.supernet, assignment, searcher.arrays())
     name = f"{graph.fingerprint[:12]}.safetensors"
     notes = {"search": search.name, "top1": f"{scores.top1:.6f}"}
+    if (home / name).is_symlink():
+        (home / name).unlink()  # or what it leads to would be written
     save_weights(home / name, graph, weights, notes)
     facts = {
         **asdict(search),
@@ -262,4 +270,4 @@ def _write_found(
         },
         "seconds": round(progress.seconds, 3),
     }
-    write_whole(home / FOUND, written_json(facts) + "\n")
+    write_found(home, facts)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FOLDER = "single_path"
+"""Below a run's folder: where its searches stand."""
+
 
 @dataclass(frozen=True)
 class Found:
