@@ -408,3 +408,27 @@ def test_a_link_is_written_through(folder):
     assert command("expand", "tiny/resnext", "-o", "link.json")[0] == 0
     assert (folder / "link.json").is_symlink()
     assert json.loads((folder / "real.json").read_text())["name"] == "tiny_resnext"
+
+
+@pytest.mark.parametrize("home", ["/dev/null/none", None], ids=["unwritable", "none"])
+def test_without_a_home_everything_works(home, tmp_path, monkeypatch):
+    """Caches are no requirement. Nobody can make a folder there, root neither."""
+    pytest.importorskip("PIL")
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("HOME", raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    for arguments in (
+        ["list"],
+        ["validate", "tiny/isynet"],
+        ["stats", "tiny/isynet", "--device", "ascend310"],
+        ["plot", "tiny/isynet", "-o", "net.svg"],
+        ["lint", "tiny/isynet"],
+        ["latency", "tiny/isynet"],
+        ["data", "digits", "digits"],
+        ["data", "check", "digits"],
+        ["search", "spaces/tiny", "--objective", "min:macs", "--trials", "20", "--out", "found"],
+    ):
+        code, _, err = command(*arguments)
+        assert code == 0, err

@@ -119,6 +119,34 @@ def test_search_that_trains(old, capsys):
     assert read_lines(path.read_bytes()).records == trials
 
 
+def test_a_training_whose_last_line_is_lost_is_made_again(old, capsys):
+    """Its checkpoints were let go when it was over. First the lines have no checksums, then they
+    have: they are written now."""
+    pytest.importorskip("mindspore")
+    from archspec.training.search.accuracy import main as train
+
+    home = old / "trained" / "training" / "3ed5564de242"
+    top1 = json.loads((home / "accuracy.json").read_text())["top1"]
+    for earlier in ("earlier", "earlier-2"):
+        (home / "accuracy.json").unlink()
+        metrics = home / "seed1" / "metrics.jsonl"
+        content = metrics.read_bytes()
+        metrics.write_bytes(content[:-20] + b"\x07" + content[-19:])
+        assert train(["trained", "3ed5564de242"]) == 0
+        assert "has lost the line of its last epoch" in capsys.readouterr().err
+        found = json.loads((home / "accuracy.json").read_text())
+        assert found["crc32"] == seal(found)["crc32"]
+        assert found["top1"] == pytest.approx(top1)
+        (note,) = found["notes"]
+        assert note.endswith(
+            f"what there is of it is kept in trained/training/3ed5564de242/seed1/{earlier}"
+        )
+        kept = (home / "seed1" / earlier / "metrics.jsonl").read_bytes()
+        assert kept == content[:-20] + b"\x07" + content[-19:]
+        lines = read_lines(metrics.read_bytes(), required=True)
+        assert (lines.records[-1]["kind"], lines.damaged) == ("epoch", ())
+
+
 def test_search_of_a_supernet(old, capsys):
     """Stopped in its fifth epoch of six; resumed, that commit found this network too."""
     pytest.importorskip("mindspore")

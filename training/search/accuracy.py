@@ -11,16 +11,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archspec.errors import SpecError, UsageError
 from archspec.training.signals import Stop
-from archspec.writing import write_whole, written_json
+
+if TYPE_CHECKING:
+    from archspec.training.run import Run
 
 
 def main(arguments: Sequence[str]) -> int:
     """Train the network that RUN/archs/ID.json is; the exit code, 128 and the signal where it was
     stopped. RUN/training/ID/accuracy.json has the accuracies once all are there, with the seconds
-    of all steps and of those that this process made."""
+    of all steps and of those that this process made, and with what was amiss. A training whose last
+    line is lost after its checkpoints were let go is made again: it comes to the same bits."""
     run, identity = arguments
     with Stop() as stop:
         try:
@@ -46,8 +50,9 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.training.plan import plan_run
     from archspec.training.recipe import read_recipe
     from archspec.training.run import CHECKPOINTS, FACTS, create_run, open_run
-    from archspec.training.search.evaluating import MEASURED
+    from archspec.training.search.evaluating import write_measured
     from archspec.training.search.trials import ARCHS, RECIPE, TRAINING, open_trials
+    from archspec.training.upkeep import restart
 
     training = open_trials(path).facts["training"]
     recipe = read_recipe(str(path / RECIPE))
@@ -55,6 +60,7 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     home = path / TRAINING / identity
     join(training["device"])
     found: list[float] = []
+    notes: list[str] = []
     seconds = here = 0.0
     for seed in training["seeds"]:
         folder = home / f"seed{seed}"
@@ -65,9 +71,16 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
             )
             create_run(plan, folder, ())
         run = open_run(folder)
+        if not (folder / CHECKPOINTS).exists() and not _is_over(run):
+            notes.append(
+                f"{folder} has lost the line of its last epoch, and its checkpoints were removed"
+                " when it was over, so it is trained again; what there is of it is kept in"
+                f" {restart(run)}"
+            )
+            print(f"note: {notes[-1]}", file=sys.stderr)
         epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
         before = epochs[-1]["seconds"] if epochs else 0.0
-        if not epochs or epochs[-1]["epoch"] < recipe.epochs:
+        if not _is_over(run):
             result = train_run(run, stop, "none")
             if result.stopped_by is not None:
                 return 128 + result.stopped_by
@@ -81,8 +94,14 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
             else:
                 heavy.unlink()
     facts = {"seeds": training["seeds"], "top1": found, "seconds": seconds, "seconds_here": here}
-    write_whole(home / MEASURED, written_json(facts) + "\n")
+    write_measured(home, {**facts, "notes": notes})
     return 0
+
+
+def _is_over(run: Run) -> bool:
+    """Whether the last epoch's accuracy is known."""
+    epochs = [line["epoch"] for line in run.metrics() if line["kind"] == "epoch"]
+    return bool(epochs) and epochs[-1] == run.recipe.epochs
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -14,7 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archspec.errors import UsageError, did_you_mean
+from archspec.checksums import read_sealed, seal
+from archspec.errors import SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.locks import locked_file
 from archspec.processes import python_command, wait_for_end
@@ -23,6 +23,7 @@ from archspec.training.search.objectives import PYTHON, Objective
 from archspec.training.search.patience import Interrupted, Trouble, passing_trouble
 from archspec.training.search.trials import ID_LENGTH, LOCK, TRAINING, Trials
 from archspec.training.signals import Stop
+from archspec.writing import write_whole, written_json
 
 LOOK_EVERY = 0.2
 MEASURED, LOG = "accuracy.json", "log.txt"
@@ -91,12 +92,19 @@ def called(name: str, function: Callable[[Graph], float], graph: Graph) -> float
     return value
 
 
-def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) -> list[float]:
+def trained(
+    trials: Trials,
+    graph: Graph,
+    stop: Stop,
+    sign: Callable[[], None],
+    note: Callable[[str], None] = lambda sentence: None,
+) -> list[float]:
     """The accuracy of a network by seed, each from a training of its own, in a process of its own:
     what a framework keeps of a network it compiled ends with that. Trainings that were begun
     before go on, and those that are over are not made again.
 
-    `sign` is called now and then. Raises EvaluationError, Interrupted; Trouble that may pass.
+    `sign` is called now and then, `note` is told what was amiss. Raises EvaluationError,
+    Interrupted; Trouble that may pass.
     """
     identity = trials.write_arch(graph).stem
     folder = trials.path / TRAINING / identity
@@ -105,7 +113,12 @@ def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) 
         try:
             # the baseline of another worker can have drawn the network that the search is at here
             with locked_file(folder / LOCK, waits=False):
-                return _measured(folder) or _train(trials.path, folder, stop, sign)
+                known = _measured(folder)
+                if known is None:
+                    known = _train(trials.path, folder, stop, sign)
+                    for sentence in known.get("notes", ()):
+                        note(f"note: {sentence}")
+                return [*known["top1"]]
         except BlockingIOError:
             sign()
         if stop.number is not None:
@@ -113,7 +126,8 @@ def trained(trials: Trials, graph: Graph, stop: Stop, sign: Callable[[], None]) 
         time.sleep(LOOK_EVERY)
 
 
-def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> list[float]:
+def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> Mapping[str, Any]:
+    """What its trainings, made now, came to."""
     for _ in range(MAX_KILLED):
         code = _ended(run, folder, stop, sign)
         measured = _measured(folder)
@@ -163,20 +177,33 @@ class TrainingTime(NamedTuple):
 
 def training_time(trials: Trials, graph: Graph) -> TrainingTime | None:
     """None where a network is not trained, or by an archspec that did not say."""
-    folder = trials.path / TRAINING / graph.fingerprint[:ID_LENGTH]
+    found = _measured(trials.path / TRAINING / graph.fingerprint[:ID_LENGTH])
     try:
-        found = json.loads((folder / MEASURED).read_text())
-        return TrainingTime(float(found["seconds"]), float(found["seconds_here"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return (
+            None
+            if found is None
+            else TrainingTime(float(found["seconds"]), float(found["seconds_here"]))
+        )
+    except (KeyError, TypeError, ValueError):
         return None
 
 
-def _measured(folder: Path) -> list[float] | None:
+def write_measured(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write what a network's trainings came to, with its checksum."""
+    write_whole(folder / MEASURED, written_json(seal(facts)) + "\n", within=folder)
+
+
+def _measured(folder: Path) -> Mapping[str, Any] | None:
+    """What a network's trainings came to; None where that is not known yet, or damaged: their own
+    folders still say it. An archspec that knew no checksums wrote none."""
     try:
-        found: Mapping[str, Any] = json.loads((folder / MEASURED).read_text())
-    except (OSError, ValueError):
+        found, _ = read_sealed(folder / MEASURED)
+    except SpecError:
         return None
-    return [*found["top1"]]
+    is_whole = isinstance(found.get("top1"), list) and all(
+        type(top1) in (int, float) for top1 in found["top1"]
+    )
+    return found if is_whole else None
 
 
 def _last(folder: Path) -> str:

@@ -326,7 +326,7 @@ class _Task:
         values.update({name: called(name, f, graph) for name, f in self.functions.items()})
         by_seed: dict[str, list[float]] = {}
         if any(objective.name == ACCURACY for objective in self.worker.objectives):
-            found = trained(self.trials, graph, self.worker.stop, lambda: None)
+            found = trained(self.trials, graph, self.worker.stop, lambda: None, self.worker.note)
             values[ACCURACY] = sum(found) / len(found)
             by_seed = {"by_seed": found}
         ordered = {o.name: values[o.name] for o in self.worker.objectives}
