@@ -37,6 +37,7 @@ def count(
     facts = trials.facts
     earlier = trials.read()
     stop.listen()
+    trials.write_columns(problem.encoding.columns)
     wanted, legs = facts["trials"], facts.get("legs", ())
     has_baseline = facts["engine"] != "random"
     done = 0
@@ -51,14 +52,12 @@ def count(
         number = 0
         with _Log(trials) as log:
             for rows, costs in batches:
-                for row, cost, text in zip(
-                    rows.tolist(), costs, problem.encoding.written(rows), strict=True
-                ):
+                for row, cost in zip(rows.tolist(), costs, strict=True):
                     values = problem.named(cost)
                     if number not in known:
                         log.add(
                             f'{{"number": {number}, "state": "done", {head}"row": {row},'
-                            f' "assignment": {text}, "objectives": {json.dumps(values)}}}'
+                            f' "objectives": {json.dumps(values)}}}'
                         )
                     elif (known[number].get("row"), known[number]["objectives"]) != (row, values):
                         raise _changed(trials, number)

@@ -13,7 +13,6 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,10 +63,6 @@ class Encoding(ABC):
     @abstractmethod
     def assignment(self, row: Sequence[int]) -> dict[str, Any]:
         """The assignment that a row means."""
-
-    def written(self, rows: np.ndarray) -> list[str]:
-        """The assignments that rows mean, as JSON."""
-        return [written_assignment(self.assignment(row)) for row in rows.tolist()]
 
     @abstractmethod
     def row_of(self, assignment: Mapping[str, Any]) -> np.ndarray:
@@ -130,20 +125,6 @@ class TreeEncoding(Encoding):
                 found.update(self.columns[column][row[column]])
                 waiting.append(parts[row[column]])
         return found
-
-    def written(self, rows: np.ndarray) -> list[str]:
-        matters = np.zeros(rows.shape, bool)
-        _mark(self.root, rows, np.arange(len(rows)), matters)
-        texts: list[str] = []
-        for row, met in zip(rows.tolist(), matters.tolist(), strict=True):
-            pieces = [self._texts[place][row[place]] for place, is_met in enumerate(met) if is_met]
-            texts.append("{" + ", ".join(filter(None, pieces)) + "}")
-        return texts
-
-    @cached_property
-    def _texts(self) -> list[list[str]]:
-        """What each value of each column settles, as JSON without its braces."""
-        return [[written_assignment(dict(v))[1:-1] for v in values] for values in self.columns]
 
     def row_of(self, assignment: Mapping[str, Any]) -> np.ndarray:
         row = np.zeros(len(self.columns), np.int64)

@@ -4,6 +4,7 @@
     space.json      the space, with the files it refers to beside it
     recipe.yaml     how networks are trained, where accuracy is an objective
     trials.jsonl    a line for each network tried, written as soon as it is known
+    columns.json    what the numbers of a `row` in it mean
     archs/          networks as plain specs, ID.json, for stats, train and export
     pareto.csv, pareto.png, report.md
     found.json      what the single-path engine found, single_path/ its own searches
@@ -12,8 +13,10 @@
 
 A trial is {number, state, assignment, fingerprint, objectives, seconds, seed, worker, ...}, its
 state "done", "failed" (then error says why) or "duplicate" (of an earlier trial, duplicate_of).
-Where nothing is trained, a trial has a `row` too, the numbers that the engine knows it by, and a
-fingerprint in pareto.csv alone. The trials of the random baseline say so. Each line carries a
+Where nothing is trained, there may be millions: a trial then has in place of its assignment a
+`row`, the numbers that the engine knows it by, and a fingerprint in pareto.csv alone. The n-th of
+them picks from the n-th list of columns.json the options of one or more decisions; those that the
+network does not have are 0. The trials of the random baseline say so. Each line carries a
 checksum (archspec.checksums), as run.json does, which has those of the space and the recipe.
 """
 
@@ -58,6 +61,7 @@ from archspec.training.search.space_files import gathered
 from archspec.writing import whole_folder, write_whole, written_json
 
 SPACE, RECIPE, TRIALS = "space.json", "recipe.yaml", "trials.jsonl"
+COLUMNS = "columns.json"
 FRONT, PICTURE, REPORT, ARCHS = "pareto.csv", "pareto.png", "report.md", "archs"
 FOUND = "found.json"
 """What the single-path engine found: assignments, with what it says of them."""
@@ -201,6 +205,12 @@ class Trials:
 
     def with_storage(self, url: str) -> Trials:
         return replace(self, storage=url)
+
+    def write_columns(self, columns: Sequence[Sequence[Sequence[tuple[str, Any]]]]) -> None:
+        """Write what each number of a row means, for whoever reads trials.jsonl; nothing here
+        reads it."""
+        text = written_json({"columns": [[dict(value) for value in column] for column in columns]})
+        write_whole(self.path / COLUMNS, f"{text}\n", within=self.path)
 
     def write_arch(self, graph: Graph) -> Path:
         """Write a network as a plain spec under its identity, if it is not there as such."""
