@@ -241,3 +241,18 @@ def test_logits_that_are_no_numbers(run, tmp_path):
     code, _, err = run("predict", "tiny/isynet", TWO[0], "--weights", tmp_path / "w.npz")
     assert code == WRONG
     assert f"{TWO[0]}: the network's logits are not finite numbers; use other weights" in err
+
+
+def test_a_mindir_whose_numbers_are_in_other_files(there, run, tmp_path):
+    from mindspore.train.mind_ir_pb2 import ModelProto
+
+    model = ModelProto()
+    model.ParseFromString((there / "net.mindir").read_bytes())
+    weight = model.graph.parameter[0]
+    weight.external_data.location, weight.external_data.length = "../secret", len(weight.raw_data)
+    weight.ClearField("raw_data")
+    (tmp_path / "net.mindir").write_bytes(model.SerializeToString())
+    arguments = ["predict", tmp_path / "net.mindir", "--spec", "tiny/isynet", TWO[0]]
+    code, _, err = run(*arguments)
+    assert code == USAGE
+    assert "(it keeps its numbers in other files, which are not read)" in err
