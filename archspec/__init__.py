@@ -5,7 +5,11 @@
     graph.params, graph.macs            # trainable weights, multiply-accumulates of one sample
     graph.stats().peak_activation_bytes # see archspec.stats.Stats for units
 
-`load` raises SpecError, whose text says where the spec is wrong, what was met and what would do.
+A spec can also be a text, and what it refers to a folder, a dict of texts or a Project:
+
+    archspec.loads(text, name="net.json", project={"blocks.json": blocks})
+
+Both raise SpecError, whose text says where the spec is wrong, what was met and what to use.
 """
 
 from pathlib import Path
@@ -18,8 +22,21 @@ if not Path(__path__[0], "compiler").is_dir():
 
 from archspec.errors import SpecError
 from archspec.graph import Graph
-from archspec.loading import load
+from archspec.loading import load, loads
+from archspec.project import Project, Texts
+from archspec.sources import Folder, Installed
 from archspec.space import Space
 from archspec.stats import Stats
 
-__all__ = ["Graph", "Space", "SpecError", "Stats", "load"]
+__all__ = [
+    "Folder",
+    "Graph",
+    "Installed",
+    "Project",
+    "Space",
+    "SpecError",
+    "Stats",
+    "Texts",
+    "load",
+    "loads",
+]

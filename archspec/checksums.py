@@ -62,7 +62,7 @@ def read_sealed(
     """
     shown = os.fspath(path)
     try:
-        document = parse_document(read_text(path, shown), path, shown)
+        document = parse_document(read_text(path, shown), shown)
     except SpecError as error:
         raise damaged(path, error.problems[0].message) from None
     if not isinstance(document.data, dict):

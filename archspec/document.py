@@ -11,10 +11,10 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from archspec.errors import Problem, SpecError
+from archspec.project import ALONE, Source
 from archspec.reading import NotRegular, open_regular
 
 Pointer: TypeAlias = "tuple[str | int, ...]"
@@ -48,9 +48,9 @@ class At:
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A parsed JSON file. `shown` is its path as the user wrote it."""
+    """A parsed JSON text. `shown` is its name, or its file's path, as the user wrote it."""
 
-    path: Path
+    source: Source
     shown: str
     text: str = field(repr=False)
     data: Any = field(repr=False)
@@ -70,20 +70,20 @@ class Document:
 
 
 def read_document(path: str | os.PathLike[str], shown: str | None = None) -> Document:
-    """Read a JSON file. Raises SpecError where it is not there, not text, not JSON or too large."""
+    """Read a JSON file that refers to no other. Raises SpecError where it does not exist, is not
+    text, is not JSON or is too large."""
     name = shown if shown is not None else os.fspath(path)
-    return parse_document(read_text(path, name), path, name)
+    return parse_document(read_text(path, name), name)
 
 
-def parse_document(
-    text: str, path: str | os.PathLike[str] = "<text>", shown: str | None = None
-) -> Document:
-    """Parse JSON text. Raises SpecError with the place of what is not JSON."""
-    name = shown if shown is not None else os.fspath(path)
+def parse_document(text: str, shown: str = "<text>", source: Source | None = None) -> Document:
+    """Parse JSON text; without a `source` it refers to no other. Raises SpecError with the place of
+    what is not JSON."""
+    text = _plain_text(text, shown)
 
     def refuse(message: str, offset: int = 0) -> NoReturn:
         line, column = _line_column(text, offset)
-        raise SpecError(Problem(message, f"{name}:{line}:{column}")) from None
+        raise SpecError(Problem(message, f"{shown}:{line}:{column}")) from None
 
     if not text.strip():
         refuse("the file is empty; a JSON object would do")
@@ -113,7 +113,7 @@ def parse_document(
                     f"{escape.group()} is half a character; both halves of a pair would do",
                     escape.start(),
                 )
-    return Document(Path(path), name, text, data)
+    return Document(source or Source(ALONE, shown), shown, text, data)
 
 
 def written_pointer(pointer: Pointer) -> str:
@@ -212,6 +212,28 @@ def read_text(
         raise SpecError(
             Problem(f"this is not UTF-8 text; {what} in UTF-8 would do", f"{name}:{line}:{column}")
         ) from None
+
+
+def _plain_text(text: str, shown: str) -> str:
+    """Text as a UTF-8 file could hold it, without a byte order mark. Raises SpecError."""
+    text = text.removeprefix("\ufeff")
+    size = len(text)
+    if not text.isascii():
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError as error:
+            line, column = _line_column(text, error.start)
+            raise SpecError(
+                Problem(
+                    f"{text[error.start]!a} is half a character; both halves of a pair would do",
+                    f"{shown}:{line}:{column}",
+                )
+            ) from None
+    if size > LARGEST_FILE:
+        raise SpecError(
+            Problem(f"the text has {size:,} bytes; at most {LARGEST_FILE:,} would do", shown)
+        )
+    return text
 
 
 def _line_column(text: str, offset: int) -> tuple[int, int]:

@@ -16,10 +16,9 @@ from typing import Any, TypeAlias
 
 from archspec import schema
 from archspec.errors import SpecError
-from archspec.library import read_checked, read_library, standard_library
+from archspec.library import read_library, read_spec, standard_library
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.schema import Schema, closed, described, writable
-from archspec.sources import shown_path, spec_path
 from archspec.syntax import KINDS, NOTHING
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -48,8 +47,7 @@ GIVES_COPIES: Schema = {"anyOf": [{"required": [key]} for key in ("each", "first
 
 def schema_for(name: str) -> dict[str, Any]:
     """The schema with every template that the spec can call. Raises SpecError."""
-    path = spec_path(name)
-    library = read_library(read_checked(path, shown_path(path)))
+    library = read_library(read_spec(name))
     templates: dict[str, Mapping[str, Any]] = {}
     for template in dict.fromkeys(library.names()):
         definition = library.find(template)

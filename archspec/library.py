@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from archspec.check import check_document, shown, suggest_call
-from archspec.document import At, Document, read_document
+from archspec.document import At, Document, parse_document, read_document, read_text
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
-from archspec.sources import referenced_path, shipped_folder, shipped_libraries, shown_path
+from archspec.project import Source
+from archspec.sources import (
+    FILES,
+    find_reference,
+    real_path,
+    shipped_libraries,
+    shipped_name,
+    shown_path,
+    spec_path,
+)
 from archspec.syntax import Call, Reader, Template, holds_choice, walk
 
 STANDARD = Path(__file__).parent / "templates" / "standard.json"
@@ -122,20 +131,19 @@ def standard_library() -> Library:
 
 def read_library(
     document: Document,
-    open_files: tuple[Path, ...] = (),
-    known: dict[Path, Library] | None = None,
+    open_texts: tuple[Source, ...] = (),
+    known: dict[Source, Library] | None = None,
 ) -> Library:
-    """A document's templates with those it imports, each file read once and checked. Raises
+    """A document's templates with those it imports, each text read once and checked. Raises
     SpecError."""
-    here = document.path.resolve()
-    open_files = (*open_files, here)
+    open_texts = (*open_texts, document.source)
     known = {} if known is None else known
     at = At(document) / "import"
     imports: dict[str, Library] = {}
     problems: list[Problem] = []
     for namespace, reference in document.data.get("import", {}).items():
         try:
-            imports[namespace] = _imported(reference, at / namespace, open_files, known)
+            imports[namespace] = _imported(reference, at / namespace, open_texts, known)
         except SpecError as error:
             problems += error.problems
         if len(problems) > MOST_PROBLEMS:
@@ -146,44 +154,59 @@ def read_library(
 
 
 def _imported(
-    reference: str, at: At, open_files: tuple[Path, ...], known: dict[Path, Library]
+    reference: str, at: At, open_texts: tuple[Source, ...], known: dict[Source, Library]
 ) -> Library:
-    path = referenced_path(reference, at, is_import=True).resolve()
-    if path in open_files:
+    source = find_reference(reference, at, is_import=True)
+    if source in open_texts:
         raise at.error(f"{shown(reference)} imports itself in a circle; no import of it would do")
-    if len(open_files) > DEEPEST_REFERENCES:
+    if len(open_texts) > DEEPEST_REFERENCES:
         raise at.error(f"imports are nested deeper than {DEEPEST_REFERENCES} files")
-    if path not in known:
-        document = read_checked(path, shown_path(path), at)
+    if source not in known:
+        document = read_referenced(source, at)
         if "templates" not in document.data:
             raise at.error(
                 f"{shown(reference)} holds no templates, which is all an import brings in"
                 f"{_suggest_libraries(document)}"
             )
-        known[path] = read_library(document, open_files, known)
-    return known[path]
+        known[source] = read_library(document, open_texts, known)
+    return known[source]
 
 
 def _suggest_libraries(network: Document) -> str:
     """The shipped libraries that a network without templates is built from."""
-    home = network.path.resolve().parent
-    libraries = {
-        (shipped_folder() / f"{name}.json").resolve(): name for name in shipped_libraries()
-    }
-    imported = (home / reference for reference in network.data.get("import", {}).values())
-    names = [libraries[path.resolve()] for path in imported if path.resolve() in libraries]
+    names: list[str] = []
+    for namespace, reference in network.data.get("import", {}).items():
+        try:
+            source = find_reference(reference, At(network, ("import", namespace)), is_import=True)
+        except SpecError:
+            continue
+        name = shipped_name(source)
+        names += [name] if name in shipped_libraries() else []
     return use(listed(names, "and")) if names else ""
 
 
-def read_checked(path: Path, name: str, referenced_at: At | None = None) -> Document:
-    """Read a document and hold it to the schema. Raises SpecError, naming the reference to it."""
+def read_spec(name: str, shown: str | None = None) -> Document:
+    """The document at a path, or the shipped one of that name, held to the schema; errors call it
+    `shown`. Raises SpecError."""
+    path = spec_path(name)
+    if shown is None:
+        shown = name if path == Path(name) else shown_path(path)
+    return check_text(read_text(path, shown), shown, Source(FILES, real_path(path)))
+
+
+def read_referenced(source: Source, at: At) -> Document:
+    """The document that a place in another refers to. Raises SpecError, naming that place."""
+    name = source.project.shown(source.name)
     try:
-        document = read_document(path, name)
-        problems = check_document(document)
-        if problems:
-            raise SpecError(problems)
+        return check_text(source.project.read(source.name), name, source)
     except SpecError as error:
-        if referenced_at is None:
-            raise
-        raise error.called_from(f"referred to at {referenced_at.where}") from None
+        raise error.called_from(f"referred to at {at.where}") from None
+
+
+def check_text(text: str, shown: str, source: Source) -> Document:
+    """Parse a text and hold it to the schema. Raises SpecError."""
+    document = parse_document(text, shown, source)
+    problems = check_document(document)
+    if problems:
+        raise SpecError(problems)
     return document

@@ -10,8 +10,9 @@ from archspec.document import At
 from archspec.errors import Problem, SpecError
 from archspec.expand import Decide, Expander
 from archspec.graph import Graph
-from archspec.program import Program, read_program
+from archspec.program import Program, parse_program, read_program
 from archspec.shapes import Shape, written
+from archspec.sources import ProjectLike
 
 
 def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, **args: Any) -> Graph:
@@ -22,6 +23,27 @@ def load(path: str | os.PathLike[str], *, input_shape: Shape | None = None, **ar
     expansion and shapes, and the spec's own `expect` where neither args nor input are changed.
     """
     return build(read_program(path), args, input_shape)
+
+
+def loads(
+    text: str,
+    /,
+    *,
+    name: str = "<text>",
+    project: ProjectLike = None,
+    input_shape: Shape | None = None,
+    **args: Any,
+) -> Graph:
+    """The graph of a spec given as text; no file is needed.
+
+    Errors call the text `name`: "name:line:column". What it extends or imports is looked for in
+    `project`, which is a dict of texts, a folder (its path, or Folder), Installed() or another
+    Project; shipped specs are known by their bare names without one. A relative reference starts
+    from `name`, the text's own place in the project, and nothing outside the project is read.
+
+    `args` and `input_shape` are as for load. Raises SpecError as load does.
+    """
+    return build(parse_program(text, name=name, project=project), args, input_shape)
 
 
 def load_normal_form(path: str | os.PathLike[str]) -> Graph:

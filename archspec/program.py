@@ -6,14 +6,22 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from archspec.document import At, Document
 from archspec.errors import MOST_PROBLEMS, SpecError, did_you_mean
-from archspec.library import DEEPEST_REFERENCES, Definition, Library, read_checked, read_library
+from archspec.library import (
+    DEEPEST_REFERENCES,
+    Definition,
+    Library,
+    check_text,
+    read_library,
+    read_referenced,
+    read_spec,
+)
 from archspec.names import check_names
-from archspec.sources import referenced_path, shown_path, spec_path
+from archspec.project import ReferenceRefused, Source
+from archspec.sources import ProjectLike, find_reference, project_of
 from archspec.syntax import INPUT, Arguments, Node, Parameter, Reader, Template
 
 
@@ -46,10 +54,27 @@ def read_program(name: str | os.PathLike[str], *, is_lenient: bool = False) -> P
     """Read the spec at a path, or the shipped one of that name. Raises SpecError with every
     problem of the first stage that has any: text, schema, names. Where it `is_lenient`, attributes
     that mean nothing are none."""
-    shown = os.fspath(name)
-    path = spec_path(shown)
-    document = read_checked(path, shown if path == Path(shown) else shown_path(path))
-    return program_of(document, is_lenient=is_lenient)
+    return program_of(read_spec(os.fspath(name)), is_lenient=is_lenient)
+
+
+def parse_program(
+    text: str, *, name: str = "<text>", project: ProjectLike = None, is_lenient: bool = False
+) -> Program:
+    """The program of a spec's text, which errors call `name`, with what it refers to in `project`:
+    a Project, a dict of texts, or a folder. `name` is also the text's own place in the project,
+    from which relative references start. Raises SpecError as read_program."""
+    return program_of(place_text(text, name, project), is_lenient=is_lenient)
+
+
+def place_text(text: str, name: str = "<text>", project: ProjectLike = None) -> Document:
+    """The document of a text in its project, held to the schema; arguments are as for
+    parse_program. Raises SpecError."""
+    home = project_of(project)
+    try:
+        place = home.resolve(name, "")
+    except ReferenceRefused:
+        place = name  # from outside the project, so that it refers to nothing in it
+    return check_text(text, name, Source(home, place))
 
 
 def program_of(document: Document, *, is_lenient: bool = False) -> Program:
@@ -95,20 +120,20 @@ def program_of(document: Document, *, is_lenient: bool = False) -> Program:
 def _follow_extends(document: Document) -> tuple[Document, list[Document]]:
     """The spec at the bottom of a chain of extends, and the extensions, innermost first."""
     extensions: list[Document] = []
-    seen = {document.path.resolve()}
+    seen = {document.source}
     while "extends" in document.data:
         extensions.insert(0, document)
         at = At(document) / "extends"
-        path = referenced_path(document.data["extends"], at).resolve()
-        if path in seen:
+        source = find_reference(document.data["extends"], at)
+        if source in seen:
             raise at.error(
                 f"{document.data['extends']!r} extends itself in a circle; a spec with a body at"
                 " its end would do"
             )
         if len(seen) > DEEPEST_REFERENCES:
             raise at.error(f"extends are nested deeper than {DEEPEST_REFERENCES} files")
-        seen.add(path)
-        document = read_checked(path, shown_path(path), at)
+        seen.add(source)
+        document = read_referenced(source, at)
         if "templates" in document.data and "body" not in document.data:
             raise at.error(
                 f"{extensions[0].data['extends']!r} is a library of templates; a spec to extend"

@@ -1,21 +1,23 @@
-"""Which file a name means: a path, a shipped spec, or a reference from one spec to another."""
+"""Which text a name means: a path, a shipped spec, or a reference from one spec to another."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 from archspec.check import shown
-from archspec.document import At
+from archspec.document import At, read_text
 from archspec.errors import Problem, SpecError, find_close, find_slip
+from archspec.project import ALONE, Project, ReferenceRefused, Source, Texts
 
 PROJECT_MARKERS = (".git", "pyproject.toml", ".archspec")
 """A folder that holds one of these is a project; no spec below it reaches outside."""
 
-LONGEST_REFERENCE = 1000
+MAX_REFERENCE = 1000
 
 BLOCKS = "blocks/"
 SPACES = "spaces/"
@@ -67,39 +69,145 @@ def spec_path(name: str) -> Path:
     return shipped
 
 
-def referenced_path(reference: str, at: At, is_import: bool = False) -> Path:
-    """The file a spec means by `extends` or `import`: a path relative to it and inside its project,
-    or a shipped name, of a library first where something is imported. Raises SpecError."""
-    if len(reference) > LONGEST_REFERENCE or not reference.isprintable():
+def find_reference(reference: str, at: At, is_import: bool = False) -> Source:
+    """What a spec means by `extends` or `import`: a path relative to it and inside its project, or
+    a shipped name, of a library first where something is imported. Raises SpecError."""
+    if len(reference) > MAX_REFERENCE or not reference.isprintable():
         raise at.error(
-            f"{shown(reference)} is no usable path; at most {LONGEST_REFERENCE:,} printable"
+            f"{shown(reference)} is no usable path; at most {MAX_REFERENCE:,} printable"
             " characters would do"
         )
+    origin = at.document.source
     if not reference.endswith(".json"):
         shipped = _shipped(reference, (BLOCKS, SPACES) if is_import else (SPACES,))
         if shipped is None:
             known = shipped_libraries() if is_import else shipped_names()
+            hint = _suggest(reference, known)
+            if f"{reference}.json" in origin.project.names():
+                hint = f"; did you mean {f'{reference}.json'!r}?"
             raise at.error(
                 f"{reference!r} is neither the name of a shipped spec nor a relative path ending in"
-                f" .json{_suggest(reference, known)}"
+                f" .json{hint}"
             )
-        return shipped
-    home = at.document.path.resolve().parent
+        return Source(FILES, real_path(shipped))
     if Path(reference).is_absolute():
         raise at.error(f"{reference!r} is absolute; a path relative to this file would do")
     try:
-        path = (home / reference).resolve()
-    except (OSError, RuntimeError):
-        raise at.error(
-            f"{reference!r} is a link that leads to itself; a path to a file would do"
-        ) from None
-    project = project_folder(home)
-    if not path.is_relative_to(project):
-        raise at.error(
-            f"{reference!r} leads outside the project {project}, where no file is read; a path"
-            " inside it would do (a folder holding an empty file .archspec is a project)"
-        )
-    return path
+        return Source(origin.project, origin.project.resolve(reference, origin.name))
+    except ReferenceRefused as refusal:
+        raise at.error(str(refusal)) from None
+
+
+class Folder(Project):
+    """The files of a folder, at any depth, and no others. Names are paths from that folder on."""
+
+    def __init__(self, root: str | os.PathLike[str]):
+        """Raises SpecError where this is not a folder."""
+        self.root = Path(real_path(root))
+        if not self.root.is_dir():
+            raise SpecError(Problem("this project is not a folder", os.fspath(root)))
+
+    def read(self, name: str) -> str:
+        """The text of a file. Raises SpecError where it cannot be read or is not in the folder."""
+        path = self.root / name
+        if not Path(real_path(path)).is_relative_to(self.root):
+            raise SpecError(
+                Problem(f"this leads outside the project {self.root}", self.shown(name))
+            )
+        return read_text(path, self.shown(name))
+
+    def names(self) -> Iterable[str]:
+        """Of the files that stand in the folder itself."""
+        return sorted(path.name for path in self.root.glob("*.json"))
+
+    def resolve(self, reference: str, origin: str) -> str:
+        """The real path of a file, every link followed."""
+        try:
+            home = (self.root / origin).parent.resolve()
+            path = (home / reference).resolve()
+        except (OSError, RuntimeError):
+            raise ReferenceRefused(
+                f"{reference!r} is a link that leads to itself; a path to a file would do"
+            ) from None
+        boundary = self._boundary(home)
+        if not path.is_relative_to(boundary):
+            raise ReferenceRefused(
+                f"{reference!r} leads outside the project {boundary}, where no file is read; a path"
+                " inside it would do (a folder holding an empty file .archspec is a project)"
+            )
+        return str(path)
+
+    def shown(self, name: str) -> str:
+        """A path from the working folder on."""
+        return shown_path(self.root / name)
+
+    def _boundary(self, home: Path) -> Path:
+        """The folder that no file in `home` refers out of."""
+        return self.root
+
+
+class Installed(Folder):
+    """The specs that archspec ships, by their bare names: "resnet50", "blocks/isynet"."""
+
+    def __init__(self) -> None:
+        super().__init__(shipped_folder())
+
+    def read(self, name: str) -> str:
+        """The text of a shipped spec. Raises SpecError."""
+        return super().read(name if name.endswith(".json") else f"{name}.json")
+
+    def names(self) -> Iterable[str]:
+        """Of networks, spaces and libraries."""
+        return (*shipped_names(), *shipped_libraries())
+
+
+class _Files(Folder):
+    """Files by their real paths, each in the project that it lies in."""
+
+    def __init__(self) -> None:
+        self.root = Path()
+
+    def read(self, name: str) -> str:
+        return read_text(name, self.shown(name))
+
+    def names(self) -> Iterable[str]:
+        return ()
+
+    def _boundary(self, home: Path) -> Path:
+        return project_folder(home)
+
+
+FILES = _Files()
+"""The project of what is given by its path."""
+
+ProjectLike: TypeAlias = "Project | Mapping[str, str] | str | os.PathLike[str] | None"
+"""A project, a dict of texts, the path of a folder, or nothing."""
+
+
+def project_of(given: ProjectLike) -> Project:
+    """The project that a caller means. Raises SpecError where a path is not a folder's."""
+    if given is None:
+        return ALONE
+    if isinstance(given, (str, os.PathLike)):
+        return Folder(given)
+    return Texts(given) if isinstance(given, Mapping) else given
+
+
+def shipped_name(source: Source) -> str | None:
+    """The bare name of a shipped spec, or None for any other."""
+    folder = shipped_folder().resolve()
+    if not isinstance(source.project, Folder):
+        return None
+    path = Path(real_path(source.project.root / source.name))
+    return path.relative_to(folder).with_suffix("").as_posix() if folder in path.parents else None
+
+
+def real_path(path: str | os.PathLike[str]) -> str:
+    """A path without links; as it stands where that cannot be found out."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return os.fspath(path)
 
 
 def project_folder(home: Path) -> Path:
@@ -115,7 +223,10 @@ def project_folder(home: Path) -> Path:
 
 def shown_path(path: Path) -> str:
     """A path as a person would write it from here."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):  # the working folder does not exist, or is on another drive
+        return str(path)
     return str(path) if relative.startswith("..") else relative
 
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from archspec.errors import SpecError, did_you_mean, listed
 from archspec.expand import Decide, Expander
 from archspec.graph import Graph
-from archspec.program import Program, read_program
+from archspec.program import Program, parse_program, read_program
+from archspec.sources import ProjectLike
 from archspec.syntax import Decision
 
 
@@ -34,6 +35,12 @@ class Space:
         """Raises SpecError where the spec is wrong."""
         self.program = spec if isinstance(spec, Program) else read_program(spec)
         self._expander = Expander(self.program)
+
+    @classmethod
+    def loads(cls, text: str, /, *, name: str = "<text>", project: ProjectLike = None) -> Space:
+        """The space of a spec given as text; `name` and `project` are as for archspec.loads.
+        Raises SpecError."""
+        return cls(parse_program(text, name=name, project=project))
 
     def assign(self, assignment: Mapping[str, Any]) -> Graph:
         """The network of an assignment that settles every decision met and nothing else.

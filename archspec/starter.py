@@ -10,7 +10,7 @@ from archspec.document import At, parse_document
 from archspec.library import Library
 from archspec.program import Program, read_program
 from archspec.schema import VERSION
-from archspec.sources import referenced_path, shipped_folder
+from archspec.sources import find_reference, shipped_name
 from archspec.syntax import is_op
 from archspec.writing import written_json
 
@@ -86,10 +86,10 @@ def _copied(program: Program, name: str) -> str | None:
         return None
     text = document.replaced(("name",), name)
     for key, reference in document.data.get("import", {}).items():
-        path = referenced_path(reference, At(document, ("import", key)), is_import=True).resolve()
-        if not path.is_relative_to(shipped_folder()):
+        at = At(document, ("import", key))
+        shipped = shipped_name(find_reference(reference, at, is_import=True))
+        if shipped is None:
             return None
-        shipped = path.relative_to(shipped_folder()).with_suffix("").as_posix()
         text = parse_document(text).replaced(("import", key), shipped)
     return re.sub(r'\s*"\$schema"\s*:\s*"[^"]*"\s*,', "", text, count=1)
 

@@ -1057,7 +1057,7 @@ def test_an_assignment_of_what_is_not_there(space):
 
 def test_a_space_is_no_network(space):
     with pytest.raises(archspec.SpecError) as error:
-        archspec.load(space[0].program.at.document.path)
+        archspec.load(space[0].program.at.document.source.name)
     assert str(error.value) == (
         f"{space[1]}: this is a search space: the choice 'a.channels' is open; an assigned space"
         " would do (archspec.Space(name).assign(decisions), --decisions on the command line)"

@@ -25,7 +25,8 @@ from archspec.expressions import ExpressionError, read_expression
 from archspec.loading import build
 from archspec.ops import FUNCTIONS, OPS
 from archspec.program import program_of
-from archspec.sources import shipped_folder, shipped_names
+from archspec.project import Source
+from archspec.sources import FILES, shipped_folder, shipped_names
 from archspec.space import Space
 
 
@@ -587,7 +588,7 @@ def problems_of(document: Document):
 
 
 def read_anew(name, text):
-    return parse_document(text, shipped_folder() / name, "damaged.json")
+    return parse_document(text, "damaged.json", Source(FILES, str(shipped_folder() / name)))
 
 
 def hold_positions(problems, text):

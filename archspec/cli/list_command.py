@@ -7,11 +7,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from archspec.cli.common import add_format, print_json
-from archspec.document import Document
-from archspec.library import read_checked, read_library, standard_library
+from archspec.library import read_library, read_spec, standard_library
 from archspec.loading import build
 from archspec.program import read_program
-from archspec.sources import shipped_libraries, shipped_names, shown_path, spec_path
+from archspec.sources import shipped_libraries, shipped_names
 from archspec.space import Space
 from archspec.tables import Column, Table, shown_amount, shown_count, write_table
 
@@ -67,7 +66,7 @@ def _shown_args(names: Sequence[str]) -> str:
 
 def _templates_of(name: str | None) -> Iterator[dict[str, object]]:
     """The templates of a shipped library, or of the standard one."""
-    library = standard_library() if name is None else read_library(_document(name))
+    library = standard_library() if name is None else read_library(read_spec(name))
     for template in library.own_names:
         definition = library.own(template)
         assert definition is not None
@@ -78,11 +77,6 @@ def _templates_of(name: str | None) -> Iterator[dict[str, object]]:
             "args": list(parameters),
             "doc": definition.template.doc.partition(". ")[0].rstrip("."),
         }
-
-
-def _document(name: str) -> Document:
-    path = spec_path(name)
-    return read_checked(path, shown_path(path))
 
 
 def _row(name: str) -> dict[str, object]:

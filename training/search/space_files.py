@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archspec.document import At, Document, read_document
-from archspec.sources import referenced_path, spec_path
+from archspec.document import At, Document, parse_document
+from archspec.library import read_spec
+from archspec.project import Source
+from archspec.sources import find_reference
 from archspec.writing import written_json
 
 
@@ -14,25 +16,27 @@ def gathered(name: str, own_name: str = "space.json") -> dict[str, str]:
     """The texts of a spec and of those it extends or imports, by their new names, the spec's first.
     Raises SpecError where a file is not to be read."""
     texts: dict[str, str] = {}
-    names: dict[Path, str] = {}
-    _gather(read_document(spec_path(name), name), own_name, names, texts)
+    names: dict[Source, str] = {}
+    _gather(read_spec(name, name), own_name, names, texts)
     return texts
 
 
 def _gather(
-    document: Document, own_name: str, names: dict[Path, str], texts: dict[str, str]
+    document: Document, own_name: str, names: dict[Source, str], texts: dict[str, str]
 ) -> None:
-    names[document.path.resolve()] = own_name
+    names[document.source] = own_name
     texts[own_name] = ""  # its place, before those it refers to
     data: dict[str, Any] = {key: v for key, v in document.data.items() if key != "$schema"}
     at = At(document)
 
     def renamed(reference: str, where: At, is_import: bool = False) -> str:
-        path = referenced_path(reference, where, is_import).resolve()
-        if path not in names:
-            stem = Path(own_name).stem
-            _gather(read_document(path), f"{stem}_{len(names)}_{path.stem}.json", names, texts)
-        return names[path]
+        source = find_reference(reference, where, is_import)
+        if source not in names:
+            own, other = Path(own_name).stem, Path(source.name).stem
+            text = source.project.read(source.name)
+            found = parse_document(text, source.project.shown(source.name), source)
+            _gather(found, f"{own}_{len(names)}_{other}.json", names, texts)
+        return names[source]
 
     if "extends" in data:
         data["extends"] = renamed(data["extends"], at / "extends")
