@@ -32,7 +32,7 @@ EXPRESSION: Schema = {
     "pattern": "^=",
     "errorMessage": 'A word here is an expression and starts with "=".',
 }
-SHARES = ("superkernel", "slice", "paths")
+SHARES = ("superkernel", "paths")
 SHARE: Schema = {
     "enum": list(SHARES),
     "description": '"superkernel": a supernet keeps one weight, of which small options are parts',

@@ -123,7 +123,7 @@ class Folder(Project):
     def resolve(self, reference: str, origin: str) -> str:
         """The real path of a file, every link followed."""
         try:
-            home = (self.root / origin).parent.resolve()
+            home = (self.root / Path(origin).parent).resolve()
             path = (home / reference).resolve()
         except (OSError, RuntimeError):
             raise ReferenceRefused(

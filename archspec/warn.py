@@ -208,7 +208,7 @@ def _in_node(node: Call | Group | Residual | Branches | Choice) -> Iterator[Prob
             f"the join {NOTHING!r} leaves the shortcut out; use another join or remove it"
         )
     if isinstance(node, Choice):
-        yield from _in_choice(node.at, list(node.decision.options), node.decision.share)
+        yield from _in_choice(node.at, list(node.decision.options))
 
 
 def _is_nothing(join: Value) -> bool:
@@ -277,14 +277,14 @@ def _in_value(value: Value) -> Iterator[Problem]:
 
 def _choices_in(raw: Any, at: At) -> Iterator[Problem]:
     if isinstance(raw, dict) and "choice" in raw:
-        yield from _in_choice(at, raw["choice"], raw.get("share"))
+        yield from _in_choice(at, raw["choice"])
         raw, at = raw["choice"], at / "choice"
     if isinstance(raw, (dict, list)):
         for key, item in raw.items() if isinstance(raw, dict) else enumerate(raw):
             yield from _choices_in(item, at / key)
 
 
-def _in_choice(at: At, options: list[Any], share: str | None) -> Iterator[Problem]:
+def _in_choice(at: At, options: list[Any]) -> Iterator[Problem]:
     if len(options) == 1:
         yield (at / "choice").problem(
             "a choice of one option decides nothing; use the option alone"
@@ -296,11 +296,6 @@ def _in_choice(at: At, options: list[Any], share: str | None) -> Iterator[Proble
                 f"{shown(option)} is an option of this choice already; remove it"
             )
         met.add(frozen(option))
-    if share == "slice":
-        yield (at / "share").problem(
-            'no supernet takes the share "slice"; use "superkernel" where small options are parts'
-            " of large ones"
-        )
 
 
 def _unused_in(template: Template) -> Iterator[Problem]:

@@ -327,7 +327,7 @@ SCHEMA = {
         "net.json:17:13: at /body/channels/shrae: channels has no 'shrae'; did you mean 'share'?",
     ]),
     "share": (net(conv(channels={"choice": [4], "share": "path"})), [
-        "net.json:17:13: at /body/channels/share: share is 'path'; 'superkernel', 'slice' or "
+        "net.json:17:13: at /body/channels/share: share is 'path'; 'superkernel' or "
         "'paths' would do; did you mean 'paths'?",
     ]),
     "choice in a call": (net({"op": "T", "x": {"choice": None}},

@@ -608,7 +608,7 @@ class TestSpaces:
         plain = build(program_of(parse_document(json.dumps(flat))))
         assert plain.fingerprint == expand(CONV).fingerprint
 
-    @pytest.mark.parametrize("share", ["superkernel", "slice", "paths"])
+    @pytest.mark.parametrize("share", ["superkernel", "paths"])
     def test_share_changes_no_network(self, share):
         space = self.space(conv(name="a", kernel={"choice": [1, 3], "share": share}))
         assert space.cost({"a.kernel": 3}).params == 108

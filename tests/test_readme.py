@@ -14,6 +14,7 @@ from tests.test_isynet_format import NETWORKS, original
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
+PAGE = ROOT / "docs" / "python.md"
 RUNS = [
     (command, shown.rstrip("\n"))
     for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
@@ -68,3 +69,18 @@ def test_python_example_runs(folder):
     first, *_, last = output_of(["-c", code], folder).splitlines()
     assert first == "6,156,378 parameters, 36,309,966,848 MACs"
     assert last == re.search(r"# (Cost\(.*\))", code).group(1)
+
+
+def test_python_example_of_texts_runs(folder):
+    code = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
+    where, call = output_of(["-c", code], folder).splitlines()
+    assert where == "blocks.json:1:49: at /templates/Block/body: conv lacks 'kernel'"
+    assert call == "    in b.Block, called at net.json:2:43 as block"
+
+
+def test_python_page_runs(folder):
+    code = "".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    lines = output_of(["-c", code], folder).splitlines()
+    assert lines[-1] == re.search(r"# (Cost\(.*\))", code).group(1)
+    for comment in re.findall(r"# (?:\.\.\. )?((?:written|net\.json).*?)(?: \.\.\.)?\n", code):
+        assert any(comment in line for line in lines)

@@ -132,7 +132,7 @@ VALID = [
     net({"op": "any.Template", "anything": {"goes": [1]}}),
     net([{"body": [CONV], "repeat": "=n", "name": "a.b_2.c"}], args={"n": 2}),
     net({**CONV, "kernel": ["=k", {"choice": [1, 3]}], "each": "=rows"}),
-    net({**CONV, "channels": {"choice": [4, "=n"], "name": "w", "share": "slice"}}),
+    net({**CONV, "channels": {"choice": [4, "=n"], "name": "w", "share": "superkernel"}}),
     net({"choice": [CONV, "none"], "share": "paths"}),
     net({**CONV, "from": {"in": "in"}, "when": {"choice": [True, False]}}),
     net({"residual": [], "shortcut": "relu", "join": "=j", "doc": "a note"}),

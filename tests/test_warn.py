@@ -180,10 +180,6 @@ DEAD = {
         net([{**CONV, "kernel": {"choice": [1, 3, 1]}}, "relu"]),
         ["/body/0/kernel/choice/2", "1 is an option of this choice already; remove it"],
     ),
-    "a share that nothing takes": (
-        net([{**CONV, "kernel": {"choice": [1, 3], "share": "slice"}}]),
-        ["/body/0/kernel/share", 'no supernet takes the share "slice"; use "superkernel"'],
-    ),
     "dead in every network of a space": (
         net([{**CONV, "name": "a", "kernel": {"choice": [1, 3]}}, {**CONV, "from": "in"}]),
         ["/body/0", "nothing uses the result of a;"],
