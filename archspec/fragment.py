@@ -46,6 +46,37 @@ class Fragment:
     weight: int
 
 
+MAX_FRAGMENTS = 20_000
+"""Kept for the next time; a search through a space would fill the memory without a bound."""
+MAX_CALLS_MET = 200_000
+
+
+class Fragments:
+    """The fragments of one program, by the spec's defaults and then by the call."""
+
+    def __init__(self) -> None:
+        self._by_defaults: dict[Any, dict[Any, Fragment]] = {}
+        self._met: set[int] = set()
+        """Hashes of the calls expanded. A call is kept when it comes again: most calls of a search
+        never do, and keeping them would cost a fifth of its time."""
+
+    def under(self, defaults: Any) -> dict[Any, Fragment]:
+        """The fragments kept where the spec's defaults are these."""
+        return self._by_defaults.setdefault(defaults, {})
+
+    def keep(self, key: Any, fragment: Fragment, kept: dict[Any, Fragment]) -> None:
+        """Keep a fragment among those of the same defaults, if its call was met before."""
+        met = hash(key)
+        if met in self._met:
+            if len(kept) >= MAX_FRAGMENTS:
+                kept.clear()
+            kept[key] = fragment
+        else:
+            if len(self._met) >= MAX_CALLS_MET:
+                self._met.clear()
+            self._met.add(met)
+
+
 def place(
     fragment: Fragment,
     prefix: str,

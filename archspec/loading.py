@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from archspec.decisions import Decide
 from archspec.document import At
 from archspec.errors import Problem, SpecError
-from archspec.expand import Decide, Expander
+from archspec.expand import Expander
 from archspec.graph import Graph
 from archspec.program import Program, parse_program, read_program
 from archspec.shapes import Shape, written

@@ -125,6 +125,8 @@ class Folder(Project):
         try:
             home = (self.root / Path(origin).parent).resolve()
             path = (home / reference).resolve()
+        except ValueError:
+            raise ReferenceRefused(f"{reference!r} is not a usable path") from None
         except (OSError, RuntimeError):
             raise ReferenceRefused(
                 f"{reference!r} is a link that leads to itself; a path to a file would do"

@@ -13,8 +13,9 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from archspec.decisions import Decide
 from archspec.errors import SpecError, did_you_mean, listed
-from archspec.expand import Decide, Expander
+from archspec.expand import Expander
 from archspec.graph import Graph
 from archspec.program import Program, parse_program, read_program
 from archspec.sources import ProjectLike

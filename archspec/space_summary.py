@@ -11,8 +11,9 @@ from typing import Any
 
 from archspec.graph import Graph
 from archspec.space import Space
-from archspec.space_cost import MAX_BUILT, METRICS, NotDecomposable, activation_bytes, cost_tree
+from archspec.space_cost import METRICS, activation_bytes, cost_tree
 from archspec.space_gates import common_decisions
+from archspec.space_tree import MAX_BUILT, NotDecomposable
 
 DRAWN = 200
 """Networks drawn where costs are not known exactly."""

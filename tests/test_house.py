@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import networkx
@@ -17,8 +18,9 @@ ORDER = [
     "ops.pool", "ops.merge", "ops.reshape", "ops.regularize", "ops",
     "node", "receptive", "stats", "identity", "graph",
     "document", "checksums", "expressions", "syntax", "words", "schema", "check", "sources",
-    "library", "names", "program", "fragment", "scope", "expand", "loading", "space", "warn",
-    "space_networks", "space_cost", "space_gates", "writing", "processes", "extras", "tables",
+    "library", "names", "program", "fragment", "scope", "decisions", "feeding", "binding", "copies",
+    "layers", "expansion", "expand", "loading", "space", "warn", "space_networks", "space_tree",
+    "space_trace", "space_cost", "space_gates", "writing", "processes", "extras", "tables",
     "report", "diff", "explain", "verdict", "starter", "editor", "isynet_format", "plot", "", "cli",
     "__main__",
 ]  # fmt: skip
@@ -125,3 +127,61 @@ def test_counting_loads_neither_numpy_nor_a_framework():
     loaded = set(result.stderr.split())
     assert "jsonschema" in loaded
     assert not loaded & {"numpy", "networkx", "rich", "PIL", "onnx", "mindspore"}
+
+
+PUBLIC = {"_asdict", "_fields", "_make", "_replace", "_exit"}
+"""Names of named tuples and of os that are no secret, whatever they begin with."""
+REACHING = {
+    ("training", "_trial_id"), ("training", "_storage"),
+    ("training", "_compute_acquisition_func"), ("training", "_get_generation_key"),
+}  # fmt: skip
+"""Private names of another's that are used, by package: a list that only shrinks."""
+MAX_LINES = 60
+LONG = {("training", "_train"), ("training", "plan_run")}
+"""Functions of more lines, by package: a list that only shrinks."""
+
+
+def private_names(tree: ast.AST) -> set[str]:
+    """The private names of others that a file reaches for."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            found |= set() if is_own else {node.attr}
+        elif isinstance(node, ast.ImportFrom):
+            found.update(alias.name for alias in node.names)
+    return {name for name in found - PUBLIC if name.startswith("_") and not name.endswith("__")}
+
+
+def long_functions(tree: ast.AST) -> set[str]:
+    return {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno >= MAX_LINES
+    }
+
+
+def found_in_all(look: Callable[[ast.AST], set[str]]) -> set[tuple[str, str]]:
+    return {
+        (top(module), name)
+        for module, path in ALL.items()
+        for name in look(ast.parse(path.read_text()))
+    }
+
+
+def test_nobody_reaches_for_private_names():
+    assert found_in_all(private_names) == REACHING
+
+
+def test_no_function_is_long():
+    assert found_in_all(long_functions) == LONG
+
+
+def test_these_rules_see():
+    code = "from a import _b\nself._c\nd._e\nsuper()._f()\ng.__class__\nh._asdict()\n"
+    assert private_names(ast.parse(code)) == {"_b", "_e", "_f"}
+    for lines, names in ((60, set()), (61, {"f"})):
+        body = "\n".join(["    pass"] * (lines - 1))
+        assert long_functions(ast.parse(f"def f():\n{body}\n")) == names

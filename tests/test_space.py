@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 import archspec
 from archspec.document import parse_document
 from archspec.errors import SpecError
+from archspec.expand import Expander
 from archspec.program import program_of
 from archspec.space import Space
-from archspec.space_cost import METRICS, NotDecomposable, cost_tree
+from archspec.space_cost import METRICS, cost_tree
 from archspec.space_gates import common_decisions
 from archspec.space_networks import count_words, is_joined
 from archspec.space_summary import Range, summarize
+from archspec.space_tree import NotDecomposable
 
 SPNAS = "spaces/single_path_nas"
 NAS_BENCH_201 = Path(__file__).parent / "data" / "nas_bench_201.json"
@@ -53,6 +55,56 @@ def choice(*options, **keys):
 def counted(graph):
     stats = graph.stats()
     return (stats.params, stats.macs, stats.activation_bytes)
+
+
+class Log:
+    """An observer that writes down what it is told."""
+
+    def __init__(self):
+        self.lines, self.open = [], []
+
+    def enter(self, body, node, path):
+        self.lines.append(f"{'  ' * len(self.open)}{path}")
+        self.open.append((path, body, len(body.items)))
+
+    def leave(self, body, results):
+        _, entered, count = self.open.pop()
+        assert body is entered
+        assert len(body.items) >= count
+        assert all(body.shape(ref) for ref in results)
+
+    def settle(self, key, decision):
+        self.lines.append(f"{'  ' * len(self.open)}? {key} of {list(decision.options)}")
+
+
+def test_an_observer_is_told_of_each_step():
+    body = [
+        conv(name="stem"),
+        {"op": "Block", "name": "block", "repeat": 3, "width": choice(4, 8)},
+        {"branches": {"a": "relu", "b": []}, "join": "add", "name": "end"},
+    ]
+    templates = {"Block": {"args": {"width": 4}, "body": conv(channels="=width", name="c")}}
+    log = Log()
+    fragment = Expander(space(body, templates).program).fragment(
+        decide=lambda key, _: key == "block2.width", observer=log
+    )
+    assert fragment.params == 4 * 4 * 9 + (4 * 4 + 4 * 8 + 8 * 4) * 9
+    assert not log.open
+    assert log.lines == [
+        "stem",
+        "block",
+        "  block1",
+        "    ? block1.width of [4, 8]",
+        "    block1.c",
+        "  block2",
+        "    ? block2.width of [4, 8]",
+        "    block2.c",
+        "  block3",
+        "    ? block3.width of [4, 8]",
+        "    block3.c",
+        "end",
+        "  end.a.act",
+    ]
 
 
 def assert_all_is_counted(one):

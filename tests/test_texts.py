@@ -228,6 +228,12 @@ def test_a_text_that_refers_to_itself():
         assert "extends itself in a circle" in refusal(text, name="net.json", project=project)
 
 
+def test_a_name_that_is_no_path(tmp_path):
+    for project in (tmp_path, {}):
+        assert archspec.loads(net(CONV), name="a\0b", project=project).params == 108
+        assert refusal(CALLS, name="a\0b", project=project)
+
+
 def test_names_are_suggested():
     assert refusal(CALLS, project={"block.json": BLOCK}) == (
         f"blocks.json: {MISSING}; did you mean 'block.json'?\n    referred to at <text>:12:8"

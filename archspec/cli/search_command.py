@@ -60,6 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " joins a search as one more process; pareto, which prints its front; derive, which writes"
         " one of its networks",
     )
+    _add_goal(parser)
+    _add_way(parser)
+    _add_training(parser)
+    _add_single_path(parser)
+    out = parser.add_argument_group("of derive and pareto")
+    out.add_argument("--id", metavar="ID", help="the beginning of a network's id in pareto.csv")
+    out.add_argument(
+        "-o", "--output", type=OutputPath, metavar="FILE", help="the network's plain spec"
+    )
+    add_format(out)  # type: ignore[arg-type]
+
+
+def _add_goal(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what is sought")
     what.add_argument(
         "--objective",
@@ -76,6 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="such as 'params<5e6'; on what is counted, and checked before anything is built",
     )
+
+
+def _add_way(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how it is sought")
     how.add_argument(
         "--engine",
@@ -122,6 +138,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " other user sees; default: a journal in the folder",
     )
     how.add_argument("--study", metavar="NAME", help="of the search in the storage")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
     train = parser.add_argument_group("how accuracy is found")
     train.add_argument("--recipe", metavar="NAME|FILE", help="see archspec recipes")
     train.add_argument("--data", metavar="DIR", help="holds train/CLASS/IMAGE and val/CLASS/IMAGE")
@@ -140,6 +159,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="trainings of a network; default: 2, from which the report tells how much is luck",
     )
     train.add_argument("--device", choices=DEVICES, help="default: CPU")
+
+
+def _add_single_path(parser: argparse.ArgumentParser) -> None:
     path = parser.add_argument_group("of --engine single-path")
     path.add_argument("--search-epochs", type=int, metavar="N", help="of the supernet")
     path.add_argument("--warmup-epochs", type=int, metavar="N", help="with weights learning alone")
@@ -153,12 +175,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path.add_argument(
         "--runtime", metavar="macs|latency:DEVICE|FILE", help="what runtime is; default: macs"
     )
-    out = parser.add_argument_group("of derive and pareto")
-    out.add_argument("--id", metavar="ID", help="the beginning of a network's id in pareto.csv")
-    out.add_argument(
-        "-o", "--output", type=OutputPath, metavar="FILE", help="the network's plain spec"
-    )
-    add_format(out)  # type: ignore[arg-type]
 
 
 def run(options: argparse.Namespace) -> int:

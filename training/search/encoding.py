@@ -20,16 +20,9 @@ import numpy as np
 from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.space import Cost, Space, place_of
-from archspec.space_cost import (
-    METRICS,
-    CostTree,
-    Leaf,
-    NotDecomposable,
-    Sum,
-    activation_bytes,
-    cost_tree,
-)
+from archspec.space_cost import METRICS, activation_bytes, cost_tree
 from archspec.space_gates import common_decisions
+from archspec.space_tree import CostTree, Leaf, NotDecomposable, Sum
 from archspec.syntax import Decision
 
 MOST_VALUES = 512

@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 from archspec.compiler.supernet import Choice, Supernet
 from archspec.document import At, read_document
 from archspec.errors import UsageError, listed
-from archspec.space_cost import NotDecomposable, Sum, cost_tree
+from archspec.space_cost import cost_tree
+from archspec.space_tree import NotDecomposable, Sum
 from archspec.training.search.objectives import LATENCY, device_of, latency_of
 
 MACS = "macs"

@@ -1,0 +1,78 @@
+"""How often a node stands in sequence, what each copy is given, and how paths meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.check import shown
+from archspec.errors import did_you_mean, listed
+from archspec.scope import Body
+from archspec.syntax import JOINS, Arguments, Call, Copies, Modifiers, Value, constant
+
+MAX_NODES = 100_000
+
+
+def rows_of(copies: Copies, body: Body) -> Sequence[Arguments]:
+    """The row of each copy, empty ones where a node is only repeated. Raises SpecError."""
+    if copies.rows is not None:
+        return copies.rows
+    if copies.repeat is not None:
+        count = copies.repeat.evaluate(body)
+        if type(count) is not int or not 0 <= count <= MAX_NODES:
+            raise copies.repeat.at.error(
+                f"repeat is {shown(count)}; a whole number from 0 to {MAX_NODES:,} would do"
+            )
+        return ({},) * count
+    assert copies.computed_rows is not None
+    at = copies.computed_rows.at
+    rows = copies.computed_rows.evaluate(body)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise at.error(f"each is {shown(rows)}; a list of objects with arguments would do")
+    return [
+        {name: constant(value, at, f"row {number} of each") for name, value in row.items()}
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def arguments_of(
+    copies: Copies, base: Arguments, rows: Sequence[Arguments], index: int
+) -> Arguments:
+    """What the copy of this number is given; `base` itself where that is all."""
+    arguments = base
+    if rows[index]:
+        arguments = {**base, **rows[index]}
+    if index == 0 and copies.first:
+        arguments = {**arguments, **copies.first}
+    if index == len(rows) - 1 and copies.last:
+        arguments = {**arguments, **copies.last}
+    return arguments
+
+
+def is_steady(body: Body, node: Modifiers) -> bool:
+    """Whether copies with equal arguments and inputs are equal: a call that counts nothing and
+    decides nothing."""
+    if not isinstance(node, Call) or not node.is_steady:
+        return False
+    if node.is_op:
+        return True
+    definition = body.library.find(node.target)
+    return definition is not None and not definition.has_choice
+
+
+def holds(when: Value, body: Body) -> bool:
+    """Whether a copy is there. Raises SpecError."""
+    value = when.evaluate(body)
+    if not isinstance(value, bool):
+        raise when.at.error(f"when is {shown(value)}; true or false would do")
+    return value
+
+
+def join_of(join: Value, body: Body) -> str:
+    """The op that joins paths, or NOTHING. Raises SpecError."""
+    kind = join.evaluate(body)
+    if kind not in JOINS:
+        raise join.at.error(
+            f"join is {shown(kind)}; {listed(JOINS)} would do"
+            f"{did_you_mean(kind, JOINS) if isinstance(kind, str) else ''}"
+        )
+    return kind
