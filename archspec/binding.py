@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.check import check_argument
+from archspec.check_values import check_argument
 from archspec.document import At
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed
 from archspec.scope import Body

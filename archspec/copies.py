@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archspec.check import shown
 from archspec.errors import did_you_mean, listed
+from archspec.json_values import shown
 from archspec.scope import Body
 from archspec.syntax import JOINS, Arguments, Call, Copies, Modifiers, Value, constant
 

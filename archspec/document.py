@@ -140,7 +140,7 @@ def _not_json(error: json.JSONDecodeError) -> str:
     if error.msg.startswith("Invalid control character"):
         return f"{met} stands in a string; its escape would do"
     escape = error.doc[error.pos : error.pos + 2]
-    return f"{escape} is no escape that JSON knows; \\\\ is a backslash"
+    return f"{escape} is not an escape of JSON; \\\\ is a backslash"
 
 
 class _Refused(ValueError):

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 from archspec import schema
 from archspec.errors import SpecError
 from archspec.library import read_library, read_spec, standard_library
-from archspec.ops import FUNCTIONS, OPS, Op
-from archspec.schema import Schema, closed, described, writable
-from archspec.syntax import KINDS, NOTHING
+from archspec.ops import OPS, Op
+from archspec.schema import Schema, closed, described, has_any, sentence_case, writable
+from archspec.syntax import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -27,7 +27,7 @@ Templates: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 """Templates as their file writes them, by the name that a call has for them."""
 
 CALL_DOC = "an op (lower case) or a template (Capital) to call"
-ONE_KIND = "A node must have one of the keys op, body, residual, branches and choice."
+ONE_KIND = sentence_case(schema.ONE_KIND)
 OTHER_KIND: Schema = {"not": {}, "errorMessage": ONE_KIND, "doNotSuggest": True}
 NO_KIND: Schema = {
     "properties": {
@@ -41,8 +41,7 @@ NO_KIND: Schema = {
     "not": {},
     "errorMessage": ONE_KIND,
 }
-MADE_COPIES: Schema = {"anyOf": [{"required": [key]} for key in ("repeat", "each")]}
-GIVES_COPIES: Schema = {"anyOf": [{"required": [key]} for key in ("each", "first", "last")]}
+GIVES_COPIES: Schema = has_any(("each", "first", "last"))
 
 
 def schema_for(name: str) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def document_schema(templates: Templates | None = None) -> dict[str, Any]:
     spec: Schema = _choice(_defaults_give(_needs(known)), _spec("given_"), _spec(""))
     library = _library("")
     if templates is None:
-        hides = _has("templates", {"anyOf": [{"required": [name]} for name in standard]})
+        hides = _has("templates", has_any(standard))
         definitions |= _nodes("own_", {}, {})
         shared |= {"own_words": _words({}), "own_calls": _calls({}), "own_snippets": _snippets({})}
         spec = _choice(hides, _spec("own_"), spec)
@@ -128,7 +127,7 @@ def _document(spec: Schema, library: Schema) -> Schema:
         "anyOf": [{"required": [key]} for key in ("input", "outputs", "expect", "defaults")],
         "properties": hints,
     }
-    nothing = _refused("A spec must have a body, or extends, or templates.")
+    nothing = _refused(sentence_case(schema.ONE_DOCUMENT))
     return _choice(
         {"required": ["extends"]},
         schema.DOCUMENTS["extension"],
@@ -174,7 +173,7 @@ def _nodes(
     return {
         f"{family}node": {
             "type": ["array", "object", "string"],
-            "errorMessage": "A node must be an object, a list of nodes or a word.",
+            "errorMessage": sentence_case(schema.NODE_FORMS),
             "items": {"$ref": f"#/$defs/{family}node"},
             "allOf": [_snippets(templates)],
             **_choice(
@@ -185,19 +184,7 @@ def _nodes(
         },
         f"{family}node_object": {
             **node_object,
-            "allOf": [
-                {
-                    "not": {"required": ["each", "repeat"]},
-                    "errorMessage": "A node must have repeat or each, not both.",
-                },
-                {
-                    "if": {"anyOf": [{"required": ["first"]}, {"required": ["last"]}]},
-                    "then": {
-                        "if": {"not": MADE_COPIES},
-                        "then": _refused("first and last must stand beside a repeat or an each."),
-                    },
-                },
-            ],
+            "allOf": [rule.as_schema() for rule in schema.COPY_RULES],
         },
         f"{family}call": _call(templates, needs),
     }
@@ -243,7 +230,8 @@ def _closed_node(kind: str, properties: Mapping[str, Schema]) -> Schema:
     own: dict[str, Any] = {**properties, **schema.MODIFIER_PROPERTIES, **others}
     if kind == "op":
         own["op"] = True
-    return closed(own, ("join",) if kind == "branches" else ())
+    rule = schema.KIND_RULES.get(kind)
+    return closed(own, () if rule is None else rule.beside)
 
 
 def _word(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
@@ -261,8 +249,7 @@ def _word(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
 
 def _words(templates: Templates) -> Schema:
     """What a node can be that is a word alone, templates of which nothing is known left aside."""
-    nothing = {NOTHING: "the input as it is"}
-    return _enum(nothing | {**FUNCTIONS, **_docs(templates)})
+    return _enum({**schema.WORDS, **_docs(templates)})
 
 
 def _calls(templates: Templates) -> Schema:
@@ -328,13 +315,7 @@ def _defaults_give(needs: Mapping[str, tuple[str, ...]]) -> Schema:
     """A spec whose `defaults` give an argument that calls would have to give."""
     return _has(
         "defaults",
-        {
-            "anyOf": [
-                _has(name, {"anyOf": [{"required": [argument]} for argument in needed]})
-                for name, needed in needs.items()
-                if needed
-            ]
-        },
+        {"anyOf": [_has(name, has_any(needed)) for name, needed in needs.items() if needed]},
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from archspec import syntax
 from archspec.binding import bind_arguments, check_call, refuse_unknown_args
-from archspec.check import frozen
 from archspec.copies import MAX_NODES, arguments_of, holds, is_steady, join_of, rows_of
 from archspec.decisions import Decide, Decisions, key_of
 from archspec.document import At
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError
 from archspec.feeding import inputs_of_call, inputs_of_next, inputs_of_node, sources_of
 from archspec.fragment import Fragment, Fragments, Item, Ref
+from archspec.json_values import frozen
 from archspec.layers import layer_of
 from archspec.library import Definition
 from archspec.names import INPUT_NAMES

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from archspec.check import check_object
+from archspec.check_values import check_object
 from archspec.document import At, Document
 from archspec.errors import SpecError
 from archspec.schema import VERSION, closed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.check import check_attributes, frozen
+from archspec.check_values import check_attributes
 from archspec.errors import SpecError
+from archspec.json_values import frozen
 from archspec.node import Layer
 from archspec.ops import OPS
 from archspec.shapes import ShapeError, Shapes

@@ -8,9 +8,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from archspec.check import check_document, shown, suggest_call
+from archspec.check import check_document
 from archspec.document import At, Document, parse_document, read_document, read_text
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
+from archspec.faults import suggest_call
+from archspec.json_values import shown
 from archspec.project import Source
 from archspec.sources import (
     FILES,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from archspec.check import check_argument, check_attributes, suggest_attribute, suggest_call
+from archspec.check_values import check_argument, check_attributes
 from archspec.document import At
 from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
 from archspec.expressions import CONSTANTS
+from archspec.faults import suggest_attribute, suggest_call
 from archspec.library import Definition, Library
 from archspec.ops import OPS
 from archspec.syntax import (
@@ -241,7 +242,7 @@ def _check_default(
             return
         if definition is None:
             hint = suggest_call(target, [*OPS, *library.names()])
-            yield (at / target).problem(f"{target!r} is no op and no template{hint}")
+            yield (at / target).problem(f"{target!r} is not an op or a template{hint}")
             return
         known = list(definition.template.parameters)
     scope = dict.fromkeys((*INPUT_NAMES, *parameters))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from archspec.check import shown
 from archspec.errors import did_you_mean, listed
 from archspec.expressions import ExpressionError
 from archspec.fragment import Item, Ref
+from archspec.json_values import shown
 from archspec.library import Library
 from archspec.shapes import Shape, Shapes
 from archspec.syntax import INPUT, Decision, Modifiers

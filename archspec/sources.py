@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-from archspec.check import shown
 from archspec.document import At, read_text
 from archspec.errors import Problem, SpecError, find_close, find_slip
+from archspec.json_values import shown
 from archspec.project import ALONE, Project, ReferenceRefused, Source, Texts
 
 PROJECT_MARKERS = (".git", "pyproject.toml", ".archspec")
@@ -74,8 +74,8 @@ def find_reference(reference: str, at: At, is_import: bool = False) -> Source:
     a shipped name, of a library first where something is imported. Raises SpecError."""
     if len(reference) > MAX_REFERENCE or not reference.isprintable():
         raise at.error(
-            f"{shown(reference)} is no usable path; at most {MAX_REFERENCE:,} printable"
-            " characters would do"
+            f"{shown(reference)} is not a usable path; use at most {MAX_REFERENCE:,}"
+            " printable characters"
         )
     origin = at.document.source
     if not reference.endswith(".json"):
@@ -91,7 +91,7 @@ def find_reference(reference: str, at: At, is_import: bool = False) -> Source:
             )
         return Source(FILES, real_path(shipped))
     if Path(reference).is_absolute():
-        raise at.error(f"{reference!r} is absolute; a path relative to this file would do")
+        raise at.error(f"{reference!r} is absolute; use a path relative to this file")
     try:
         return Source(origin.project, origin.project.resolve(reference, origin.name))
     except ReferenceRefused as refusal:
@@ -129,13 +129,13 @@ class Folder(Project):
             raise ReferenceRefused(f"{reference!r} is not a usable path") from None
         except (OSError, RuntimeError):
             raise ReferenceRefused(
-                f"{reference!r} is a link that leads to itself; a path to a file would do"
+                f"{reference!r} is a link that leads to itself; use a path to a file"
             ) from None
         boundary = self._boundary(home)
         if not path.is_relative_to(boundary):
             raise ReferenceRefused(
-                f"{reference!r} leads outside the project {boundary}, where no file is read; a path"
-                " inside it would do (a folder holding an empty file .archspec is a project)"
+                f"{reference!r} leads outside the project {boundary}, where no file is read; use a"
+                " path inside it (a folder that holds an empty file .archspec is a project)"
             )
         return str(path)
 

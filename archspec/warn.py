@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from archspec import syntax
-from archspec.check import frozen, shown
 from archspec.document import At, Pointer
 from archspec.errors import Problem, SpecError, first_problems, listed
 from archspec.expressions import ExpressionError
 from archspec.graph import Graph
+from archspec.json_values import frozen, shown
 from archspec.library import Definition, Library
 from archspec.node import INPUT, Node
 from archspec.program import Program

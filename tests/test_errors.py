@@ -94,7 +94,7 @@ TEXT = {
         "net.json:1:11: this is not JSON: '\\n' stands in a string; its escape would do",
     ]),
     "unknown escape": ('{"doc": "\\q"}', [
-        "net.json:1:10: this is not JSON: \\q is no escape that JSON knows; \\\\ is a backslash",
+        "net.json:1:10: this is not JSON: \\q is not an escape of JSON; \\\\ is a backslash",
     ]),
     "half a character": ('{"doc": "\\ud83d\\ude00 \\ud800"}', [
         "net.json:1:23: \\ud800 is half a character; both halves of a pair would do",
@@ -126,20 +126,26 @@ TEXT = {
 }  # fmt: skip
 
 SCHEMA = {
-    "number": (3, ["net.json:1:1: at /: a spec is an object and this is 3"]),
-    "list": ([], ["net.json:1:1: at /: a spec is an object and this is []"]),
-    "null": (None, ["net.json:1:1: at /: a spec is an object and this is null"]),
+    "number": (3, [
+        "net.json:1:1: at /: a spec must be an object, and this is 3",
+    ]),
+    "list": ([], [
+        "net.json:1:1: at /: a spec must be an object, and this is []",
+    ]),
+    "null": (None, [
+        "net.json:1:1: at /: a spec must be an object, and this is null",
+    ]),
     "nothing in it": ({}, [
-        "net.json:1:1: at /: this is no spec: it has neither a body, nor extends, nor templates; "
-        "`archspec new NAME` writes one to start from",
+        "net.json:1:1: at /: a spec must have a body, or extends, or templates, and this has "
+        "none of them; `archspec new NAME` writes one to start from",
     ]),
     "no body": ({"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}}, [
-        "net.json:1:1: at /: this is no spec: it has neither a body, nor extends, nor templates; "
-        "`archspec new NAME` writes one to start from",
+        "net.json:1:1: at /: a spec must have a body, or extends, or templates, and this has "
+        "none of them; `archspec new NAME` writes one to start from",
     ]),
     "body misspelt": ({"archspec": 1, "name": "net", "bdoy": []}, [
-        "net.json:1:1: at /: this is no spec: it has neither a body, nor extends, nor templates; "
-        "did you mean 'body'?",
+        "net.json:1:1: at /: a spec must have a body, or extends, or templates, and this has "
+        "none of them; did you mean 'body'?",
     ]),
     "missing keys": ({"body": []}, [
         "net.json:1:1: at /: a spec lacks 'archspec', 'name' and 'input'",
@@ -230,42 +236,43 @@ SCHEMA = {
         "'none' would do; did you mean 'relu'?",
     ]),
     "op misspelt": (net({"op": "cnov", "channels": 4, "kernel": 3}), [
-        "net.json:12:9: at /body/op: 'cnov' is no op; did you mean 'conv'?",
+        "net.json:12:9: at /body/op: 'cnov' is not an op; did you mean 'conv'?",
     ]),
     "op like none": (net({"op": "zzz"}), [
-        "net.json:12:9: at /body/op: 'zzz' is no op; 'conv', 'dense', 'batch_norm', "
+        "net.json:12:9: at /body/op: 'zzz' is not an op; use 'conv', 'dense', 'batch_norm', "
         "'layer_norm', 'group_norm', 'act', 'softmax', 'max_pool', 'avg_pool', "
         "'global_avg_pool', 'global_max_pool', 'dropout', 'drop_path', 'layer_scale', 'add', "
         "'mul', 'concat', 'flatten', 'split', 'slice', 'channel_shuffle', 'upsample', 'pad' or "
-        "'identity' would do",
+        "'identity'",
     ]),
     "word of a node misspelt": (net(["rleu"]), [
-        "net.json:12:3: at /body/0: 'rleu' is no op; did you mean 'relu'?",
+        "net.json:12:3: at /body/0: 'rleu' is not an op; did you mean 'relu'?",
     ]),
     "function as an op": (net({"op": "relu"}), [
-        'net.json:12:9: at /body/op: \'relu\' is no op but a function of one; {"op": "act", '
-        '"function": "relu"} would do',
+        'net.json:12:9: at /body/op: \'relu\' is not an op but a function of one; use {"op": '
+        '"act", "function": "relu"}',
     ]),
     "op is no word": (net({"op": 5}), [
-        "net.json:12:9: at /body/op: op is 5; the name of an op or a template would do",
+        "net.json:12:9: at /body/op: op must be the name of an op or a template, and this is 5",
     ]),
     "attribute misspelt": (net({"op": "conv", "chanels": 4, "kernel": 3}), [
         "net.json:13:14: at /body/chanels: conv has no 'chanels'; did you mean 'channels'?",
     ]),
     "node is a number": (net([3]), [
-        "net.json:12:3: at /body/0: a node is an object, a list of nodes or a word and this is 3",
+        "net.json:12:3: at /body/0: a node must be an object, a list of nodes or a word, and "
+        "this is 3",
     ]),
     "no kind": (net({"name": "x"}), [
-        "net.json:11:10: at /body: a node has one of the keys 'op', 'body', 'residual', "
-        "'branches' or 'choice' and this has none",
+        "net.json:11:10: at /body: a node must have one of the keys op, body, residual, "
+        "branches and choice, and this has none",
     ]),
     "kind misspelt": (net({"name": "x", "resdual": []}), [
-        "net.json:11:10: at /body: a node has one of the keys 'op', 'body', 'residual', "
-        "'branches' or 'choice' and this has none; did you mean 'residual'?",
+        "net.json:11:10: at /body: a node must have one of the keys op, body, residual, "
+        "branches and choice, and this has none; did you mean 'residual'?",
     ]),
     "two kinds": (net({**CONV, "body": []}), [
-        "net.json:11:10: at /body: a node has one of the keys 'op', 'body', 'residual', "
-        "'branches' or 'choice' and this has 'op' and 'body'",
+        "net.json:11:10: at /body: a node must have one of the keys op, body, residual, "
+        "branches and choice, and this has 'op' and 'body'",
     ]),
     "key of another kind": (net({"body": [], "channels": 4}), [
         "net.json:13:15: at /body/channels: a body node has no 'channels'; it has 'body', "
@@ -276,7 +283,7 @@ SCHEMA = {
         "'shortcut'?",
     ]),
     "branches without join": (net({"branches": [[], []]}), [
-        "net.json:11:10: at /body: branches need a join; 'add', 'concat', 'mul' or 'none' would do",
+        "net.json:11:10: at /body: branches need a join; use 'add', 'concat', 'mul' or 'none'",
     ]),
     "branches of none": (net({"branches": [], "join": "add"}), [
         "net.json:12:15: at /body/branches: branches is []; a list of 1 or more or an object "
@@ -291,11 +298,10 @@ SCHEMA = {
         "do; did you mean 'concat'?",
     ]),
     "repeat and each": (net(conv(repeat=2, each=[{}])), [
-        "net.json:11:10: at /body: a node has repeat or each, not both",
+        "net.json:16:11: at /body/each: a node must have repeat or each, not both",
     ]),
     "first without copies": (net(conv(first={"stride": 2})), [
-        "net.json:15:12: at /body/first: first speaks of copies; a repeat or each beside it "
-        "would do",
+        "net.json:15:12: at /body/first: first and last must stand beside a repeat or an each",
     ]),
     "row of each": (net(conv(each=[{"strid": 2}, 5])), [
         "net.json:19:4: at /body/each/1: item 1 is 5; an object would do",
@@ -387,10 +393,10 @@ SCHEMA = {
         "most 10,000 or a list of 2, each a whole number of at least 1 and at most 10,000 "
         "would do",
         "net.json:22:13: at /body/1/strid: conv has no 'strid'; did you mean 'stride'?",
-        "net.json:24:3: at /body/2: 'rleu' is no op; did you mean 'relu'?",
-        "net.json:25:3: at /body/3: a node has one of the keys 'op', 'body', 'residual', "
-        "'branches' or 'choice' and this has none",
-        "net.json:28:5: at /body/4/residual/0: 'cnov' is no op; did you mean 'conv'?",
+        "net.json:24:3: at /body/2: 'rleu' is not an op; did you mean 'relu'?",
+        "net.json:25:3: at /body/3: a node must have one of the keys op, body, residual, "
+        "branches and choice, and this has none",
+        "net.json:28:5: at /body/4/residual/0: 'cnov' is not an op; did you mean 'conv'?",
     ]),
 }  # fmt: skip
 
@@ -517,7 +523,8 @@ NAMES = {
         "mean 'stride'?",
     ]),
     "default of an op misspelt": (net([], defaults={"cnov": {}}), [
-        "net.json:12:11: at /defaults/cnov: 'cnov' is no op and no template; did you mean 'conv'?",
+        "net.json:12:11: at /defaults/cnov: 'cnov' is not an op or a template; did you mean "
+        "'conv'?",
     ]),
     "default of an argument misspelt": (net([], defaults={"conv": {"biass": True}}), [
         "net.json:13:13: at /defaults/conv/biass: conv has no argument 'biass'; did you mean "
@@ -827,19 +834,19 @@ FILES = {
     ]),
     "extends outside": ({"net.json": extension("../b.json")}, [
         "net.json:4:13: at /extends: '../b.json' leads outside the project PROJECT, where no "
-        "file is read; a path inside it would do (a folder holding an empty file .archspec is a "
+        "file is read; use a path inside it (a folder that holds an empty file .archspec is a "
         "project)",
     ]),
     "extends an absolute path": ({"net.json": extension("/tmp/b.json")}, [
-        "net.json:4:13: at /extends: '/tmp/b.json' is absolute; a path relative to this file "
-        "would do",
+        "net.json:4:13: at /extends: '/tmp/b.json' is absolute; use a path relative to this "
+        "file",
     ]),
     "extends a library": ({"net.json": extension("b.json"), "b.json": library()}, [
         "net.json:4:13: at /extends: 'b.json' is a library of templates; a spec to extend has a "
         "body",
     ]),
     "extends what is wrong": ({"net.json": extension("b.json"), "b.json": net("cnov")}, [
-        "b.json:11:10: at /body: 'cnov' is no op; did you mean 'conv'?",
+        "b.json:11:10: at /body: 'cnov' is not an op; did you mean 'conv'?",
         "    referred to at net.json:4:13",
     ]),
     "extends what is no JSON": ({"net.json": extension("b.json"), "b.json": "{"}, [
@@ -876,7 +883,7 @@ FILES = {
     ]),
     "imports outside": ({"net.json": importing("sub/../../a.json")}, [
         "net.json:12:9: at /import/a1: 'sub/../../a.json' leads outside the project PROJECT, "
-        "where no file is read; a path inside it would do (a folder holding an empty file "
+        "where no file is read; use a path inside it (a folder that holds an empty file "
         ".archspec is a project)",
     ]),
     "imports the system's": ({"net.json": importing("../../etc/passwd")}, [
@@ -888,13 +895,13 @@ FILES = {
         "brings in",
     ]),
     "imports an unprintable path": ({"net.json": importing("a\0.json")}, [
-        "net.json:12:9: at /import/a1: 'a\\x00.json' is no usable path; at most 1,000 printable "
-        "characters would do",
+        "net.json:12:9: at /import/a1: 'a\\x00.json' is not a usable path; use at most 1,000 "
+        "printable characters",
     ]),
     "imports a long path": ({"net.json": importing("a" * 1001 + ".json")}, [
         "net.json:12:9: at /import/a1: "
-        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... is no usable path; at most "
-        "1,000 printable characters would do",
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa... is not a usable path; "
+        "use at most 1,000 printable characters",
     ]),
     "expression of a library": ({"net.json": importing("a.json", body="a1.T"),
         "a.json": library(T={"body": conv(channels="=2 +")})}, [

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from test_random import BLOCK, SHIPPED, damaged, examples, specs
 
 import archspec
-from archspec.check import Validator, check_document
+from archspec.check import check_document
+from archspec.dialect import Validator
 from archspec.document import parse_document
 from archspec.editor import document_schema, schema_for, written_schema
 from archspec.loading import build

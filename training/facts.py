@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.check import check_object, shown
+from archspec.check_values import check_object
 from archspec.checksums import CHECKSUM, damaged, read_sealed, seal
 from archspec.document import At
 from archspec.errors import Problem, SpecError
+from archspec.json_values import shown
 from archspec.schema import SPEC_NAME, TEXT, Schema, closed
 from archspec.training.recipe_schema import POSITIVE, SEED, or_null, several
 from archspec.writing import write_whole, written_json

@@ -16,9 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from archspec.check import check_object, shown
+from archspec.check_values import check_object
 from archspec.document import At
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
+from archspec.json_values import shown
 from archspec.schema import SPEC_NAME, TEXT, Schema, closed, described
 from archspec.sources import project_folder
 from archspec.training.recipe_schema import (

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from typing import Any, NamedTuple
 
-from archspec.check import described as in_words
-from archspec.check import shown
+from archspec.faults import described as in_words
+from archspec.json_values import shown
 from archspec.schema import Schema, closed, described
 from archspec.training.recipe import AUGMENTATIONS, KEYS, Recipe
 from archspec.training.recipe_schema import (

@@ -12,9 +12,10 @@ from dataclasses import MISSING, field, fields
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 
-from archspec.check import check_object, shown
+from archspec.check_values import check_object
 from archspec.document import At
 from archspec.errors import Problem, did_you_mean, listed
+from archspec.json_values import shown
 from archspec.schema import Schema, closed, described
 
 NULL: Schema = {"type": "null"}

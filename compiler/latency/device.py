@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from archspec.check import check_object
+from archspec.check_values import check_object
 from archspec.compiler.latency.work import MACS_PER_CYCLE
 from archspec.document import At, read_document
 from archspec.errors import SpecError, UsageError, did_you_mean, listed
