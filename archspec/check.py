@@ -24,7 +24,7 @@ from archspec.faults import (
 from archspec.json_values import shown
 from archspec.ops import FUNCTIONS, OPS
 from archspec.shallow import shallow_choice, shallow_document, shallow_node, shallow_op, shallow_row
-from archspec.syntax import KINDS, MODIFIERS, is_op
+from archspec.syntax import KINDS, MODIFIERS, is_declaration, is_op
 
 MAX_OPTIONS = 100_000
 
@@ -93,7 +93,7 @@ def _check_values_of_document(at: At, data: Mapping[str, Any]) -> Iterator[Probl
         args = owner.get("args") if isinstance(owner, dict) else None
         if isinstance(args, dict):
             for name, written in args.items():
-                if isinstance(written, dict) and "choice" not in written and "extends" not in data:
+                if is_declaration(written) and "extends" not in data:
                     default = written.get("default")
                     yield from _check_choices(default, place / "args" / name / "default")
                 else:

@@ -14,6 +14,7 @@ from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, lis
 from archspec.faults import suggest_call
 from archspec.json_values import shown
 from archspec.project import Source
+from archspec.reader import Reader
 from archspec.sources import (
     FILES,
     find_reference,
@@ -23,7 +24,7 @@ from archspec.sources import (
     shown_path,
     spec_path,
 )
-from archspec.syntax import Call, Reader, Template, holds_choice, walk
+from archspec.syntax import Call, Template, holds_choice, walk
 
 STANDARD = Path(__file__).parent / "templates" / "standard.json"
 DEEPEST_REFERENCES = 20
@@ -54,6 +55,17 @@ class Definition:
                 definition = self.library.find(node.target)
                 if definition is not None:
                     yield definition
+
+    def reach(self) -> dict[Definition, None]:
+        """This template and every other that it comes to call."""
+        found: dict[Definition, None] = {self: None}
+        waiting: list[Definition] = [self]
+        for definition in waiting:
+            for callee in definition.callees():
+                if callee not in found:
+                    found[callee] = None
+                    waiting.append(callee)
+        return found
 
 
 @dataclass(eq=False)

@@ -21,8 +21,9 @@ from archspec.library import (
 )
 from archspec.names import check_names
 from archspec.project import ReferenceRefused, Source
+from archspec.reader import Reader
 from archspec.sources import ProjectLike, find_reference, project_of
-from archspec.syntax import INPUT, Arguments, Node, Parameter, Reader, Template
+from archspec.syntax import INPUT, Arguments, Node, Parameter, Template
 
 
 @dataclass(frozen=True, eq=False)

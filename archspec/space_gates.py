@@ -38,7 +38,7 @@ from archspec.syntax import (
     walk,
 )
 
-MOST_WRONG = 200
+MAX_WRONG = 200
 """Networks of a space in a row that are wrong, until all are taken to be."""
 
 
@@ -50,7 +50,7 @@ def common_decisions(space: Space) -> dict[str, tuple[Any, ...]] | None:
     found: dict[str, tuple[Any, ...]] = {}
     generator = random.Random(0)
     wrong: list[SpecError] = []
-    while len(wrong) < MOST_WRONG:
+    while len(wrong) < MAX_WRONG:
 
         def decide(key: str, decision: Decision, is_first: bool = not wrong) -> int:
             found[key] = decision.options
@@ -74,7 +74,7 @@ def assignments_of(space: Space) -> int | None:
 
 def _settles_the_same(program: Program) -> bool:
     body = Template(program.name, program.at, "", program.parameters, (INPUT,), program.body, {})
-    definitions = [*_reached(Definition(body, program.library))]
+    definitions = [*Definition(body, program.library).reach()]
     carried = _carried(definitions, program.defaults)
     return not any(
         _has_nested_default(definition)
@@ -88,17 +88,6 @@ def _settles_the_same(program: Program) -> bool:
         )
         for definition in definitions
     )
-
-
-def _reached(definition: Definition) -> dict[Definition, None]:
-    found = {definition: None}
-    waiting = [definition]
-    while waiting:
-        for callee in waiting.pop().callees():
-            if callee not in found:
-                found[callee] = None
-                waiting.append(callee)
-    return found
 
 
 def _carried(

@@ -11,7 +11,7 @@ from archspec.library import Library
 from archspec.program import Program, read_program
 from archspec.schema import VERSION
 from archspec.sources import find_reference, shipped_name
-from archspec.syntax import is_op
+from archspec.syntax import is_declaration, is_op
 from archspec.writing import written_json
 
 STARTER: dict[str, Any] = {
@@ -124,8 +124,7 @@ def _standing_alone(program: Program) -> dict[str, Any]:
 def _with_default(written: Any, default: Any) -> Any:
     if default is None:
         return written
-    is_declaration = isinstance(written, Mapping) and "choice" not in written
-    return {**written, "default": default.raw} if is_declaration else default.raw
+    return {**written, "default": default.raw} if is_declaration(written) else default.raw
 
 
 def _gather(library: Library, namespace: str, names: dict[str, str], into: dict[str, Any]) -> None:

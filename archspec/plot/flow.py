@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from archspec.graph import Graph
 from archspec.node import Tensor
-from archspec.plot.boxes import LABEL_SIZE, Box, even_frames
+from archspec.plot.boxes import LABEL_SIZE, even_frames
+from archspec.plot.columns import ABOUT_GAP, Panel, measure, ways_to_break
 from archspec.plot.display import Point, Segment, rounded, smooth
-from archspec.plot.level import Level, Placer
+from archspec.plot.level import Placer
 from archspec.plot.metrics import text_width
-from archspec.plot.outline import Block, Item, Join, Port
+from archspec.plot.outline import Item, Join, Port
 from archspec.plot.panels import RESULTS
 from archspec.plot.structure import Wire, wires_between
 from archspec.plot.words import shape_words
@@ -28,18 +29,9 @@ CLOSE = 70.0
 PAGE = (504.0, 640.0)
 """Width and height, in points, that a picture may take on a printed page."""
 WIDEST, TALLEST = 2.0, 1.5
+"""The picture's width over its height, and its height over its width, go no further than this."""
 EMPTY = 0.25
 """How much of its quality a page would lose by being all empty."""
-ABOUT_GAP = 30.0
-"""The picture's width over its height, and its height over its width, go no further than this."""
-
-
-@dataclass(eq=False)
-class Panel:
-    box: Box
-    inside: Level | None
-    column: int = 0
-    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,97 +71,9 @@ class Page:
 
 def pages(items: Sequence[Item], graph: Graph, placer: Placer, most: int = 7) -> list[Page]:
     """The panels flowed into one column, into two, and so on."""
-    found: list[Page] = []
     wires = wires_between(items)
-    heights = [panel.box.height + ABOUT_GAP for panel in _measured(items, placer)]
-    ways: dict[tuple[int, ...], None] = {}
-    for count in range(1, min(most, len(items)) + 1):
-        ways[tuple(_lowest(heights, count))] = None
-        ways[tuple(_evenest(heights, count))] = None
-    for breaks in ways:
-        found.append(_Flow(_measured(items, placer), wires, breaks, graph).page())
-    return found
-
-
-def _measured(items: Sequence[Item], placer: Placer) -> list[Panel]:
-    panels: list[Panel] = []
-    for item in items:
-        if isinstance(item, Block) and item.name == RESULTS:
-            item.items.sort(key=lambda pill: _place_of(pill.inputs, panels))
-            item.inputs = tuple(sorted(item.inputs, key=lambda t: _place_of((t,), panels)))
-        if isinstance(item, Block):
-            panels.append(Panel(*placer.block(item)))
-        else:
-            panels.append(Panel(placer.level([_alone(item)]).boxes[0], None))
-            panels[-1].box.item = item
-            panels[-1].box.inputs = dict.fromkeys(item.inputs, 0.0)
-    return panels
-
-
-def _place_of(tensors: tuple[Tensor, ...], panels: list[Panel]) -> tuple[int, float]:
-    """Where a pill's tensor comes from: pills stand in that order, so that wires do not cross."""
-    for index, panel in enumerate(panels):
-        for tensor in tensors:
-            if tensor in panel.box.outputs:
-                return index, panel.box.outputs[tensor]
-    return len(panels), 0.0
-
-
-def _alone(item: Item) -> Item:
-    """The item for measuring by itself, without the inputs that nobody there gives."""
-    import copy
-
-    alone = copy.copy(item)
-    alone.inputs = ()
-    return alone
-
-
-def _lowest(heights: list[float], count: int) -> list[int]:
-    """Starts of columns after the first, such that the tallest of `count` columns is lowest."""
-    low, high = max(heights), sum(heights)
-    for _ in range(40):
-        limit = (low + high) / 2
-        if len(_filled(heights, limit)) < count:
-            high = limit
-        else:
-            low = limit
-    return _filled(heights, high)
-
-
-def _evenest(heights: list[float], count: int) -> list[int]:
-    """The same, such that the squares of the columns' heights add up to the least."""
-    sums = [0.0]
-    for height in heights:
-        sums.append(sums[-1] + height)
-    size = len(heights)
-    costs = [total * total for total in sums]
-    choices: list[list[int]] = []
-    for _ in range(count - 1):
-        best = [0] * (size + 1)
-        better = list(costs)
-        for end in range(1, size + 1):
-            options = [costs[k] + (sums[end] - sums[k]) ** 2 for k in range(end)]
-            best[end] = min(range(end), key=options.__getitem__)
-            better[end] = options[best[end]]
-        choices.append(best)
-        costs = better
-    breaks: list[int] = []
-    end = size
-    for best in reversed(choices):
-        end = best[end]
-        breaks.append(end)
-    return sorted(set(breaks) - {0})
-
-
-def _filled(heights: list[float], limit: float) -> list[int]:
-    breaks: list[int] = []
-    total = 0.0
-    for index, height in enumerate(heights):
-        if total + height > limit and total:
-            breaks.append(index)
-            total = 0.0
-        total += height
-    return breaks
+    ways = ways_to_break(measure(items, placer), most)
+    return [_Flow(measure(items, placer), wires, breaks, graph).page() for breaks in ways]
 
 
 class _Flow:

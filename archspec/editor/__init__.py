@@ -11,22 +11,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING
-from typing import Any, TypeAlias
+from typing import Any
 
 from archspec import schema
+from archspec.editor.references import refer, refer_inside
+from archspec.editor.words import (
+    CALL_DOC,
+    Templates,
+    arguments_of,
+    calls_of,
+    needs_of,
+    snippets_of,
+    words_of,
+)
 from archspec.errors import SpecError
-from archspec.library import read_library, read_spec, standard_library
-from archspec.ops import OPS, Op
-from archspec.schema import Schema, closed, described, has_any, sentence_case, writable
+from archspec.library import Library, read_library, read_spec, standard_library
+from archspec.ops import OPS
+from archspec.schema import Schema, closed, has_any, sentence_case
 from archspec.syntax import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-Templates: TypeAlias = "Mapping[str, Mapping[str, Any]]"
-"""Templates as their file writes them, by the name that a call has for them."""
-
-CALL_DOC = "an op (lower case) or a template (Capital) to call"
 ONE_KIND = sentence_case(schema.ONE_KIND)
 OTHER_KIND: Schema = {"not": {}, "errorMessage": ONE_KIND, "doNotSuggest": True}
 NO_KIND: Schema = {
@@ -46,7 +51,11 @@ GIVES_COPIES: Schema = has_any(("each", "first", "last"))
 
 def schema_for(name: str) -> dict[str, Any]:
     """The schema with every template that the spec can call. Raises SpecError."""
-    library = read_library(read_spec(name))
+    return schema_of(read_library(read_spec(name)))
+
+
+def schema_of(library: Library) -> dict[str, Any]:
+    """The schema with every template of a library, which may be a text's."""
     templates: dict[str, Mapping[str, Any]] = {}
     for template in dict.fromkeys(library.names()):
         definition = library.find(template)
@@ -69,18 +78,22 @@ def document_schema(templates: Templates | None = None) -> dict[str, Any]:
     definitions = {
         **{f"op_{name}": _closed_call(schema.attribute_properties(op)) for name, op in OPS.items()},
         **{
-            definition: _closed_call(_arguments(known[name]))
+            definition: _closed_call(arguments_of(known[name]))
             for name, definition in _definitions(known).items()
         },
-        **_nodes("", known, _needs(known)),
+        **_nodes("", known, needs_of(known)),
         **_nodes("given_", known, {}),
     }
-    spec: Schema = _choice(_defaults_give(_needs(known)), _spec("given_"), _spec(""))
+    spec: Schema = _choice(_defaults_give(needs_of(known)), _spec("given_"), _spec(""))
     library = _library("")
     if templates is None:
         hides = _has("templates", has_any(standard))
         definitions |= _nodes("own_", {}, {})
-        shared |= {"own_words": _words({}), "own_calls": _calls({}), "own_snippets": _snippets({})}
+        shared |= {
+            "own_words": words_of({}),
+            "own_calls": calls_of({}),
+            "own_snippets": snippets_of({}),
+        }
         spec = _choice(hides, _spec("own_"), spec)
         library = _choice(hides, _library("own_"), library)
     return {
@@ -89,18 +102,18 @@ def document_schema(templates: Templates | None = None) -> dict[str, Any]:
         "title": "archspec network specification",
         "type": "object",
         "errorMessage": "A spec must be an object.",
-        **_refer(_document(spec, library), shared),
+        **refer(_document(spec, library), shared),
         "$defs": {
-            **{name: _refer_inside(fragment, shared) for name, fragment in shared.items()},
+            **{name: refer_inside(fragment, shared) for name, fragment in shared.items()},
             "value": {
                 "items": schema.VALUE,
                 **_choice(
                     {"type": "object", "required": ["choice"]},
-                    _refer(schema.CHOICE_VALUE, shared),
+                    refer(schema.CHOICE_VALUE, shared),
                     {"additionalProperties": schema.VALUE},
                 ),
             },
-            **_refer_inside(definitions, shared),
+            **refer_inside(definitions, shared),
         },
     }
 
@@ -175,7 +188,7 @@ def _nodes(
             "type": ["array", "object", "string"],
             "errorMessage": sentence_case(schema.NODE_FORMS),
             "items": {"$ref": f"#/$defs/{family}node"},
-            "allOf": [_snippets(templates)],
+            "allOf": [snippets_of(templates)],
             **_choice(
                 {"type": "object"},
                 {"$ref": f"#/$defs/{family}node_object"},
@@ -201,7 +214,7 @@ def _call(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
         by_name.append({"if": {"properties": {"op": {"const": name}}}, "then": then})
     unknown = {**_closed_call({}), "additionalProperties": schema.VALUE}
     return {
-        "properties": {"op": _calls(templates)},
+        "properties": {"op": calls_of(templates)},
         "allOf": [
             *by_name,
             {"if": {"properties": {"op": {"enum": list(known)}}}, "else": unknown},
@@ -236,7 +249,7 @@ def _closed_node(kind: str, properties: Mapping[str, Schema]) -> Schema:
 
 def _word(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
     """A node that is a word alone."""
-    word = {"anyOf": [_words(templates), {"pattern": schema.TEMPLATE_NAME}]}
+    word = {"anyOf": [words_of(templates), {"pattern": schema.TEMPLATE_NAME}]}
     if not any(needs.values()):
         return word
     return {
@@ -247,132 +260,12 @@ def _word(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
     }
 
 
-def _words(templates: Templates) -> Schema:
-    """What a node can be that is a word alone, templates of which nothing is known left aside."""
-    return _enum({**schema.WORDS, **_docs(templates)})
-
-
-def _calls(templates: Templates) -> Schema:
-    return {
-        "type": "string",
-        "anyOf": [_enum(_docs(templates)), {"pattern": schema.TEMPLATE_NAME}],
-        "description": CALL_DOC,
-    }
-
-
-def _docs(templates: Templates) -> dict[str, str]:
-    return {
-        **{name: op.doc for name, op in OPS.items()},
-        **{name: template.get("doc", "") for name, template in templates.items()},
-    }
-
-
-def _enum(docs: Mapping[str, str]) -> Schema:
-    return {"enum": list(docs), "enumDescriptions": list(docs.values())}
-
-
-def _arguments(template: Mapping[str, Any]) -> dict[str, Schema]:
-    """A template's arguments as a call may write them."""
-    result: dict[str, Schema] = {}
-    for name, written in template.get("args", {}).items():
-        doc = ""
-        asked: dict[str, Any] = {}
-        if _is_declaration(written):
-            asked = {key: item for key, item in written.items() if key not in ("doc", "default")}
-            doc = written.get("doc", "")
-        has_default = not _is_declaration(written) or "default" in written
-        default = written["default"] if _is_declaration(written) and has_default else written
-        note = f"default: {default}" if has_default else "required"
-        fragment = writable(asked) if asked else schema.VALUE
-        result[name] = described(fragment, "; ".join(filter(None, (doc, note))))
-    return result
-
-
-def _is_declaration(written: Any) -> bool:
-    return isinstance(written, Mapping) and "choice" not in written
-
-
-def _needs(templates: Templates) -> dict[str, tuple[str, ...]]:
-    """The arguments without a default, of each op and each template."""
-    return {
-        **{name: _needed_attributes(op) for name, op in OPS.items()},
-        **{
-            name: tuple(
-                argument
-                for argument, written in template.get("args", {}).items()
-                if _is_declaration(written) and "default" not in written
-            )
-            for name, template in templates.items()
-        },
-    }
-
-
-def _needed_attributes(op: type[Op]) -> tuple[str, ...]:
-    return tuple(item.name for item in op.attributes() if item.default is MISSING)
-
-
 def _defaults_give(needs: Mapping[str, tuple[str, ...]]) -> Schema:
     """A spec whose `defaults` give an argument that calls would have to give."""
     return _has(
         "defaults",
         {"anyOf": [_has(name, has_any(needed)) for name, needed in needs.items() if needed]},
     )
-
-
-def _snippets(templates: Templates) -> Schema:
-    """Nodes to start from, each with what it needs."""
-    needs = _needs(templates)
-    words = _words(templates)
-    snippets: list[Schema] = []
-    for name, doc in zip(words["enum"], words["enumDescriptions"], strict=True):
-        inputs = OPS[name].inputs[0] if name in OPS else 1
-        if not needs.get(name) and inputs == 1:
-            snippets.append({"label": f'"{name}"', "description": doc, "body": name})
-            continue
-        body: dict[str, Any] = {"op": name}
-        if inputs > 1:
-            body["from"] = [f"${place}" for place in range(1, inputs + 1)]
-        for place, argument in enumerate(needs[name], 1):
-            body[argument] = _placeholder(name, argument, place)
-        snippets.append({"label": f"{name} ...", "description": doc, "body": body})
-    return {"defaultSnippets": [*snippets, *KIND_SNIPPETS]}
-
-
-def _placeholder(name: str, argument: str, place: int) -> str:
-    """What a snippet holds in place of a value: "^" makes it stand there without quotes."""
-    fragment: Schema = {}
-    if name in OPS:
-        fragment = next(f.metadata["schema"] for f in OPS[name].attributes() if f.name == argument)
-    if "enum" in fragment:
-        return f"${{{place}|{','.join(fragment['enum'])}|}}"
-    return f"^${{{place}:{EXAMPLES.get(argument, 1)}}}"
-
-
-EXAMPLES = {"channels": 64, "kernel": 3, "groups": 4, "rate": 0.1, "parts": 2, "width": 64}
-"""Values that a snippet starts with."""
-
-KIND_SNIPPETS: list[Schema] = [
-    {
-        "label": "residual ...",
-        "description": "a main path and the input itself, added",
-        "body": {"residual": ["$1"], "join": "add"},
-    },
-    {
-        "label": "branches ...",
-        "description": "paths side by side from one input, and how they meet",
-        "body": {"branches": {"left": ["$1"], "right": ["$2"]}, "join": "concat"},
-    },
-    {
-        "label": "body ...",
-        "description": "nodes in sequence, to repeat or to give a name",
-        "body": {"body": ["$2"], "repeat": "^${1:2}"},
-    },
-    {
-        "label": "choice ...",
-        "description": "a decision between whole sub-networks, of a search space",
-        "body": {"choice": ["$1", "$2"]},
-    },
-]
 
 
 def _choice(condition: Schema, then: Schema, otherwise: Schema | None = None) -> dict[str, Any]:
@@ -401,22 +294,7 @@ def _shared(templates: Templates) -> dict[str, Schema]:
             name: schema.SPEC_PROPERTIES[name]
             for name in ("source", "input", "import", "args", "defaults", "outputs", "expect")
         },
-        "words": _words(templates),
-        "calls": _calls(templates),
-        "snippets": _snippets(templates),
+        "words": words_of(templates),
+        "calls": calls_of(templates),
+        "snippets": snippets_of(templates),
     }
-
-
-def _refer(value: Any, shared: Mapping[str, Schema]) -> Any:
-    """The value with references in place of what is shared."""
-    if isinstance(value, Mapping):
-        for name, fragment in shared.items():
-            if value == fragment:
-                return {"$ref": f"#/$defs/{name}"}
-    return _refer_inside(value, shared)
-
-
-def _refer_inside(value: Any, shared: Mapping[str, Schema]) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _refer(item, shared) for key, item in value.items()}
-    return [_refer(item, shared) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,115 @@
+"""What a spec says without effect, and what it surely does not mean: warnings, with their places.
+
+Each is a Problem and no error, for the network would be the same without the part: a node that
+feeds nothing, an argument nobody reads, a template nobody calls. Text is judged as it stands, so
+that other values of the spec's args change nothing; nodes are judged in the networks it gives.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from archspec.document import At
+from archspec.errors import Problem, SpecError, first_problems
+from archspec.graph import Graph
+from archspec.library import Definition, Library
+from archspec.node import INPUT
+from archspec.program import Program
+from archspec.space import Space
+from archspec.syntax import Call, Template, walk
+from archspec.warn.networks import find_dead, softmax_results
+from archspec.warn.written import find_in_templates, find_in_value, find_unread, find_unused_in
+
+__all__ = ["find_library_warnings", "find_warnings", "sample_networks", "softmax_results"]
+
+MAX_SAMPLES = 8
+MAX_SAMPLED_NODES = 5_000
+"""Networks of a space that are looked at beside its first and last, and nodes of them all."""
+
+
+def find_warnings(program: Program, graphs: Sequence[Graph]) -> list[Problem]:
+    """The warnings of a spec, given its graph; of a search space several, for what is dead in one
+    network and not in another is not dead."""
+    return first_problems(_distinct(_of_program(program, graphs)))
+
+
+def find_library_warnings(library: Library) -> list[Problem]:
+    """The warnings of a file of templates alone, all of which others may call."""
+    return first_problems(_distinct(_of_library(library)))
+
+
+def sample_networks(space: Space) -> list[Graph]:
+    """Networks of a space in which most options of its choices are met."""
+    graphs = [space.assign(space.first())]
+    draw = random.Random(0).randrange
+    picks: list[Callable[[int], int]] = [lambda count: count - 1, *[draw] * MAX_SAMPLES]
+    for pick in picks:
+        if sum(len(graph.nodes) for graph in graphs) > MAX_SAMPLED_NODES:
+            break
+        try:
+            assignment, _ = space.settle(lambda _, decision, pick=pick: pick(len(decision.options)))
+            graphs.append(space.assign(assignment))
+        except SpecError:
+            continue  # a network that is wrong has no dead parts to speak of
+    return graphs
+
+
+def _distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
+    met: set[Problem] = set()
+    for problem in problems:
+        if problem not in met:
+            met.add(problem)
+            yield problem
+
+
+def _of_program(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
+    library = program.library
+    body = program.body
+    given = [value for arguments in program.defaults.values() for value in arguments.values()]
+    yield from find_unread(program.parameters, body, program.name, given)
+    for value in given:
+        yield from find_in_value(value)
+    yield from find_in_templates(library, [body])
+    spec = Template(program.name, program.at, "", {}, (INPUT,), body, {})
+    reached = Definition(spec, library).reach()
+    for name in library.own_names:
+        definition = library.own(name)
+        if definition not in reached:
+            yield (At(library.document) / "templates" / name).problem(
+                f"nothing calls the template {name}; call it or remove it"
+            )
+    yield from _idle_defaults(program, reached)
+    yield from find_dead(program, graphs)
+
+
+def _idle_defaults(program: Program, reached: Iterable[Definition]) -> Iterator[Problem]:
+    """Defaults of what nothing calls, and those that every call gives itself."""
+    calls: dict[Any, list[Call]] = {}
+    for definition in reached:
+        for node in walk(definition.template.body):
+            if isinstance(node, Call):
+                key = node.target if node.is_op else definition.library.find(node.target)
+                calls.setdefault(key, []).append(node)
+    at = At(program.library.document) / "defaults"
+    for target, arguments in program.defaults.items():
+        known = calls.get(target) or calls.get(program.library.find(target), [])
+        if not known:
+            yield (at / target).problem(
+                f"nothing calls {target}, so its defaults have no effect; remove them"
+            )
+            continue
+        for name, value in arguments.items():
+            if all(name in call.arguments for call in known):
+                yield value.at.problem(
+                    f"every call of {target} gives its own {name}, so this has no effect; remove it"
+                )
+
+
+def _of_library(library: Library) -> Iterator[Problem]:
+    yield from find_in_templates(library, [])
+    for name in library.own_names:
+        definition = library.own(name)
+        assert definition is not None
+        yield from find_unused_in(definition.template)
