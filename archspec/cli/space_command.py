@@ -34,22 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Size, decisions and costs of a search space: exact where its networks are sums"
         " of parts, else of networks drawn at random; it says which.",
     )
-    add_spec(info)
-    info.add_argument(
-        "--device",
-        action="append",
-        default=[],
-        metavar="NAME[:BATCH]",
-        help="estimated milliseconds an image too; repeat it for several devices",
-    )
-    info.add_argument(
-        "--constraint",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="how many networks keep to it, such as 'params<5e6'; repeat it for several at once",
-    )
-    add_format(info)
+    _add_info(info)
     sample = actions.add_parser(
         "sample",
         help="assignments drawn at random",
@@ -87,6 +72,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"refuse a space that has more; default: {MOST_ENUMERATED:,}",
     )
+
+
+def _add_info(info: argparse.ArgumentParser) -> None:
+    add_spec(info)
+    info.add_argument(
+        "--device",
+        action="append",
+        default=[],
+        metavar="NAME[:BATCH]",
+        help="estimated milliseconds an image too; repeat it for several devices",
+    )
+    info.add_argument(
+        "--constraint",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="how many networks keep to it, such as 'params<5e6'; repeat it for several at once",
+    )
+    add_format(info)
 
 
 def run(options: argparse.Namespace) -> int:
