@@ -46,15 +46,15 @@ class At:
         return SpecError(self.problem(message))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Document:
     """A parsed JSON text. `shown` is its name, or its file's path, as the user wrote it."""
 
     source: Source
     shown: str
-    text: str = field(repr=False)
-    data: Any = field(repr=False)
-    _last: dict[int, _Entry] = field(default_factory=dict, repr=False)
+    text: str
+    data: Any
+    _last: dict[int, _Entry] = field(default_factory=dict)
     """The entry last looked up in each container, by the container's offset: the next is near."""
 
     def where(self, pointer: Pointer) -> str:

@@ -30,7 +30,7 @@ STANDARD = Path(__file__).parent / "templates" / "standard.json"
 DEEPEST_REFERENCES = 20
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Definition:
     """A template together with the library in which the names of its body are looked up."""
 
@@ -68,14 +68,14 @@ class Definition:
         return found
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Library:
     """The templates one document can call."""
 
     document: Document
     imports: Mapping[str, Library] = field(default_factory=dict)
-    _found: dict[str, Definition | None] = field(default_factory=dict, repr=False)
-    _wrong: dict[str, list[Problem]] = field(default_factory=dict, repr=False)
+    _found: dict[str, Definition | None] = field(default_factory=dict)
+    _wrong: dict[str, list[Problem]] = field(default_factory=dict)
 
     def find(self, name: str) -> Definition | None:
         """The template called `name` here, or None. Raises SpecError where its text is wrong."""

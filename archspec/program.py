@@ -26,7 +26,7 @@ from archspec.sources import ProjectLike, find_reference, project_of
 from archspec.syntax import INPUT, Arguments, Node, Parameter, Template
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Program:
     """One spec, read. `parameters` are its args with the defaults that `extends` gave them."""
 

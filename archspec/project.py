@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from archspec.errors import Problem, SpecError, did_you_mean
 
@@ -49,9 +48,9 @@ class Project(Protocol):
         return name
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """Where a text is from. `name` is what its project calls it."""
+class Source(NamedTuple):
+    """Where a text is from: its project and what it is called there. Two are equal where they are
+    one text: of one project, whatever that project says of equality."""
 
     project: Project
     name: str

@@ -7,8 +7,7 @@ the wrong branch. archspec.editor puts the whole schema together from the same p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from archspec.errors import listed
 from archspec.ops import FUNCTIONS, OPS, Op
@@ -30,8 +29,7 @@ RESERVED_NAMES = (
 """Words that cannot name an argument: the language uses them itself."""
 
 
-@dataclass(frozen=True)
-class NodeRule:
+class NodeRule(NamedTuple):
     """What the keys of a node ask of each other: where one of `keys` is written, one of `beside`
     must be too, and none of `without`."""
 
