@@ -21,7 +21,7 @@ from test_ops import EXAMPLES, label
 
 import archspec
 from archspec.compiler.model import Model, weights_of
-from archspec.compiler.targets.mindspore import names
+from archspec.compiler.targets.mindspore.dialect import DIALECT
 from archspec.compiler.targets.mindspore.source import network_name, source_of
 from archspec.errors import UsageError
 from archspec.graph import Graph, TemplateCall
@@ -411,7 +411,7 @@ def test_names_from_anywhere_do_no_harm(word, eager, tmp_path, monkeypatch):
 
 def test_reserved_names_are_all_of_mindspores(ms):
     found = set(dir(ms.nn.SequentialCell([]))) | set(vars(ms.nn.Cell()))
-    assert {name for name in found if not name.startswith("_")} <= names.CELL_NAMES
+    assert {name for name in found if not name.startswith("_")} <= DIALECT.members
 
 
 def test_groups_that_wait_for_each_other_are_opened(eager):

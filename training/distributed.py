@@ -231,7 +231,7 @@ def finish(code: int, error: str = "") -> None:
     logs = Path(os.environ[LOGS])
     words = json.dumps({"code": code, "error": error}) + "\n"
     write_whole(_marker(logs, os.environ[INDEX]), words, within=logs)
-    from archspec.compiler.targets.mindspore.building import remove_files
+    from archspec.compiler.targets.python.modules import remove_files
 
     remove_files()
     sys.stdout.flush()

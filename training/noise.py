@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
-from archspec.compiler.targets.mindspore.outline import Group, Leaf, outlined
 from archspec.compiler.targets.mindspore.replacing import cell_at, put_cell
+from archspec.compiler.targets.python.outline import Group, Leaf, outlined
 from archspec.graph import Graph
 from archspec.ops import Dropout, DropPath
 from archspec.shapes import Shape

@@ -4,9 +4,8 @@
     to_cell(model)                    # an nn.Cell, its parameters named as the graph's weights
     write_mindir(model, "net.mindir") # one image a batch; batch=None takes any
 
-The text is made by outline (names to groups), patterns (groups to classes), parameters and
-class_names, spelling (ops to cells), flow (statements) and source (all of it). building runs it,
-device readies the machine for that.
+dialect says how MindSpore writes the classes of ../python, spelling how it writes each op; cells
+are those that it lacks. building runs the text, device readies the machine for that.
 """
 
 from archspec.compiler.targets.mindspore.building import to_cell

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
-import hashlib
-import linecache
 import os
-import shutil
-import sys
-import tempfile
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from archspec.compiler.model import Model, weights_of
 from archspec.compiler.targets.mindspore.device import prepare
 from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.compiler.targets.mindspore.source import network_name, source_of
+from archspec.compiler.targets.python.modules import PACKAGE, digest_of, module_of
 from archspec.compiler.wellformed import check_model
 
-PACKAGE = "archspec_generated"
 CACHE_ENABLE, CACHE_PATH = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"
 
 
@@ -50,53 +42,6 @@ def to_cell(model: Model) -> Any:
     return cell
 
 
-def module_of(source: str, name: str) -> ModuleType:
-    """The module a text is. It is known to `inspect` and in tracebacks, as MindSpore's parser and
-    people need; the same text gives the same module."""
-    words = "".join(char if char.isalnum() and char.isascii() else "_" for char in name[:40])
-    module_name = f"{PACKAGE}.{words}_{_digest(source)}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
-    # A real file, for MindSpore complains of any other; its lines are kept besides, so that nothing
-    # depends on how long the file lives.
-    path = _folder() / f"{module_name.rpartition('.')[2]}.py"
-    path.write_text(source, encoding="utf-8")
-    linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
-    module = ModuleType(module_name)
-    module.__file__ = str(path)
-    sys.modules[module_name] = module
-    try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[module_name]
-        raise
-    return module
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@cache
-def _folder() -> Path:
-    """Where this process keeps its generated files; nobody else may write there."""
-    folder = tempfile.mkdtemp(prefix="archspec-")
-    atexit.register(remove_files)
-    _OWNERS[folder] = os.getpid()
-    return Path(folder)
-
-
-def remove_files() -> None:
-    """Leave no generated file behind: for who ends a process by os._exit; else it happens."""
-    for folder, owner in _OWNERS.items():
-        if os.getpid() == owner:  # a forked worker's end is not the end
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-_OWNERS: dict[str, int] = {}
-"""Folders of generated files, each with the process that made it."""
-
-
 def _keep_compiled_graphs_apart(source: str) -> None:
     """Give each network a folder of its own in MindSpore's compile cache, where that is on.
 
@@ -106,9 +51,9 @@ def _keep_compiled_graphs_apart(source: str) -> None:
     if os.environ.get(CACHE_ENABLE) != "1":
         return
     base = Path(os.environ.get(CACHE_PATH) or ".")
-    digest = _digest(source)
+    digest = digest_of(source)
     if base.parent.name == PACKAGE:  # an earlier network of this process: both count
-        digest = _digest(base.name + digest)
+        digest = digest_of(base.name + digest)
         base = base.parent.parent
     os.environ[CACHE_PATH] = str(base / PACKAGE / digest)
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archspec.compiler.targets.mindspore.names import (
-    CELL_NAMES,
-    MODULE_NAMES,
-    camel,
-    identifier,
-    is_safe,
-)
-from archspec.compiler.targets.mindspore.patterns import Pattern, numbered
+from archspec.compiler.targets.python.dialect import Dialect
+from archspec.compiler.targets.python.names import camel, identifier, is_safe
+from archspec.compiler.targets.python.patterns import Pattern, numbered
 
 _PART_WORDS = ("Norm", "Act")
 """Words in the names of templates that stand for parts which not every call has."""
 
 
-def name_parts(patterns: Sequence[Pattern]) -> dict[str, str]:
+def name_parts(patterns: Sequence[Pattern], dialect: Dialect) -> dict[str, str]:
     """Give each part the attribute it becomes. The result says what the spec calls those that
     cannot be called so; no attribute stands for two names."""
     odd: dict[tuple[str, int], str] = {}
-    taken = {name for pattern in patterns for name in pattern.part_names()} | CELL_NAMES
+    taken = {name for pattern in patterns for name in pattern.part_names()} | dialect.members
     for pattern in patterns:
         seen: dict[str, int] = {}
         attributes: list[str] = []
         for name in pattern.part_names():
             seen[name] = seen.get(name, 0) + 1
-            if seen[name] == 1 and is_safe(name) and name not in CELL_NAMES:
+            if seen[name] == 1 and is_safe(name) and name not in dialect.members:
                 attributes.append(name)
                 continue
             key = (name, seen[name])
@@ -39,9 +34,9 @@ def name_parts(patterns: Sequence[Pattern]) -> dict[str, str]:
     return {found: name for (name, _), found in odd.items()}
 
 
-def name_classes(patterns: Sequence[Pattern], network: str, taken: Sequence[str]) -> None:
+def name_classes(patterns: Sequence[Pattern], network: str, dialect: Dialect) -> None:
     """Give each class its name: the template's, told apart where several structures share it."""
-    used = {*taken, network}
+    used = {*dialect.helper_texts, network}
     patterns[-1].name = network
     families: dict[str, list[Pattern]] = {}
     for pattern in patterns[:-1]:
@@ -50,7 +45,7 @@ def name_classes(patterns: Sequence[Pattern], network: str, taken: Sequence[str]
         for pattern, wish in _told_apart(family, members):
             if wish in used:  # several structures differ from the template's in the same way
                 wish = camel(*pattern.uses[0].group.path.split("."))
-            pattern.name = identifier(wish, MODULE_NAMES | used)
+            pattern.name = identifier(wish, dialect.reserved | used)
             used.add(pattern.name)
 
 

@@ -6,11 +6,11 @@ template's argument that has that value too, else the name of what it is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
-from archspec.compiler.targets.mindspore.names import MODULE_NAMES, identifier, is_safe
-from archspec.compiler.targets.mindspore.patterns import (
+from archspec.compiler.targets.python.names import identifier, is_safe
+from archspec.compiler.targets.python.patterns import (
     Key,
     Loop,
     Parameter,
@@ -21,7 +21,7 @@ from archspec.compiler.targets.mindspore.patterns import (
     Values,
     strict,
 )
-from archspec.compiler.targets.mindspore.spelling import Spelling
+from archspec.compiler.targets.python.spelling import Spelling
 
 _DEFAULTS: Mapping[str, Any] = {
     "stride": 1, "dilation": 1, "groups": 1, "padding": 0, "bias": False,
@@ -96,9 +96,9 @@ class _Column(NamedTuple):
     values: tuple[Any, ...]
 
 
-def parametrize(pattern: Pattern) -> None:
+def parametrize(pattern: Pattern, reserved: Set[str]) -> None:
     """Find the parameters of a class whose parts' classes have theirs, and the arguments of every
-    use."""
+    use. No parameter bears a reserved word."""
     rows = [list(slots_of(pattern, use)) for use in pattern.uses]
     slots = rows[0]
     columns: dict[Key, _Column] = {}
@@ -109,7 +109,7 @@ def parametrize(pattern: Pattern) -> None:
             columns.setdefault(key, _Column([], values)).slots.append(index)
     words: list[str | None] = [None] * len(slots)
     split = [part for column in columns.values() for part in _split(pattern, column, slots)]
-    chosen = _named(pattern, split, slots)
+    chosen = _named(pattern, split, slots, reserved)
     for name, column in chosen.items():
         for index in column.slots:
             words[index] = name
@@ -160,7 +160,7 @@ def _is_exit(column: _Column, slots: Sequence[Slot]) -> bool:
 
 
 def _named(
-    pattern: Pattern, columns: Sequence[_Column], slots: Sequence[Slot]
+    pattern: Pattern, columns: Sequence[_Column], slots: Sequence[Slot], reserved: Set[str]
 ) -> dict[str, _Column]:
     """A name for each column: "channels" for what leaves the block and "in_channels" for what
     enters it, else the template's argument that always has its value, else its role."""
@@ -171,11 +171,11 @@ def _named(
             if any(column is other for other in result.values()):
                 continue
             name = _wish(pattern, column, slots, is_sure)
-            if name and name not in result and name not in MODULE_NAMES and is_safe(name):
+            if name and name not in result and name not in reserved and is_safe(name):
                 result[name] = column
     for column in columns:
         if not any(column is other for other in result.values()):
-            result[_role_name(column, slots, result)] = column
+            result[_role_name(column, slots, reserved | result.keys())] = column
     return result
 
 
@@ -211,14 +211,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _role_name(column: _Column, slots: Sequence[Slot], taken: Mapping[str, _Column]) -> str:
+def _role_name(column: _Column, slots: Sequence[Slot], taken: Set[str]) -> str:
     owner = slots[column.slots[0]].owner
     role = min((slots[index].role for index in column.slots), key=len)
     if role == "last":
         role = f"{owner}s"
-    if role not in _FIRST and role not in taken and role not in MODULE_NAMES and is_safe(role):
+    if role not in _FIRST and role not in taken and is_safe(role):
         return role
-    return identifier(f"{owner}_{role}", MODULE_NAMES.union(taken))
+    return identifier(f"{owner}_{role}", taken)
 
 
 def _halves(

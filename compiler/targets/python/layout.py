@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from archspec.compiler.targets.mindspore.spelling import Symbol
+from archspec.compiler.targets.python.spelling import Symbol
 
 WIDEST = 100
 INDENT = "    "

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from archspec.compiler.targets.mindspore.names import (
-    CELL_NAMES,
-    is_safe,
-)
-from archspec.compiler.targets.mindspore.outline import Group, Item, Leaf
-from archspec.compiler.targets.mindspore.spelling import Spelling, Symbol, spelled
+from archspec.compiler.targets.python.dialect import Dialect
+from archspec.compiler.targets.python.names import is_safe
+from archspec.compiler.targets.python.outline import Group, Item, Leaf
+from archspec.compiler.targets.python.spelling import Spelling, Symbol
 from archspec.node import Tensor
 
 Ref: TypeAlias = int
@@ -25,7 +23,7 @@ Key: TypeAlias = Any
 @dataclass(frozen=True, eq=False)
 class Part:
     """A child of a class: a cell or an expression of one op, a cell of another class, a chain of
-    parts (nn.SequentialCell), or a loop that makes equal parts named stem1, stem2..."""
+    parts (the dialect's sequential cell), or a loop that makes equal parts named stem1, stem2..."""
 
     name: str
     inputs: tuple[Ref, ...]
@@ -98,6 +96,11 @@ class Pattern:
         }
         return len(ranges) > 1 or any(first < last for found in ranges for first, last in found)
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the class is best a sequential cell: one after the other, some in a loop."""
+        return self.is_chain and self.has_loop
+
     def part_names(self) -> list[str]:
         """The parts' names, those of loops over one part with its number."""
         return [
@@ -106,9 +109,9 @@ class Pattern:
         ]
 
 
-def patterns_of(root: Group) -> list[Pattern]:
+def patterns_of(root: Group, dialect: Dialect) -> list[Pattern]:
     """The classes of a network, each after those it uses; the last is the network's own."""
-    reader = _Reader()
+    reader = _Reader(dialect)
     reader.use(root, reader.contents(root))
     return list(reader.patterns.values())
 
@@ -127,13 +130,14 @@ class _Contents:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
         self.patterns: dict[Key, Pattern] = {}
         self._twins: dict[Key, int] = {}
 
     def use(self, group: Group, contents: _Contents) -> tuple[Use, Key]:
         """The group as an object of a class, which is made where none fits; and its twin key."""
-        is_chain = bool(group.path) and _is_chain(group, contents)
+        is_chain = bool(group.path) and self._is_chain(group, contents)
         if is_chain:
             contents = _with_loops(contents)
         structure = tuple(map(_structure, contents.parts))
@@ -180,7 +184,7 @@ class _Reader:
         inputs = tuple(refs[tensor] for tensor in item.inputs)
         common = (item.name, inputs, len(item.outputs), item.is_live)
         contents = self.contents(item)
-        if not item.template and _is_chain(item, contents):
+        if not item.template and self._is_chain(item, contents):
             contents = _with_loops(contents)
             twin = self._twin(("chain", tuple(contents.twins)))
             return Part(*common, chain=tuple(contents.parts)), tuple(contents.values), twin
@@ -188,13 +192,25 @@ class _Reader:
         return Part(*common, pattern=use.pattern), use, twin
 
     def _leaf(self, leaf: Leaf, refs: Mapping[Tensor, Ref]) -> tuple[Part, Values, Key]:
-        spelling = spelled(leaf.node.layer)
+        spelling = self.dialect.spell(leaf.node.layer)
         inputs = tuple(refs[tensor] for tensor in leaf.node.inputs) if leaf.is_live else ()
         values = tuple(argument.value for argument in spelling.arguments)
         if spelling.is_bare:
             values = (Symbol(spelling.cell),)
         part = Part(leaf.name, inputs, len(leaf.node.results), leaf.is_live, spelling=spelling)
         return part, values, ("leaf", spelling.cell, tuple(map(strict, values)))
+
+    def _is_chain(self, group: Group, contents: _Contents) -> bool:
+        """Whether the group is cells one after the other, under names that OrderedDict may have."""
+        if len(group.inputs) != 1 or len(group.outputs) != 1 or not contents.parts:
+            return False
+        for index, part in enumerate(contents.parts):
+            name_fits = is_safe(part.name) and part.name not in self.dialect.members
+            if not (name_fits and part.is_cell and part.is_live and part.results == 1):
+                return False
+            if part.inputs != (index - 1,):
+                return False
+        return contents.outputs == (len(contents.parts) - 1,)
 
 
 def strict(value: Any) -> Key:
@@ -222,20 +238,7 @@ def _kind(part: Part) -> Key:
     return "op", spelling.cell, keywords, spelling.wording, spelling.is_input
 
 
-# Chains and loops.
-
-
-def _is_chain(group: Group, contents: _Contents) -> bool:
-    """Whether the group is cells one after the other, under names that OrderedDict may have."""
-    if len(group.inputs) != 1 or len(group.outputs) != 1 or not contents.parts:
-        return False
-    for index, part in enumerate(contents.parts):
-        name_fits = is_safe(part.name) and part.name not in CELL_NAMES
-        if not (name_fits and part.is_cell and part.is_live and part.results == 1):
-            return False
-        if part.inputs != (index - 1,):
-            return False
-    return contents.outputs == (len(contents.parts) - 1,)
+# Loops.
 
 
 FEWEST_COPIES = 3

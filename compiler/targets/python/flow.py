@@ -1,24 +1,25 @@
-"""The construct method of a class: its statements, and which variable holds which value.
+"""The method that runs a cell: its statements, and which variable holds which value.
 
 Names are used again as soon as what they held is no longer needed, so that outside of a compiled
-graph no value outlives its use for long. MindSpore compiles no `del`, and wants `self`.
+graph no value outlives its use for long. (MindSpore compiles no `del`, and wants `self`.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from archspec.compiler.targets.mindspore.layout import INDENT, call, lines_of
-from archspec.compiler.targets.mindspore.names import MODULE_NAMES, identifier
-from archspec.compiler.targets.mindspore.outline import Group
-from archspec.compiler.targets.mindspore.patterns import Part, Pattern, Ref
+from archspec.compiler.targets.python.dialect import Dialect
+from archspec.compiler.targets.python.layout import INDENT, call, lines_of
+from archspec.compiler.targets.python.names import identifier
+from archspec.compiler.targets.python.outline import Group
+from archspec.compiler.targets.python.patterns import Part, Pattern, Ref
 from archspec.node import INPUT
 
 SHORT_NAMES = ("x", "y", "z")
 SHORTLY = 2
 """Statements that a value may pass over and still go without a name of its own."""
-MOST_NAMES = 16
+MAX_NAMES = 16
 """Values with names of their own in one class; where there are more, names are used again."""
 END = 1 << 60
 
@@ -41,13 +42,12 @@ class _Flow:
     readers: dict[Ref, list[_Step]] = field(default_factory=dict)
 
 
-def flow_lines(pattern: Pattern, results: Sequence[str]) -> list[str]:
-    """The construct method; `results` are the names of the values it returns, where they have."""
+def flow_lines(pattern: Pattern, results: Sequence[str], dialect: Dialect) -> list[str]:
+    """The dialect's method; `results` are the names of the values it returns, where they have."""
     flow = _flow(pattern)
-    names = _Names(pattern, flow, results)
+    names = _Names(pattern, flow, results, dialect.reserved)
     ordered = [pattern.input_names[k] for k in input_order(pattern)]
-    lines = lines_of(call("def construct", "self", *ordered), 1, "", ":")
-    lines[0] = lines[0].replace("def construct (", "def construct(")
+    lines = lines_of(call(f"def {dialect.method}", "self", *ordered), 1, "", ":")
     for index, step in enumerate(flow.steps):
         inputs = [names.of[ref] for ref in step.inputs]
         expression = _expression(step, inputs)
@@ -96,15 +96,16 @@ def _flow(pattern: Pattern) -> _Flow:
 class _Names:
     """Which variable holds which value."""
 
-    def __init__(self, pattern: Pattern, flow: _Flow, results: Sequence[str]):
+    def __init__(self, pattern: Pattern, flow: _Flow, results: Sequence[str], reserved: Set[str]):
         self.flow = flow
+        self.reserved = reserved
         self.group = pattern.uses[0].group
         self.of: dict[Ref, str] = {
             -1 - index: name for index, name in enumerate(pattern.input_names)
         }
         self.held = {name for ref, name in self.of.items() if ref in flow.last_use}
         self.wishes = self._wishes(results)
-        self.is_crowded = len(self.wishes) - len(flow.outputs) > MOST_NAMES
+        self.is_crowded = len(self.wishes) - len(flow.outputs) > MAX_NAMES
 
     def _wishes(self, results: Sequence[str]) -> Mapping[Ref, str]:
         """Names for the values that should have one of their own."""
@@ -147,7 +148,7 @@ class _Names:
         wish = self.wishes.get(ref)
         is_result = ref in self.flow.outputs
         if wish is not None and (is_result or not self.is_crowded):
-            return identifier(wish, (MODULE_NAMES - {"x"}) | held)
+            return identifier(wish, (self.reserved - {"x"}) | held)
         for name in SHORT_NAMES:
             if name not in held:
                 return name
@@ -156,7 +157,7 @@ class _Names:
             while f"x{number}" in held:
                 number += 1
             return f"x{number}"
-        return identifier(step.part.name, MODULE_NAMES | held)
+        return identifier(step.part.name, self.reserved | held)
 
 
 def _result_name(step: _Step, number: int) -> str:
@@ -180,7 +181,7 @@ def _numbered(name: str, number: int) -> str:
 
 
 def input_order(pattern: Pattern) -> list[int]:
-    """The order in which construct takes the inputs: the template's, where it is known, else that
+    """The order in which the method takes the inputs: the template's, where it is known, else that
     in which the first use's are made."""
     group = pattern.uses[0].group
     declared = {tensor: place for place, tensor in enumerate(group.input_names)}
@@ -188,7 +189,7 @@ def input_order(pattern: Pattern) -> list[int]:
     return sorted(range(pattern.inputs), key=lambda index: (places[index], group.made_at[index]))
 
 
-def input_names(pattern: Pattern) -> None:
+def input_names(pattern: Pattern, reserved: Set[str]) -> None:
     """Name the inputs as the template does, where the spec's `from` tells."""
     if pattern.inputs == 1:
         pattern.input_names = ("x",)
@@ -197,7 +198,7 @@ def input_names(pattern: Pattern) -> None:
     names: list[str] = []
     for index in range(pattern.inputs):
         wish = found.get(index, f"x{input_order(pattern).index(index) + 1}")
-        names.append(identifier(wish, (MODULE_NAMES - {"x"}).union(names)))
+        names.append(identifier(wish, (reserved - {"x"}) | set(names)))
     pattern.input_names = tuple(names)
 
 
