@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
 from pathlib import Path
 
 from archspec.processes import HOME
@@ -19,6 +20,16 @@ def install_hint(extra: str) -> str:
     if (Path(HOME) / "pyproject.toml").is_file():
         return f"pip install -e {shlex.quote(f'{HOME}[{extra}]')}"
     return f"pip install {' '.join(map(shlex.quote, packages_of(extra)))}"
+
+
+def why_missing(package: str) -> str:
+    """Why a package cannot be imported, or "". It is not tried: a framework takes seconds."""
+    if package in sys.modules:
+        return "" if sys.modules[package] is not None else "it is blocked"
+    try:
+        return "" if find_spec(package) else "it is not installed"
+    except (ImportError, ValueError) as error:
+        return str(error)
 
 
 def packages_of(extra: str) -> list[str]:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import Any
 
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment, for_training
+from archspec.compiler.targets import TARGETS, find_target
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.loading import load
-
-BUILDERS = {
-    "mindspore": ("archspec.compiler.targets.mindspore", "to_cell"),
-    "onnx": ("archspec.compiler.targets.onnx", "to_onnx"),
-}
-"""For each target the module, imported on use, and the function that makes it of a model."""
 
 PURPOSES = {"training": for_training, "deployment": for_deployment}
 """What a network is built for, and the passes that make it fit for that."""
@@ -35,21 +29,16 @@ def build(
     folded. `options` are those of the target's function. Raises SpecError for a spec that is wrong
     and UsageError for a target or purpose that is not there.
     """
-    if target not in BUILDERS:
-        raise UsageError(
-            f"there is no target {target!r}{did_you_mean(target, BUILDERS)}"
-            f" (known: {', '.join(BUILDERS)})"
-        )
+    row = find_target(target, [name for name, other in TARGETS.items() if other.make])
     if purpose not in PURPOSES:
         raise UsageError(
-            f"{purpose!r} is no purpose{did_you_mean(purpose, PURPOSES)}"
+            f"{purpose!r} is not a purpose{did_you_mean(purpose, PURPOSES)}"
             f" (known: {', '.join(PURPOSES)})"
         )
     if not isinstance(source, (Graph, Model)):
         source = load(source)
     model = PURPOSES[purpose](source)
-    module, function = BUILDERS[target]
-    return getattr(import_module(module), function)(model, **options)
+    return getattr(row.load(), row.make)(model, **options)
 
 
 __all__ = ["Model", "build", "for_deployment", "for_training"]

@@ -19,7 +19,6 @@ import numpy as np
 
 from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
-from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import SpecError
 from archspec.extras import install_hint
 from archspec.node import Tensor
@@ -158,6 +157,9 @@ def check_mindir(
 ) -> Comparison:
     """Load the MindIR of a spec's model and run it. Raises as `check_onnx` does, and UsageError
     where MindSpore is missing."""
+    # here, for what writes ONNX loads nothing of MindSpore's target
+    from archspec.compiler.targets.mindspore.installed import mindspore
+
     ms = mindspore()
     sample = sample_of(model, batch)
     with told_when_slow(f"running {sample.network} in MindSpore"), _not_running("MindSpore"):

@@ -24,6 +24,7 @@ ORDER = [
     "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
+TARGETS = "archspec.compiler.targets"
 LAYERS = ("compiler", "training", "deploy")
 """Folders of the checkout that are packages below archspec."""
 
@@ -104,6 +105,16 @@ def test_archspec_imports_no_framework(module):
     tops = {top(name) for name in imports(ALL[module])}
     ours = {"archspec", *LAYERS} if room(module) in ("cli", "__main__") else {"archspec"}
     assert tops <= LIBRARIES | set(sys.stdlib_module_names) | ours
+
+
+def test_the_writer_of_classes_knows_no_framework():
+    known = ("archspec.compiler.model", f"{TARGETS}.python")
+    for module, path in modules("compiler").items():
+        if ".targets.python" in module:
+            met = {name for name in imports(path) if top(name) not in sys.stdlib_module_names}
+            layers = {name for name in met if top(name) == "compiler"}
+            assert {top(name) for name in met} <= {"archspec", "compiler", "networkx"}, module
+            assert all(name.startswith(known) or name == TARGETS for name in layers), module
 
 
 def test_layers_do_not_look_up():

@@ -677,7 +677,7 @@ def test_build_takes_specs_graphs_and_models(eager):
 def test_build_names_what_there_is():
     with pytest.raises(UsageError, match="no target 'mindspor'; did you mean 'mindspore'"):
         build("tiny/spnas", target="mindspor")
-    with pytest.raises(UsageError, match="'deploy' is no purpose"):
+    with pytest.raises(UsageError, match="'deploy' is not a purpose"):
         build("tiny/spnas", purpose="deploy")
 
 

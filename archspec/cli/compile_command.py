@@ -1,4 +1,4 @@
-"""Turn a network into MindSpore source, MindIR or ONNX.
+"""Turn a network into source of a framework, MindIR or ONNX.
 
 MindIR and ONNX are run once and held against plain numpy before they take their place.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import check_lines, classes_of, model_of, require
+from archspec.cli.exporting import check_lines, classes_of, model_of
 from archspec.cli.outputs import OutputPath
-from archspec.errors import UsageError
+from archspec.compiler.targets import Target, check_packages, find_target, written_by
+from archspec.errors import UsageError, use
 from archspec.extras import install_hint
 from archspec.tables import shown_bytes, shown_count
 from archspec.writing import write_whole
@@ -20,8 +21,7 @@ from archspec.writing import write_whole
 if TYPE_CHECKING:
     from archspec.graph import Graph
 
-TARGETS = {"mindspore": ".py", "mindir": ".mindir", "onnx": ".onnx"}
-"""What is written, and the ending of such a file's name."""
+TARGETS = written_by("compile")
 OPSETS = (11, 13, 17)
 CHECKPOINT = ".ckpt"
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target",
         choices=list(TARGETS),
-        help="MindSpore source, MindIR or ONNX; default: what the output's name ends in",
+        help=f"{listed_targets()}; default: what the output's name ends in",
     )
     parser.add_argument(
         "--weights", metavar="FILE", help="the network's weights (.safetensors, .npz or .ckpt)"
@@ -57,11 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    target = options.target or _target_of(options.output)
+    target = find_target(options.target) if options.target else _target_of(options.output)
     batch = _batch(options.batch)
     graph = graph_of(options.spec, options)
-    if target == "mindspore":
-        graph, said = _write_source(graph, options)
+    if target.is_source:
+        graph, said = _write_source(graph, target, options)
     else:
         graph, said = _write_checked(graph, target, batch, options)
     size = shown_bytes(Path(options.output).stat().st_size)
@@ -71,13 +71,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _target_of(output: str) -> str:
-    for target, ending in TARGETS.items():
-        if output.endswith(ending):
+def listed_targets() -> str:
+    """What can be written, in words."""
+    *most, last = (target.writes for target in TARGETS.values())
+    return f"{', '.join(most)} or {last}"
+
+
+def _target_of(output: str) -> Target:
+    for target in TARGETS.values():
+        if output.endswith(target.ending):
             return target
+    endings = dict.fromkeys(target.ending for target in TARGETS.values())
     raise UsageError(
-        f"{output} does not tell what to write; a name that ends in {', '.join(TARGETS.values())},"
-        " or --target, would do"
+        f"{output} does not tell what to write"
+        + use(f"a name that ends in {', '.join(endings)}, or --target")
     )
 
 
@@ -90,10 +97,10 @@ def _batch(text: str) -> int | None:
 
 
 def _write_checked(
-    graph: Graph, target: str, batch: int | None, options: argparse.Namespace
+    graph: Graph, target: Target, batch: int | None, options: argparse.Namespace
 ) -> tuple[Graph, list[str]]:
     """An array of weights cannot be left out of these, so without a file they are random."""
-    require(target)
+    check_packages(target)
     from archspec.compiler.pipeline import for_deployment
     from archspec.deploy.export import Source, write_mindir, write_onnx
 
@@ -104,38 +111,38 @@ def _write_checked(
         notes=classes_of(options.weights, graph),
         is_deployment=options.deployment,
     )
-    write = write_onnx if target == "onnx" else write_mindir
+    write = write_onnx if target.name == "onnx" else write_mindir
     comparison = write(source, options.output)
     written = for_deployment(graph).graph if options.deployment else graph
     return written, check_lines(comparison)
 
 
-def _write_source(graph: Graph, options: argparse.Namespace) -> tuple[Graph, list[str]]:
-    """Source, which needs no MindSpore to be written, and beside it a checkpoint of the weights."""
-    from importlib.util import find_spec
-
+def _write_source(
+    graph: Graph, target: Target, options: argparse.Namespace
+) -> tuple[Graph, list[str]]:
+    """Source, which needs no framework to be written, and beside it a file of the weights."""
     from archspec.compiler.model import Model
     from archspec.compiler.pipeline import for_deployment
-    from archspec.compiler.targets.mindspore.installed import mindspore
-    from archspec.compiler.targets.mindspore.source import source_of
 
-    checkpoint = ""
-    model = Model(graph)
+    module, model = target.load(), Model(graph)
     if options.weights is not None:
-        mindspore()  # writes the checkpoint, so its absence is said before anything is read
+        if target.weights == CHECKPOINT:
+            check_packages(target)  # MindSpore writes it; said before anything is read
         model = model_of(graph, options.weights)
     if options.deployment:
         model = for_deployment(model)
+    text = module.source_of(model)  # before weights are written beside what cannot be
     if model.weights is not None:
         from archspec.compiler.weights.loading import save_weights
 
-        path = Path(options.output).with_suffix(CHECKPOINT)
-        save_weights(path, model.graph, model.weights)
+        path = Path(options.output).with_suffix(target.weights)
+        save_weights(path, model.graph, model.weights, names=module.weight_names(model.graph))
         print(f"wrote {path}: its weights")
-        checkpoint = path.name
-    write_whole(options.output, source_of(model, checkpoint))
-    has_mindspore = find_spec("mindspore") is not None
+        text = module.source_of(model, path.name)
+    write_whole(options.output, text)
+    lacking = target.lacks()
     note = (
-        f"note: to run it needs MindSpore, which is not installed here: {install_hint('mindspore')}"
+        f"note: to run it needs {lacking}, which is not installed here:"
+        f" {install_hint(target.extra)}"
     )
-    return model.graph, [] if has_mindspore else [note]
+    return model.graph, [note] if lacking else []

@@ -9,29 +9,22 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from archspec.cli.common import add_format, print_json
+from archspec.compiler.targets import TARGETS, written_by
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import install_hint, why_missing
 from archspec.tables import Column, Table, write_table
 
 PACKAGES = {
     "numpy": "onnx",
     "onnx": "onnx",
     "onnxruntime": "onnx",
-    "mindspore": "mindspore",
+    **{target.packages[-1]: target.extra for target in TARGETS.values()},
 }
 """Packages that something of archspec needs, and the extra that brings each."""
-
-NEEDS = {
-    "mindspore": ("numpy", "mindspore"),
-    "mindir": ("numpy", "mindspore"),
-    "onnx": ("numpy", "onnx"),
-}
-"""Targets of `archspec compile`, with the packages they need to run or be written."""
 
 
 class Finding(NamedTuple):
@@ -65,7 +58,7 @@ def _packages() -> Iterator[Finding]:
     yield Finding("Python", "yes", f"{platform.python_version()}, {sys.executable}")
     yield Finding("archspec", "yes", version("archspec-nn"))
     for package, extra in PACKAGES.items():
-        reason = _cannot_import(package)
+        reason = why_missing(package)
         if not reason:
             yield Finding(package, "yes", _version(package))
         else:
@@ -73,17 +66,17 @@ def _packages() -> Iterator[Finding]:
 
 
 def _targets() -> Iterator[Finding]:
-    for target, packages in NEEDS.items():
-        lacking = [package for package in packages if _cannot_import(package)]
+    for target in written_by("compile").values():
+        lacking = [package for package in target.packages if why_missing(package)]
         note = f"lacks {' and '.join(lacking)}" if lacking else ""
-        yield Finding(f"target {target}", "no" if lacking else "yes", note)
+        yield Finding(f"target {target.name}", "no" if lacking else "yes", note)
 
 
 def _devices() -> Iterator[Finding]:
     from archspec.compiler.targets.mindspore.device import DEVICES, missing_for
 
     for device in DEVICES:
-        if _cannot_import("mindspore"):
+        if why_missing("mindspore"):
             yield Finding(f"device {device}", "no", "lacks mindspore")
             continue
         lacking = missing_for(device)
@@ -98,7 +91,7 @@ def _onednn() -> Iterator[Finding]:
     name = "oneDNN kernels"
     if CAP in os.environ:
         yield Finding(name, "-", f"{CAP}={os.environ[CAP]}, set by you")
-    elif _cannot_import("mindspore"):
+    elif why_missing("mindspore"):
         yield Finding(name, "-", "not tried without mindspore")
     else:
         yield Finding(
@@ -117,7 +110,7 @@ def _tools() -> Iterator[Finding]:
     beside = str(Path(sys.executable).parent)
     msrun = shutil.which("msrun") or shutil.which("msrun", path=beside)
     yield Finding("msrun", "yes" if msrun else "no", msrun or "comes with mindspore")
-    reason = _cannot_import("acl")
+    reason = why_missing("acl")
     yield Finding("acl", "no" if reason else "yes", "CANN's Python interface" if reason else "")
 
 
@@ -132,16 +125,6 @@ def _atc() -> Finding:
     if toolkit is None:
         return Finding("atc", "no", "Ascend's converter, a part of CANN")
     return Finding("atc", "yes", f"{toolkit.atc}, CANN {toolkit.release or 'of unknown release'}")
-
-
-def _cannot_import(package: str) -> str:
-    """Why a package cannot be imported, or "". It is not tried: mindspore takes seconds."""
-    if package in sys.modules:
-        return "" if sys.modules[package] is not None else "it is blocked"
-    try:
-        return "" if find_spec(package) else "it is not installed"
-    except (ImportError, ValueError) as error:
-        return str(error)
 
 
 def _version(package: str) -> str:

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import check_lines, classes_of, model_of, require
+from archspec.cli.exporting import check_lines, classes_of, model_of
 from archspec.cli.outputs import OutputPath
+from archspec.compiler.targets import check_packages, find_target, written_by
 from archspec.errors import UsageError
 from archspec.tables import shown_bytes, shown_count
 
 if TYPE_CHECKING:
     from archspec.deploy.export import Source
 
-FORMATS = ("onnx", "mindir", "air", "om")
+FORMATS = written_by("export")
 OPSETS = (11, 13, 17)
 ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",),
             "tolerance": ("onnx", "mindir", "om")}  # fmt: skip
@@ -34,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="FILE", help="the network's weights (.safetensors, .npz or .ckpt)"
     )
-    parser.add_argument("--format", choices=FORMATS, help="default: what the output's name ends in")
+    parser.add_argument(
+        "--format", choices=list(FORMATS), help="default: what the output's name ends in"
+    )
     batch = parser.add_mutually_exclusive_group()
     batch.add_argument("--batch", metavar="N", help="images at a time; default: 1")
     batch.add_argument(
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     _refuse_what_means_nothing(options, kind)
     batch, gears = _batch(options)
     graph = graph_of(options.spec, options)
-    require(kind)
+    check_packages(find_target(kind))
     from archspec.compiler.pipeline import for_deployment
     from archspec.deploy.checking import TOLERANCE
     from archspec.deploy.export import Source

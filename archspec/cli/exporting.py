@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 SCHEME, SEED = "he", 0
 
 
-def require(kind: str) -> None:
-    """Say early, before weights are read, which extra a kind of file lacks. Raises UsageError."""
-    if kind in ("onnx", "om"):
-        import archspec.compiler.targets.onnx  # noqa: F401  (it says so itself)
-    else:
-        from archspec.compiler.targets.mindspore.installed import mindspore
-
-        mindspore()
-
-
 def model_of(graph: Graph, weights: str | None) -> Model:
     """The graph with the weights in a file, or with random ones, which is said."""
     from archspec.compiler.model import Model

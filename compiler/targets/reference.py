@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.targets import missing_spelling
+from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.ops import Op, activation, conv, linear, merge, norm, pool, regularize, reshape
 
@@ -22,11 +24,13 @@ Arrays = Mapping[str, Array]
 
 
 def run(graph: Graph, weights: Arrays, image: Array) -> dict[str, Array]:
-    """The outputs by name."""
+    """The outputs by name. Raises SpecError for an op that has no function here."""
     values: dict[tuple[str, int], Array] = {("in", 0): image}
     last_reader = {tensor: name for name, node in graph.nodes.items() for tensor in node.inputs}
     kept = set(graph.outputs.values())
     for name, node in graph.nodes.items():
+        if forward.dispatch(type(node.op)) is forward.dispatch(object):
+            raise SpecError(missing_spelling("inference in numpy", node))
         own = {w.name: weights[f"{name}.{w.name}"].astype(image.dtype) for w in node.layer.weights}
         results = forward(node.op, [values[tensor] for tensor in node.inputs], own)
         values.update(((name, index), result) for index, result in enumerate(results))

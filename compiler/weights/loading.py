@@ -24,18 +24,24 @@ def save_weights(
     graph: Graph,
     weights: Weights,
     notes: Mapping[str, str] | None = None,
+    *,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network's weights as .safetensors, .npz or .ckpt, by the path's ending.
 
     The spec's name, the graph's fingerprint and archspec's version go into the file, and `notes`
-    besides. Raises SpecError where the arrays are not the graph's, UsageError where the path cannot
+    also. `names` are what the file calls the weights, by their paths; by default it uses the paths.
+    Raises SpecError where the arrays are not the graph's, UsageError where the path cannot
     be written; what was there then stays.
     """
     found = {name: Entry(array.shape, array.dtype.name) for name, array in weights.items()}
     wrong = differences(shapes_of(graph), found)
     if wrong:
         raise misfit(f"the weights to write are not {graph.name}'s", os.fspath(path), wrong)
-    ordered = {name: as_float32(weights[name], name, os.fspath(path)) for name in weights_of(graph)}
+    ordered = {
+        name if names is None else names[name]: as_float32(weights[name], name, os.fspath(path))
+        for name in weights_of(graph)
+    }
     write_tensors(path, ordered, {**identity(graph), **(notes or {})})
 
 

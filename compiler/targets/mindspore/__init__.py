@@ -11,6 +11,6 @@ are those that it lacks. building runs the text, device readies the machine for 
 from archspec.compiler.targets.mindspore.building import to_cell
 from archspec.compiler.targets.mindspore.device import set_device
 from archspec.compiler.targets.mindspore.mindir import write_mindir
-from archspec.compiler.targets.mindspore.source import network_name, source_of
+from archspec.compiler.targets.mindspore.source import network_name, source_of, weight_names
 
-__all__ = ["network_name", "set_device", "source_of", "to_cell", "write_mindir"]
+__all__ = ["network_name", "set_device", "source_of", "to_cell", "weight_names", "write_mindir"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.compiler.model import Model
+from archspec.compiler.model import Model, weights_of
 from archspec.compiler.targets.mindspore.dialect import DIALECT
 from archspec.compiler.targets.python import source
 from archspec.graph import Graph
@@ -11,6 +11,11 @@ from archspec.graph import Graph
 def network_name(graph: Graph) -> str:
     """What the class of a network is called: resnet50 is Resnet50."""
     return source.network_name(graph, DIALECT)
+
+
+def weight_names(graph: Graph) -> dict[str, str]:
+    """What each weight is called in a checkpoint: as in the graph."""
+    return {path: path for path in weights_of(graph)}
 
 
 def source_of(model: Model, weights: str = "") -> str:

@@ -19,6 +19,7 @@ from archspec.compiler.targets.python.spelling import (
     reach,
     scalar,
 )
+from archspec.errors import SpecError
 from archspec.node import Layer
 from archspec.ops import activation, base, conv, linear, merge, norm, pool, regularize, reshape
 from archspec.shapes import resolve_padding
@@ -31,7 +32,7 @@ def spell(layer: Layer) -> Spelling:
 
 @singledispatch
 def spelling_of(op: base.Op, layer: Layer) -> Spelling:
-    raise NotImplementedError(f"MindSpore has no spelling for {op.name}")
+    raise SpecError(f"the target mindspore has no {op.name}")
 
 
 # Convolution and dense.
@@ -121,7 +122,7 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
         return cell("nn.ELU") if op.slope == 1 else cell("ELU", Argument("", "alpha", op.slope))
     if op.function == "prelu":
         return cell("PReLU", channels(layer))
-    raise NotImplementedError(f"MindSpore has no spelling for {op.function}")
+    raise SpecError(f"the target mindspore has no activation {op.function}")
 
 
 @spelling_of.register

@@ -14,6 +14,7 @@ from archspec.compiler.model import Model
 from archspec.compiler.passes.standardize_filters import standardize_filters
 from archspec.compiler.pipeline import run
 from archspec.compiler.sealed_onnx import seal_onnx
+from archspec.compiler.targets import check_spellings
 from archspec.compiler.targets.onnx.allowed import IR_VERSIONS
 from archspec.compiler.targets.onnx.net import INPUT_NAME, Net, Site
 from archspec.compiler.targets.onnx.operators import spell
@@ -65,6 +66,7 @@ def _written(
     model: Model, opset: int, batch: int | None, notes: Mapping[str, str] | None
 ) -> onnx.ModelProto:
     _refuse_what_cannot_be_written(model, opset, batch)
+    check_spellings("onnx", model.graph)
     model = run(model, (standardize_filters,))
     assert model.weights is not None
     graph = model.graph

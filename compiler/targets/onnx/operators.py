@@ -8,6 +8,7 @@ from functools import singledispatch
 import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
+from archspec.errors import SpecError
 from archspec.ops import Op, activation, conv, linear, merge, norm, pool, regularize, reshape
 from archspec.shapes import Sides
 
@@ -15,7 +16,7 @@ from archspec.shapes import Sides
 @singledispatch
 def spell(op: Op, at: Site) -> None:
     """Add the operators that do what the op does in inference."""
-    raise NotImplementedError(f"no ONNX spelling of {op}")
+    raise SpecError(f"the target onnx has no {op.name}")
 
 
 @spell.register
@@ -115,7 +116,7 @@ def _(op: activation.Act, at: Site) -> None:
         case "mish":
             at.result("Mul", x, at.step("Tanh", at.step("Softplus", x)))
         case unknown:
-            raise NotImplementedError(f"no ONNX spelling of the activation {unknown}")
+            raise SpecError(f"the target onnx has no activation {unknown}")
 
 
 def error_function(at: Site) -> str:

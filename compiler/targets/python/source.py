@@ -11,6 +11,7 @@ import ast
 from collections.abc import Mapping, Set
 
 from archspec.compiler.model import Model
+from archspec.compiler.targets import check_spellings
 from archspec.compiler.targets.python.class_names import name_classes, name_parts
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.flow import flow_lines, input_names
@@ -32,8 +33,10 @@ def network_name(graph: Graph, dialect: Dialect) -> str:
 def source_of(model: Model, dialect: Dialect, weights: str = "") -> str:
     """The network as Python source: a module whose last class, `network_name(...)`, is it.
 
-    The same model gives the same text. `weights` is a file that the text shall mention.
+    The same model gives the same text. `weights` is a file that the text shall mention. Raises
+    SpecError for ops that the dialect has no spelling for.
     """
+    check_spellings(dialect.target, model.graph)
     network = network_name(model.graph, dialect)
     patterns, renamed = classes_of(model.graph, dialect)
     name_classes(patterns, network, dialect)
