@@ -71,6 +71,11 @@ TARGETS: dict[str, Target] = {
             "mindspore", "MindSpore source", ".py", ("numpy", "mindspore"), "mindspore",
             "mindspore", _MINDSPORE, make="to_cell", weights=".ckpt", commands=("compile",),
         ),
+        Target(
+            "torch", "PyTorch source", ".py", ("torch",), "torch", "torch",
+            "torch.spelling:spelling_of", make="to_module", weights=".safetensors",
+            commands=("compile",),
+        ),
         Target("mindir", "MindIR", ".mindir", ("numpy", "mindspore"), "mindspore", "mindspore",
                _MINDSPORE),
         Target("onnx", "ONNX", ".onnx", ("numpy", "onnx"), "onnx", "onnx", _ONNX, make="to_onnx"),

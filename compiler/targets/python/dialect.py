@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +31,7 @@ class Dialect:
     `usage(call)` are the lines of a heading that show how a network is used, and `advice` those
     that end it. `rename` writes the statements that give parameters the spec's names where
     attributes could not have them; None is a framework whose parameters are called as attributes.
+    `layout` has its words for the weights of an op, by the op's name, where they are not the op's.
     """
 
     target: str
@@ -47,6 +48,7 @@ class Dialect:
     usage: Callable[[UsageExample], Sequence[str]]
     advice: Sequence[str] = ()
     rename: Callable[[Mapping[str, str]], list[str]] | None = None
+    layout: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
     def reserved(self) -> frozenset[str]:

@@ -1,0 +1,103 @@
+"""Modules that PyTorch lacks. Their text is copied into the files that need them (see ../python),
+so each stands on what this file imports and on others of it, and on nothing else. A padding on four
+sides is (left, right, top, bottom), as F.pad has it.
+"""
+
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+# pyright: reportIncompatibleMethodOverride=false
+# (torch is an extra, so it may be missing)
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class PaddedConv2d(nn.Conv2d):
+    """A convolution over an image with a border of zeros (left, right, top, bottom)."""
+
+    def __init__(self, in_channels, channels, kernel, border, **options):
+        super().__init__(in_channels, channels, kernel, **options)
+        self.border = border
+
+    def forward(self, x):
+        return super().forward(F.pad(x, self.border))
+
+
+class StandardizedConv2d(nn.Conv2d):
+    """A convolution whose filters are brought to mean 0 and deviation 1 each time."""
+
+    def forward(self, x):
+        variance, mean = torch.var_mean(self.weight, (1, 2, 3), keepdim=True)
+        weight = (self.weight - mean) / (torch.sqrt(variance) + 5e-4)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class PaddedStandardizedConv2d(StandardizedConv2d):
+    """The same over an image with a border of zeros (left, right, top, bottom)."""
+
+    def __init__(self, in_channels, channels, kernel, border, **options):
+        super().__init__(in_channels, channels, kernel, **options)
+        self.border = border
+
+    def forward(self, x):
+        return super().forward(F.pad(x, self.border))
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation of the channels of each position."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class PaddedMaxPool2d(nn.MaxPool2d):
+    """The largest value of each window; the border (left, right, top, bottom) never wins."""
+
+    def __init__(self, kernel, stride, border):
+        super().__init__(kernel, stride)
+        self.border = border
+
+    def forward(self, x):
+        return super().forward(F.pad(x, self.border, value=float("-inf")))
+
+
+class PaddedAvgPool2d(nn.AvgPool2d):
+    """The mean of each window. Zeros of the counted border (left, right, top, bottom) take part in
+    the mean, the uncounted border around it does not."""
+
+    def __init__(self, kernel, stride, counted=(0, 0, 0, 0), uncounted=(0, 0, 0, 0)):
+        super().__init__(kernel, stride)
+        self.counted = counted
+        self.uncounted = uncounted
+
+    def forward(self, x):
+        counts = F.pad(torch.ones_like(x[:1, :1]), self.counted, value=1.0)
+        zeros = F.pad(F.pad(x, self.counted), self.uncounted)
+        return super().forward(zeros) / super().forward(F.pad(counts, self.uncounted))
+
+
+class DropPath(nn.Module):
+    """In training, whole samples are zeroed at this rate, the others scaled by 1 / (1 - rate)."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        samples = x.new_ones((x.shape[0],) + (1,) * (x.ndim - 1))
+        return x * F.dropout(samples, self.rate)
+
+
+class LayerScale(nn.Module):
+    """A learnt factor per channel."""
+
+    def __init__(self, channels, initial):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((channels,), initial))
+
+    def forward(self, x):
+        return x * self.gamma.reshape((1, -1) + (1,) * (x.ndim - 2))

@@ -1,0 +1,303 @@
+"""How PyTorch spells each op: one function per op.
+
+A cell's name is one of torch.nn or of the helper modules in cells.py, whose text travels with the
+generated source.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from archspec.compiler.targets.python.spelling import (
+    NO_SIDES,
+    Argument,
+    Spelling,
+    added,
+    cell,
+    channels,
+    expression,
+    reach,
+    scalar,
+)
+from archspec.errors import SpecError
+from archspec.node import Layer
+from archspec.ops import activation, base, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.shapes import Pair, Sides
+
+
+def spell(layer: Layer) -> Spelling:
+    """How a layer is written."""
+    return spelling_of(layer.op, layer)
+
+
+@singledispatch
+def spelling_of(op: base.Op, layer: Layer) -> Spelling:
+    raise SpecError(f"the target torch has no {op.name}")
+
+
+def border(sides: Sides) -> Any:
+    """(top, bottom, left, right) in the order of F.pad."""
+    top, bottom, left, right = sides
+    return (left, right, top, bottom)
+
+
+def is_symmetric(sides: Sides) -> bool:
+    return sides[0] == sides[1] and sides[2] == sides[3]
+
+
+# Convolution and dense.
+
+
+@spelling_of.register
+def _(op: conv.Conv, layer: Layer) -> Spelling:
+    sides = op.sides(layer.input_shapes)
+    name = "StandardizedConv2d" if op.weight_standardization else "Conv2d"
+    if is_symmetric(sides):
+        name = name if op.weight_standardization else f"nn.{name}"
+        padding = Argument("padding", "padding", scalar((sides[0], sides[2])), 0)
+    else:
+        name = f"Padded{name}"
+        padding = Argument("border", "border", border(sides))
+    return cell(
+        name,
+        Argument("", "in_channels", layer.input_shapes[0][0]),
+        Argument("", "channels", op.channels),
+        Argument("", "kernel", scalar(op.kernel)),
+        Argument("stride", "stride", scalar(op.stride), 1),
+        padding,
+        Argument("dilation", "dilation", scalar(op.dilation), 1),
+        Argument("groups", "groups", op.groups, 1),
+        Argument("bias", "bias", op.bias, True),
+    )
+
+
+@spelling_of.register
+def _(op: linear.Dense, layer: Layer) -> Spelling:
+    return cell(
+        "nn.Linear",
+        Argument("", "in_channels", layer.input_shapes[0][0]),
+        Argument("", "channels", op.channels),
+        Argument("bias", "bias", op.bias, True),
+    )
+
+
+# Normalisation.
+
+
+@spelling_of.register
+def _(op: norm.BatchNorm, layer: Layer) -> Spelling:
+    return cell(
+        "nn.BatchNorm1d" if len(layer.input_shapes[0]) == 1 else "nn.BatchNorm2d",
+        channels(layer),
+        Argument("eps", "epsilon", op.epsilon, 1e-5),
+        # what a step brings to the running statistics, which a spec says as what they keep
+        Argument("momentum", "momentum", round(1 - op.momentum, 12), 0.1),
+    )
+
+
+@spelling_of.register
+def _(op: norm.LayerNorm, layer: Layer) -> Spelling:
+    return cell(
+        "nn.LayerNorm" if len(layer.input_shapes[0]) == 1 else "LayerNorm2d",
+        channels(layer),
+        Argument("eps", "epsilon", op.epsilon, 1e-5),
+    )
+
+
+@spelling_of.register
+def _(op: norm.GroupNorm, layer: Layer) -> Spelling:
+    return cell(
+        "nn.GroupNorm",
+        Argument("", "groups", op.groups),
+        channels(layer),
+        Argument("eps", "epsilon", op.epsilon, 1e-5),
+    )
+
+
+# Activations.
+
+_ACTIVATIONS = {
+    "relu": "nn.ReLU",
+    "relu6": "nn.ReLU6",
+    "silu": "nn.SiLU",
+    "hswish": "nn.Hardswish",
+    "hsigmoid": "nn.Hardsigmoid",
+    "sigmoid": "nn.Sigmoid",
+    "tanh": "nn.Tanh",
+    "mish": "nn.Mish",
+}
+
+
+@spelling_of.register
+def _(op: activation.Act, layer: Layer) -> Spelling:
+    if op.function in _ACTIVATIONS:
+        return cell(_ACTIVATIONS[op.function])
+    if op.function == "gelu":
+        tanh = [Argument("approximate", "approximate", "tanh")] if op.approximate else []
+        return cell("nn.GELU", *tanh)
+    if op.function == "leaky_relu":
+        return cell("nn.LeakyReLU", Argument("", "alpha", op.slope))
+    if op.function == "elu":
+        return cell("nn.ELU") if op.slope == 1 else cell("nn.ELU", Argument("", "alpha", op.slope))
+    if op.function == "prelu":
+        return cell("nn.PReLU", channels(layer))
+    raise SpecError(f"the target torch has no activation {op.function}")
+
+
+@spelling_of.register
+def _(op: activation.Softmax, layer: Layer) -> Spelling:
+    return cell("nn.Softmax", Argument("dim", "dim", 1))
+
+
+# Pooling. PyTorch takes one padding for both sides, of half the kernel at most.
+
+
+def has_native_padding(sides: Sides, kernel: Pair) -> bool:
+    is_small = sides[0] <= kernel[0] // 2 and sides[2] <= kernel[1] // 2
+    return is_symmetric(sides) and is_small
+
+
+@spelling_of.register
+def _(op: pool.MaxPool, layer: Layer) -> Spelling:
+    sides, past = reach(op, layer)
+    window = _window(op)
+    if has_native_padding(sides, op.kernel):
+        return cell("nn.MaxPool2d", *window, *_padding(sides, past))
+    return cell("PaddedMaxPool2d", *window, Argument("", "border", border(added(sides, past))))
+
+
+@spelling_of.register
+def _(op: pool.AvgPool, layer: Layer) -> Spelling:
+    sides, past = reach(op, layer)
+    window = _window(op)
+    if has_native_padding(sides, op.kernel):
+        is_counted = op.count_padding or sides == NO_SIDES
+        counting = Argument("count_include_pad", "count_padding", is_counted, True)
+        return cell("nn.AvgPool2d", *window, *_padding(sides, past), counting)
+    counted, uncounted = (sides, past) if op.count_padding else (NO_SIDES, added(sides, past))
+    return cell(
+        "PaddedAvgPool2d",
+        *window,
+        Argument("counted", "counted", border(counted), NO_SIDES),
+        Argument("uncounted", "uncounted", border(uncounted), NO_SIDES),
+    )
+
+
+def _window(op: pool.MaxPool | pool.AvgPool) -> tuple[Argument, Argument]:
+    return (
+        Argument("", "kernel", scalar(op.kernel)),
+        Argument("", "stride", scalar(op.stride)),
+    )
+
+
+def _padding(sides: Sides, past: Sides) -> tuple[Argument, Argument]:
+    """The padding of a native pool, and whether a last window may reach past it."""
+    return (
+        Argument("padding", "padding", scalar((sides[0], sides[2])), 0),
+        Argument("ceil_mode", "ceil", past != NO_SIDES, False),
+    )
+
+
+@spelling_of.register
+def _(op: pool.GlobalAvgPool, layer: Layer) -> Spelling:
+    return expression("{x}.mean((2, 3), keepdim=True)")
+
+
+@spelling_of.register
+def _(op: pool.GlobalMaxPool, layer: Layer) -> Spelling:
+    return cell("nn.AdaptiveMaxPool2d", Argument("", "extent", 1))
+
+
+# Ops for training. Dropout and drop_path stay modules under their own names, so that a training
+# loop can put modules in their place that take masks made elsewhere.
+
+
+@spelling_of.register
+def _(op: regularize.Dropout, layer: Layer) -> Spelling:
+    return cell("nn.Dropout", Argument("", "rate", op.rate))
+
+
+@spelling_of.register
+def _(op: regularize.DropPath, layer: Layer) -> Spelling:
+    return cell("DropPath", Argument("", "rate", op.rate))
+
+
+@spelling_of.register
+def _(op: regularize.LayerScale, layer: Layer) -> Spelling:
+    return cell("LayerScale", channels(layer), Argument("", "initial", op.initial))
+
+
+# Several streams into one.
+
+
+@spelling_of.register
+def _(op: merge.Add, layer: Layer) -> Spelling:
+    return Spelling(expression=" + ".join, wording="+")
+
+
+@spelling_of.register
+def _(op: merge.Mul, layer: Layer) -> Spelling:
+    return Spelling(expression=" * ".join, wording="*")
+
+
+@spelling_of.register
+def _(op: merge.Concat, layer: Layer) -> Spelling:
+    if len(layer.input_shapes) == 1:
+        return Spelling(is_input=True)
+    return Spelling(
+        expression=lambda names: f"torch.cat(({', '.join(names)}), dim=1)", wording="cat"
+    )
+
+
+# Moving values.
+
+
+@spelling_of.register
+def _(op: reshape.Flatten, layer: Layer) -> Spelling:
+    return expression("{x}.flatten(1)")
+
+
+@spelling_of.register
+def _(op: reshape.Split, layer: Layer) -> Spelling:
+    return expression(f"{{x}}.chunk({op.parts}, dim=1)")
+
+
+@spelling_of.register
+def _(op: reshape.Slice, layer: Layer) -> Spelling:
+    start = op.start or ""
+    stop = "" if op.stop in (None, layer.input_shapes[0][0]) else op.stop
+    if start == stop == "":
+        return Spelling(is_input=True)
+    return expression(f"{{x}}[:, {start}:{stop}]")
+
+
+@spelling_of.register
+def _(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:
+    return cell("nn.ChannelShuffle", Argument("", "groups", op.groups))
+
+
+@spelling_of.register
+def _(op: reshape.Upsample, layer: Layer) -> Spelling:
+    scale = Argument("scale_factor", "scale", scalar(op.scale))
+    if op.mode == "bilinear":
+        return cell("nn.Upsample", scale, Argument("mode", "mode", "bilinear"))
+    # "nearest" divides by the scale in float32 and misses a pixel for 41, say; never for these
+    if all(factor & (factor - 1) == 0 for factor in op.scale):
+        return cell("nn.Upsample", scale)
+    return cell("nn.Upsample", scale, Argument("mode", "mode", "nearest-exact"))
+
+
+@spelling_of.register
+def _(op: reshape.Pad, layer: Layer) -> Spelling:
+    if op.padding == NO_SIDES:
+        return Spelling(is_input=True)
+    sides = Argument("", "padding", scalar(border(op.padding)))
+    if op.value == 0:
+        return cell("nn.ZeroPad2d", sides)
+    return cell("nn.ConstantPad2d", sides, Argument("", "value", op.value))
+
+
+@spelling_of.register
+def _(op: reshape.Identity, layer: Layer) -> Spelling:
+    return Spelling(is_input=True)
