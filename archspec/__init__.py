@@ -4,6 +4,7 @@
     graph = archspec.load("isynet_n1", classes=10)
     graph.params, graph.macs            # trainable weights, multiply-accumulates of one sample
     graph.stats().peak_activation_bytes # see archspec.stats.Stats for units
+    network = archspec.build(graph, target="torch")  # or "mindspore", "onnx": see archspec.compiler
 
 A spec can also be a text, and what it refers to a folder, a dict of texts or a Project:
 
@@ -12,7 +13,10 @@ A spec can also be a text, and what it refers to a folder, a dict of texts or a 
 Both raise SpecError, whose text says where the spec is wrong, what was met and what to use.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # compiler/, training/ and deploy/ stand beside this folder in a checkout, and are archspec.compiler
 # and so on: a wheel has them below, a checkout links to them. Where links were not kept (Windows,
@@ -28,6 +32,19 @@ from archspec.sources import Folder, Installed
 from archspec.space import Space
 from archspec.stats import Stats
 
+if TYPE_CHECKING:
+    from archspec.compiler import build
+
+
+def __getattr__(name: str) -> Any:
+    """`build` needs the compiler, which the language does not: it is imported when asked for."""
+    if name == "build":
+        from archspec.compiler import build
+
+        return build
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "Folder",
     "Graph",
@@ -37,6 +54,7 @@ __all__ = [
     "SpecError",
     "Stats",
     "Texts",
+    "build",
     "load",
     "loads",
 ]

@@ -22,7 +22,8 @@ def build(
     purpose: str = "training",
     **options: Any,
 ) -> Any:
-    """A network in a target's own form: a mindspore.nn.Cell, or an onnx.ModelProto.
+    """A network in a target's own form: a mindspore.nn.Cell, a torch.nn.Module, or an
+    onnx.ModelProto.
 
     `source` is a spec's path or a shipped one's name, a graph, or a model with weights. "training"
     keeps all that training needs; "deployment" is its inference with less work, with batch norms

@@ -16,32 +16,11 @@ from functools import cache
 import numpy as np
 
 from archspec.compiler.weights.arrays import Array
+from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.graph import Graph
 from archspec.node import Node
 from archspec.ops.conv import Conv
 from archspec.shapes import Shape
-
-MINDSPORE: Mapping[str, Mapping[str, str]] = {
-    "conv": {"weight": "weight", "bias": "bias"},
-    "dense": {"weight": "weight", "bias": "bias"},
-    "batch_norm": {
-        "moving_mean": "moving_mean", "moving_variance": "moving_variance",
-        "gamma": "gamma", "beta": "beta",
-    },
-    "act": {"slope": "w"},
-}  # fmt: skip
-"""How a MindSpore cell names the weights of an op."""
-
-TORCH: Mapping[str, Mapping[str, str]] = {
-    "conv": {"weight": "weight", "bias": "bias"},
-    "dense": {"weight": "weight", "bias": "bias"},
-    "batch_norm": {
-        "gamma": "weight", "beta": "bias",
-        "moving_mean": "running_mean", "moving_variance": "running_var",
-    },
-    "act": {"slope": "weight"},
-}  # fmt: skip
-"""How a PyTorch module names the weights of an op."""
 
 OPTIMIZER = (
     r"(?P<kind>moments|moment1|moment2|adam_m|adam_v|accum|accumulation)\..*",
@@ -51,7 +30,7 @@ OPTIMIZER = (
 )
 """What MindSpore's training leaves in a checkpoint besides the network."""
 
-TORCH_COUNTERS = (r".*\.(?P<kind>num_batches_tracked)",)
+TORCH_COUNTERS = (rf".*\.(?P<kind>{TORCH_COUNTER})",)
 """PyTorch's batch norm counts its steps, which only matters where it has no momentum."""
 
 

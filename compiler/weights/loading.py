@@ -10,6 +10,7 @@ from archspec.compiler.model import Weights, weights_of
 from archspec.compiler.weights.arrays import Array, Entry, TensorFile, as_float32
 from archspec.compiler.weights.check import differences, misfit
 from archspec.compiler.weights.files import open_tensors, write_tensors
+from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
 from archspec.identity import is_of
@@ -48,14 +49,17 @@ def save_weights(
 def load_weights(
     path: str | os.PathLike[str], graph: Graph, *, of_any_network: bool = False
 ) -> dict[str, Array]:
-    """The float32 arrays of a graph, in execution order, from a file of archspec's names.
+    """The float32 arrays of a graph, in execution order, from a file of archspec's names, or of
+    those that a state_dict of the network in PyTorch has.
 
     Half precision in a file is widened exactly, float64 rounded; numbers must be finite. Raises
     SpecError with every difference in names, shapes and types, and where the file says that it was
     made for another network; `of_any_network` lets that last one pass.
     """
     with open_tensors(path) as file:
-        wrong = differences(shapes_of(graph), file.entries)
+        names = _names_in(file, graph)
+        entries = {path: file.entries[name] for path, name in names.items()} or file.entries
+        wrong = differences(shapes_of(graph), entries)
         if wrong:
             hints: list[str] = []
             if "fingerprint" not in file.metadata:
@@ -65,7 +69,25 @@ def load_weights(
             raise misfit(f"the weights do not fit {graph.name}", file.path, wrong, hints)
         if not of_any_network:
             check_network(file, graph)
-        return {name: as_float32(file.read(name), name, file.path) for name in weights_of(graph)}
+        return {
+            path: as_float32(file.read(names.get(path, path)), path, file.path)
+            for path in weights_of(graph)
+        }
+
+
+def _names_in(file: TensorFile, graph: Graph) -> dict[str, str]:
+    """The file's names by weight path where they are those of the network in PyTorch, else {}."""
+    found = {name for name in file.entries if not name.endswith(f".{TORCH_COUNTER}")}
+    if found == weights_of(graph).keys():
+        return {}
+    # here, for few files have them, and what writes ONNX loads no target of a framework
+    from archspec.compiler.targets.torch import weight_names
+
+    try:
+        names = weight_names(graph)
+    except SpecError:  # an op that PyTorch has no spelling for
+        return {}
+    return names if found == set(names.values()) else {}
 
 
 def check_network(file: TensorFile, graph: Graph, remedy: str = "") -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archspec.compiler.weights.arrays import Entry
-from archspec.compiler.weights.families import TORCH, Source
+from archspec.compiler.weights.families import Source
+from archspec.compiler.weights.layouts import TORCH
 from archspec.graph import Graph
 from archspec.node import INPUT
 from archspec.shapes import Shape, written

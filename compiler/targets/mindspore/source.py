@@ -14,7 +14,7 @@ def network_name(graph: Graph) -> str:
 
 
 def weight_names(graph: Graph) -> dict[str, str]:
-    """What each weight is called in a checkpoint: as in the graph."""
+    """What a checkpoint calls each weight, by the graph's weight path: the same."""
     return {path: path for path in weights_of(graph)}
 
 

@@ -6,13 +6,25 @@ from collections.abc import Iterator, Sequence
 
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.names import camel, identifier, is_safe
-from archspec.compiler.targets.python.patterns import Pattern, numbered
+from archspec.compiler.targets.python.outline import outlined
+from archspec.compiler.targets.python.parameters import parametrize
+from archspec.compiler.targets.python.patterns import Pattern, numbered, patterns_of
+from archspec.graph import Graph
 
 _PART_WORDS = ("Norm", "Act")
 """Words in the names of templates that stand for parts which not every call has."""
 
 
-def name_parts(patterns: Sequence[Pattern], dialect: Dialect) -> dict[str, str]:
+def classes_of(graph: Graph, dialect: Dialect) -> tuple[list[Pattern], dict[str, str]]:
+    """The classes of a network, still without names, and what the spec calls attributes that could
+    not have its words."""
+    patterns = patterns_of(outlined(graph), dialect)
+    for pattern in patterns:
+        parametrize(pattern, dialect.reserved)
+    return patterns, _name_parts(patterns, dialect)
+
+
+def _name_parts(patterns: Sequence[Pattern], dialect: Dialect) -> dict[str, str]:
     """Give each part the attribute it becomes. The result says what the spec calls those that
     cannot be called so; no attribute stands for two names."""
     odd: dict[tuple[str, int], str] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
-from archspec.compiler.model import Model, weights_of
+from archspec.compiler.model import Model
 from archspec.compiler.targets.python.dialect import Dialect, UsageExample
 from archspec.compiler.targets.python.layout import WIDEST
 from archspec.compiler.targets.python.names import escaped, identifier
@@ -14,9 +14,9 @@ from archspec.shapes import written
 
 
 def heading(
-    model: Model, network: str, dialect: Dialect, weights: str, renamed: Mapping[str, str]
+    model: Model, dialect: Dialect, network: str, weights: str, about_weights: Sequence[str]
 ) -> str:
-    """The docstring. `renamed` are the spec's names for attributes that could not have them."""
+    """The docstring: what the network is, how it is used, and what is said of its weights."""
     graph = model.graph
     outputs = ", ".join(f"{key} {written(shape)}" for key, shape in graph.output_shapes.items())
     image = ", ".join(map(str, graph.input_shape))
@@ -41,18 +41,35 @@ def heading(
         f"    fingerprint  {model.spec_graph.fingerprint}",
         "",
         *(f"    {line}" for line in dialect.usage(UsageExample(network, results, image, weights))),
-        *_about_names(model, dialect, renamed),
+        *about_weights,
         *dialect.advice,
     ]
     # every line is escaped here, so that none can be forgotten
     return '"""' + "\n".join(map(escaped, lines)) + '\n"""\n'
 
 
-def _about_names(model: Model, dialect: Dialect, renamed: Mapping[str, str]) -> Iterator[str]:
-    example = next(iter(weights_of(model.graph)), None)
-    if example is not None:
-        yield ""
-        yield from filled(f"Parameters have the spec's names, such as {example}.")
+MAX_RENAMED = 5
+"""Names that are told one by one."""
+
+
+def about_names(
+    names: Mapping[str, str], dialect: Dialect, renamed: Mapping[str, str]
+) -> Iterator[str]:
+    """Lines on what weights are called. `names` are the framework's by weight path, `renamed` the
+    spec's words for attributes that could not have them."""
+    if not names:
+        return
+    yield ""
+    text = f"Parameters have the spec's names, such as {next(iter(names.values()))}."
+    if any(path.rpartition(".")[2] != name.rpartition(".")[2] for path, name in names.items()):
+        text += f" Norms have {dialect.framework}'s words for theirs."
+    used = {word for name in names.values() for word in name.split(".")}
+    told = [f"{attribute} is {word}" for attribute, word in renamed.items() if attribute in used]
+    if told and dialect.rename is None:
+        more = f" and {len(told) - MAX_RENAMED} more" if len(told) > MAX_RENAMED else ""
+        shown = ", ".join(told[:MAX_RENAMED])
+        text += f" No attribute can be called as in the spec: {shown}{more}."
+    yield from filled(text)
 
 
 def filled(text: str, before: str = "", margin: str = "") -> list[str]:

@@ -12,16 +12,15 @@ from collections.abc import Mapping, Set
 
 from archspec.compiler.model import Model
 from archspec.compiler.targets import check_spellings
-from archspec.compiler.targets.python.class_names import name_classes, name_parts
+from archspec.compiler.targets.python.class_names import classes_of, name_classes
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.flow import flow_lines, input_names
-from archspec.compiler.targets.python.heading import filled, heading, import_lines
+from archspec.compiler.targets.python.heading import about_names, filled, heading, import_lines
 from archspec.compiler.targets.python.layout import INDENT, Invocation, call, lines_of, literal
 from archspec.compiler.targets.python.making import Making
 from archspec.compiler.targets.python.names import camel, escaped, identifier
-from archspec.compiler.targets.python.outline import outlined
-from archspec.compiler.targets.python.parameters import parametrize
-from archspec.compiler.targets.python.patterns import Parameter, Pattern, patterns_of
+from archspec.compiler.targets.python.patterns import Parameter, Pattern
+from archspec.compiler.targets.python.weight_names import names_in
 from archspec.graph import Graph
 
 
@@ -52,17 +51,10 @@ def source_of(model: Model, dialect: Dialect, weights: str = "") -> str:
     chosen = _closure(needed, helpers)
     text = "".join(f"\n\n{helper}\n" for name, helper in helpers.items() if name in chosen)
     text += "\n".join(body) + "\n"
-    head = heading(model, network, dialect, literal(weights) if weights else "", renamed)
+    names = names_in(patterns, model.graph, dialect)
+    file = literal(weights) if weights else ""
+    head = heading(model, dialect, network, file, (*about_names(names, dialect, renamed),))
     return head + import_lines(_names_in(text), dialect.imports) + text
-
-
-def classes_of(graph: Graph, dialect: Dialect) -> tuple[list[Pattern], dict[str, str]]:
-    """The classes of a network, still without names, and what the spec calls attributes that could
-    not have its words."""
-    patterns = patterns_of(outlined(graph), dialect)
-    for pattern in patterns:
-        parametrize(pattern, dialect.reserved)
-    return patterns, name_parts(patterns, dialect)
 
 
 # Classes.

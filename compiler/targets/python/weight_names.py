@@ -6,22 +6,27 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from archspec.compiler.model import weights_of
+from archspec.compiler.targets.python.class_names import classes_of
 from archspec.compiler.targets.python.dialect import Dialect
-from archspec.compiler.targets.python.patterns import Loop, Part, Use, Values
-from archspec.compiler.targets.python.source import classes_of
+from archspec.compiler.targets.python.patterns import Loop, Part, Pattern, Use, Values
 from archspec.graph import Graph
 
 
 def names_of(graph: Graph, dialect: Dialect) -> dict[str, str]:
-    """By weight path, in execution order: the attributes that lead to a node's cell, and the word
-    that the dialect's layout has for the weight."""
-    patterns, _ = classes_of(graph, dialect)
+    """By weight path, in execution order: what a framework calls each weight."""
+    return names_in(classes_of(graph, dialect)[0], graph, dialect)
+
+
+def names_in(patterns: Sequence[Pattern], graph: Graph, dialect: Dialect) -> dict[str, str]:
+    """The same where the classes are known: the attributes that lead to a node's cell, or its name
+    where the dialect renames, and the word that the layout has for the weight."""
     places = {at.node: at.attributes for at in _of_use(patterns[-1].uses[0], _Place((), ()))}
     names: dict[str, str] = {}
     for path in weights_of(graph):
         node, _, weight = path.rpartition(".")
         words = dialect.layout.get(graph.nodes[node].op.name, {})
-        names[path] = f"{places[node]}.{words.get(weight, weight)}"
+        place = places[node] if dialect.rename is None else node
+        names[path] = f"{place}.{words.get(weight, weight)}"
     return names
 
 

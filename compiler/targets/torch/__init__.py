@@ -5,7 +5,7 @@
     weight_names(graph)  # what a state_dict calls each weight
 
 dialect says how PyTorch writes the classes of ../python, spelling how it writes each op; cells are
-modules that it lacks. layout has PyTorch's words for weights. building runs the text.
+modules that it lacks. building runs the text.
 """
 
 from archspec.compiler.targets.torch.building import to_module

@@ -7,8 +7,8 @@ from typing import Any
 from archspec.compiler.model import Model, weights_of
 from archspec.compiler.targets.python.modules import module_of
 from archspec.compiler.targets.torch.installed import torch
-from archspec.compiler.targets.torch.layout import COUNTER
 from archspec.compiler.targets.torch.source import network_name, source_of, weight_names
+from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.compiler.wellformed import check_model
 
 
@@ -42,7 +42,7 @@ def _check_names(network: Any, model: Model, names: dict[str, str]) -> None:
     found = {
         name: (tuple(tensor.shape), name in trained)
         for name, tensor in network.state_dict().items()
-        if name.rpartition(".")[2] != COUNTER
+        if name.rpartition(".")[2] != TORCH_COUNTER
     }
     wanted = {names[path]: (w.shape, w.trainable) for path, w in weights_of(model.graph).items()}
     if found != wanted:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.compiler.targets.python.dialect import Dialect, UsageExample
-from archspec.compiler.targets.torch.layout import LAYOUT
 from archspec.compiler.targets.torch.spelling import spell
+from archspec.compiler.weights.layouts import TORCH
 
 _MEMBERS = """
 T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda
@@ -50,5 +50,5 @@ DIALECT = Dialect(
     helpers=Path(__file__).with_name("cells.py"),
     spell=spell,
     usage=_usage,
-    layout=LAYOUT,
+    layout=TORCH,
 )

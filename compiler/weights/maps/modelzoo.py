@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from archspec.compiler.weights.families import MINDSPORE, OPTIMIZER, Family, Names, Rule
+from archspec.compiler.weights.families import OPTIMIZER, Family, Names, Rule
+from archspec.compiler.weights.layouts import MINDSPORE
 
 _ISYNET_NAME = re.compile(
     r"(?P<side>backbone|head)(?P<part>\d+)\.(?P<rest>.+)",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archspec.compiler.weights.families import TORCH, TORCH_COUNTERS, Family, Note, Rule
+from archspec.compiler.weights.families import TORCH_COUNTERS, Family, Note, Rule
+from archspec.compiler.weights.layouts import TORCH
 from archspec.graph import Graph
 from archspec.ops import MaxPool, Op
 
