@@ -52,9 +52,11 @@ fuzz: $(VENV)/.installed
 schema: $(VENV)/.installed
 	$(BIN)/archspec schema -o archspec/schema.json
 
-# Needs uv (pip install uv); everything else installs from the lock alone.
+# Needs uv (pip install uv); everything else installs from the lock alone. PyTorch is not in it: a
+# demo takes one framework.
 lock:
-	uv pip compile pyproject.toml --all-extras --group dev --group build --universal \
+	uv pip compile pyproject.toml --extra onnx --extra mindspore --extra calibrate \
+		--extra search --group dev --group build --universal \
 		--generate-hashes --python-version 3.10 --no-emit-index-url --no-header \
 		-o requirements.lock
 

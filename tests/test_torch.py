@@ -296,7 +296,7 @@ def test_no_break_in_a_compiled_graph(name, torch):
     (wanted,) = outputs_of(torch, module, image.numpy())
     with torch.no_grad():
         assert np.allclose(compiled(image).numpy(), wanted, rtol=1e-4, atol=1e-5)
-    torch._dynamo.reset()
+    torch.compiler.reset()
 
 
 @pytest.mark.parametrize("name", ["tiny/spnas", "resnet18", "resnet50_bifpn", "mobilenet_v2"])

@@ -27,7 +27,7 @@ COMMANDS = {
     "import": "read a network from another format",
     "schema": "the JSON Schema of specs, for editors",
     "hash": "a network's fingerprint",
-    "compile": "write a network as MindSpore source, MindIR or ONNX",
+    "compile": "write a network as source of MindSpore or PyTorch, MindIR or ONNX",
     "weights": "import published checkpoints, look into files of weights",
     "train": "train a network by a recipe, or go on with a training",
     "eval": "top-1 and top-5 accuracy of a network's weights",
