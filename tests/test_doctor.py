@@ -15,7 +15,7 @@ from archspec.compiler.targets import written_by
 from archspec.extras import install_hint
 
 ROOT = Path(__file__).parents[1]
-FRAMEWORKS = ("numpy", "onnx", "onnxruntime", "mindspore", "acl")
+FRAMEWORKS = ("numpy", "onnx", "onnxruntime", "mindspore", "torch", "acl")
 
 
 def archspec_without(blocked, *arguments, folder):
@@ -106,14 +106,14 @@ def test_atc_is_found_where_it_is_put(monkeypatch, tmp_path):
 # What a command says that needs what is not there.
 
 
-def test_compile_for_mindspore_without_mindspore(tmp_path):
+@pytest.mark.parametrize("target, base", [("mindspore", "nn.Cell"), ("torch", "nn.Module")])
+def test_source_is_compiled_without_its_framework(target, base, tmp_path):
     result = archspec_without(
-        FRAMEWORKS, "compile", "tiny/isynet", "--target", "mindspore", "-o", "net.py",
-        folder=tmp_path,
-    )  # fmt: skip
+        FRAMEWORKS, "compile", "tiny/isynet", "--target", target, "-o", "net.py", folder=tmp_path
+    )
     assert result.returncode == OK, result.stderr
-    assert "class TinyIsynet(nn.Cell)" in (tmp_path / "net.py").read_text()
-    assert install_hint("mindspore") in result.stdout
+    assert f"class TinyIsynet({base})" in (tmp_path / "net.py").read_text()
+    assert install_hint(target) in result.stdout
 
 
 @pytest.mark.parametrize(

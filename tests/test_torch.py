@@ -54,7 +54,7 @@ SIZES = {
     "resnet50_bifpn": (128, 256),  # each level is half of the one below, four times after 1/8
     "unet": (48, 32),
 }
-ODD = (75, 67)
+ODD = (51, 43)
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +234,14 @@ def test_pools_of_all_paddings(pool, torch):
                 model = Model(network((2, 8, 9), ("pool", op)), {})
                 module = build(model, target="torch")
                 assert_inference_is(torch, model, module, rule_b.image((2, 8, 9), 2))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1, 1)])
+def test_a_norm_over_one_value_leaves_its_bias(shape, torch):
+    model = rule_b.with_random_weights(network(shape, ("norm", GroupNorm(4))))
+    module = build(model, target="torch")
+    for batch in (1, 2):
+        assert_inference_is(torch, model, module, rule_b.image(shape, batch))
 
 
 # Every network.

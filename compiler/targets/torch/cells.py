@@ -52,6 +52,14 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class GroupNormOfOne(nn.GroupNorm):
+    """Groups of one value each, of which the bias is left; nn.GroupNorm refuses a batch of one."""
+
+    def forward(self, x):
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        return (x - x) * self.weight.reshape(shape) + self.bias.reshape(shape)
+
+
 class PaddedMaxPool2d(nn.MaxPool2d):
     """The largest value of each window; the border (left, right, top, bottom) never wins."""
 

@@ -23,7 +23,7 @@ from archspec.compiler.targets.python.spelling import (
 from archspec.errors import SpecError
 from archspec.node import Layer
 from archspec.ops import activation, base, conv, linear, merge, norm, pool, regularize, reshape
-from archspec.shapes import Pair, Sides
+from archspec.shapes import Pair, Sides, elements
 
 
 def spell(layer: Layer) -> Spelling:
@@ -107,8 +107,9 @@ def _(op: norm.LayerNorm, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: norm.GroupNorm, layer: Layer) -> Spelling:
+    shape = layer.input_shapes[0]
     return cell(
-        "nn.GroupNorm",
+        "GroupNormOfOne" if elements(shape) == op.groups else "nn.GroupNorm",
         Argument("", "groups", op.groups),
         channels(layer),
         Argument("eps", "epsilon", op.epsilon, 1e-5),
