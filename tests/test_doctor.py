@@ -134,7 +134,7 @@ def test_compile_says_which_extra(target, extra, blocked, tmp_path):
     "arguments, message",
     [
         (["-o", "net.xyz"], "net.xyz does not tell what to write"),
-        (["-o", "net.onnx", "--batch", "0"], '--batch 0: 1 to 65,536, or "any", would do'),
+        (["-o", "net.onnx", "--batch", "0"], '--batch 0: it must be 1 to 65,536, or "any"'),
         (["-o", "net.onnx", "--batch", "many"], "--batch many"),
     ],
 )

@@ -348,46 +348,46 @@ def test_help_needs_nothing():
     [
         (
             [],
-            "the command does not tell what to write; --format onnx, mindir, air, om, or -o with"
-            " such an ending, would do",
+            "the command does not tell what to write; use --format with onnx, mindir, air, om, or"
+            " -o with such an ending",
         ),
         (
             ["-o", "net.pb"],
-            "net.pb does not tell what to write; --format onnx, mindir, air, om, or -o with such an"
-            " ending, would do",
+            "net.pb does not tell what to write; use --format with onnx, mindir, air, om, or -o"
+            " with such an ending",
         ),
-        (["-o", "n.onnx", "--batch", "0"], "--batch 0: 1 to 2,048 would do"),
-        (["-o", "n.onnx", "--batch", "2049"], "--batch 2049: 1 to 2,048 would do"),
-        (["-o", "n.onnx", "--batch", "any"], "--batch any: 1 to 2,048 would do"),
+        (["-o", "n.onnx", "--batch", "0"], "--batch 0: it must be 1 to 2,048"),
+        (["-o", "n.onnx", "--batch", "2049"], "--batch 2049: it must be 1 to 2,048"),
+        (["-o", "n.onnx", "--batch", "any"], "--batch any: it must be 1 to 2,048"),
         (["-o", "n.onnx", "--batch", "9" * 5000], f"--batch {'9' * 1000}"),
         (
             ["-o", "n.onnx", "--dynamic-batch", "1,,8"],
-            "--dynamic-batch without a number: 1 to 2,048 would do",
+            "--dynamic-batch without a number: it must be 1 to 2,048",
         ),
-        (["-o", "n.onnx", "--dynamic-batch", "1,-8"], "--dynamic-batch -8: 1 to 2,048 would do"),
+        (["-o", "n.onnx", "--dynamic-batch", "1,-8"], "--dynamic-batch -8: it must be 1 to 2,048"),
         (
             ["-o", "n.onnx", "--soc", "Ascend310"],
-            "--soc is for om; leaving it out would do for onnx",
+            "--soc is for om; leave it out for onnx",
         ),
         (
             ["-o", "n.mindir", "--no-aipp"],
-            "--no-aipp is for om; leaving it out would do for mindir",
+            "--no-aipp is for om; leave it out for mindir",
         ),
         (
             ["-o", "n.mindir", "--opset", "13"],
-            "--opset is for onnx and om; leaving it out would do for mindir",
+            "--opset is for onnx and om; leave it out for mindir",
         ),
         (
             ["-o", "n.onnx", "--timeout", "9"],
-            "--timeout is for om; leaving it out would do for onnx",
+            "--timeout is for om; leave it out for onnx",
         ),
         (
             ["-o", "n.om", "--soc", "Ascend310", "--timeout", "0"],
-            "--timeout 0: more than 0 seconds would do",
+            "--timeout 0: it must be more than 0 seconds",
         ),
         (
             ["-o", "n.om", "--soc", "Ascend310", "--timeout", "nan"],
-            "--timeout nan: more than 0 seconds would do",
+            "--timeout nan: it must be more than 0 seconds",
         ),
         (
             ["-o", "n.om", "--soc", "Ascend310", "--dynamic-batch", "8"],

@@ -343,28 +343,28 @@ def test_a_file_is_written_whole(tmp_path):
         (
             with_random_weights(NET),
             {"opset": 12},
-            "ONNX opset 12 is not written; 11, 13 or 17 would do",
+            "ONNX opset 12 is not written; it must be 11, 13 or 17",
         ),
         (
             with_random_weights(NET),
             {"batch": 0},
-            "a batch of 0 holds no image; 1 or more, or any (None) would do",
+            "a batch of 0 holds no image; it must be 1 or more, or any (None)",
         ),
         (
             Model(NET),
             {},
-            "an ONNX file holds weights and test has none here; weights loaded from a checkpoint or"
-            " fresh ones would do",
+            "an ONNX file holds weights and test has none here; use weights of a checkpoint, or"
+            " fresh ones",
         ),
         (
             with_random_weights(network(IMAGE, ("a", Act("relu")), outputs={"image": "a"})),
             {},
-            "test calls an output 'image', which is the input's name in ONNX; another name in its"
-            " `outputs` would do",
+            "test calls an output 'image', which is the input's name in ONNX; use another name in"
+            " its `outputs`",
         ),
     ],
 )
-def test_refusals_say_what_would_do(model, options, message):
+def test_refusals_say_what_is_right(model, options, message):
     with pytest.raises(UsageError) as refusal:
         to_onnx(model, **options)
     assert str(refusal.value) == message
@@ -372,7 +372,7 @@ def test_refusals_say_what_would_do(model, options, message):
 
 def test_too_many_weights_are_refused(monkeypatch):
     monkeypatch.setattr("archspec.compiler.targets.onnx.model.LARGEST", 100)
-    with pytest.raises(UsageError, match="a smaller network would do"):
+    with pytest.raises(UsageError, match="use a smaller network"):
         to_onnx(with_random_weights(NET))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +20,7 @@ from oracles.networks import network
 from test_ops import EXAMPLES, label
 
 import archspec
-from archspec.cli import OK, main
+from archspec.cli import OK, USAGE, main
 from archspec.compiler.model import Model, weights_of
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.torch import network_name, source_of, weight_names
@@ -307,6 +308,17 @@ def test_no_break_in_a_compiled_graph(name, torch):
     torch.compiler.reset()
 
 
+@pytest.mark.slow  # torch's own compiler takes minutes on two cores
+@pytest.mark.parametrize("name", ["tiny/isynet", "tiny/cspdarknet"])
+def test_compiled_code_computes_the_same(name, torch):
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs g++ on a CPU")
+    model = rule_b.with_random_weights(small(name), seed=5)
+    compiled = torch.compile(build(model, target="torch").eval(), fullgraph=True)
+    assert_inference_is(torch, model, compiled, rule_b.image(model.graph.input_shape, 2))
+    torch.compiler.reset()
+
+
 @pytest.mark.parametrize("name", ["tiny/spnas", "resnet18", "resnet50_bifpn", "mobilenet_v2"])
 def test_torch_exports_it(name, torch):
     model = rule_b.with_random_weights(small(name), seed=5)
@@ -419,7 +431,7 @@ import json, sys
 import numpy, safetensors.torch, torch
 import net
 network = net.{name}()
-print(network.load_state_dict(safetensors.torch.load_file("net.safetensors"), strict=True))
+print(network.load_state_dict(safetensors.torch.load_file("net.torch.safetensors"), strict=True))
 network.eval()
 image = torch.from_numpy(numpy.load("image.npy"))
 with torch.no_grad():
@@ -438,7 +450,7 @@ def test_the_file_runs_alone_and_its_weights_come_back(form, torch, tmp_path, mo
     save_weights("given.npz", graph, model.weights)
     arguments = ["--target", "torch", "--weights", "given.npz", "-o", "net.py", *form]
     assert main(["compile", "tiny/resnext", *arguments]) == OK
-    assert 'safetensors.torch.load_file("net.safetensors")' in Path("net.py").read_text()
+    assert 'safetensors.torch.load_file("net.torch.safetensors")' in Path("net.py").read_text()
     image = rule_b.image(graph.input_shape, 2)
     np.save("image.npy", image)
     code = ALONE.format(name=network_name(graph))
@@ -449,6 +461,18 @@ def test_the_file_runs_alone_and_its_weights_come_back(form, torch, tmp_path, mo
     written = for_deployment(model) if form else model
     back = load_weights("back.safetensors", written.graph)
     assert all((back[path] == array).all() for path, array in written.weights.items())
+
+
+def test_given_weights_are_not_overwritten(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    graph = archspec.load("tiny/isynet")
+    save_weights("net.torch.safetensors", graph, rule_b.with_random_weights(graph).weights)
+    before = Path("net.torch.safetensors").read_bytes()
+    arguments = ["--target", "torch", "--weights", "net.torch.safetensors", "-o", "net.py"]
+    assert main(["compile", "tiny/isynet", *arguments, "--deployment"]) == USAGE
+    assert "use another name for -o" in capsys.readouterr().err
+    assert Path("net.torch.safetensors").read_bytes() == before
+    assert not Path("net.py").exists()
 
 
 def test_build_takes_specs_graphs_and_models(torch):

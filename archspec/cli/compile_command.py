@@ -92,7 +92,7 @@ def _batch(text: str) -> int | None:
     if text == "any":
         return None
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:7]) <= 65536 and len(text) < 7):
-        raise UsageError(f'--batch {text}: 1 to 65,536, or "any", would do')
+        raise UsageError(f'--batch {text}: it must be 1 to 65,536, or "any"')
     return int(text)
 
 
@@ -124,21 +124,25 @@ def _write_source(
     from archspec.compiler.model import Model
     from archspec.compiler.pipeline import for_deployment
 
-    module, model = target.load(), Model(graph)
-    if options.weights is not None:
+    module, model, given = target.load(), Model(graph), options.weights
+    if given is not None:
         if target.weights == CHECKPOINT:
             check_packages(target)  # MindSpore writes it; said before anything is read
-        model = model_of(graph, options.weights)
+        model = model_of(graph, given)
     if options.deployment:
         model = for_deployment(model)
-    text = module.source_of(model)  # before weights are written beside what cannot be
-    if model.weights is not None:
+    beside = Path(options.output).with_suffix(target.weights)
+    text = module.source_of(model, "" if model.weights is None else beside.name)
+    if model.weights is not None and given is not None:
         from archspec.compiler.weights.loading import save_weights
 
-        path = Path(options.output).with_suffix(target.weights)
-        save_weights(path, model.graph, model.weights, names=module.weight_names(model.graph))
-        print(f"wrote {path}: its weights")
-        text = module.source_of(model, path.name)
+        if beside.exists() and beside.samefile(given):
+            raise UsageError(
+                f"{options.output} has its weights in {beside}, which are those given"
+                + use("another name for -o")
+            )
+        save_weights(beside, model.graph, model.weights, names=module.weight_names(model.graph))
+        print(f"wrote {beside}: its weights")
     write_whole(options.output, text)
     lacking = target.lacks()
     note = (

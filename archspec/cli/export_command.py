@@ -25,7 +25,7 @@ OPSETS = (11, 13, 17)
 ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",),
             "tolerance": ("onnx", "mindir", "om")}  # fmt: skip
 """Options that mean nothing to the other formats."""
-MOST_IMAGES = 2048
+MAX_IMAGES = 2048
 """At a time: more than that atc's manual advises against."""
 
 
@@ -103,8 +103,8 @@ def _format_of(output: str | None) -> str:
     if ending in FORMATS:
         return ending
     raise UsageError(
-        f"{output or 'the command'} does not tell what to write; --format {', '.join(FORMATS)}, or"
-        " -o with such an ending, would do"
+        f"{output or 'the command'} does not tell what to write; use --format with"
+        f" {', '.join(FORMATS)}, or -o with such an ending"
     )
 
 
@@ -112,13 +112,12 @@ def _refuse_what_means_nothing(options: argparse.Namespace, kind: str) -> None:
     for name, kinds in ONLY_FOR.items():
         if getattr(options, name) is not None and kind not in kinds:
             raise UsageError(
-                f"--{name.replace('_', '-')} is for {' and '.join(kinds)}; leaving it out would do"
-                f" for {kind}"
+                f"--{name.replace('_', '-')} is for {' and '.join(kinds)}; leave it out for {kind}"
             )
     if options.tolerance is not None and not 0 < options.tolerance <= 1:
         raise UsageError(f"--tolerance {options.tolerance:g}: it must be more than 0 and at most 1")
     if options.timeout is not None and not options.timeout > 0:
-        raise UsageError(f"--timeout {options.timeout:g}: more than 0 seconds would do")
+        raise UsageError(f"--timeout {options.timeout:g}: it must be more than 0 seconds")
 
 
 def _batch(options: argparse.Namespace) -> tuple[int | None, tuple[int, ...]]:
@@ -132,8 +131,9 @@ def _batch(options: argparse.Namespace) -> tuple[int | None, tuple[int, ...]]:
 def _images(option: str, text: str) -> int:
     text = text.strip()
     is_number = text.isascii() and text.isdigit() and len(text) < 7
-    if not is_number or not 1 <= int(text) <= MOST_IMAGES:
-        raise UsageError(f"{option} {text or 'without a number'}: 1 to {MOST_IMAGES:,} would do")
+    if not is_number or not 1 <= int(text) <= MAX_IMAGES:
+        given = text or "without a number"
+        raise UsageError(f"{option} {given}: it must be 1 to {MAX_IMAGES:,}")
     return int(text)
 
 

@@ -73,7 +73,7 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "torch", "PyTorch source", ".py", ("torch",), "torch", "torch",
-            "torch.spelling:spelling_of", make="to_module", weights=".safetensors",
+            "torch.spelling:spelling_of", make="to_module", weights=".torch.safetensors",
             commands=("compile",),
         ),
         Target("mindir", "MindIR", ".mindir", ("numpy", "mindspore"), "mindspore", "mindspore",

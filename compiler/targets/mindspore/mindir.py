@@ -31,7 +31,7 @@ def write_mindir(model: Model, path: str | os.PathLike[str], batch: int | None =
         image = ms.ops.zeros((batch, *model.graph.input_shape), ms.float32)
     with whole_file(path) as target, _folder_for(path) as folder:
         exported = _exported(ms, cell, image, folder)
-        # what cannot be read back is no file to leave behind
+        # what cannot be read back is not a file to leave behind
         ms.load(str(exported))
         with exported.open("rb") as file:
             shutil.copyfileobj(file, target)
@@ -44,7 +44,7 @@ def _exported(ms: Any, cell: Any, image: Any, folder: Path) -> Path:
     if len(files) != 1:
         raise UsageError(
             f"MindSpore wrote {len(files)} files in place of one, as it does for networks of more"
-            " than 2 GB; ONNX, or fewer weights, would do"
+            " than 2 GB; use ONNX, or fewer weights"
         )
     return files[0]
 

@@ -90,24 +90,24 @@ def _written(
 def _refuse_what_cannot_be_written(model: Model, opset: int, batch: int | None) -> None:
     graph = model.graph
     if opset not in IR_VERSIONS:
-        raise UsageError(f"ONNX opset {opset} is not written; 11, 13 or 17 would do")
+        raise UsageError(f"ONNX opset {opset} is not written; it must be 11, 13 or 17")
     if batch is not None and batch < 1:
-        raise UsageError(f"a batch of {batch} holds no image; 1 or more, or any (None) would do")
+        raise UsageError(f"a batch of {batch} holds no image; it must be 1 or more, or any (None)")
     if model.weights is None:
         raise UsageError(
-            f"an ONNX file holds weights and {graph.name} has none here; weights loaded from a"
-            " checkpoint or fresh ones would do"
+            f"an ONNX file holds weights and {graph.name} has none here; use weights of a"
+            " checkpoint, or fresh ones"
         )
     if INPUT_NAME in graph.outputs:
         raise UsageError(
             f"{graph.name} calls an output {INPUT_NAME!r}, which is the input's name in ONNX;"
-            " another name in its `outputs` would do"
+            " use another name in its `outputs`"
         )
     size = sum(array.nbytes for array in model.weights.values())
     if size > LARGEST:
         raise UsageError(
             f"the weights of {graph.name} take {size / 2**30:.1f} GiB and an ONNX file holds less"
-            " than 2; a smaller network would do"
+            " than 2; use a smaller network"
         )
 
 

@@ -69,7 +69,7 @@ def _joined(piece: Invocation) -> str:
 
 
 def literal(value: Any) -> str:
-    """A value as Python writes it. Raises TypeError for what is no plain value."""
+    """A value as Python writes it. Raises TypeError for what is not a plain value."""
     if isinstance(value, Symbol):
         return value.name
     if isinstance(value, float):
@@ -81,7 +81,7 @@ def literal(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple):
         return f"({_listed(map(literal, value))})"
-    raise TypeError(f"{type(value).__name__} is no value of a spec")
+    raise TypeError(f"{type(value).__name__} is not a value of a spec")
 
 
 def _listed(words: Iterable[str]) -> str:

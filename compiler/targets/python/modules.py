@@ -23,7 +23,7 @@ def module_of(source: str, name: str) -> ModuleType:
     module_name = f"{PACKAGE}.{words}_{digest_of(source)}"
     if module_name in sys.modules:
         return sys.modules[module_name]
-    # A real file, for MindSpore complains of any other; its lines are kept besides, so that nothing
+    # A real file, for MindSpore complains of any other; its lines are kept too, so that nothing
     # depends on how long the file lives.
     path = _folder() / f"{module_name.rpartition('.')[2]}.py"
     path.write_text(source, encoding="utf-8")

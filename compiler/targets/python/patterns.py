@@ -64,7 +64,7 @@ Values: TypeAlias = "tuple[Any, ...] | Use | Loop"
 
 @dataclass(frozen=True)
 class Parameter:
-    """An argument of a class; None is no default."""
+    """An argument of a class; None is none."""
 
     name: str
     default: Any
