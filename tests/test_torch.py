@@ -309,6 +309,7 @@ def test_no_break_in_a_compiled_graph(name, torch):
 
 
 @pytest.mark.slow  # torch's own compiler takes minutes on two cores
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch uses what it deprecates
 @pytest.mark.parametrize("name", ["tiny/isynet", "tiny/cspdarknet"])
 def test_compiled_code_computes_the_same(name, torch):
     if shutil.which("g++") is None:
