@@ -58,7 +58,7 @@ def load_weights(
     """
     with open_tensors(path) as file:
         names = _names_in(file, graph)
-        entries = {path: file.entries[name] for path, name in names.items()} or file.entries
+        entries = {ours: file.entries[theirs] for ours, theirs in names.items()} or file.entries
         wrong = differences(shapes_of(graph), entries)
         if wrong:
             hints: list[str] = []
@@ -70,8 +70,8 @@ def load_weights(
         if not of_any_network:
             check_network(file, graph)
         return {
-            path: as_float32(file.read(names.get(path, path)), path, file.path)
-            for path in weights_of(graph)
+            name: as_float32(file.read(names.get(name, name)), name, file.path)
+            for name in weights_of(graph)
         }
 
 
