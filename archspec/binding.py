@@ -30,7 +30,7 @@ def bind_arguments(
         else:
             problems.append(
                 parameter.at.problem(
-                    f"{what} is given no {name}; a default, or --set {name}=VALUE, would do"
+                    f"{what} is not given its {name}; use a default, or --set {name}=VALUE"
                 )
             )
             continue

@@ -20,14 +20,14 @@ def rows_of(copies: Copies, body: Body) -> Sequence[Arguments]:
         count = copies.repeat.evaluate(body)
         if type(count) is not int or not 0 <= count <= MAX_NODES:
             raise copies.repeat.at.error(
-                f"repeat is {shown(count)}; a whole number from 0 to {MAX_NODES:,} would do"
+                f"repeat must be a whole number from 0 to {MAX_NODES:,}, not {shown(count)}"
             )
         return ({},) * count
     assert copies.computed_rows is not None
     at = copies.computed_rows.at
     rows = copies.computed_rows.evaluate(body)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise at.error(f"each is {shown(rows)}; a list of objects with arguments would do")
+        raise at.error(f"each must be a list of objects with arguments, not {shown(rows)}")
     return [
         {name: constant(value, at, f"row {number} of each") for name, value in row.items()}
         for number, row in enumerate(rows, 1)
@@ -63,7 +63,7 @@ def holds(when: Value, body: Body) -> bool:
     """Whether a copy is there. Raises SpecError."""
     value = when.evaluate(body)
     if not isinstance(value, bool):
-        raise when.at.error(f"when is {shown(value)}; true or false would do")
+        raise when.at.error(f"when must be true or false, not {shown(value)}")
     return value
 
 
@@ -72,7 +72,7 @@ def join_of(join: Value, body: Body) -> str:
     kind = join.evaluate(body)
     if kind not in JOINS:
         raise join.at.error(
-            f"join is {shown(kind)}; {listed(JOINS)} would do"
+            f"join must be {listed(JOINS)}, not {shown(kind)}"
             f"{did_you_mean(kind, JOINS) if isinstance(kind, str) else ''}"
         )
     return kind

@@ -26,8 +26,8 @@ class Decisions:
         if settled is None:
             if self._decide is None:
                 raise decision.at.error(
-                    f"this is a search space: the choice {key!r} is open; an assigned space would"
-                    " do (archspec.Space(name).assign(decisions), --decisions on the command line)"
+                    f"this is a search space: the choice {key!r} is open; use an assigned space"
+                    " (archspec.Space(name).assign(decisions), --decisions on the command line)"
                 )
             settled = self._settled[key] = (self._decide(key, decision), decision.options)
         if settled[1] != decision.options:

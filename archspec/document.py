@@ -86,8 +86,8 @@ def parse_document(text: str, shown: str = "<text>", source: Source | None = Non
         raise SpecError(Problem(message, f"{shown}:{line}:{column}")) from None
 
     if not text.strip():
-        refuse("the file is empty; a JSON object would do")
-    too_deep = f"values are nested too deeply; at most {DEEPEST_NESTING} levels would do"
+        refuse("the file is empty; it must be a JSON object")
+    too_deep = f"values are nested too deeply; use at most {DEEPEST_NESTING} levels"
     # A hook costs ten times what a number does, so only text with long ones in it gets the hooks.
     has_long_numbers = _LONG_NUMBER.search(text) is not None
     try:
@@ -110,7 +110,7 @@ def parse_document(text: str, shown: str = "<text>", source: Source | None = Non
         for escape in _ESCAPE.finditer(text):
             if escape.group(1):
                 refuse(
-                    f"{escape.group()} is half a character; both halves of a pair would do",
+                    f"{escape.group()} is half a character; use both halves of a pair",
                     escape.start(),
                 )
     return Document(source or Source(ALONE, shown), shown, text, data)
@@ -128,17 +128,17 @@ _WANTED = {
     "Expecting ',' delimiter": "a comma or a closing bracket",
     "Extra data": "the end of the file",
 }
-"""What would do, by what Python's parser says."""
+"""What must stand there, by what Python's parser says."""
 
 
 def _not_json(error: json.JSONDecodeError) -> str:
     met = repr(error.doc[error.pos]) if error.pos < len(error.doc) else "the end of the file"
     if error.msg in _WANTED:
-        return f"{met} stands where {_WANTED[error.msg]} would do"
+        return f"{met} stands where {_WANTED[error.msg]} must be"
     if error.msg.startswith("Unterminated string"):
         return "a string starts here and no quote ends it"
     if error.msg.startswith("Invalid control character"):
-        return f"{met} stands in a string; its escape would do"
+        return f"{met} stands in a string; use its escape"
     escape = error.doc[error.pos : error.pos + 2]
     return f"{escape} is not an escape of JSON; \\\\ is a backslash"
 
@@ -159,26 +159,26 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:
             if key in seen:
                 raise _Refused(
-                    f"the key {key!r} stands twice in one object; once would do", key, True
+                    f"the key {key!r} stands twice in one object; use it once", key, True
                 )
             seen.add(key)
     return result
 
 
 def _no_constant(token: str) -> NoReturn:
-    raise _Refused(f"{token} is not JSON; a finite number would do", token)
+    raise _Refused(f"{token} is not JSON; use a finite number", token)
 
 
 def _bounded_int(token: str) -> int:
     if len(token) > 17 or abs(int(token)) > LARGEST_INTEGER:
-        raise _Refused(f"the number {_short(token)} is too large; at most 2**53 would do", token)
+        raise _Refused(f"the number {_short(token)} is too large; it must be at most 2**53", token)
     return int(token)
 
 
 def _finite_float(token: str) -> float:
     value = float(token)
     if value in (float("inf"), float("-inf")):
-        raise _Refused(f"the number {_short(token)} is too large; under 1.8e308 would do", token)
+        raise _Refused(f"the number {_short(token)} is too large; it must be under 1.8e308", token)
     return value
 
 
@@ -225,13 +225,13 @@ def _plain_text(text: str, shown: str) -> str:
             line, column = _line_column(text, error.start)
             raise SpecError(
                 Problem(
-                    f"{text[error.start]!a} is half a character; both halves of a pair would do",
+                    f"{text[error.start]!a} is half a character; use both halves of a pair",
                     f"{shown}:{line}:{column}",
                 )
             ) from None
     if size > LARGEST_FILE:
         raise SpecError(
-            Problem(f"the text has {size:,} bytes; at most {LARGEST_FILE:,} would do", shown)
+            Problem(f"the text has {size:,} bytes; it must have at most {LARGEST_FILE:,}", shown)
         )
     return text
 

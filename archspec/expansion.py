@@ -96,7 +96,7 @@ class Expansion:
             return self._finish(body, program.name, program.body, program.outputs, program.at)
         except RecursionError:
             raise program.at.error(
-                "templates and the nodes in them are nested too deeply; fewer levels would do"
+                "templates and the nodes in them are nested too deeply; use fewer levels"
             ) from None
 
     def _evaluate_defaults(self, body: Body) -> None:
@@ -146,7 +146,7 @@ class Expansion:
         if not outputs:
             if result is None:
                 raise (at / "body").error(
-                    f"{name} ends in several results; outputs that name them would do"
+                    f"{name} ends in several results; use outputs that name them"
                 )
             refs.append(result)
         return Fragment(
@@ -249,7 +249,7 @@ class Expansion:
         if self._steps > MAX_STEPS:
             raise node.at.error(
                 f"expanding passes {MAX_STEPS:,} steps here, those that leave no node included;"
-                " fewer copies would do"
+                " use fewer copies"
             )
         observer = self._observer
         if observer is not None:
@@ -331,7 +331,7 @@ class Expansion:
 
     def _end_of_path(self, child: syntax.Node, result: Ref | None) -> Ref:
         if result is None:
-            raise child.at.error("this path ends in several results; one would do")
+            raise child.at.error("this path must end in one result, and it ends in several")
         return result
 
     def _join(self, body: Body, node: Modifiers, join: str, streams: tuple[Ref, ...]) -> Results:
@@ -437,9 +437,7 @@ class Expansion:
 
     def _refuse_too_many(self, nodes: int, node: Modifiers) -> None:
         if nodes > MAX_NODES:
-            raise node.at.error(
-                f"the network passes {MAX_NODES:,} nodes here; fewer copies would do"
-            )
+            raise node.at.error(f"the network passes {MAX_NODES:,} nodes here; use fewer copies")
 
 
 def _single(results: Results) -> Ref | None:

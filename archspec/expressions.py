@@ -36,7 +36,7 @@ Evaluate: TypeAlias = Callable[[Scope], Any]
 
 
 class ExpressionError(ValueError):
-    """An expression cannot be read or evaluated; the message says what was met and would do."""
+    """An expression cannot be read or evaluated; the message says what was met and what to use."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class Expression:
 def read_expression(text: str) -> Expression:
     """Read the text after "=". Raises ExpressionError."""
     if len(text) > LONGEST:
-        raise ExpressionError(
-            f"an expression of {len(text):,} characters; at most {LONGEST} would do"
-        )
+        raise ExpressionError(f"an expression of {len(text):,} characters; use at most {LONGEST}")
     if not text.isprintable() or "\\" in text or "#" in text:
         raise ExpressionError("an expression is one line without backslashes or '#'")
     names: set[str] = set()
@@ -66,7 +64,7 @@ def read_expression(text: str) -> Expression:
         raise ExpressionError(f"{_shown(text)} is not an expression ({where})") from None
     except (RecursionError, MemoryError):
         raise ExpressionError(
-            f"the expression is nested too deeply; at most {DEEPEST} levels would do"
+            f"the expression is nested too deeply; use at most {DEEPEST} levels"
         ) from None
     return Expression(text, frozenset(names), evaluate)
 
@@ -100,13 +98,13 @@ def _bounded(value: Any) -> Any:
             return value
     elif isinstance(value, float) and math.isfinite(value):
         return value
-    raise ExpressionError("the result is too large; at most 2**53 would do")
+    raise ExpressionError("the result is too large; it must be at most 2**53")
 
 
 def _power(base: Any, exponent: Any) -> Any:
     if abs(exponent) > LARGEST_EXPONENT:
         raise ExpressionError(
-            f"the exponent {_shown(exponent)} is too large; at most {LARGEST_EXPONENT} would do"
+            f"the exponent {_shown(exponent)} is too large; it must be at most {LARGEST_EXPONENT}"
         )
     result = base**exponent
     if isinstance(result, complex):
@@ -182,7 +180,7 @@ CONSTANTS = {"true": True, "false": False}
 
 def _read(node: ast.AST, names: set[str], depth: int) -> Evaluate:
     if depth > DEEPEST:
-        raise ExpressionError(f"the expression is nested too deeply; at most {DEEPEST} would do")
+        raise ExpressionError(f"the expression is nested too deeply; use at most {DEEPEST} levels")
     reader = _READERS.get(type(node))
     if reader is None:
         raise ExpressionError(
@@ -197,7 +195,7 @@ def _read_constant(node: ast.Constant, names: set[str], depth: int) -> Evaluate:
     value = node.value
     if isinstance(value, bool) or value is None:
         raise ExpressionError(
-            f"{value} is Python; {'the string ' * (value is None)}{str(value).lower()} would do"
+            f"{value} is Python; use {'the string ' * (value is None)}{str(value).lower()}"
         )
     if isinstance(value, (int, float)):
         _bounded(value)
@@ -263,9 +261,7 @@ def _read_unary(node: ast.UnaryOp, names: set[str], depth: int) -> Evaluate:
 
 def _truth(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ExpressionError(
-            f"{what} wants true or false and met {_shown(value)}; a comparison would do"
-        )
+        raise ExpressionError(f"{what} needs true or false, not {_shown(value)}; use a comparison")
     return value
 
 

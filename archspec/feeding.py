@@ -75,10 +75,10 @@ def inputs_of_node(node: Modifiers, inputs: tuple[Ref, ...] | None) -> tuple[Ref
     """Its inputs, one where it is not a call. Raises SpecError."""
     if inputs is None:
         raise node.at.error(
-            'what comes before this node has several results; a "from" that picks would do'
+            'what comes before this node has several results; use a "from" that picks one'
         )
     if len(inputs) > 1 and not isinstance(node, Call):
-        raise (node.at / "from").error("this node takes one input; one name would do")
+        raise (node.at / "from").error("this node takes one input; use one name")
     return inputs
 
 
@@ -90,6 +90,6 @@ def inputs_of_call(
     if len(refs) != len(template.inputs):
         raise node.at.error(
             f"{node.target} takes {listed(template.inputs, 'and')} and is given {len(refs)};"
-            ' a "from" with one name for each would do'
+            ' use a "from" with one name for each'
         )
     return refs

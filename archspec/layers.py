@@ -46,8 +46,8 @@ def _new_layer(
     if len(shapes) < fewest or (most is not None and len(shapes) > most):
         wanted = f"{fewest}" if most == fewest else f"{fewest} or more"
         raise node.at.error(
-            f'{name} takes {wanted} input(s) and is given {len(shapes)}; a "from" that names them'
-            " would do"
+            f'{name} takes {wanted} input(s) and is given {len(shapes)}; use a "from" that names'
+            " them"
         )
     try:
         return Layer(op(**attributes), shapes, attributes)

@@ -131,9 +131,9 @@ class Library:
         """The sentence for a name that find() does not find."""
         namespace = name.rpartition(".")[0]
         if namespace and namespace not in self.imports:
-            hint = did_you_mean(namespace, self.imports)
-            return f"there is no import called {shown(namespace)}{hint or '; one would do'}"
-        hint = suggest_call(name, self.names()) or f"; {listed(self.names())} would do"
+            hint = did_you_mean(namespace, self.imports) or "; import a file under that name"
+            return f"there is no import called {shown(namespace)}{hint}"
+        hint = suggest_call(name, self.names()) or use(listed(self.names()))
         return f"there is no template {shown(name)}{hint}"
 
 
@@ -172,7 +172,7 @@ def _imported(
 ) -> Library:
     source = find_reference(reference, at, is_import=True)
     if source in open_texts:
-        raise at.error(f"{shown(reference)} imports itself in a circle; no import of it would do")
+        raise at.error(f"{shown(reference)} imports itself in a circle; remove the import")
     if len(open_texts) > DEEPEST_REFERENCES:
         raise at.error(f"imports are nested deeper than {DEEPEST_REFERENCES} files")
     if source not in known:

@@ -269,7 +269,7 @@ def _recursion(definitions: list[Definition]) -> Iterator[Problem]:
                 if heights[key] > DEEPEST_CALLS:
                     yield definition.template.at.problem(
                         f"templates call each other deeper than {DEEPEST_CALLS} levels from here;"
-                        " fewer would do"
+                        " use fewer"
                     )
                     return
             elif id(callee) in path:

@@ -128,8 +128,8 @@ def _follow_extends(document: Document) -> tuple[Document, list[Document]]:
         source = find_reference(document.data["extends"], at)
         if source in seen:
             raise at.error(
-                f"{document.data['extends']!r} extends itself in a circle; a spec with a body at"
-                " its end would do"
+                f"{document.data['extends']!r} extends itself in a circle; use a spec with a body"
+                " at its end"
             )
         if len(seen) > DEEPEST_REFERENCES:
             raise at.error(f"extends are nested deeper than {DEEPEST_REFERENCES} files")
@@ -142,7 +142,7 @@ def _follow_extends(document: Document) -> tuple[Document, list[Document]]:
             )
     if "body" not in document.data:
         raise At(document).error(
-            "this is a library of templates, not a network; a spec with a body would do"
+            "this is a library of templates, not a network; use a spec with a body"
         )
     return document, extensions
 
@@ -174,5 +174,5 @@ def _input_problems(program: Program, at: At) -> Iterator[Any]:
         if values is not None and len(values) != channels:
             yield (at / key).problem(
                 f"{key} has {len(values)} values and the input {channels} channels;"
-                " one each would do"
+                " use one for each"
             )

@@ -279,7 +279,7 @@ def _compound(raw: Any, at: At, layer: str, parts: list[Value], evaluate: Evalua
         if count_parts(value) > MAX_VALUE_PARTS:
             raise at.error(
                 f"this value has more than {MAX_VALUE_PARTS:,} parts or {DEEPEST_NESTING} levels;"
-                " a smaller one would do"
+                " use a smaller one"
             )
         return value
 

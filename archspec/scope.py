@@ -128,15 +128,15 @@ class Body:
         several = self.find(owner) if results is None and owner else None
         if results is None and several is not None and several.names:
             own = [f"{owner}.{output}" for output in several.names]
-            return f"{shown(owner)} has no result of this name; {listed(own)} would do"
+            return f"{shown(owner)} has no result of this name; use {listed(own)}"
         if results is not None:
             own = [f"{name}.{output}" for output in results.names]
-            return f"{name!r} has several results; {listed(own)} would do"
+            return f"{name!r} has several results; use {listed(own)}"
         visible = [name.removeprefix(self.prefix) for name in self.results]
         hint = did_you_mean(name, [*visible, *self.inputs])
         if not hint and any(name.startswith(f"{other}.") for other in visible):
             hint = "; what stands inside a template is its own, unless its outputs name it"
-        hint = hint or "; the name of a node before this one would do"
+        hint = hint or "; use the name of a node before this one"
         return f"there is no earlier node {shown(name)} here{hint}"
 
     def claim(self, node: Modifiers) -> str:
@@ -177,7 +177,7 @@ class Body:
         if path in self.taken or path in self.inputs:
             raise (node.at / "name").error(
                 f"the name {path.removeprefix(self.prefix)!r} is taken already in this scope;"
-                " another name would do"
+                " use another name"
             )
         self.taken.add(path)
 

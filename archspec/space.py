@@ -128,7 +128,7 @@ def _from_assignment(assignment: Mapping[str, Any], unused: set[str]) -> Decide:
             raise SpecError(
                 decision.at.problem(
                     f"{key!r} has no option {option!r};"
-                    f" {', '.join(map(repr, decision.options))} would do"
+                    f" use {', '.join(map(repr, decision.options))}"
                 )
             )
         return index

@@ -48,56 +48,61 @@ def write(path: Path, content) -> None:
 
 
 TEXT = {
-    "empty": ("", ["net.json:1:1: the file is empty; a JSON object would do"]),
-    "blank": (" \n ", ["net.json:1:1: the file is empty; a JSON object would do"]),
+    "empty": ("", [
+        "net.json:1:1: the file is empty; it must be a JSON object",
+    ]),
+    "blank": (" \n ", [
+        "net.json:1:1: the file is empty; it must be a JSON object",
+    ]),
     "duplicate key": ('{"archspec": 1,\n "name": "a",\n "name": "b"}', [
-        "net.json:3:2: the key 'name' stands twice in one object; once would do",
+        "net.json:3:2: the key 'name' stands twice in one object; use it once",
     ]),
     "deeper duplicate": ('{"name": 1, "b": [{"name": 3, "x": {"name": 2}, "name": 4}]}', [
-        "net.json:1:49: the key 'name' stands twice in one object; once would do",
+        "net.json:1:49: the key 'name' stands twice in one object; use it once",
     ]),
     "duplicate key, escaped": ('{"a": 1, "\\u0061": 2}', [
-        "net.json:1:10: the key 'a' stands twice in one object; once would do",
+        "net.json:1:10: the key 'a' stands twice in one object; use it once",
     ]),
     "NaN": ('{"archspec": 1,\n "x": [1, NaN]}', [
-        "net.json:2:11: NaN is not JSON; a finite number would do",
+        "net.json:2:11: NaN is not JSON; use a finite number",
     ]),
     "Infinity": ('{"NaN": -Infinity}', [
-        "net.json:1:9: -Infinity is not JSON; a finite number would do",
+        "net.json:1:9: -Infinity is not JSON; use a finite number",
     ]),
     "trailing comma": ('{"archspec": 1,\n}', [
-        "net.json:2:1: this is not JSON: '}' stands where a key in double quotes would do",
+        "net.json:2:1: this is not JSON: '}' stands where a key in double quotes must be",
     ]),
     "trailing comma in a list": ("[1, ]", [
-        "net.json:1:5: this is not JSON: ']' stands where a value would do",
+        "net.json:1:5: this is not JSON: ']' stands where a value must be",
     ]),
     "comment": ('{"archspec": 1} // one', [
-        "net.json:1:17: this is not JSON: '/' stands where the end of the file would do",
+        "net.json:1:17: this is not JSON: '/' stands where the end of the file must be",
     ]),
     "single quotes": ("{'archspec': 1}", [
-        'net.json:1:2: this is not JSON: "\'" stands where a key in double quotes would do',
+        'net.json:1:2: this is not JSON: "\'" stands where a key in double quotes must be',
     ]),
     "no colon": ('{"archspec" 1}', [
-        "net.json:1:13: this is not JSON: '1' stands where a colon would do",
+        "net.json:1:13: this is not JSON: '1' stands where a colon must be",
     ]),
     "no comma": ('{"archspec": 1 "name": "a"}', [
-        'net.json:1:16: this is not JSON: \'"\' stands where a comma or a closing bracket would do',
+        'net.json:1:16: this is not JSON: \'"\' stands where a comma or a closing bracket must '
+        "be",
     ]),
     "unclosed": ('{"archspec": 1\n', [
         "net.json:2:1: this is not JSON: the end of the file stands where a comma or a closing "
-        "bracket would do",
+        "bracket must be",
     ]),
     "unclosed string": ('{"archspec": "1 }', [
         "net.json:1:14: this is not JSON: a string starts here and no quote ends it",
     ]),
     "line break in a string": ('{"doc": "a\nb"}', [
-        "net.json:1:11: this is not JSON: '\\n' stands in a string; its escape would do",
+        "net.json:1:11: this is not JSON: '\\n' stands in a string; use its escape",
     ]),
     "unknown escape": ('{"doc": "\\q"}', [
         "net.json:1:10: this is not JSON: \\q is not an escape of JSON; \\\\ is a backslash",
     ]),
     "half a character": ('{"doc": "\\ud83d\\ude00 \\ud800"}', [
-        "net.json:1:23: \\ud800 is half a character; both halves of a pair would do",
+        "net.json:1:23: \\ud800 is half a character; use both halves of a pair",
     ]),
     "not UTF-8": (b'{"doc": "\n caf\xe9"}', [
         "net.json:2:5: this is not UTF-8 text; a JSON file in UTF-8 would do",
@@ -106,22 +111,23 @@ TEXT = {
         "net.json:1:1: this is not UTF-8 text; a JSON file in UTF-8 would do",
     ]),
     "NUL": ('{"doc": "\0"}', [
-        "net.json:1:10: this is not JSON: '\\x00' stands in a string; its escape would do",
+        "net.json:1:10: this is not JSON: '\\x00' stands in a string; use its escape",
     ]),
     "large integer": ('{"archspec": 9007199254740993}', [
-        "net.json:1:14: the number 9007199254740993 is too large; at most 2**53 would do",
+        "net.json:1:14: the number 9007199254740993 is too large; it must be at most 2**53",
     ]),
     "large number": ('{"archspec": -1e999}', [
-        "net.json:1:14: the number -1e999 is too large; under 1.8e308 would do",
+        "net.json:1:14: the number -1e999 is too large; it must be under 1.8e308",
     ]),
     "long number": ("[0, " + "1" * 5000 + "]", [
-        "net.json:1:5: the number 11111111111111111111... is too large; at most 2**53 would do",
+        "net.json:1:5: the number 11111111111111111111... is too large; it must be at most "
+        "2**53",
     ]),
     "nested": ("[" * 101 + "]" * 101, [
-        "net.json:1:1: values are nested too deeply; at most 100 levels would do",
+        "net.json:1:1: values are nested too deeply; use at most 100 levels",
     ]),
     "nested beyond the parser": ('{"a":' * 100_000, [
-        "net.json:1:1: values are nested too deeply; at most 100 levels would do",
+        "net.json:1:1: values are nested too deeply; use at most 100 levels",
     ]),
 }  # fmt: skip
 
@@ -188,8 +194,8 @@ SCHEMA = {
         "1,000,000 would do",
     ]),
     "mean for each channel": ({**net([]), "input": {"shape": [3, 8, 8], "mean": [0.5]}}, [
-        "net.json:10:11: at /input/mean: mean has 1 values and the input 3 channels; one each "
-        "would do",
+        "net.json:10:11: at /input/mean: mean has 1 values and the input 3 channels; use one "
+        "for each",
     ]),
     "published accuracy": (net([], source={"published": {"top1": 101}}), [
         "net.json:13:12: at /source/published/top1: top1 is 101; a number of at least 0 and at "
@@ -435,14 +441,14 @@ EXPRESSIONS = {
         "'min(a=1)' is not a call of the language; min, max, floor, ceil, round, len, divisible, "
         "channels, height, width are its functions"
     ),
-    "=True": "True is Python; true would do",
-    "=None": "None is Python; the string none would do",
+    "=True": "True is Python; use true",
+    "=None": "None is Python; use the string none",
     "=1j": "1j is not a number or a string of the language",
     "=width # 4": "an expression is one line without backslashes or '#'",
     "=1\n+ 1": "an expression is one line without backslashes or '#'",
-    "=9007199254740993": "the result is too large; at most 2**53 would do",
-    "=1" + " + 1" * 249: "the expression is nested too deeply; at most 50 would do",
-    "=" + "-" * 60 + "1": "the expression is nested too deeply; at most 50 would do",
+    "=9007199254740993": "the result is too large; it must be at most 2**53",
+    "=1" + " + 1" * 249: "the expression is nested too deeply; use at most 50 levels",
+    "=" + "-" * 60 + "1": "the expression is nested too deeply; use at most 50 levels",
     "=widht": "'widht' is not known here; did you mean 'width'?",
     "=heigth": "'heigth' is not known here; did you mean 'in_height'?",
     "=index": (
@@ -451,20 +457,20 @@ EXPRESSIONS = {
     "=width / 0": "4 / 0 has no result (in '=width / 0')",
     "=width % 0.0": "4 % 0.0 has no result (in '=width % 0.0')",
     "=0 ** -1": "0 ** -1 has no result (in '=0 ** -1')",
-    "=2 ** 100": "the exponent 100 is too large; at most 64 would do (in '=2 ** 100')",
-    "=9**9**9": "the exponent 387420489 is too large; at most 64 would do (in '=9**9**9')",
-    "=2 ** 60": "the result is too large; at most 2**53 would do (in '=2 ** 60')",
+    "=2 ** 100": "the exponent 100 is too large; it must be at most 64 (in '=2 ** 100')",
+    "=9**9**9": "the exponent 387420489 is too large; it must be at most 64 (in '=9**9**9')",
+    "=2 ** 60": "the result is too large; it must be at most 2**53 (in '=2 ** 60')",
     "=(-8) ** 0.5": "a root of a negative number is not a number here (in '=(-8) ** 0.5')",
     "=word + 1": "+ wants numbers and met 'a' (in '=word + 1')",
     "=width + true": "+ wants numbers and met true (in '=width + true')",
     "=-word": "a sign wants numbers and met 'a' (in '=-word')",
     "=word < 'b'": "< wants numbers and met 'a' (in '=word < 'b'')",
     "=width and true": (
-        "and wants true or false and met 4; a comparison would do (in '=width and true')"
+        "and needs true or false, not 4; use a comparison (in '=width and true')"
     ),
-    "=not 1": "not wants true or false and met 1; a comparison would do (in '=not 1')",
+    "=not 1": "not needs true or false, not 1; use a comparison (in '=not 1')",
     "=1 if width else 2": (
-        "if wants true or false and met 4; a comparison would do (in '=1 if width else 2')"
+        "if needs true or false, not 4; use a comparison (in '=1 if width else 2')"
     ),
     "=list[2]": "there is no item 2 in a list of 2 (in '=list[2]')",
     "=list[0.5]": "a[i] wants a list and a whole number and met [1, 2] and 0.5 (in '=list[0.5]')",
@@ -484,7 +490,7 @@ EXPRESSIONS = {
     "=channels()": "channels takes the name of an earlier node, as in channels('stem')",
     "=channels(5)": "channels wants the name of a node and met 5 (in '=channels(5)')",
     "=channels('stem')": (
-        "there is no earlier node 'stem' here; the name of a node before this one would do (in "
+        "there is no earlier node 'stem' here; use the name of a node before this one (in "
         "'=channels('stem')')"
     ),
 }  # fmt: skip
@@ -495,15 +501,16 @@ NAMES = {
         "'ConvNormAct'?",
     ]),
     "template like none": (net(["Zzz"]), [
-        "net.json:12:3: at /body/0: there is no template 'Zzz'; 'ConvNormAct', "
+        "net.json:12:3: at /body/0: there is no template 'Zzz'; use 'ConvNormAct', "
         "'DepthwiseConvNormAct', 'SqueezeExcite', 'MBConv', 'BasicBlock', 'Bottleneck' or "
-        "'Classifier' would do",
+        "'Classifier'",
     ]),
     "import misspelt": (net({"op": "isynt.Block"}, **{"import": {"isynet": "blocks/isynet"}}), [
         "net.json:15:9: at /body/op: there is no import called 'isynt'; did you mean 'isynet'?",
     ]),
     "no import": (net("other.Block"), [
-        "net.json:11:10: at /body: there is no import called 'other'; one would do",
+        "net.json:11:10: at /body: there is no import called 'other'; import a file under that "
+        "name",
     ]),
     "template of an import misspelt": (net({"op": "isynet.Blok"},
         **{"import": {"isynet": "blocks/isynet"}}), [
@@ -551,17 +558,19 @@ NAMES = {
     "templates nested deeply": (net("T0",
         templates={**{f"T{i}": {"body": f"T{i + 1}"} for i in range(50)}, "T50": {"body": []}}), [
         "net.json:12:9: at /templates/T0: templates call each other deeper than 50 levels from "
-        "here; fewer would do",
+        "here; use fewer",
     ]),
     "several": (net(["Nope", {"op": "Classifier", "clases": 3}, conv(channels="=widht"),
         "Classifer"], templates={"T": {"body": conv(channels="=x")}}), [
-        "net.json:21:3: at /body/0: there is no template 'Nope'; 'T', 'ConvNormAct', "
+        "net.json:21:3: at /body/0: there is no template 'Nope'; use 'T', 'ConvNormAct', "
         "'DepthwiseConvNormAct', 'SqueezeExcite', 'MBConv', 'BasicBlock', 'Bottleneck' or "
-        "'Classifier' would do",
+        "'Classifier'",
         "net.json:24:14: at /body/1/clases: Classifier has no argument 'clases'; did you mean "
         "'classes'?",
-        "net.json:28:16: at /body/2/channels: 'widht' is not known here; did you mean 'in_width'?",
-        "net.json:31:3: at /body/3: there is no template 'Classifer'; did you mean 'Classifier'?",
+        "net.json:28:16: at /body/2/channels: 'widht' is not known here; did you mean "
+        "'in_width'?",
+        "net.json:31:3: at /body/3: there is no template 'Classifer'; did you mean "
+        "'Classifier'?",
         "net.json:15:17: at /templates/T/body/channels: 'x' is not known here; in_channels, "
         "in_height, in_width are known",
     ]),
@@ -586,8 +595,8 @@ GRAPH = {
         "    in Classifier, called at net.json:14:10 as classifier",
     ]),
     "arg without value": (net([], args={"width": {"type": "integer"}}), [
-        "net.json:12:12: at /args/width: net is given no width; a default, or --set width=VALUE, "
-        "would do",
+        "net.json:12:12: at /args/width: net is not given its width; use a default, or --set "
+        "width=VALUE",
     ]),
     "type of an arg": (net([], args={"width": {"type": "integer", "default": "4"}}), [
         "net.json:14:15: at /args/width/default: width is '4'; a whole number would do",
@@ -630,19 +639,19 @@ GRAPH = {
         "'stem'?",
     ]),
     "reference to itself": (net([conv(name="stem", **{"from": "stem"})]), [
-        "net.json:17:12: at /body/0/from: there is no earlier node 'stem' here; the name of a "
-        "node before this one would do",
+        "net.json:17:12: at /body/0/from: there is no earlier node 'stem' here; use the name "
+        "of a node before this one",
     ]),
     "reference to a later node": (net([conv(**{"from": "late"}), conv(name="late")]), [
-        "net.json:16:12: at /body/0/from: there is no earlier node 'late' here; the name of a "
-        "node before this one would do",
+        "net.json:16:12: at /body/0/from: there is no earlier node 'late' here; use the name "
+        "of a node before this one",
     ]),
     "references in a list": (net([conv(name="stem"), {"op": "add", "from": ["stem", "a",
         "b"]}]), [
-        "net.json:22:5: at /body/1/from/1: there is no earlier node 'a' here; the name of a node "
-        "before this one would do",
-        "net.json:23:5: at /body/1/from/2: there is no earlier node 'b' here; the name of a node "
-        "before this one would do",
+        "net.json:22:5: at /body/1/from/1: there is no earlier node 'a' here; use the name of "
+        "a node before this one",
+        "net.json:23:5: at /body/1/from/2: there is no earlier node 'b' here; use the name of "
+        "a node before this one",
     ]),
     "reference into a template": (net([{"op": "ConvNormAct", "name": "a", "channels": 4},
         conv(**{"from": "a.conv"})]), [
@@ -651,37 +660,38 @@ GRAPH = {
     ]),
     "reference to several": (net([{"op": "split", "name": "s", "parts": 3},
         conv(**{"from": "s"})]), [
-        "net.json:21:12: at /body/1/from: 's' has several results; 's.1', 's.2' or 's.3' would do",
+        "net.json:21:12: at /body/1/from: 's' has several results; use 's.1', 's.2' or 's.3'",
     ]),
     "reference to a part that is not": (net([{"op": "split", "name": "s", "parts": 3},
         conv(**{"from": "s.4"})]), [
-        "net.json:21:12: at /body/1/from: 's' has no result of this name; 's.1', 's.2' or 's.3' "
-        "would do",
+        "net.json:21:12: at /body/1/from: 's' has no result of this name; use 's.1', 's.2' or "
+        "'s.3'",
     ]),
     "after several": (net([{"op": "split", "parts": 3}, CONV]), [
-        'net.json:16:3: at /body/1: what comes before this node has several results; a "from" '
-        "that picks would do",
+        "net.json:16:3: at /body/1: what comes before this node has several results; use a "
+        '"from" that picks one',
     ]),
     "ends in several": (net([{"op": "split", "parts": 3}]), [
-        "net.json:11:10: at /body: net ends in several results; outputs that name them would do",
+        "net.json:11:10: at /body: net ends in several results; use outputs that name them",
     ]),
     "path ends in several": (net({"residual": {"op": "split", "parts": 3}}), [
-        "net.json:12:15: at /body/residual: this path ends in several results; one would do",
+        "net.json:12:15: at /body/residual: this path must end in one result, and it ends in "
+        "several",
     ]),
     "unknown output": (net([conv(name="stem")], outputs={"x": "stme"}), [
         "net.json:12:8: at /outputs/x: there is no earlier node 'stme' here; did you mean 'stem'?",
     ]),
     "duplicate name": (net([conv(name="stem"), conv(name="stem")]), [
-        "net.json:22:12: at /body/1/name: the name 'stem' is taken already in this scope; "
-        "another name would do",
+        "net.json:22:12: at /body/1/name: the name 'stem' is taken already in this scope; use "
+        "another name",
     ]),
     "name of the input": (net([conv(name="in")]), [
-        "net.json:16:12: at /body/0/name: the name 'in' is taken already in this scope; another "
-        "name would do",
+        "net.json:16:12: at /body/0/name: the name 'in' is taken already in this scope; use "
+        "another name",
     ]),
     "name of a copy": (net([conv(name="a1"), conv(name="a", repeat=2)]), [
-        "net.json:22:12: at /body/1/name: the name 'a1' is taken already in this scope; another "
-        "name would do",
+        "net.json:22:12: at /body/1/name: the name 'a1' is taken already in this scope; use "
+        "another name",
     ]),
     "residual": (net({"residual": [CONV]}), [
         "net.json:11:10: at /body: add takes inputs of one shape and met 4x8x8 and 3x8x8; give "
@@ -700,20 +710,20 @@ GRAPH = {
         "channels, and met 4x8x8 and 5x8x8",
     ]),
     "one input for add": (net({"op": "add"}), [
-        'net.json:11:10: at /body: add takes 2 or more input(s) and is given 1; a "from" that '
-        "names them would do",
+        'net.json:11:10: at /body: add takes 2 or more input(s) and is given 1; use a "from" '
+        "that names them",
     ]),
     "two inputs for conv": (net([conv(name="a"), conv(**{"from": ["a", "in"]})]), [
-        'net.json:18:3: at /body/1: conv takes 1 input(s) and is given 2; a "from" that names '
-        "them would do",
+        'net.json:18:3: at /body/1: conv takes 1 input(s) and is given 2; use a "from" that '
+        "names them",
     ]),
     "two inputs for a group": (net([conv(name="a"), {"body": [], "from": ["a", "in"]}]), [
-        "net.json:20:12: at /body/1/from: this node takes one input; one name would do",
+        "net.json:20:12: at /body/1/from: this node takes one input; use one name",
     ]),
     "inputs of a template": (net({"op": "T"}, templates={"T": {"inputs": ["a", "b"],
         "body": {"op": "add", "from": ["a", "b"]}}}), [
-        'net.json:26:10: at /body: T takes \'a\' and \'b\' and is given 1; a "from" with one '
-        "name for each would do",
+        'net.json:26:10: at /body: T takes \'a\' and \'b\' and is given 1; use a "from" with '
+        "one name for each",
     ]),
     "names of a template's inputs": (net({"op": "T", "from": {"a": "in", "c": "in"}},
         templates={"T": {"inputs": ["a", "b"], "body": {"op": "add", "from": ["a", "b"]}}}), [
@@ -753,37 +763,37 @@ GRAPH = {
         "than 2**53; fewer would do",
     ]),
     "repeat": (net(conv(repeat=10**9)), [
-        "net.json:15:13: at /body/repeat: repeat is 1000000000; a whole number from 0 to 100,000 "
-        "would do",
+        "net.json:15:13: at /body/repeat: repeat must be a whole number from 0 to 100,000, not "
+        "1000000000",
     ]),
     "repeat by an expression": (net(conv(repeat="=n"), args={"n": -1}), [
-        "net.json:18:13: at /body/repeat: repeat is -1; a whole number from 0 to 100,000 would do",
+        "net.json:18:13: at /body/repeat: repeat must be a whole number from 0 to 100,000, not "
+        "-1",
     ]),
     "too many nodes": (net({"body": conv(repeat=1000), "repeat": 1000}), [
-        "net.json:12:11: at /body/body: the network passes 100,000 nodes here; fewer copies "
-        "would do",
+        "net.json:12:11: at /body/body: the network passes 100,000 nodes here; use fewer copies",
     ]),
     "too many steps": (net({"body": {"body": [], "repeat": 1000}, "repeat": 1000}), [
-        "net.json:12:11: at /body/body: expanding passes 150,000 steps here, those that leave no "
-        "node included; fewer copies would do",
+        "net.json:12:11: at /body/body: expanding passes 150,000 steps here, those that leave "
+        "no node included; use fewer copies",
     ]),
     "each by an expression": (net(conv(each="=n"), args={"n": 5}), [
-        "net.json:18:11: at /body/each: each is 5; a list of objects with arguments would do",
+        "net.json:18:11: at /body/each: each must be a list of objects with arguments, not 5",
     ]),
     "row by an expression": (net(conv(each="=rows"), args={"rows": [{"strid": 2}]}), [
         "net.json:22:11: at /body/each: conv has no 'strid'; did you mean 'stride'?",
     ]),
     "when by an expression": (net(conv(when="=1")), [
-        "net.json:15:11: at /body/when: when is 1; true or false would do",
+        "net.json:15:11: at /body/when: when must be true or false, not 1",
     ]),
     "join by an expression": (net({"residual": [], "join": "='ad'"}), [
-        "net.json:13:11: at /body/join: join is 'ad'; 'add', 'concat', 'mul' or 'none' would do; "
-        "did you mean 'add'?",
+        "net.json:13:11: at /body/join: join must be 'add', 'concat', 'mul' or 'none', not "
+        "'ad'; did you mean 'add'?",
     ]),
     "value that doubles": (net([], args={"a": list(range(1000)), "b": ["=a"] * 10,
         "c": ["=b"] * 10, "d": ["=c"] * 10}), [
-        "net.json:1026:8: at /args/c: this value has more than 100,000 parts or 100 levels; a "
-        "smaller one would do",
+        "net.json:1026:8: at /args/c: this value has more than 100,000 parts or 100 levels; "
+        "use a smaller one",
     ]),
     "both branches": (net({"branches": [conv(groups=2), conv(kernel=9, padding="valid")],
         "join": "add"}), [
@@ -817,12 +827,12 @@ GRAPH = {
 # Several files, of which net.json is read first; PROJECT is their folder.
 FILES = {
     "extends itself": ({"net.json": extension("net.json")}, [
-        "net.json:4:13: at /extends: 'net.json' extends itself in a circle; a spec with a body "
-        "at its end would do",
+        "net.json:4:13: at /extends: 'net.json' extends itself in a circle; use a spec with a "
+        "body at its end",
     ]),
     "extends in a circle": ({"net.json": extension("b.json"), "b.json": extension("net.json")}, [
-        "b.json:4:13: at /extends: 'net.json' extends itself in a circle; a spec with a body at "
-        "its end would do",
+        "b.json:4:13: at /extends: 'net.json' extends itself in a circle; use a spec with a "
+        "body at its end",
     ]),
     "extends a missing file": ({"net.json": extension("nope.json")}, [
         "nope.json: the file cannot be read: no such file or directory",
@@ -851,7 +861,7 @@ FILES = {
     ]),
     "extends what is no JSON": ({"net.json": extension("b.json"), "b.json": "{"}, [
         "b.json:1:2: this is not JSON: the end of the file stands where a key in double quotes "
-        "would do",
+        "must be",
         "    referred to at net.json:4:13",
     ]),
     "arg that is not there": ({"net.json": extension("b.json", args={"clases": 3}),
@@ -868,12 +878,11 @@ FILES = {
         "net.json:6:13: at /expect/params: expected 5 params and the network has 108 (+103)",
     ]),
     "imports itself": ({"net.json": importing("net.json")}, [
-        "net.json:12:9: at /import/a1: 'net.json' imports itself in a circle; no import of it "
-        "would do",
+        "net.json:12:9: at /import/a1: 'net.json' imports itself in a circle; remove the import",
     ]),
     "imports in a circle": ({"net.json": importing("a.json"), "a.json": {**library(),
         "import": {"b": "b.json"}}, "b.json": {**library(), "import": {"a": "a.json"}}}, [
-        "b.json:5:8: at /import/a: 'a.json' imports itself in a circle; no import of it would do",
+        "b.json:5:8: at /import/a: 'a.json' imports itself in a circle; remove the import",
     ]),
     "imports missing files": ({"net.json": importing("a.json", "b.json")}, [
         "a.json: the file cannot be read: no such file or directory",
@@ -1048,7 +1057,7 @@ def space(tmp_path):
     [
         ({}, "the assignment leaves 'a.channels' open"),
         ({"a.chanels": 4}, "the assignment leaves 'a.channels' open; did you mean 'a.chanels'?"),
-        ({"a.channels": 5}, "'a.channels' has no option 5; 4, 8 would do"),
+        ({"a.channels": 5}, "'a.channels' has no option 5; use 4, 8"),
     ],
 )
 def test_assignments(space, assignment, message):
@@ -1066,6 +1075,6 @@ def test_a_space_is_no_network(space):
     with pytest.raises(archspec.SpecError) as error:
         archspec.load(space[0].program.at.document.source.name)
     assert str(error.value) == (
-        f"{space[1]}: this is a search space: the choice 'a.channels' is open; an assigned space"
-        " would do (archspec.Space(name).assign(decisions), --decisions on the command line)"
+        f"{space[1]}: this is a search space: the choice 'a.channels' is open; use an assigned"
+        " space (archspec.Space(name).assign(decisions), --decisions on the command line)"
     )

@@ -98,7 +98,7 @@ class TestFlow:
         ]  # fmt: skip
 
     def test_no_cycle_can_be_written(self):
-        message = "there is no earlier node 'b' here; the name of a node before this one would do"
+        message = "there is no earlier node 'b' here; use the name of a node before this one"
         assert refusal([conv(name="a", **{"from": "b"}), conv(name="b")]) == message
 
     def test_the_last_node_is_the_result(self):
@@ -421,7 +421,7 @@ class TestNames:
         assert nodes([conv(name="a"), inner])[-1] == "g.identity: identity a -> 4x8x8"
 
     def test_a_name_stands_once_in_a_scope(self):
-        taken = "the name 'a' is taken already in this scope; another name would do"
+        taken = "the name 'a' is taken already in this scope; use another name"
         assert refusal([conv(name="a"), conv(name="a")]) == taken
         assert refusal([{"name": "a", "body": CONV}, conv(name="a")]) == taken
 

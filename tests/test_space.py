@@ -292,7 +292,7 @@ class TestTrees:
     def test_true_is_not_one(self):
         one = space([conv(name="a", bias=choice(False, True)), conv(choice(1, 3), name="b")])
         tree = assert_all_is_counted(one)
-        with pytest.raises(SpecError, match=r"'a.bias' has no option 1; False, True would do"):
+        with pytest.raises(SpecError, match=r"'a.bias' has no option 1; use False, True"):
             tree.cost({"a.bias": 1, "b.kernel": 3})
 
     def test_a_network_that_is_wrong(self):

@@ -326,7 +326,7 @@ def test_a_dict_is_a_folder(tmp_path_factory, reference, paths, name):
 def test_what_a_file_could_not_hold():
     assert archspec.loads("\ufeff" + net(CONV)).params == 108
     assert refusal(net(CONV).replace("net", "n\ud800t"), name="n") == (
-        "n:3:12: '\\ud800' is half a character; both halves of a pair would do"
+        "n:3:12: '\\ud800' is half a character; use both halves of a pair"
     )
     assert refusal(" " * (16 * 2**20 + 1)).startswith("<text>: the text has 16,777,217 bytes")
     assert "é" * 9 in archspec.loads(net(CONV, doc="é" * 9)).doc
