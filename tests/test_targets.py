@@ -39,7 +39,6 @@ sys.exit(main(sys.argv[1:]))
 """
 SPELLED = """
 from archspec.compiler.targets.onnx.operators import spell
-from archspec.compiler.targets import reference
 @spell.register
 def _(op: Lrn, at):
     at.result("LRN", at.x, size=1)
@@ -114,13 +113,27 @@ def test_an_op_without_a_spelling_is_one_sentence(output, toy):
 @pytest.mark.skipif(bool(TARGETS["onnx"].lacks()), reason="onnx is not installed")
 def test_the_sentence_names_targets_that_can(toy):
     code = TOY.replace("# more", SPELLED)
-    result = run("compile", "toy.json", "-o", "net.py", folder=toy, code=code)
-    assert result.returncode == WRONG
-    assert result.stderr.endswith("the target mindspore has no lrn; onnx has\n")
+    for target in ("mindspore", "torch"):
+        arguments = ["--target", target, "-o", "net.py"]
+        result = run("compile", "toy.json", *arguments, folder=toy, code=code)
+        assert result.returncode == WRONG
+        assert result.stderr.endswith(f"the target {target} has no lrn; onnx has\n")
     result = run("compile", "toy.json", "-o", "net.onnx", folder=toy, code=code)
     assert result.returncode == WRONG
     assert result.stderr.endswith("inference in numpy has no lrn\n")
     assert not list(toy.glob("net.*"))
+
+
+def test_sources_are_known_without_their_frameworks(toy):
+    """What can be said of a framework that is not installed is said."""
+    spelled = (
+        "sys.modules.update(dict.fromkeys(['torch', 'onnx', 'mindspore']))\n"
+        "from archspec.compiler.targets.torch.spelling import spelling_of\n"
+        "spelling_of.register(Lrn, lambda op, layer: None)\n"
+    )
+    code = TOY.replace("# more", spelled)
+    result = run("compile", "toy.json", "-o", "net.py", folder=toy, code=code)
+    assert result.stderr.endswith("the target mindspore has no lrn; torch has\n")
 
 
 @pytest.mark.skipif(bool(TARGETS["onnx"].lacks()), reason="onnx is not installed")

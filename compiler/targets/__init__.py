@@ -8,6 +8,7 @@ none of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -135,10 +136,10 @@ def missing_spelling(what: str, node: Node, others: Iterable[str] = ()) -> Probl
 
 
 def _others(node: Node) -> list[str]:
-    """Names of the targets that can write a node, one for each way of spelling, where it can be
-    told without a package that is missing."""
+    """Names of the targets that can write a node, one for each way of spelling."""
     found: dict[str, str] = {}
     for target in TARGETS.values():
-        if target.spelling not in found and not target.lacks() and target.has(node):
-            found[target.spelling] = target.name
+        with suppress(UsageError):  # one that cannot be told without a package that is missing
+            if target.spelling not in found and target.has(node):
+                found[target.spelling] = target.name
     return list(found.values())
