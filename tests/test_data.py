@@ -33,7 +33,8 @@ from archspec.compiler.images.steps import preprocessing_of
 from archspec.deploy.aipp import fixed_crop, host_pixels
 from archspec.errors import UsageError
 from archspec.loading import load
-from archspec.training.augment import AUGMENTATIONS, ON_BATCHES
+from archspec.training.backends.mindspore.augment import AUGMENTATIONS, ON_BATCHES
+from archspec.training.backends.mindspore.mindrecord import write_mindrecord
 from archspec.training.data import (
     EvalPipeline,
     TrainPipeline,
@@ -44,7 +45,6 @@ from archspec.training.data import (
     scan,
     usable_workers,
 )
-from archspec.training.data.mindrecord import write_mindrecord
 from archspec.training.digits import write_digits
 from archspec.training.mixing import erase, mix_batch, one_hot
 from archspec.training.recipe import read_recipe, recipe_names

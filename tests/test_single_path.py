@@ -36,6 +36,7 @@ from archspec.compiler.targets.reference import run
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.space import Space
+from archspec.training.backends.mindspore.threshold_step import BETAS, RuntimeCell
 from archspec.training.digits import write_digits
 from archspec.training.distributed import join
 from archspec.training.evaluate import evaluate
@@ -45,7 +46,6 @@ from archspec.training.search.single_path.folder import read_log
 from archspec.training.search.single_path.runtime import factorised, runtime_of, searched_layers
 from archspec.training.search.single_path.searcher import Searcher
 from archspec.training.search.single_path.split import split
-from archspec.training.search.single_path.step import BETAS, RuntimeCell
 from archspec.training.search.single_path.targets import possible
 from archspec.training.signals import Stop
 

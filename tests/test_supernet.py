@@ -22,7 +22,7 @@ import archspec
 from archspec.compiler import Model, build
 from archspec.compiler.model import weights_of
 from archspec.compiler.supernet import derived, regions_of, supernet_of
-from archspec.compiler.supernet.cells import add_gates
+from archspec.compiler.targets.mindspore.gates import add_gates
 from archspec.compiler.targets.reference import run
 from archspec.errors import SpecError
 from archspec.space import Space

@@ -127,7 +127,8 @@ from archspec.compiler.targets.mindspore import device  # noqa: E402
 @pytest.fixture(scope="module")
 def parts():
     device.prepare()
-    from archspec.training import ema, losses, optimizers, precision, step
+    from archspec.training import precision
+    from archspec.training.backends.mindspore import ema, losses, optimizers, step
 
     class Parts:
         pass
@@ -344,7 +345,8 @@ def test_parts_of_every_recipe(name, parts):
 
 
 def test_augmentations_of_recipes_are_those_there_are():
-    from archspec.training import augment, sizing
+    from archspec.training import sizing
+    from archspec.training.backends.mindspore import augment
 
     here = {*sizing.SIZINGS, *augment.AUGMENTATIONS, *augment.ON_BATCHES}
     assert here == set(AUGMENTATIONS)

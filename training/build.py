@@ -17,16 +17,16 @@ from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import load_weights
 from archspec.graph import Graph
+from archspec.training.backends.mindspore.ema import Ema
+from archspec.training.backends.mindspore.losses import build_loss
+from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.reducer import build_reducer
+from archspec.training.backends.mindspore.step import TrainStep, together
 from archspec.training.distributed import Ranks
-from archspec.training.ema import Ema
-from archspec.training.losses import build_loss
 from archspec.training.noise import PREFIX, Place, take_over
-from archspec.training.optimizers import build_optimizer
 from archspec.training.precision import fitted, with_precision
-from archspec.training.reducer import build_reducer
 from archspec.training.run import Run
 from archspec.training.schedules import Rates
-from archspec.training.step import TrainStep, together
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Trained:
         shared = ranks.sum(flat * ranks.is_first).astype(np.float32)
         for parameter in statistics:
             own, shared = np.split(shared, [parameter.size])
-            ops.assign(parameter, Tensor(own.reshape(parameter.shape)))  # see training.ema
+            ops.assign(parameter, Tensor(own.reshape(parameter.shape)))  # see ema
 
 
 def build_trained(run: Run, rates: Rates, ranks: Ranks) -> Trained:

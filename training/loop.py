@@ -1,6 +1,6 @@
 """The training loop, to be read from top to bottom.
 
-All that a run is stands in its folder (training.run) and in the state of the step (training.step).
+All that a run is stands in its folder (training.run) and in the state of its trainer.
 Everything random is drawn anew from (seed, epoch or step, place), so a checkpoint is the state, the
 position, and nothing else: a run that was killed goes on to the same bits.
 """

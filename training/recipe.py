@@ -5,7 +5,7 @@
 
 A recipe can start from another: `extends: NAME` takes all of that recipe's values and puts its own
 over them, objects key by key and everything else whole. What a value means stands here, beside it;
-how its formula reads, in training.schedules, training.losses and training.optimizers.
+how its formula reads, in training.schedules and in losses and optimizers of each backend.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 `input` and interpreted by every library that prepares images.
 
     Pillow       preprocess, for evaluation, inference and all that training resizes
-    MindSpore    training.augment: what comes after the random operations of a training
+    MindSpore    augment, of its backend: what comes after the random operations of a training
     AIPP         deploy.aipp: Pillow resizes, the device cuts and normalises
 """
 

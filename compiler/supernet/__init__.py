@@ -5,8 +5,8 @@
     supernet.gates_of(assignment)           # numbers that make it the network of an assignment
     graph, weights = derived(supernet, assignment, weights)   # that network by itself
 
-`derivation` finds out from the spec what a choice does; `cells` puts the gates into MindSpore's
-cells, on use, for the rest needs no framework.
+`derivation` finds out from the spec what a choice does. What puts the gates into a network that
+runs is the target's: targets.mindspore.gates.
 """
 
 from archspec.compiler.supernet.derivation import supernet_of

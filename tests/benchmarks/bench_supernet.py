@@ -29,14 +29,14 @@ from archspec.compiler import Model, build
 from archspec.compiler.supernet import supernet_of
 from archspec.compiler.weights.initialize import initialize
 from archspec.space import Space
+from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
+from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.step import TrainStep
 from archspec.training.distributed import join
-from archspec.training.losses import SmoothedCrossEntropy
-from archspec.training.optimizers import build_optimizer
 from archspec.training.recipe import read_recipe
 from archspec.training.search.single_path import SinglePathSettings
 from archspec.training.search.single_path.runtime import runtime_of
 from archspec.training.search.single_path.searcher import Searcher
-from archspec.training.step import TrainStep
 
 SPACE, RECIPE = "spaces/single_path_nas", "single_path_nas"
 GOAL = "1.3"

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_training.py [--steps N] [--size PIXELS]
 
-The step: resnet18 from its spec in training.step, beside the same network and step as one writes
+The step: resnet18 from its spec in TrainStep, beside the same network and step as one writes
 them in MindSpore, called in turn in one process, compared by their medians. The loop: whole epochs
 of `archspec train` on generated JPEGs, and of that time what was not spent in steps.
 """
@@ -32,16 +32,16 @@ import archspec.training.loop
 from archspec import training
 from archspec.compiler import Model, build
 from archspec.compiler.weights.initialize import initialize
+from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
+from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.step import TrainStep
 from archspec.training.build import Trained
 from archspec.training.distributed import join
-from archspec.training.losses import SmoothedCrossEntropy
-from archspec.training.optimizers import build_optimizer
 from archspec.training.plan import plan_run
 from archspec.training.recipe import Sgd
 from archspec.training.run import create_run
 from archspec.training.schedules import Rates
 from archspec.training.signals import Stop
-from archspec.training.step import TrainStep
 
 BATCH, SMALL, CLASSES = 16, 64, 1000
 LR, MOMENTUM, DECAY = 0.01, 0.9, 1e-4

@@ -23,7 +23,7 @@ from archspec.compiler.images.checks import check_fits, check_same_classes, read
 from archspec.compiler.images.folder import ImageFolder, scan_folder
 from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, did_you_mean
-from archspec.training.data.mindrecord import SUFFIX, scan_mindrecord
+from archspec.training.backends.mindspore.mindrecord import SUFFIX, scan_mindrecord
 from archspec.training.data.pipeline import TrainPipeline
 
 __all__ = [

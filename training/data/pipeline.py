@@ -24,7 +24,7 @@ from archspec.training.sizing import channels_of
 if TYPE_CHECKING:
     import mindspore.dataset as ds
 
-    from archspec.training.augment import Segment
+    from archspec.training.backends.mindspore.augment import Segment
 
 STEPS_OF_A_LEG = 256
 """An epoch is drawn in legs, each keyed by its number, and only the steps of a leg are computed to
@@ -100,7 +100,7 @@ class TrainPipeline:
         return steps.reshape(self.steps_per_epoch, self.ranks, self.batch)[:, self.rank]
 
     def _leg(self, epoch: int, order: np.ndarray, start: int, skip: int) -> Iterator[Batch]:
-        from archspec.training.augment import segments
+        from archspec.training.backends.mindspore.augment import segments
 
         failures: list[Exception] = []
         indices = order.reshape(-1)

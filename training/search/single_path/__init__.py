@@ -6,8 +6,7 @@ settings, plan, targets, found
 folder, resuming
               where it stands, and how it is taken up again
 runtime       the time of each network, as a sum of terms; tables
-norms, thresholds, step
-              what gates are measured by, when they open, how thresholds learn
+norms         what gates are measured by
 split         train images in two
 searcher      what is compiled once
 """

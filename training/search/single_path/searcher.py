@@ -12,23 +12,23 @@ from mindspore import Parameter, Tensor, ops
 from archspec.compiler import Model, build
 from archspec.compiler.model import weights_of
 from archspec.compiler.supernet import Supernet
-from archspec.compiler.supernet.cells import add_gates
+from archspec.compiler.targets.mindspore.gates import add_gates
 from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.initialize import initialize
-from archspec.training.losses import SmoothedCrossEntropy
-from archspec.training.noise import draw_masks, mask, take_over
-from archspec.training.optimizers import build_optimizer
-from archspec.training.recipe import Recipe
-from archspec.training.schedules import Rates
-from archspec.training.search.single_path.runtime import Runtime
-from archspec.training.search.single_path.step import (
+from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
+from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.step import TrainStep
+from archspec.training.backends.mindspore.threshold_step import (
     Margins,
     RuntimeCell,
     SetGates,
     ThresholdStep,
 )
-from archspec.training.search.single_path.thresholds import Gating
-from archspec.training.step import TrainStep
+from archspec.training.backends.mindspore.thresholds import Gating
+from archspec.training.noise import draw_masks, mask, take_over
+from archspec.training.recipe import Recipe
+from archspec.training.schedules import Rates
+from archspec.training.search.single_path.runtime import Runtime
 
 OF_THRESHOLDS = 2**40
 """Added to the number of a step that masks are drawn for, where it is one of the thresholds."""
@@ -86,7 +86,7 @@ class Searcher:
     def set(self, arrays: Mapping[str, Array]) -> None:
         """Set the state."""
         for name, parameter in self.state.items():
-            # in place, for what was compiled before may hold on to the memory (see training.ema)
+            # in place, for what was compiled before may hold on to the memory (see ema)
             ops.assign(parameter, Tensor(arrays[name]))
 
     def learn_weights(

@@ -17,9 +17,9 @@ from typing import Any
 import mindspore as ms
 from mindspore import Parameter, Tensor, amp, nn, ops
 
-from archspec.training.ema import Ema
+from archspec.training.backends.mindspore.ema import Ema
+from archspec.training.backends.mindspore.optimizers import clipped
 from archspec.training.noise import PREFIX as NOISE
-from archspec.training.optimizers import clipped
 from archspec.training.recipe import LossScale
 
 TEACHER = "teacher"

@@ -19,8 +19,8 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from archspec.compiler.supernet import Supernet
+from archspec.training.backends.mindspore.thresholds import Gating
 from archspec.training.search.single_path.runtime import Runtime
-from archspec.training.search.single_path.thresholds import Gating
 
 BETAS = (0.5, 0.99)
 """Decay of the two moments."""

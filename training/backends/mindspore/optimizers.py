@@ -35,7 +35,7 @@ def decays(name: str, settings: Optimizer) -> bool:
 
 def build_optimizer(settings: Optimizer, parameters: Iterable[Parameter], rates: Rates) -> Any:
     """The optimizer of a recipe as a cell: called with the gradients, it makes one step, the i-th
-    with rates[i]. Clipping and accumulation are training.step's."""
+    with rates[i]. Clipping and accumulation are the step's."""
     return _built(settings, list(parameters), rates.tolist())
 
 
