@@ -33,14 +33,14 @@ from archspec.compiler.images.steps import preprocessing_of
 from archspec.deploy.aipp import fixed_crop, host_pixels
 from archspec.errors import UsageError
 from archspec.loading import load
+from archspec.training.backends.mindspore import data as pipeline
 from archspec.training.backends.mindspore.augment import AUGMENTATIONS, ON_BATCHES
+from archspec.training.backends.mindspore.data import TrainPipeline
 from archspec.training.backends.mindspore.mindrecord import write_mindrecord
 from archspec.training.data import (
     EvalPipeline,
-    TrainPipeline,
     check_fits,
     check_same_classes,
-    pipeline,
     readable,
     scan,
     usable_workers,
@@ -517,7 +517,8 @@ AGAIN = """
     import hashlib, os
     os.environ["GLOG_v"] = "3"
     from test_data import EVERYTHING, MIX, PLAIN, batches
-    from archspec.training.data import TrainPipeline, scan
+    from archspec.training.backends.mindspore.data import TrainPipeline
+    from archspec.training.data import scan
     folder = scan({root!r}, "train")
     train = TrainPipeline(folder, PLAIN, EVERYTHING, MIX, batch=4, seed=5, workers=2)
     print(hashlib.sha256(repr(batches(train, 3)).encode()).hexdigest())

@@ -18,7 +18,7 @@ pytest.importorskip("mindspore")
 
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import UsageError
-from archspec.training.distributed import is_one_of_several, join
+from archspec.training.backends.mindspore.ranks import is_one_of_several, join
 
 SETTINGS = (
     "--set", "augment=[]", "--set", "mix=null", "--set", "ema=null", "--set", "epochs=30",
@@ -158,9 +158,12 @@ def test_who_is_one_of_several(environment, several):
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"RANK_SIZE": "eight"}, "RANK_SIZE is 'eight' in the environment; a whole number"),
-        ({"RANK_SIZE": "2", "RANK_ID": "2"}, "RANK_ID is 2 and RANK_SIZE 2; 0 to 1 would do"),
-        ({"RANK_SIZE": "2", "RANK_ID": "1", "RANK_TABLE_FILE": "none.json"}, "which is no file"),
+        (
+            {"RANK_SIZE": "eight"},
+            "RANK_SIZE is 'eight' in the environment; it must be a whole number",
+        ),
+        ({"RANK_SIZE": "2", "RANK_ID": "2"}, "RANK_ID is 2 and RANK_SIZE 2; it must be 0 to 1"),
+        ({"RANK_SIZE": "2", "RANK_ID": "1", "RANK_TABLE_FILE": "none.json"}, "which is not a file"),
     ],
 )
 def test_an_environment_that_cannot_be(monkeypatch, environment, message):

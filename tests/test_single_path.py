@@ -36,9 +36,11 @@ from archspec.compiler.targets.reference import run
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.space import Space
+from archspec.training.backends.mindspore.ranks import join
+from archspec.training.backends.mindspore.supernet import GatedCellTrainer
 from archspec.training.backends.mindspore.threshold_step import BETAS, RuntimeCell
+from archspec.training.backends.mindspore.trainer import CellPredictor
 from archspec.training.digits import write_digits
-from archspec.training.distributed import join
 from archspec.training.evaluate import evaluate
 from archspec.training.recipe import read_recipe
 from archspec.training.search.single_path import SinglePathSettings, search_single_path
@@ -410,13 +412,18 @@ def numeric_gradient(supernet, weights, thresholds, temperature, lam, target, ba
     return gates, gradient
 
 
+def searcher_of(supernet, recipe, runtime, rates, has_target=False):
+    trainer = GatedCellTrainer(supernet, recipe, runtime, rates, 0.3, has_target)
+    return Searcher(trainer, supernet, recipe)
+
+
 @pytest.fixture(scope="module")
 def searchers(toy):
     """Without and with a target."""
     recipe = read_recipe("tiny", ["batch=4", "loss.smoothing=0"])
     runtime = runtime_of("macs", toy)
     rates = np.full(50, 0.05, np.float32)
-    return [Searcher(toy, recipe, runtime, rates, 0.3, has_target) for has_target in (False, True)]
+    return [searcher_of(toy, recipe, runtime, rates, has_target) for has_target in (False, True)]
 
 
 def batch_of(supernet, count=4, seed=3):
@@ -436,18 +443,18 @@ def test_gradients_equal_the_numeric_ones(toy, searchers, thresholds, target):
     searcher = searchers[target is not None]
     searcher.restart(1)
     weights = rule_b.with_random_weights(toy.graph, 5).weights
-    state = {name: p.asnumpy() for name, p in searcher.state.items()}
-    searcher.set({**state, **weights, "search.thresholds": np.array(thresholds, np.float32)})
-    searcher.threshold_step.set_train(
-        False
-    )  # as in inference, for the reference knows nothing else
+    trainer = searcher.trainer
+    given = {**weights, "search.thresholds": np.array(thresholds, np.float32)}
+    trainer.set_state({**trainer.state(), **given})
+    # as in inference, for the reference knows nothing else
+    trainer.threshold_step.set_train(False)
     lam, batch = 2.0, batch_of(toy)
     gates, expected = numeric_gradient(toy, weights, thresholds, 0.3, lam, target, batch)
-    assert searcher.set_gates() == gates.tolist()
+    assert searcher.trainer.set_gates() == gates.tolist()
     searcher.learn_thresholds(*batch, 1, 0, (lam, target or 1.0, 0.1))
-    found = searcher.threshold_step.first.asnumpy() / (1 - BETAS[0])
+    found = searcher.trainer.threshold_step.first.asnumpy() / (1 - BETAS[0])
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    moved = searcher.threshold_step.thresholds.asnumpy() - np.array(thresholds, np.float32)
+    moved = searcher.trainer.threshold_step.thresholds.asnumpy() - np.array(thresholds, np.float32)
     assert moved == pytest.approx(-0.1 * expected / np.sqrt(np.mean(expected**2)), abs=1e-4)
 
 
@@ -456,13 +463,13 @@ def test_every_threshold_feels_from_the_start(spnas):
     the same from 48 to 1152. 96 pixels, for at fewer a rim sees nothing in the last stage."""
     recipe = read_recipe("single_path_nas", ["batch=2"])
     rates = np.full(50, 0.1, np.float32)
-    searcher = Searcher(spnas, recipe, runtime_of("macs", spnas), rates, 0.3, False)
+    searcher = searcher_of(spnas, recipe, runtime_of("macs", spnas), rates)
     searcher.restart(1)
-    assert searcher.set_gates() == [1.0] * 55
+    assert searcher.trainer.set_gates() == [1.0] * 55
     random = np.random.RandomState(0)
     images = random.standard_normal((2, 3, 96, 96)).astype(np.float32)
     searcher.learn_thresholds(images, np.array([0, 7], np.int32), 1, 0, (1.0, 1.0, 0.1))
-    gradient = searcher.threshold_step.first.asnumpy() / (1 - BETAS[0])
+    gradient = searcher.trainer.threshold_step.first.asnumpy() / (1 - BETAS[0])
     assert gradient.shape == (55,)
     assert np.abs(gradient).min() > 1e-4
     slope = soft(1, 0, 0.3) * (1 - soft(1, 0, 0.3)) / 0.3
@@ -472,11 +479,11 @@ def test_every_threshold_feels_from_the_start(spnas):
 def test_each_step_moves_its_own(toy, searchers):
     searcher = searchers[0]
     searcher.restart(1)
-    searcher.step.set_train()
-    searcher.threshold_step.set_train()
+    searcher.trainer.weight_step.set_train()
+    searcher.trainer.threshold_step.set_train()
 
     def state():
-        return {name: p.asnumpy().copy() for name, p in searcher.state.items()}
+        return {name: array.copy() for name, array in searcher.trainer.state().items()}
 
     def moved(one, other):
         return {name for name in one if not np.array_equal(one[name], other[name])}
@@ -485,7 +492,7 @@ def test_each_step_moves_its_own(toy, searchers):
     searcher.learn_weights(*batch_of(toy), 1, 0, 1.0)
     between_steps = state()
     of_weights = moved(start, between_steps)
-    assert {path for path in searcher.weights if path.endswith(".weight")} <= of_weights
+    assert {path for path in searcher.trainer.weights() if path.endswith(".weight")} <= of_weights
     assert not any(name.startswith("search.") for name in of_weights)
     searcher.learn_thresholds(*batch_of(toy), 1, 0, (1.0, 1.0, 0.1))
     of_thresholds = moved(between_steps, state())
@@ -502,12 +509,12 @@ def test_in_the_warm_up_gates_are_closed_at_random(toy, searchers):
     seen = []
     for step in range(40):
         searcher.learn_weights(*batch_of(toy), 7, step, 0.6)
-        seen.append(tuple(searcher.gates.asnumpy()))
+        seen.append(tuple(searcher.trainer.gates.asnumpy()))
     assert set(np.array(seen).reshape(-1)) == {0.0, 1.0}
     assert 0.5 < np.mean(seen) < 0.7
     assert len(set(seen)) > 10
     searcher.learn_weights(*batch_of(toy), 7, 3, 0.6)
-    assert tuple(searcher.gates.asnumpy()) == seen[3]
+    assert tuple(searcher.trainer.gates.asnumpy()) == seen[3]
 
 
 # Images in two.
@@ -602,7 +609,7 @@ def test_what_was_found_is_scored_the_same_by_itself(planted, far):
         scan_folder(planted / "far" / "val", learns=False),
         preprocessing_of(graph.preprocessing, graph.input_shape), batch=32,
     )  # fmt: skip
-    scores = evaluate(network, images, 32)
+    scores = evaluate(CellPredictor(network), images, 32)
     assert scores.top1 == found.objectives["top1"]
     assert scores.loss == pytest.approx(found.objectives["loss"], rel=1e-4)
     lines = read_log(found.log)
@@ -621,7 +628,7 @@ def test_a_search_that_is_there_is_not_made_again(planted, far):
         )  # fmt: skip
     assert str(error.value) == (
         f"{planted / 'far-run/single_path'} has searches that were begun with held_out 0.25, and"
-        " this is 0.3; another folder would do"
+        " this is 0.3; use another folder"
     )
 
 

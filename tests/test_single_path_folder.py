@@ -20,7 +20,7 @@ from archspec.checksums import read_lines  # noqa: E402
 from archspec.errors import SpecError, UsageError  # noqa: E402
 from archspec.locks import locked_file  # noqa: E402
 from archspec.space import Space  # noqa: E402
-from archspec.training.distributed import join  # noqa: E402
+from archspec.training.backends.mindspore.ranks import join  # noqa: E402
 from archspec.training.run import RunError  # noqa: E402
 from archspec.training.search.single_path import (  # noqa: E402
     SinglePathSettings,

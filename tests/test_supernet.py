@@ -253,7 +253,7 @@ def test_a_block_left_out_is_the_identity_to_the_bit(tmp_path):
 
 def test_noise_stays_behind_a_gate(tmp_path):
     """drop_path between the branch and its sum, which training takes over."""
-    from archspec.training.noise import take_over
+    from archspec.training.backends.mindspore.noise import take_over
 
     body = [
         {"op": "ConvNormAct", "kernel": 3, "channels": 5},
@@ -264,8 +264,8 @@ def test_noise_stays_behind_a_gate(tmp_path):
     assert [*supernet.branches] == ["layer.project.norm"]
     network = build(Model(supernet.graph))
     add_gates(network, supernet)
-    places = take_over(network, supernet.graph, 4)
-    assert [place.name for place in places] == ["layer.drop_path", "classifier.dropout"]
+    cells = take_over(network, supernet.graph, 4)
+    assert [*cells] == ["layer.drop_path", "classifier.dropout"]
     network.set_train(True)
     assert logits_of(network, rule_b.image((3, 9, 7), 4)).shape == (4, 3)
 

@@ -31,14 +31,16 @@ from archspec.compiler.model import Model, weights_of
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError
 from archspec.extras import install_hint
-from archspec.training import noise
-from archspec.training.build import build_trained
+from archspec.training.backends.mindspore import noise
+from archspec.training.backends.mindspore.trainer import CellPredictor, CellTrainer
+from archspec.training.build import learners_of
 from archspec.training.curves import _beneath, curves_png, ticks
 from archspec.training.data import EvalPipeline
 from archspec.training.distributed import Ranks
 from archspec.training.evaluate import evaluate
 from archspec.training.loop import train_run
 from archspec.training.meter import Meter, Sums
+from archspec.training.noise import draw_mask, draw_masks, places_of
 from archspec.training.plan import plan_run, scan_splits
 from archspec.training.progress import Display, Pulse, clock
 from archspec.training.recipe import read_recipe, recipe_names
@@ -218,7 +220,7 @@ def test_the_weights_are_scored_beside_their_average(trained):
     cell = compiler.build(Model(graph, {path: state[path] for path in weights_of(graph)}))
     _, val = scan_splits(trained.run.path.parent / "data")
     images = preprocessing_of(graph.preprocessing, graph.input_shape)
-    found = evaluate(cell, EvalPipeline(val, images, batch=6), 6)
+    found = evaluate(CellPredictor(cell), EvalPipeline(val, images, batch=6), 6)
     assert last["plain_top1"] == pytest.approx(found.top1)
     assert "without EMA" in (trained.run.path / "report.md").read_text()
 
@@ -301,7 +303,7 @@ def test_predictions_have_the_names_of_classes(trained, inputs, capsys):
 
 def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch):
     """Of accumulation too: step 13 is the first of three whose gradients are summed up."""
-    monkeypatch.setattr("archspec.training.loop.CHECKPOINT_EVERY", -1.0)
+    monkeypatch.setattr("archspec.training.session.CHECKPOINT_EVERY", -1.0)
     settings = [
         "epochs=3", "optimizer.accumulate=3", 'loss.mutual.specs=["noisy.json"]',
         "checkpoint.every_epochs=9", "checkpoint.keep=99", "optimizer.clip_norm=1",
@@ -333,7 +335,7 @@ def test_it_goes_on_from_the_last_step_of_an_epoch(there, trained, tmp_path, mon
 
         def drawing(places, seed, step, *rest):
             stop.number = signal.SIGTERM if step == 5 else None
-            draw(places, seed, step, *rest)
+            return draw(places, seed, step, *rest)
 
         monkeypatch.setattr("archspec.training.loop.draw_masks", drawing)
         plan = plan_run("noisy.json", "small.yaml", "data", settings=["epochs=6"])
@@ -471,7 +473,7 @@ def test_help_needs_no_mindspore():
 
 
 def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
-    monkeypatch.setattr("archspec.cli.train_command.find_spec", lambda name: None)
+    monkeypatch.setattr("archspec.training.backend.find_spec", lambda name: None)
     for arguments in (
         ["train", "resnet18"],
         ["eval", "resnet18", "--weights", "w.npz", "--data", "d"],
@@ -486,10 +488,10 @@ def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
 
 def test_masks_are_keyed_by_seed_step_and_place():
     shape = (64, 50)
-    first = noise.mask(0.25, shape, 1, 7, "a")
-    assert np.array_equal(first, noise.mask(0.25, shape, 1, 7, "a"))
+    first = draw_mask(0.25, shape, 1, 7, "a")
+    assert np.array_equal(first, draw_mask(0.25, shape, 1, 7, "a"))
     for other in ((2, 7, "a"), (1, 8, "a"), (1, 7, "b")):
-        share = (first == noise.mask(0.25, shape, *other)).mean()
+        share = (first == draw_mask(0.25, shape, *other)).mean()
         assert share == pytest.approx(0.75**2 + 0.25**2, abs=0.03)
     assert set(np.unique(first)) == {np.float32(0), np.float32(1 / 0.75)}
     assert (first == 0).mean() == pytest.approx(0.25, abs=0.02)
@@ -497,25 +499,22 @@ def test_masks_are_keyed_by_seed_step_and_place():
 
 def test_ranks_draw_the_rows_of_one(there):
     graph = archspec.load("noisy.json")
-    whole = compiler.build(graph)
-    places = noise.take_over(whole, graph, 8)
-    noise.draw_masks(places, 1, 5)
-    masks = [place.cell.mask.asnumpy() for place in places]
+    masks = draw_masks(places_of(graph, 8), 1, 5)
+    assert masks.keys() == {"block.drop_path", "classifier.dropout"}
     for rank in (0, 1):
-        half = compiler.build(graph)
-        theirs = noise.take_over(half, graph, 4)
-        noise.draw_masks(theirs, 1, 5, rank, 2)
-        for mask, place in zip(masks, theirs, strict=True):
-            assert np.array_equal(mask[4 * rank : 4 * rank + 4], place.cell.mask.asnumpy())
+        theirs = draw_masks(places_of(graph, 4), 1, 5, rank, 2)
+        for name, mask in masks.items():
+            assert np.array_equal(mask[4 * rank : 4 * rank + 4], theirs[name])
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v2", "densenet121"])
 def test_every_noise_cell_of_a_network_is_taken_over(name):
     graph = archspec.load(name, **({} if name == "efficientnet_b0" else {"dropout": 0.2}))
     network = compiler.build(graph)
-    places = noise.take_over(network, graph, 2)
+    cells = noise.take_over(network, graph, 2)
     wanted = [n for n in graph.nodes.values() if n.op.name in ("dropout", "drop_path")]
-    assert {place.name: place.rate for place in places} == {n.name: n.op.rate for n in wanted}
+    assert {p.name: p.rate for p in places_of(graph, 2)} == {n.name: n.op.rate for n in wanted}
+    assert cells.keys() == {n.name for n in wanted}
     assert not [cell for _, cell in network.cells_and_names() if isinstance(cell, ms.nn.Dropout)]
     masks = {p.name for p in network.get_parameters() if p.name.startswith(noise.PREFIX)}
     assert masks == {f"noise.{node.name}" for node in wanted}
@@ -528,12 +527,13 @@ def test_masks_are_what_a_network_multiplies_by(there):
     images = Tensor(np.random.default_rng(0).standard_normal((4, 3, 12, 12), np.float32))
     network.set_train(False)
     served = network(images).asnumpy()
-    places = noise.take_over(network, graph, 4)
+    cells = noise.take_over(network, graph, 4)
     network.set_train(False)
     assert np.array_equal(network(images).asnumpy(), served)
     network.set_train(True)
-    dropout = next(place for place in places if place.name == "classifier.dropout")
-    dropout.cell.mask.set_data(Tensor(np.zeros(dropout.shape, np.float32)))
+    masks = draw_masks(places_of(graph, 4), 1, 0)
+    masks["classifier.dropout"] *= 0
+    noise.set_masks(cells, masks)
     bias = network.classifier.dense.bias.asnumpy()
     assert np.allclose(network(images).asnumpy(), bias)
 
@@ -541,14 +541,15 @@ def test_masks_are_what_a_network_multiplies_by(there):
 def test_masks_are_in_a_step_from_the_first_on(there, trained):
     """Though the cells that take them are put in after the network was built."""
     run = open_run(trained.run.path)
-    images = Tensor(np.random.default_rng(0).standard_normal((8, 3, 12, 12), np.float32))
-    labels = Tensor(np.full((8, 3), 1 / 3, np.float32))
+    images = np.random.default_rng(0).standard_normal((8, 3, 12, 12), np.float32)
+    labels = np.full((8, 3), 1 / 3, np.float32)
     losses = []
     for share in (0.0, 1.0):
-        built = build_trained(run, np.full(36, 0.001, np.float32), Ranks())
-        for place in built.noise:
-            place.cell.mask.set_data(Tensor(np.full(place.shape, share, np.float32)))
-        losses.append(float(built.step(images, labels)[0].asnumpy()))
+        learners = learners_of(run)
+        trainer = CellTrainer(learners, np.full(36, 0.001, np.float32), Ranks())
+        masks = {p.name: np.full(p.shape, share, np.float32) for p in learners.places}
+        ((loss, _),) = trainer.read([trainer.step(images, labels, masks)])
+        losses.append(loss)
     uniform = np.log(3)  # from logits that are a bias of zero
     assert losses[0] == pytest.approx(uniform, abs=1e-6)
     assert abs(losses[1] - uniform) > 2e-5
@@ -578,16 +579,11 @@ def test_top_k_and_cross_entropy_are_those_of_their_definitions():
 
 def test_a_smaller_last_batch_counts_as_it_is():
     class Network:
-        training = True
         seen: list[int] = []
 
-        def set_train(self, mode):
-            self.training = mode
-
-        def __call__(self, images):
-            assert not self.training
+        def logits(self, images):
             self.seen.append(len(images))
-            return Tensor(images.asnumpy()[:, :, 0, 0])
+            return images[:, :, 0, 0]
 
     random = np.random.default_rng(1)
     images = random.standard_normal((11, 6, 1, 1), np.float32)
@@ -598,17 +594,20 @@ def test_a_smaller_last_batch_counts_as_it_is():
     scores = evaluate(network, batches, 4)
     assert (scores.images, scores.top1) == (11, 10 / 11)
     assert network.seen == [4, 4, 4]
-    assert network.training
 
 
 def test_the_meter_leaves_out_losses_that_are_no_numbers():
-    meter = Meter()
-    logits = Tensor(np.eye(3, dtype=np.float32))
+    class Reader:
+        def read(self, pending):
+            return pending
+
+    meter = Meter(Reader())
+    logits = np.eye(3, dtype=np.float32)
     for loss in (1.0, math.nan, 3.0):
-        meter.add(Tensor(np.float32(loss)), logits, np.array([0, 1, 0]))
+        meter.add((loss, logits), np.array([0, 1, 0]))
     assert meter.read() == (Sums(4.0, 6, 9, 2), 1)
     shared = np.array([[0.2, 0.8, 0], [0, 0.9, 0.1], [0, 0, 1]], np.float32)
-    meter.add(Tensor(np.float32(1)), (logits, logits), shared)
+    meter.add((1.0, logits), shared)
     assert meter.read() == (Sums(1.0, 2, 3, 1), -1)
 
 

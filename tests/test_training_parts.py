@@ -127,14 +127,14 @@ from archspec.compiler.targets.mindspore import device  # noqa: E402
 @pytest.fixture(scope="module")
 def parts():
     device.prepare()
-    from archspec.training import precision
-    from archspec.training.backends.mindspore import ema, losses, optimizers, step
+    from archspec.training import precision as fitting
+    from archspec.training.backends.mindspore import ema, losses, optimizers, precision, step
 
     class Parts:
         pass
 
     result = Parts()
-    for module in (losses, optimizers, ema, step, precision):
+    for module in (losses, optimizers, ema, step, precision, fitting):
         vars(result).update(
             {name: value for name, value in vars(module).items() if not name.startswith("_")}
         )

@@ -1,12 +1,14 @@
 """Training: recipes, data, the loop, and what it leaves behind.
 
     recipe, recipes/*.yaml       how a network is trained, checked like a spec
-    data, preprocess, augment    images, from files to batches
-    losses, optimizers, schedules, ema, precision, noise, step
-                                 one step as one cell, its state by name
+    data, sizing, digits         images, from files to batches
+    schedules, noise, mixing, precision
+                                 what of a step is numbers, the same whoever trains
     plan, run, facts, metrics    what is to be done, and the folder that says so
     checkpoint, saved, upkeep    how nothing good in that folder is lost
     loop                         read this first: the training from top to bottom
+    session                      the steps, for this and for searches that learn
+    backend, backends/           the seam to the frameworks, and all that knows one
     build, meter, signals        what the loop works with
     distributed                  several processes
     progress, events, curves, report
@@ -21,6 +23,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from archspec.training.backend import DEFAULT, find_backend
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -40,6 +44,7 @@ def train(
     input_shape: Shape | None = None,
     weights: str | None = None,
     device: str = "CPU",
+    backend: str = DEFAULT,
     style: str = "none",
     command: Sequence[str] = (),
 ) -> Result:
@@ -53,18 +58,18 @@ def train(
     from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from archspec.training.distributed import is_one_of_several, join
         from archspec.training.loop import train_run
         from archspec.training.plan import plan_run
         from archspec.training.run import check_free, create_run, open_run, removed_if_refused
 
-        ranks = join(device)
+        trains = find_backend(backend)
+        ranks = trains.join(device)
         check_free(out)
         plan = plan_run(
             spec, recipe, data, settings=settings, arguments=arguments, input_shape=input_shape,
-            weights=weights, device=device, workers=ranks.ranks,
+            weights=weights, device=device, workers=ranks.ranks, backend=backend,
         )  # fmt: skip
-        if not is_one_of_several():
+        if not trains.is_one_of_several():
             run = create_run(plan, out, command)
             with removed_if_refused(run):
                 return train_run(run, stop, style)

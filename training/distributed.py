@@ -1,14 +1,8 @@
 """Several processes that train one network: who takes part, sums over all, and starting them here.
 
-Every process has the whole network and a share of the data; MindSpore averages the gradients. A
-process learns from its environment that it is one of several, whoever started it:
-
-    archspec train ... --workers N, msrun     MS_ROLE, MS_WORKER_NUM, MS_SCHED_HOST, MS_SCHED_PORT
-    mpirun                                    OMPI_COMM_WORLD_SIZE
-    a rank table (Ascend, ModelArts)          RANK_TABLE_FILE, RANK_ID, RANK_SIZE, DEVICE_ID
-
-Seen at work on CPUs, started by --workers and by msrun. HCCL and NCCL are called by MindSpore's
-documented interface and were never run here.
+Every process has the whole network and a share of the data; the backend averages the gradients. A
+process learns from its environment that it is one of several, whoever started it, and each backend
+has words of its own for that (ranks, in its folder).
 """
 
 from __future__ import annotations
@@ -16,26 +10,25 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from archspec.compiler.targets.python.modules import remove_files
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.processes import python_command, wait_for_end
+from archspec.training.backend import Backend
 from archspec.training.signals import Stop
 from archspec.writing import write_whole
 
-SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
-INDEX = "ARCHSPEC_WORKER"
-"""Set in the processes that `launch` starts: which one it is."""
+INDEX, COUNT = "ARCHSPEC_WORKER", "ARCHSPEC_WORKERS"
+"""Set in the processes that `launch` starts: which one it is, of how many."""
 PARENT = "ARCHSPEC_LAUNCHER"
 LOGS = "ARCHSPEC_LOGS"
 """The launcher's process, and the folder that it wants to find markers in."""
@@ -51,7 +44,7 @@ LAST_LINES = 4
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all that train together."""
+    """This process among all that train together, alone; a backend's own knows how to sum."""
 
     rank: int = 0
     ranks: int = 1
@@ -61,88 +54,35 @@ class Ranks:
         """The one that writes."""
         return self.rank == 0
 
-    def sum(self, numbers: Sequence[float]) -> np.ndarray:
+    def sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
         """The sums over all processes, float64; every process has to call it, and waits."""
-        if self.ranks == 1:
-            return np.asarray(numbers, np.float64)
-        from mindspore import Tensor
-
-        # halves of float64 as two float32, for few devices add the former
-        exact = np.asarray(numbers, np.float64)
-        high = exact.astype(np.float32)
-        low = (exact - high).astype(np.float32)
-        result = _all_reduce()(Tensor(np.stack([high, low]))).asnumpy().astype(np.float64)
-        return result[0] + result[1]
+        if self.ranks > 1:
+            raise NotImplementedError(f"{type(self).__name__} cannot sum")
+        return np.asarray(numbers, np.float64)
 
     def wait(self) -> None:
         """Until all processes are here."""
         self.sum([0.0])
 
 
-def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether the environment says that other processes train along with this one."""
-    environment = os.environ if environment is None else environment
-    if environment.get("MS_ROLE"):
-        return True
-    sizes = [_number(environment, name) for name in ("OMPI_COMM_WORLD_SIZE", "RANK_SIZE")]
-    return any(size is not None and size > 1 for size in sizes)
+@dataclass(frozen=True)
+class Team:
+    """How processes on this machine find each other: the environment that all have, that of each,
+    and where the framework wants one beside them a module to run, with its environment."""
+
+    environment: Mapping[str, str]
+    workers: Sequence[Mapping[str, str]]
+    helper: str | None = None
+    helper_environment: Mapping[str, str] = field(default_factory=dict)
 
 
-@cache
-def join(device: str) -> Ranks:
-    """Take a device and a place among the processes that the environment speaks of; alone without.
-    From then on MindSpore compiles cells whole.
-
-    Raises UsageError where the device is not there or the environment contradicts itself.
-    """
-    from archspec.compiler.targets.mindspore import set_device
-    from archspec.compiler.targets.mindspore.installed import mindspore
-
-    ms = mindspore()
-    _follow_parent()
-    set_device(device, _number(os.environ, "DEVICE_ID"))
-    ms.set_context(mode=ms.GRAPH_MODE)  # by default each op is run as it is met, at twice the time
-    if not is_one_of_several():
-        return Ranks()
-    rank, size = _number(os.environ, "RANK_ID"), _number(os.environ, "RANK_SIZE")
-    if rank is not None and size is not None and rank >= size:
-        raise UsageError(f"RANK_ID is {rank} and RANK_SIZE {size}; 0 to {size - 1} would do")
-    table = os.environ.get("RANK_TABLE_FILE")
-    if table and not Path(table).is_file():
-        raise UsageError(f"RANK_TABLE_FILE is {table}, which is no file; a rank table would do")
-    from mindspore.communication import get_group_size, get_rank, init
-
-    try:
-        init()
-    except RuntimeError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"the processes did not find each other: {reason}") from error
-    ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
-    return Ranks(get_rank(), get_group_size())
-
-
-@cache
-def _all_reduce() -> Any:
-    """The cell that adds arrays up over all processes."""
-    from mindspore import nn, ops
-
-    class Sum(nn.Cell):
-        def __init__(self):
-            super().__init__()
-            self.reduce = ops.AllReduce(ops.ReduceOp.SUM)
-
-        def construct(self, x):
-            return self.reduce(x)
-
-    return Sum()
-
-
-def _number(environment: Mapping[str, str], name: str) -> int | None:
+def read_number(environment: Mapping[str, str], name: str) -> int | None:
+    """A whole number of the environment, None without. Raises UsageError for anything else."""
     text = environment.get(name, "")
     if not text:
         return None
     if not text.isdigit():
-        raise UsageError(f"{name} is {text!r} in the environment; a whole number would do")
+        raise UsageError(f"{name} is {text!r} in the environment; it must be a whole number")
     return int(text)
 
 
@@ -177,7 +117,7 @@ class _Worker:
         return json.loads(self.marker.read_text())
 
 
-def launch(command: Sequence[str], workers: int, logs: Path, stop: Stop) -> int:
+def launch(command: Sequence[str], workers: int, logs: Path, stop: Stop, backend: Backend) -> int:
     """Run a command in this many processes that train together, and be their parent until they end.
 
     A wish to stop is passed on. What the processes write to standard error goes into
@@ -187,66 +127,57 @@ def launch(command: Sequence[str], workers: int, logs: Path, stop: Stop) -> int:
     logs.mkdir(parents=True, exist_ok=True)
     for old in logs.glob("worker-*.done"):
         old.unlink()
+    team = backend.team(workers)
     environment = {
         **os.environ,
-        "MS_WORKER_NUM": str(workers),
-        "MS_SCHED_HOST": "127.0.0.1",
-        "MS_SCHED_PORT": str(_free_port()),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(_threads(workers))),
         PARENT: str(os.getpid()),
+        COUNT: str(workers),
+        **team.environment,
     }
-    schedule = python_command("archspec.training.distributed")
-    scheduler = _started(schedule, {**environment, "MS_ROLE": SCHEDULER}, logs / "scheduler.log")
-    team: list[_Worker] = []
+    processes: list[subprocess.Popen[bytes]] = []
+    crew: list[_Worker] = []
     try:
-        for index in range(workers):
+        if team.helper is not None:
+            beside = {**environment, **team.helper_environment}
+            processes.append(_start(python_command(team.helper), beside, logs / "scheduler.log"))
+        for index, own in enumerate(team.workers):
             log = logs / f"worker-{index}.log"
-            own = {"MS_ROLE": WORKER, "MS_NODE_ID": str(index), INDEX: str(index)}
-            team.append(_Worker(index, _started(command, {**environment, **own}, log), log))
+            process = _start(command, {**environment, **own, INDEX: str(index)}, log)
+            processes.append(process)
+            crew.append(_Worker(index, process, log))
         stop.listen()
-        return _watch(team, stop)
+        return _watch(crew, stop)
     finally:
-        for process in (*(worker.process for worker in team), scheduler):
+        for process in reversed(processes):
             if process.poll() is None:
                 process.kill()
             process.wait()
 
 
-def _schedule() -> None:
-    """Be the process by which the others find each other."""
-    _follow_parent()
-    import mindspore
-    from mindspore.communication import init
-
-    mindspore.set_device("CPU")
-    init()
-
-
 def finish(code: int, error: str = "") -> None:
     """Leave word of how this worker ended, then end it. Where all went well it waits for the
-    others: MindSpore fails in those that work on after one has gone. Does nothing in a process that
-    `launch` did not start."""
+    others: a framework fails in those that work on after one has gone. Does nothing in a process
+    that `launch` did not start."""
     if INDEX not in os.environ:
         return
     logs = Path(os.environ[LOGS])
     words = json.dumps({"code": code, "error": error}) + "\n"
     write_whole(_marker(logs, os.environ[INDEX]), words, within=logs)
-    from archspec.compiler.targets.python.modules import remove_files
-
     remove_files()
     sys.stdout.flush()
     sys.stderr.flush()
-    others = [_marker(logs, index) for index in range(int(os.environ["MS_WORKER_NUM"]))]
+    others = [_marker(logs, index) for index in range(int(os.environ[COUNT]))]
     while not error and not all(marker.exists() for marker in others):
         time.sleep(0.02)  # should one of them die, the launcher ends this one too
-    os._exit(code)  # MindSpore takes seconds to end by itself
+    os._exit(code)  # a framework takes seconds to end by itself
 
 
 def _marker(logs: Path, index: int | str) -> Path:
     return logs / f"worker-{index}.done"
 
 
-def _started(
+def _start(
     command: Sequence[str], environment: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
     log.unlink(missing_ok=True)  # it may be a link
@@ -315,12 +246,6 @@ def _epitaph(worker: _Worker, workers: int) -> Problem:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _threads(workers: int) -> int:
     """CPUs for each of several processes on this machine."""
     if hasattr(os, "sched_getaffinity"):
@@ -330,7 +255,7 @@ def _threads(workers: int) -> int:
     return max(1, count // workers)
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """End with the process that started this one, for nobody else would end it (Linux)."""
     parent = os.environ.get(PARENT)
     if parent is None or not sys.platform.startswith("linux"):
@@ -343,8 +268,4 @@ def _follow_parent() -> None:
         raise SystemExit(1)  # it was gone before we asked
 
 
-if __name__ == "__main__":
-    _schedule()
-
-
-__all__ = ["Ranks", "WorkerDied", "finish", "is_one_of_several", "join", "launch"]
+__all__ = ["Ranks", "Team", "WorkerDied", "finish", "follow_parent", "launch", "read_number"]

@@ -67,6 +67,7 @@ def _schema(version: int) -> Schema:
         "networks": several(_network(r"^spec(_[2-8])?\.json$", version), 1, MAX_NETWORKS),
     }
     required = tuple(properties)
+    properties["backend"] = SPEC_NAME  # who trains it; MindSpore where it does not say
     if version > FIRST_VERSION:
         properties["settings"] = {"type": "object"}
         properties["extended_from"] = several(POSITIVE, most=10_000)

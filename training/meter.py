@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from archspec.training.backend import Pending, Reader
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,27 @@ class Sums:
 
 
 class Meter:
-    """Results of steps that nobody has looked at yet: looking waits for the device."""
+    """Steps that nobody has looked at yet: looking waits for the device."""
 
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Any, Any, np.ndarray]] = []
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.waiting: list[tuple[Pending, np.ndarray]] = []
 
-    def add(self, loss: Any, logits: Any, labels: np.ndarray) -> None:
-        """A step's results. Of several networks the first is counted; of labels that are shared
-        between classes, the largest share."""
-        self.waiting.append((loss, logits[0] if isinstance(logits, tuple) else logits, labels))
+    def add(self, pending: Pending, labels: np.ndarray) -> None:
+        """A step and its labels. Of those that are shared between classes, the largest share
+        counts."""
+        self.waiting.append((pending, labels))
 
     def read(self) -> tuple[Sums, int]:
         """What the steps since the last reading add up to, and which of them (from 0) was the first
-        whose loss was no finite number, or -1."""
-        losses = np.array([float(loss.asnumpy()) for loss, _, _ in self.waiting])
+        whose loss was not finite, or -1."""
+        results = self.reader.read([pending for pending, _ in self.waiting])
+        losses = np.array([loss for loss, _ in results], np.float64)
         is_finite = np.isfinite(losses)
         right = images = 0
-        for _, logits, labels in self.waiting:
+        for (_, logits), (_, labels) in zip(results, self.waiting, strict=True):
             wanted = labels if labels.ndim == 1 else labels.argmax(axis=1)
-            right += int((logits.asnumpy().argmax(axis=1) == wanted).sum())
+            right += int((logits.argmax(axis=1) == wanted).sum())
             images += len(wanted)
         self.waiting.clear()
         first = -1 if is_finite.all() else int(np.argmin(is_finite))

@@ -19,6 +19,7 @@ from archspec.loading import build
 from archspec.program import read_program
 from archspec.shapes import Shape, elements, written
 from archspec.sources import spec_path
+from archspec.training.backend import DEFAULT
 from archspec.training.data import (
     Source,
     check_fits,
@@ -49,6 +50,7 @@ class Plan:
     device: str
     workers: int
     notes: tuple[str, ...]
+    backend: str
 
     @property
     def name(self) -> str:
@@ -75,6 +77,7 @@ def plan_run(
     weights: str | None = None,
     device: str = "CPU",
     workers: int = 1,
+    backend: str = DEFAULT,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
     """Settle what is trained, how and on what.
@@ -128,7 +131,7 @@ def plan_run(
     notes += _warnings(recipe, device, workers)
     return Plan(
         (graph, *peers), teacher, given, recipe, Path(data), train, val, weights, device, workers,
-        tuple(notes),
+        tuple(notes), backend,
     )  # fmt: skip
 
 

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from archspec.compiler import Model, build
 from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.classes import class_names, numbers_of
 from archspec.compiler.images.guesses import Classifier
 from archspec.compiler.images.preprocess import preprocessed
 from archspec.compiler.images.scores import Scores
 from archspec.compiler.images.steps import preprocessing_of
+from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import UsageError
 from archspec.graph import Graph
+from archspec.training.backend import DEFAULT, find_backend
 from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
-from archspec.training.distributed import join
 from archspec.training.evaluate import evaluate, logits_of
 from archspec.training.plan import check_classifier
 
@@ -38,9 +37,11 @@ def scored(
     workers: int = 8,
     device: str = "CPU",
     tell: Callable[[str], None] | None = None,
+    backend: str = DEFAULT,
 ) -> Scores:
     """Score weights on every readable image of one split; `tell` is told what was left out. Raises
     SpecError and UsageError for whatever does not fit: weights, classes, images."""
+    runs = find_backend(backend, "archspec eval")
     if not 1 <= batch <= 100_000:
         raise UsageError(f"--batch {batch}: 1 to 100,000 would do")
     check_classifier(graph)
@@ -51,8 +52,8 @@ def scored(
     names = class_names(weights, graph)
     if names is None:
         check_fits(images, graph)
-    ranks = join(device)
-    network = _inference(graph, weights)
+    ranks = runs.join(device)
+    network = runs.predictor(Model(graph, load_weights(weights, graph)))
     pipeline = EvalPipeline(
         images,
         preprocessing_of(graph.preprocessing, graph.input_shape),
@@ -71,12 +72,14 @@ def open_classifier(
     weights: str | os.PathLike[str],
     batch: int = BATCH,
     device: str = "CPU",
+    backend: str = DEFAULT,
 ) -> Classifier:
-    """A network with its weights, run by MindSpore, for images as the spec's `input` prepares them.
+    """A network with its weights, run by a backend, for images as the spec's `input` prepares them.
     Raises SpecError and UsageError for whatever does not fit."""
+    runs = find_backend(backend, f"archspec predict --device {device}")
     preparing, names = _preparing(graph, weights)
-    join(device)
-    network = _inference(graph, weights)
+    runs.join(device)
+    network = runs.predictor(Model(graph, load_weights(weights, graph)))
     score = partial(logits_of, network, batch=batch)
     return Classifier(preparing, score, batch, classes_of(graph), names)
 
@@ -105,9 +108,3 @@ def classes_of(graph: Graph) -> int:
     """How many classes a classifier tells apart."""
     ((classes,),) = graph.output_shapes.values()
     return classes
-
-
-def _inference(graph: Graph, weights: str | os.PathLike[str]) -> Any:
-    network = build(Model(graph, load_weights(weights, graph)))
-    network.set_train(False)
-    return network

@@ -40,6 +40,7 @@ from archspec.graph import Graph
 from archspec.identity import is_of
 from archspec.loading import load_normal_form
 from archspec.locks import locked_file
+from archspec.training.backend import BACKENDS, DEFAULT
 from archspec.training.checkpoint import sync_folder
 from archspec.training.distributed import WorkerDied
 from archspec.training.facts import (
@@ -73,7 +74,8 @@ NAMES = frozenset(
         REPORT, LOCK, EARLIER, *(f"spec_{number}.json" for number in range(2, MAX_NETWORKS + 1)),
     )
 )  # fmt: skip
-PACKAGES = ("archspec-nn", "mindspore", "numpy", "pillow")
+PACKAGES = ("archspec-nn", "numpy", "pillow")
+"""Besides those of the backend."""
 
 
 class RunError(SpecError):
@@ -111,6 +113,11 @@ class Run:
     def teacher(self) -> Graph | None:
         entry = self.facts["teacher"]
         return None if entry is None else self._graph(entry)
+
+    @property
+    def backend(self) -> str:
+        """Who trains it, by the names of training.backend."""
+        return self.facts.get("backend", DEFAULT)
 
     @property
     def is_old(self) -> bool:
@@ -215,7 +222,8 @@ def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "workers": plan.workers,
         "command": list(command),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": versions(),
+        "backend": plan.backend,
+        "versions": versions(plan.backend),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
         "extended_from": [],
         "settings": as_data(plan.recipe),
@@ -404,9 +412,10 @@ def changed_images(run: Run, train: Source, val: Source) -> str | None:
     )
 
 
-def versions() -> dict[str, str]:
+def versions(backend: str = DEFAULT) -> dict[str, str]:
+    """Versions of what trains here, by package; "none" where one is not installed."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in sorted({*PACKAGES, *BACKENDS[backend].packages}):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

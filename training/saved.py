@@ -8,9 +8,8 @@ from archspec.checksums import set_aside
 from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.loading import save_weights
 from archspec.errors import SpecError
-from archspec.training.build import Trained
+from archspec.training.backend import Trainer
 from archspec.training.checkpoint import sync_folder
-from archspec.training.distributed import Ranks
 from archspec.training.progress import Display
 from archspec.training.run import BEST, LAST, Run
 
@@ -22,9 +21,9 @@ class SavedWeights:
     """The two files. What is there is not replaced by what is worse or earlier: a run that resumes
     from an older checkpoint comes to it again."""
 
-    def __init__(self, run: Run, trained: Trained, display: Display):
+    def __init__(self, run: Run, trainer: Trainer, display: Display):
         self.run = run
-        self.trained = trained
+        self.trainer = trainer
         self.display = display
         self._there = {name: self._look(name) for name in (BEST, LAST)}
 
@@ -46,7 +45,7 @@ class SavedWeights:
         path = self.run.path / name
         if path.is_symlink():
             path.unlink()  # or what it leads to would be written
-        save_weights(path, self.trained.graphs[0], self.trained.weights(), notes)
+        save_weights(path, self.run.networks[0], self.trainer.weights(), notes)
         sync_folder(self.run.path)
         self._there[name] = (epoch, round(top1, 6))
 
@@ -58,7 +57,7 @@ class SavedWeights:
         for name in (BEST, LAST):
             is_in_state = name == LAST or progress.best_epoch == progress.epoch
             if is_in_state and not (self.run.path / name).exists():
-                with self.trained.averaged(Ranks()):
+                with self.trainer.serving():
                     self.write(name, progress.epoch, at_end["top1"])
                 self.display.say(f"note: {name} is written again from the checkpoint")
 

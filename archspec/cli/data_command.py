@@ -146,7 +146,8 @@ def _list_damaged(damaged: Sequence[Mapping[str, str]], limit: int) -> None:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from archspec.training.backends.mindspore.mindrecord import SUFFIX, write_mindrecord
+    from archspec.training.backends.mindspore.mindrecord import write_mindrecord
+    from archspec.training.data import SUFFIX
 
     sources = _sources(options)
     with whole_folder(options.output) as folder:

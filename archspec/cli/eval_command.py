@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
-from archspec.cli.train_command import DEVICES, need_mindspore
+from archspec.cli.train_command import DEVICES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    need_mindspore("eval")
     from archspec.training.predict import scored
 
     graph = graph_of(options.spec, options)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.infer_command import ENGINES, graph_beside, need_numpy
-from archspec.cli.train_command import DEVICES, has_mindspore, need_mindspore
+from archspec.cli.train_command import DEVICES
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
 
@@ -113,13 +113,13 @@ def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
             "--weights is missing; use --weights FILE, or an exported model in place of the spec"
         )
     graph = graph_of(options.network, options)
+    from archspec.training.backend import DEFAULT, is_installed
     from archspec.training.predict import BATCH, open_classifier, open_numpy_classifier
 
-    if not has_mindspore() and options.device in (None, "CPU"):
+    if not is_installed(DEFAULT) and options.device in (None, "CPU"):
         print("note: MindSpore is not installed; plain numpy runs the network", file=sys.stderr)
         yield open_numpy_classifier(graph, options.weights)
         return
-    need_mindspore(f"predict --device {options.device}")
     yield open_classifier(graph, options.weights, min(BATCH, images), options.device or "CPU")
 
 

@@ -6,17 +6,16 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
 from archspec.cli.outputs import OutputPath
 from archspec.errors import Problem, SpecError, UsageError
-from archspec.extras import install_hint
 from archspec.processes import python_command
 from archspec.program import read_program
 
 if TYPE_CHECKING:
+    from archspec.training.backend import Backend
     from archspec.training.loop import Result
     from archspec.training.plan import Plan
     from archspec.training.run import Run
@@ -63,18 +62,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    need_mindspore("train")
     from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from archspec.training.distributed import finish, is_one_of_several
+        from archspec.training.backend import find_backend
+        from archspec.training.distributed import finish
         from archspec.training.run import removed_if_refused
 
         try:
-            run = _resumed(options) if options.resume else _created(options)
+            run = _resume(options) if options.resume else _create(options)
+            backend = find_backend(run.backend, "archspec train")
             with nullcontext() if options.resume else removed_if_refused(run):
-                if run.facts["workers"] > 1 and not is_one_of_several():
-                    return _launched(run, stop)
+                if run.facts["workers"] > 1 and not backend.is_one_of_several():
+                    return _launch(run, backend, stop)
                 from archspec.training.loop import train_run
 
                 code = _told(train_run(run, stop))
@@ -85,28 +85,15 @@ def run(options: argparse.Namespace) -> int:
         return code
 
 
-def has_mindspore() -> bool:
-    return find_spec("mindspore") is not None
-
-
-def need_mindspore(command: str) -> None:
-    """Raises UsageError where it is not installed."""
-    if not has_mindspore():
-        raise UsageError(
-            f"archspec {command} needs MindSpore, which is not installed; use"
-            f" {install_hint('mindspore')}"
-        )
-
-
-def _resumed(options: argparse.Namespace) -> Run:
-    from archspec.training.distributed import is_one_of_several, join
+def _resume(options: argparse.Namespace) -> Run:
+    from archspec.training.backend import find_backend
     from archspec.training.run import open_run
 
     for name in ("recipe", "set", "input", "weights", "out", "device"):
         if getattr(options, name):
             raise UsageError(
-                f"--resume goes on with the run as it was begun; without --{name} it would, and a"
-                " new run would take it"
+                f"--resume continues the run as it was begun; use it without --{name}, which is"
+                " for a new run"
             )
     epochs = _epochs(options.epochs)
     run = open_run(options.resume)
@@ -126,16 +113,17 @@ def _resumed(options: argparse.Namespace) -> Run:
             )
     if options.data is None and epochs is None and not options.restart:
         return run
-    if not is_one_of_several():
-        return _changed(run, options.data, epochs, options.restart)
-    ranks = join(run.facts["device"])
+    backend = find_backend(run.backend, "archspec train")
+    if not backend.is_one_of_several():
+        return _change(run, options.data, epochs, options.restart)
+    ranks = backend.join(run.facts["device"])
     if ranks.is_first:
-        _changed(run, options.data, epochs, options.restart)
+        _change(run, options.data, epochs, options.restart)
     ranks.wait()
     return open_run(options.resume)
 
 
-def _changed(run: Run, data: str | None, epochs: int | None, restarts: bool) -> Run:
+def _change(run: Run, data: str | None, epochs: int | None, restarts: bool) -> Run:
     """The run as it is to be resumed, its folder changed so."""
     from archspec.training.run import locked, move_data
     from archspec.training.upkeep import extend, restart
@@ -163,9 +151,11 @@ def _epochs(text: str | None) -> int | None:
     return int(text)
 
 
-def _created(options: argparse.Namespace) -> Run:
-    from archspec.training.distributed import is_one_of_several, join
+def _create(options: argparse.Namespace) -> Run:
+    from archspec.training.backend import DEFAULT, find_backend
     from archspec.training.run import check_free, create_run, free_name, open_run
+
+    backend = find_backend(DEFAULT, "archspec train")
 
     if options.restart:
         raise UsageError("--restart begins a run again; use --resume RUN --restart")
@@ -181,7 +171,7 @@ def _created(options: argparse.Namespace) -> Run:
         )
     if options.workers is not None and not 1 <= options.workers <= 1024:
         raise UsageError(f"--workers {options.workers}: 1 to 1,024 would do")
-    several = is_one_of_several()
+    several = backend.is_one_of_several()
     if several and options.out is None:
         raise UsageError("several processes need to know one folder; --out RUN would do")
     if several and options.workers not in (None, 1):
@@ -194,11 +184,11 @@ def _created(options: argparse.Namespace) -> Run:
     if not several:
         plan = _plan(options, options.workers or 1)
         if plan.workers == 1:
-            join(plan.device)  # refused, where it does not exist, before there is a folder
+            backend.join(plan.device)  # refused, where it does not exist, before there is a folder
         return create_run(plan, options.out or free_name(plan.name, plan.recipe.name), _command())
     assert options.out is not None, "several processes were asked for one above"
     # started by msrun, mpirun or with a rank table: all of them check, the first one writes
-    ranks = join(options.device or "CPU")
+    ranks = backend.join(options.device or "CPU")
     plan = _plan(options, ranks.ranks, quiet=not ranks.is_first)
     ranks.wait()
     if ranks.is_first:
@@ -258,15 +248,13 @@ def _command() -> list[str]:
     return ["archspec", *sys.argv[1:]]
 
 
-def _launched(run: Run, stop: Stop) -> int:
-    from archspec.compiler.targets.mindspore.device import prepare
+def _launch(run: Run, backend: Backend, stop: Stop) -> int:
     from archspec.training.distributed import launch
     from archspec.training.run import LOGS
 
-    prepare()  # so that no worker has to look at the machine again
     command = python_command("archspec.cli", "train", "--resume", str(run.path))
     try:
-        code = launch(command, run.facts["workers"], run.path / LOGS, stop)
+        code = launch(command, run.facts["workers"], run.path / LOGS, stop, backend)
     except SpecError as error:
         if run.is_unused:
             raise
@@ -295,4 +283,4 @@ def _told(result: Result) -> int:
     return 0
 
 
-__all__ = ["add_arguments", "has_mindspore", "need_mindspore", "run"]
+__all__ = ["DEVICES", "add_arguments", "run"]

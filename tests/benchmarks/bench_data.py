@@ -24,7 +24,8 @@ from PIL import Image
 from torch_data import BATCH, EPOCHS, MEAN, SIDE, STD
 
 from archspec.compiler.images.steps import preprocessing_of
-from archspec.training.data import TrainPipeline, scan, usable_workers
+from archspec.training.backends.mindspore.data import TrainPipeline
+from archspec.training.data import scan, usable_workers
 
 IMAGES, CLASSES = 1280, 10
 ROUNDS = 3

@@ -31,8 +31,8 @@ from archspec.compiler.weights.initialize import initialize
 from archspec.space import Space
 from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
 from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.step import TrainStep
-from archspec.training.distributed import join
 from archspec.training.recipe import read_recipe
 from archspec.training.search.single_path import SinglePathSettings
 from archspec.training.search.single_path.runtime import runtime_of

@@ -34,9 +34,9 @@ from archspec.compiler import Model, build
 from archspec.compiler.weights.initialize import initialize
 from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
 from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.step import TrainStep
 from archspec.training.build import Trained
-from archspec.training.distributed import join
 from archspec.training.plan import plan_run
 from archspec.training.recipe import Sgd
 from archspec.training.run import create_run

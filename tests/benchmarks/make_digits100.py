@@ -25,8 +25,8 @@ from archspec.compiler import Model, build
 from archspec.compiler.weights.initialize import initialize
 from archspec.graph import Graph
 from archspec.space import Space
+from archspec.training.backends.mindspore.ranks import join
 from archspec.training.digits import read_digits
-from archspec.training.distributed import join
 from archspec.training.search.encoding import encoding_of
 
 TABLE = Path(__file__).parents[1] / "data" / "digits100.csv"

@@ -5,12 +5,14 @@
     check_same_classes(train, val)
     check_fits(train, graph)
     preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
-    pipeline = TrainPipeline(train, preprocessing, recipe.augment, recipe.mix, batch=128, seed=1)
+    pipeline = find_backend("mindspore").pipeline(
+        train, preprocessing, recipe.augment, recipe.mix, batch=128, seed=1
+    )
     for images, labels in pipeline.epoch(0):
         ...
 
-Rooms: mindrecord (MindRecord files), pipeline (batches to train on); folders, checks and batches to
-evaluate are in compiler.images.
+Rooms: pipeline (what batches to train on have in common); folders, checks and batches to evaluate
+are in compiler.images, MindRecord files in backends.mindspore.
 """
 
 from __future__ import annotations
@@ -23,14 +25,17 @@ from archspec.compiler.images.checks import check_fits, check_same_classes, read
 from archspec.compiler.images.folder import ImageFolder, scan_folder
 from archspec.compiler.images.source import Source
 from archspec.errors import UsageError, did_you_mean
-from archspec.training.backends.mindspore.mindrecord import SUFFIX, scan_mindrecord
-from archspec.training.data.pipeline import TrainPipeline
+from archspec.training.data.pipeline import Pipeline
+
+SUFFIX = ".mindrecord"
+"""Of files with many images, which MindSpore reads."""
 
 __all__ = [
+    "SUFFIX",
     "EvalPipeline",
     "ImageFolder",
+    "Pipeline",
     "Source",
-    "TrainPipeline",
     "check_fits",
     "check_same_classes",
     "readable",
@@ -55,15 +60,21 @@ def scan(path: str | os.PathLike[str], split: str) -> Source:
             raise UsageError(
                 f"{path} is a file; {split}{SUFFIX} or a folder with {layout} would do"
             )
-        return scan_mindrecord(root)
+        return _scan_mindrecord(root)
     folder, file = root / split, root / f"{split}{SUFFIX}"
     if folder.is_dir() and file.is_file():
         raise UsageError(f"{root} has both {split}/ and {file.name}; one of them would do")
     if file.is_file():
-        return scan_mindrecord(file)
+        return _scan_mindrecord(file)
     if not folder.is_dir():
         _refuse(root, split, layout)
     return scan_folder(folder, learns=split == "train")
+
+
+def _scan_mindrecord(path: Path) -> Source:
+    from archspec.training.backends.mindspore.mindrecord import scan_mindrecord
+
+    return scan_mindrecord(path)
 
 
 def _refuse(root: Path, split: str, layout: str) -> None:

@@ -1,19 +1,18 @@
-"""Batches of images to train on: read and resized by Pillow in threads of ours, augmented by
-MindSpore's C++ operations."""
+"""What batches to train on have in common whatever framework makes them: which images, in which
+order, and what is drawn for whole batches."""
 
 from __future__ import annotations
 
-import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from archspec.compiler.images.batches import Batch, usable_workers
-from archspec.compiler.images.lookahead import in_order, one_ahead
+from archspec.compiler.images.lookahead import one_ahead
 from archspec.compiler.images.preprocess import UnreadableImage, open_image
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
@@ -21,14 +20,6 @@ from archspec.errors import UsageError
 from archspec.training.mixing import Mix, erase, erasing_probability, mix_batch, one_hot
 from archspec.training.sizing import channels_of
 
-if TYPE_CHECKING:
-    import mindspore.dataset as ds
-
-    from archspec.training.backends.mindspore.augment import Segment
-
-STEPS_OF_A_LEG = 256
-"""An epoch is drawn in legs, each keyed by its number, and only the steps of a leg are computed to
-be skipped: what a resumed run waits for at most."""
 ORDER, OPERATIONS, BATCHES, SIZES = range(4)
 """What a key is for, so that nothing draws what another does."""
 
@@ -36,16 +27,18 @@ Row: TypeAlias = tuple[Callable[[], Image.Image], np.int32]
 """What gives an image, and its label."""
 
 
-class TrainPipeline:
+class Pipeline(ABC):
     """Shuffled, augmented batches of images for one of `ranks` processes.
 
     `epoch(n, skip)` gives its steps from `skip` on to the byte, whatever was drawn before, for the
-    same images, settings and `workers` (those asked for or the CPUs there are; with another number
-    MindSpore draws other augmentations). All ranks have as many steps, and together at every step
-    the images that one process would have at `ranks` times the batch. What is left of an epoch
-    after its last full step is another part each epoch. Raises UsageError where there are too few
-    images for one step.
+    same images and settings. All ranks have as many steps, and together at every step the images
+    that one process would have at `ranks` times the batch. What is left of an epoch after its last
+    full step is another part each epoch. Raises UsageError where there are too few images for one
+    step.
     """
+
+    draws_by_workers: ClassVar[bool]
+    """Whether another number of `workers` means other augmentations."""
 
     def __init__(
         self,
@@ -82,16 +75,12 @@ class TrainPipeline:
                 f" --set batch={max(1, images // ranks)} would do"
             )
 
+    @abstractmethod
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Images, float32 NCHW, and labels: int32 (images,), or where the recipe mixes float32
         (images, classes). Raises UsageError where files have changed since they were checked."""
-        order = self._order(epoch)
-        for start in range(0, self.steps_per_epoch, STEPS_OF_A_LEG):
-            stop = min(start + STEPS_OF_A_LEG, self.steps_per_epoch)
-            if skip < stop:
-                yield from self._leg(epoch, order[start:stop], start, max(0, skip - start))
 
-    def _order(self, epoch: int) -> np.ndarray:
+    def order(self, epoch: int) -> np.ndarray:
         """Indices of this rank's images, (steps, batch)."""
         order = np.arange(len(self.source.labels))
         if self.shuffle:
@@ -99,35 +88,15 @@ class TrainPipeline:
         steps = order[: self.steps_per_epoch * self.ranks * self.batch]
         return steps.reshape(self.steps_per_epoch, self.ranks, self.batch)[:, self.rank]
 
-    def _leg(self, epoch: int, order: np.ndarray, start: int, skip: int) -> Iterator[Batch]:
-        from archspec.training.backends.mindspore.augment import segments
+    def mixed(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
+        """Batches, the first being step `first` of its epoch, with what the recipe draws for whole
+        batches: erased parts, mixed images."""
+        if self.mix is None and not self.erasing:
+            yield from drawn
+        else:
+            yield from one_ahead(self._mix(drawn, epoch, first))
 
-        failures: list[Exception] = []
-        indices = order.reshape(-1)
-        rows = self._images(indices)
-        *before, last = segments(self.augment, self.preprocessing)
-        with ExitStack() as stack:
-            for number, segment in enumerate([*before, last]):
-                place = (epoch, self.rank, start, number)
-                key = (self.seed, SIZES, *place)
-                dataset = self._dataset(rows, indices, segment, key, failures, stack)
-                key = (self.seed, OPERATIONS, *(place if number else place[:-1]))
-                if segment is last:
-                    dataset = dataset.batch(self.batch, drop_remainder=True).skip(skip)
-                with _seeded(key):
-                    drawn: Any = dataset.create_tuple_iterator(num_epochs=1, output_numpy=True)
-                stack.callback(drawn.stop)
-                rows = ((partial(Image.fromarray, image), label) for image, label in drawn)
-            try:
-                if self.mix is None and not self.erasing:
-                    yield from drawn
-                else:
-                    yield from one_ahead(self._mixed(drawn, epoch, start + skip))
-            except RuntimeError as error:
-                # MindSpore has put it in words of its own
-                raise (failures[0] if failures else error) from error
-
-    def _mixed(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
+    def _mix(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
         for step, (images, labels) in enumerate(drawn, first):
             numbers = generator(self.seed, BATCHES, epoch, self.rank, step)
             if self.erasing:
@@ -137,11 +106,11 @@ class TrainPipeline:
                 images, labels = mix_batch(images, of_classes, self.mix, numbers)
             yield images, labels
 
-    def _images(self, indices: np.ndarray) -> Iterator[Row]:
+    def rows(self, indices: np.ndarray) -> Iterator[Row]:
         for index, load in zip(indices, self.source.loads(indices), strict=True):
-            yield partial(self._open, index, load), self.source.labels[index]
+            yield partial(self.open_row, index, load), self.source.labels[index]
 
-    def _open(self, index: int, load: Callable[[], bytes]) -> Image.Image:
+    def open_row(self, index: int, load: Callable[[], bytes]) -> Image.Image:
         try:
             return open_image(load(), self.channels)
         except (OSError, UnreadableImage) as error:
@@ -151,104 +120,7 @@ class TrainPipeline:
                 f" and cannot be now ({why})"
             ) from None
 
-    def _dataset(
-        self,
-        rows: Iterator[Row],
-        indices: np.ndarray,
-        segment: Segment,
-        key: tuple[int, ...],
-        failures: list[Exception],
-        stack: ExitStack,
-    ) -> ds.Dataset:
-        import mindspore.dataset as ds
-
-        def size(numbered: tuple[int, Row]) -> tuple[np.ndarray, np.int32]:
-            place, (read, label) = numbered
-            image = read()
-            try:
-                for number, sizing in enumerate(segment.sizings):
-                    image = sizing(image, partial(generator, *key, place, number))
-            except UnreadableImage as error:
-                name = f"{self.source.where}: {self.source.name(indices[place])!r}"
-                raise UsageError(f"{name} cannot be used ({error})") from None
-            return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), label
-
-        sized = in_order(size, enumerate(rows), self.workers)
-        stack.callback(sized.close)
-        # with more than one thread MindSpore sleeps a tenth of a second whenever a row is late
-        dataset = ds.GeneratorDataset(
-            _Rows(sized, len(indices), failures), ["image", "label"], num_parallel_workers=1
-        )
-        blanks = 0
-        for number, operations in enumerate(segment.stages):
-            if number:
-                # MindSpore starts every operation of a worker from one seed, so that two which draw
-                # as often would draw the same: all flipped images bright, say. A blank image for
-                # each worker moves every stage one draw on from the stage before.
-                dataset = (
-                    ds.GeneratorDataset(
-                        _Blanks(self.workers, self.preprocessing), ["image", "label"], shuffle=False
-                    )
-                    + dataset
-                )
-                blanks += self.workers
-            dataset = dataset.map(operations, ["image"], num_parallel_workers=self.workers)
-        return dataset.skip(blanks)
-
-
-class _Rows:
-    """What MindSpore reads rows from, once, one after the other; `failures` is told what they
-    raise."""
-
-    def __init__(
-        self, rows: Iterator[tuple[np.ndarray, np.int32]], count: int, failures: list[Exception]
-    ):
-        self.rows = rows
-        self.count = count
-        self.failures = failures
-
-    def __len__(self) -> int:  # without it, MindSpore counts them
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.int32]]:
-        try:
-            yield from self.rows
-        except Exception as error:
-            self.failures.append(error)
-            raise
-
-
-class _Blanks:
-    """Black images, one a worker."""
-
-    def __init__(self, count: int, preprocessing: Preprocessing):
-        self.count = count
-        self.image = np.zeros((preprocessing.height, preprocessing.width, 3), np.uint8)
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, _: int) -> tuple[np.ndarray, np.int32]:
-        return self.image, np.int32(0)
-
 
 def generator(*key: int) -> np.random.Generator:
     """Random numbers of their own for each key."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
-
-
-@contextmanager
-def _seeded(key: tuple[int, ...]) -> Iterator[None]:
-    """MindSpore's pipelines that begin in here draw from a seed made of the key; its seed, and
-    those of `random` and numpy which it sets along, are then as they were."""
-    import mindspore.dataset as ds
-
-    seed, python, numpy = ds.config.get_seed(), random.getstate(), np.random.get_state()
-    # a worker's seed is this one plus its number, hence 31 bits
-    ds.config.set_seed(int(np.random.SeedSequence(key).generate_state(1)[0]) >> 1)
-    try:
-        yield
-    finally:
-        ds.config.set_seed(seed)
-        random.setstate(python)
-        np.random.set_state(numpy)

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.loading import load
-    from archspec.training.distributed import join
+    from archspec.training.backend import DEFAULT, find_backend
     from archspec.training.loop import train_run
     from archspec.training.plan import plan_run
     from archspec.training.recipe import read_recipe
@@ -58,7 +58,8 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     recipe = read_recipe(str(path / RECIPE))
     graph = load(path / ARCHS / f"{identity}.json")
     home = path / TRAINING / identity
-    join(training["device"])
+    backend = training.get("backend", DEFAULT)
+    find_backend(backend, str(path)).join(training["device"])
     found: list[float] = []
     notes: list[str] = []
     seconds = here = 0.0
@@ -67,8 +68,9 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
         if not (folder / FACTS).exists():
             shutil.rmtree(folder, ignore_errors=True)  # a process that was killed began it
             plan = plan_run(
-                graph, replace(recipe, seed=seed), training["data"], device=training["device"]
-            )
+                graph, replace(recipe, seed=seed), training["data"], device=training["device"],
+                backend=backend,
+            )  # fmt: skip
             create_run(plan, folder, ())
         run = open_run(folder)
         if not (folder / CHECKPOINTS).exists() and not _is_over(run):

@@ -57,7 +57,8 @@ TRAINING = _object(
         "epochs": _whole(1, MAX_EPOCHS),
         "seeds": _list(_whole(0, MAX_SEED), 1),
         "device": {"enum": [*DEVICES]},
-    }
+    },
+    backend=TEXT,
 )
 SINGLE_PATH = _object(
     {"data": TEXT},
@@ -76,6 +77,7 @@ SINGLE_PATH = _object(
     keep={**POSITIVE, "maximum": 1},
     held_out={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     device={"enum": [*DEVICES]},
+    backend=TEXT,
 )
 SCHEMA: Mapping[str, Any] = {
     **_object(

@@ -14,6 +14,7 @@ from archspec.errors import SpecError, UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
 from archspec.space_gates import assignments_of
+from archspec.training.backend import DEFAULT
 from archspec.training.search.counted import counted
 from archspec.training.search.evaluating import entry_points
 from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MOST_TRIALS
@@ -58,6 +59,7 @@ class SearchSettings:
     epochs: int | None = None
     seeds: int = 2
     device: str = "CPU"
+    backend: str = DEFAULT
     storage: str | None = None
     study: str | None = None
     single_path: Mapping[str, Any] = field(default_factory=dict)
@@ -181,6 +183,7 @@ def _single_path(settings: SearchSettings, space: Space) -> dict[str, Any]:
         "recipe_settings": settings.recipe_settings,
         "data": settings.data,
         "device": settings.device,
+        "backend": settings.backend,
         **settings.single_path,
     }
     found = SinglePathSettings(**{name: value for name, value in own.items() if value is not None})
@@ -276,7 +279,10 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
     if settings.epochs is not None:
         texts.append(f"epochs={settings.epochs}")
     recipe = read_recipe(settings.recipe, texts)
-    plan_run(space.assign(space.first()), recipe, settings.data, device=settings.device)
+    plan_run(
+        space.assign(space.first()), recipe, settings.data, device=settings.device,
+        backend=settings.backend,
+    )  # fmt: skip
     seeds = [recipe.seed + place for place in range(settings.seeds)]
     facts = {
         "recipe": recipe.name,
@@ -284,5 +290,6 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
         "epochs": recipe.epochs,
         "seeds": seeds,
         "device": settings.device,
+        "backend": settings.backend,
     }
     return written(recipe), facts

@@ -23,7 +23,6 @@ from archspec.errors import UsageError, listed
 if TYPE_CHECKING:
     import mindspore.dataset as ds
 
-SUFFIX = ".mindrecord"
 INDEX_SUFFIX = ".db"
 IMAGE_COLUMNS = ("image", "data")
 SCHEMA = {

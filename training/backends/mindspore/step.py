@@ -18,8 +18,8 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, amp, nn, ops
 
 from archspec.training.backends.mindspore.ema import Ema
+from archspec.training.backends.mindspore.noise import PREFIX as NOISE
 from archspec.training.backends.mindspore.optimizers import clipped
-from archspec.training.noise import PREFIX as NOISE
 from archspec.training.recipe import LossScale
 
 TEACHER = "teacher"

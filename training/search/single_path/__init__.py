@@ -8,7 +8,7 @@ folder, resuming
 runtime       the time of each network, as a sum of terms; tables
 norms         what gates are measured by
 split         train images in two
-searcher      what is compiled once
+searcher      what a backend trains, and what is drawn for it
 """
 
 from __future__ import annotations

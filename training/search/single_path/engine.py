@@ -5,29 +5,27 @@ once in an epoch. In the warm-up weights alone learn, and at each step some gate
 random: every step is one of some network of the space. Then thresholds learn too.
 
 All searches of a call use what was compiled once, and those of a seed one warm-up. Whatever is
-random is drawn from (seed, step, place), so that a search that was killed goes on from its
-checkpoint to the same bits.
+random is drawn from (seed, step, place), so that a search that was killed resumes from its
+checkpoint to the same bits. The steps are made by a session, as those of a training are.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from archspec.compiler.supernet import derived
+from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.loading import save_weights
 from archspec.space import Space
-from archspec.training.distributed import join
 from archspec.training.evaluate import evaluate
 from archspec.training.meter import Meter, Sums
-from archspec.training.run import RunError
 from archspec.training.search.single_path.folder import (
+    CHECKPOINTS,
     add_line,
     found_in,
     opened,
@@ -36,18 +34,19 @@ from archspec.training.search.single_path.folder import (
 )
 from archspec.training.search.single_path.found import Found
 from archspec.training.search.single_path.plan import Search, SearchPlan, plan_search
-from archspec.training.search.single_path.resuming import Progress, Resuming, save
+from archspec.training.search.single_path.resuming import (
+    CHECKPOINTS_KEPT,
+    Resuming,
+    SearchProgress,
+)
 from archspec.training.search.single_path.searcher import Searcher
 from archspec.training.search.single_path.settings import SinglePathSettings
+from archspec.training.session import Session
 from archspec.training.signals import Stop
 
 REACH = 2.0
 """Norms that a threshold can move by in all its steps, unless the settings say how far in one.
 Gates close at about 1."""
-CHECKPOINT_EVERY = 600.0
-"""Seconds that are lost at most, however long an epoch takes."""
-MOST_UNSEEN = 50
-"""Steps between two looks at losses."""
 STATISTICS_STEPS = 50
 """For batch norms to forget other networks, at most an epoch."""
 
@@ -64,7 +63,7 @@ def search(
     """See training.search.single_path.search_single_path."""
     plan = plan_search(space, settings, say)
     with opened(run_folder, plan, say) as folder:
-        join(settings.device)
+        plan.backend.join(settings.device)
         stop.listen()
         searcher: Searcher | None = None
         found: list[Found] = []
@@ -77,13 +76,14 @@ def search(
                 searcher = searcher or plan.searcher()
                 searcher.restart(asked.seed)
                 progress = (
-                    resuming.resume(searcher, home, epochs[plan.warmup :])
-                    or resuming.resume(searcher, warmup, epochs[: plan.warmup])
-                    or Progress()
+                    resuming.resume(searcher.trainer, home, epochs[plan.warmup :])
+                    or resuming.resume(searcher.trainer, warmup, epochs[: plan.warmup])
+                    or SearchProgress()
                 )
-                learner = _Learner(plan, searcher, asked, progress, stop, say, ends)
-                if not learner.learn(warmup, plan.warmup) or not learner.learn(
-                    home, plan.recipe.epochs
+                task = _Searching(plan, searcher, asked, progress, say)
+                if not all(
+                    task.learn(place, until, stop, ends)
+                    for place, until in ((warmup, plan.warmup), (home, plan.recipe.epochs))
                 ):
                     break
                 _write_found(plan, searcher, asked, home, progress, say)
@@ -92,84 +92,87 @@ def search(
         return found
 
 
-class _Learner:
-    """One search under way."""
+class _Searching:
+    """One search under way, as a session's task."""
 
     def __init__(
         self,
         plan: SearchPlan,
         searcher: Searcher,
         search: Search,
-        progress: Progress,
-        stop: Stop,
+        progress: SearchProgress,
         say: Callable[[str], None],
-        ends: float | None,
     ):
-        self.ends = math.inf if ends is None else ends
         self.plan = plan
         self.searcher = searcher
         self.search = search
         self.progress = progress
-        self.stop = stop
         self.say = say
         self.weights, self.thresholds = plan.pipelines(search.seed)
-        self.meters = Meter(), Meter()
-        self.looked_at = self.saved_at = time.monotonic()
+        self.steps_per_epoch = self.weights.steps_per_epoch
+        self.meters = Meter(searcher.trainer), Meter(searcher.trainer)
+        self.home = Path()
 
-    def learn(self, home: Path, until: int) -> bool:
+    def learn(self, home: Path, until: int, stop: Stop, ends: float | None) -> bool:
         """Learn up to an epoch, with checkpoints and log in a folder; False where someone wished to
         stop before, or the time was over."""
-        progress, steps = self.progress, self.weights.steps_per_epoch
-        self.looked_at = self.saved_at = time.monotonic()
-        while progress.epoch < until:
-            epoch, done = progress.epoch, self._thresholds_due()
-            with (
-                closing(self.weights.epoch(epoch, progress.position)) as batches,
-                closing(self.thresholds.epoch(epoch, done)) as held_batches,
-            ):
-                for images, labels in islice(batches, steps - progress.position):
-                    self._learn_weights(images, labels)
-                    # the thresholds' steps lie evenly between those of the weights
-                    for images, labels in islice(held_batches, self._thresholds_due() - done):
-                        self._learn_thresholds(images, labels, done)
-                        done += 1
+        self.home = home
+        return Session(
+            self.searcher.trainer, self.progress, home / CHECKPOINTS, CHECKPOINTS_KEPT, stop,
+            what=f"the loss of {self.search.name}", ends=math.inf if ends is None else ends,
+        ).learn(self, until)  # fmt: skip
 
-                    if self.stop.number is not None or time.monotonic() > self.ends:
-                        self._save(home)
-                        return False
-                    if len(self.meters[0].waiting) >= MOST_UNSEEN:
-                        self._look()
-                    if self.looked_at - self.saved_at > CHECKPOINT_EVERY:
-                        self._save(home)
-            self._look()
-            self._tell(home)
-            progress.epoch, progress.position = epoch + 1, 0
-            progress.of_weights = progress.of_thresholds = Sums()
-            self._save(home)
+    def steps(self) -> Generator[None, None, None]:
+        """Steps of the weights, those of the thresholds evenly between them."""
+        progress, done = self.progress, self._thresholds_due(self.progress.position)
+        with (
+            closing(self.weights.epoch(progress.epoch, progress.position)) as batches,
+            closing(self.thresholds.epoch(progress.epoch, done)) as held_batches,
+        ):
+            for images, labels in batches:
+                self._learn_weights(images, labels)
+                due = self._thresholds_due(progress.position + 1)
+                for images, labels in islice(held_batches, due - done):
+                    self._learn_thresholds(images, labels, done)
+                    done += 1
+                yield
+
+    def wants_look(self) -> bool:
+        return False
+
+    def take(self, sums: Sequence[Sums]) -> None:
+        self.progress.of_weights += sums[0]
+        self.progress.of_thresholds += sums[1]
+
+    def looked(self) -> None:
+        pass
+
+    def end_epoch(self) -> bool:
+        self._tell()
+        self.progress.of_weights = self.progress.of_thresholds = Sums()
         return True
+
+    def saved(self) -> None:
+        pass
 
     @property
     def _is_warming_up(self) -> bool:
         return self.progress.epoch < self.plan.warmup
 
-    def _thresholds_due(self) -> int:
-        """Steps of the thresholds that go with those of the weights in the epoch so far."""
+    def _thresholds_due(self, position: int) -> int:
+        """Steps of the thresholds that go with so many of the weights in an epoch."""
         if self._is_warming_up:
             return 0
-        due = self.progress.position * self.thresholds.steps_per_epoch
-        return due // self.weights.steps_per_epoch
+        return position * self.thresholds.steps_per_epoch // self.weights.steps_per_epoch
 
-    def _learn_weights(self, images: Any, labels: Any) -> None:
-        progress, settings = self.progress, self.plan.settings
-        keep = settings.keep if self._is_warming_up else 1.0
-        loss, logits = self.searcher.learn_weights(
-            images, labels, self.search.seed, progress.step, keep
+    def _learn_weights(self, images: Array, labels: Array) -> None:
+        keep = self.plan.settings.keep if self._is_warming_up else 1.0
+        pending = self.searcher.learn_weights(
+            images, labels, self.search.seed, self.progress.step, keep
         )
-        self.meters[0].add(loss, logits, labels)
-        progress.step += 1
-        progress.position += 1
+        self.meters[0].add(pending, labels)
 
-    def _learn_thresholds(self, images: Any, labels: Any, done: int) -> None:
+    def _learn_thresholds(self, images: Array, labels: Array, done: int) -> None:
         """`done` steps of this epoch came before."""
         plan, search = self.plan, self.search
         of_epoch = self.thresholds.steps_per_epoch
@@ -178,44 +181,18 @@ class _Learner:
         highest = plan.settings.lr_thresholds or 2 * REACH / steps
         rate = highest * (1 + math.cos(math.pi * step / steps)) / 2
         numbers = (search.lam, search.target or 1.0, rate)
-        loss, logits = self.searcher.learn_thresholds(images, labels, search.seed, step, numbers)
-        self.meters[1].add(loss, logits, labels)
+        pending = self.searcher.learn_thresholds(images, labels, search.seed, step, numbers)
+        self.meters[1].add(pending, labels)
 
-    def _look(self) -> None:
-        """Read the losses of the steps since the last look."""
-        progress = self.progress
-        progress.of_weights += self._read(self.meters[0])
-        progress.of_thresholds += self._read(self.meters[1])
-        now = time.monotonic()
-        progress.seconds += now - self.looked_at
-        self.looked_at = now
-
-    def _read(self, meter: Meter) -> Sums:
-        if not meter.waiting:
-            return Sums()
-        sums, first_bad = meter.read()
-        if first_bad >= 0:
-            raise RunError(
-                f"the loss of {self.search.name} became infinite in epoch"
-                f" {self.progress.epoch + 1}; try a smaller learning rate; the last good checkpoint"
-                " is kept"
-            )
-        return sums
-
-    def _save(self, home: Path) -> None:
-        self._look()
-        save(self.searcher, home, self.progress)
-        self.saved_at = self.looked_at
-
-    def _tell(self, home: Path) -> None:
-        """What an epoch that is over came to, in the log and to people."""
-        plan, progress = self.plan, self.progress
+    def _tell(self) -> None:
+        """Say what an epoch that is over came to, in the log and to people."""
+        plan, progress, home = self.plan, self.progress, self.home
         epoch, sums = progress.epoch + 1, progress.of_weights
         line = {"epoch": epoch, "loss": sums.mean_loss, "accuracy": sums.accuracy}
         words = f"loss {sums.mean_loss:.4f}  accuracy {sums.accuracy:.2%}"
         if not self._is_warming_up:
             held, unit = progress.of_thresholds, plan.runtime.unit
-            assignment = plan.supernet.assignment_of(self.searcher.set_gates())
+            assignment = plan.supernet.assignment_of(self.searcher.trainer.set_gates())
             runtime = plan.runtime.of(assignment)
             line |= {"held_out_loss": held.mean_loss, "held_out_accuracy": held.accuracy}
             line |= {unit: runtime, "assignment": assignment}
@@ -230,15 +207,15 @@ def _write_found(
     searcher: Searcher,
     search: Search,
     home: Path,
-    progress: Progress,
+    progress: SearchProgress,
     say: Callable[[str], None],
 ) -> None:
     """Score the network that the thresholds stand for, or what they like best near the target, and
     write it with its weights."""
-    assignment = plan.supernet.assignment_of(searcher.set_gates())
+    assignment = plan.supernet.assignment_of(searcher.trainer.set_gates())
     nearest: float | None = None
     if search.target is not None and plan.possible is not None:
-        assignment = plan.possible.liked(search.target, searcher.margins())
+        assignment = plan.possible.liked(search.target, searcher.trainer.margins())
         nearest = plan.possible.nearest(search.target)
         searcher.take(assignment)
         shown = plan.runtime.shown
@@ -247,9 +224,11 @@ def _write_found(
             f" {shown(search.target)}; the nearest possible is {shown(nearest)}"
         )
     with closing(plan.pipelines(search.seed)[0].epoch(plan.recipe.epochs)) as batches:
-        searcher.gather_statistics(islice(batches, STATISTICS_STEPS))
-    scores = evaluate(searcher.network, plan.validation(), plan.recipe.batch)
-    graph, weights = derived(plan.supernet, assignment, searcher.arrays())
+        seen = (images for images, _ in islice(batches, STATISTICS_STEPS))
+        searcher.trainer.gather_statistics(seen)
+    with searcher.trainer.serving():
+        scores = evaluate(searcher.trainer, plan.validation(), plan.recipe.batch)
+    graph, weights = derived(plan.supernet, assignment, searcher.trainer.weights())
     name = f"{graph.fingerprint[:12]}.safetensors"
     notes = {"search": search.name, "top1": f"{scores.top1:.6f}"}
     if (home / name).is_symlink():

@@ -10,8 +10,8 @@ from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.supernet import Supernet, supernet_of
 from archspec.errors import UsageError
 from archspec.space import Space
-from archspec.training.data import EvalPipeline, Source, TrainPipeline, check_fits
-from archspec.training.distributed import is_one_of_several
+from archspec.training.backend import Backend, find_backend
+from archspec.training.data import EvalPipeline, Pipeline, Source, check_fits
 from archspec.training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
 from archspec.training.recipe import Recipe, read_recipe
 from archspec.training.schedules import learning_rates
@@ -45,6 +45,7 @@ class SearchPlan:
     """What all searches of a call share. In the first `warmup` epochs weights alone learn."""
 
     settings: SinglePathSettings
+    backend: Backend
     recipe: Recipe
     warmup: int
     supernet: Supernet
@@ -67,18 +68,18 @@ class SearchPlan:
     def data_fingerprint(self) -> str:
         return data_fingerprint(self.train, self.val)
 
-    def pipelines(self, seed: int) -> tuple[TrainPipeline, TrainPipeline]:
+    def pipelines(self, seed: int) -> tuple[Pipeline, Pipeline]:
         """Images for the weights and for the thresholds. Raises UsageError where one of the two has
         fewer than a batch."""
         recipe, preprocessing = self.recipe, self._preprocessing
         rest, held = split(self.train, self.settings.held_out, seed)
         workers = recipe.data.workers
         return (
-            TrainPipeline(
+            self.backend.pipeline(
                 rest, preprocessing, recipe.augment, recipe.mix,
                 batch=recipe.batch, seed=seed, workers=workers,
             ),
-            TrainPipeline(
+            self.backend.pipeline(
                 held, preprocessing, recipe.augment, batch=recipe.batch, seed=seed, workers=workers
             ),
         )  # fmt: skip
@@ -92,7 +93,7 @@ class SearchPlan:
     def searcher(self) -> Searcher:
         recipe = self.recipe
         steps = self.pipelines(recipe.seed)[0].steps_per_epoch
-        return Searcher(
+        trainer = self.backend.gated_trainer(
             self.supernet,
             recipe,
             self.runtime,
@@ -100,6 +101,7 @@ class SearchPlan:
             self.settings.temperature,
             bool(self.settings.target),
         )
+        return Searcher(trainer, self.supernet, recipe)
 
     @property
     def _preprocessing(self) -> Preprocessing:
@@ -111,7 +113,8 @@ def plan_search(
 ) -> SearchPlan:
     """Settle what is searched. Raises SpecError for a space that no supernet holds, SpecError or
     UsageError for a recipe, a runtime or data that will not do."""
-    if is_one_of_several():
+    backend = find_backend(settings.backend, "a single-path search")
+    if backend.is_one_of_several():
         raise UsageError(
             "a single-path search is one process, and the environment speaks of several"
         )
@@ -129,7 +132,7 @@ def plan_search(
     train, val = read_splits(splits, recipe.data.workers)
     for note in (*runtime.notes, *_unused(recipe)):
         say(f"note: {note}")
-    plan = SearchPlan(settings, recipe, warmup, supernet, runtime, near, train, val)
+    plan = SearchPlan(settings, backend, recipe, warmup, supernet, runtime, near, train, val)
     plan.pipelines(recipe.seed)  # which raises where there are too few images
     return plan
 

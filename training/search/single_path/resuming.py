@@ -7,22 +7,13 @@ all lost is never begun again by itself, for that would replace what it has lear
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from archspec.checksums import DamagedLine, seal_line, seal_lines
-from archspec.training.checkpoint import (
-    Checkpoint,
-    Refused,
-    last_good,
-    set_refused_aside,
-    sweep,
-    sync_folder,
-    write_checkpoint,
-)
+from archspec.training.backend import Stateful
+from archspec.training.checkpoint import Refused, set_refused_aside, sweep, sync_folder
 from archspec.training.meter import Sums
 from archspec.training.metrics import epoch_lines, set_lines_aside
 from archspec.training.run import RunError
@@ -34,7 +25,7 @@ from archspec.training.search.single_path.folder import (
     read_log,
     sweep_home,
 )
-from archspec.training.search.single_path.searcher import Searcher
+from archspec.training.session import Progress, restore
 from archspec.writing import command_line, write_whole
 
 CHECKPOINTS_KEPT = 2
@@ -43,27 +34,14 @@ EARLIER = ".earlier"
 
 
 @dataclass
-class Progress:
-    """How far a search has come."""
+class SearchProgress(Progress):
+    """How far a search has come. Its steps are those of the weights; sums are over the epoch so
+    far."""
 
-    step: int = 0
-    """Steps of the weights that are over."""
-    epoch: int = 0
-    """Epochs that are over."""
-    position: int = 0
-    """Steps of the weights that are over of the next one."""
-    seconds: float = 0.0
     of_weights: Sums = field(default_factory=Sums)
     of_thresholds: Sums = field(default_factory=Sums)
-    """Sums over the epoch so far."""
     lines: list[dict[str, Any]] = field(default_factory=list)
     """Of the log, for each epoch that is over; checkpoints of an earlier archspec have none."""
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint) -> Progress:
-        data = dict(checkpoint.progress)
-        sums = {name: Sums(**data.pop(name)) for name in ("of_weights", "of_thresholds")}
-        return cls(step=checkpoint.step, **data, **sums)
 
 
 @dataclass(frozen=True)
@@ -75,7 +53,7 @@ class Resuming:
     restarts: bool
     say: Callable[[str], None]
 
-    def resume(self, searcher: Searcher, home: Path, epochs: range) -> Progress | None:
+    def resume(self, trainer: Stateful, home: Path, epochs: range) -> SearchProgress | None:
         """Set the state to that of the last good checkpoint; None where there was never one. Of the
         log what was written since is left out; `epochs` are those that it is of. Raises RunError
         where all checkpoints are lost."""
@@ -83,15 +61,12 @@ class Resuming:
         checkpoints.mkdir(parents=True, exist_ok=True)
         sweep(checkpoints)
         sweep_home(home)
-        wanted = {name: parameter.asnumpy() for name, parameter in searcher.state.items()}
-        checkpoint, refused = last_good(checkpoints, wanted)
-        if checkpoint is None:
+        progress, refused = restore(trainer, checkpoints, SearchProgress)
+        if progress is None:
             if self._is_lost(home, refused):
                 self._restart(home, refused)
             (home / LOG).unlink(missing_ok=True)
             return None
-        searcher.set(checkpoint.arrays)
-        progress = Progress.of(checkpoint)
         for note in (*set_refused_aside(refused), *_rewind(home / LOG, progress, epochs)):
             self.say(f"note: {note}")
         return progress
@@ -125,22 +100,7 @@ class Resuming:
         self.say(f"note: {home.name} begins again; what it had learned is kept in {target}")
 
 
-def save(searcher: Searcher, home: Path, progress: Progress) -> None:
-    """Write a checkpoint. Raises RunError, and writes nothing, where the state is not finite."""
-    said = asdict(progress)
-    arrays = {name: parameter.asnumpy() for name, parameter in searcher.state.items()}
-    for name, array in arrays.items():
-        if not np.isfinite(array.sum(dtype=np.float64)):
-            raise RunError(
-                f"{name} of {home.name} became infinite by step {progress.step} (epoch"
-                f" {progress.epoch + 1}); try a smaller learning rate; the last good checkpoint is"
-                " kept"
-            )
-    checkpoint = Checkpoint(said.pop("step"), arrays, said)
-    write_checkpoint(home / CHECKPOINTS, checkpoint, CHECKPOINTS_KEPT)
-
-
-def _rewind(path: Path, progress: Progress, epochs: range) -> tuple[str, ...]:
+def _rewind(path: Path, progress: SearchProgress, epochs: range) -> tuple[str, ...]:
     """Leave out of a log what was written after a checkpoint, for it will be written again; what
     was amiss, in sentences."""
     found = log_lines(path)

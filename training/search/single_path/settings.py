@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.errors import UsageError
+from archspec.training.backend import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class SinglePathSettings:
     held_out: float = 0.2
     """Share of the train images that thresholds learn from, and weights do not."""
     device: str = "CPU"
+    backend: str = DEFAULT
 
     @property
     def searches(self) -> int:

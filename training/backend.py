@@ -1,0 +1,264 @@
+"""The seam between training and the frameworks that train.
+
+Numpy arrays and floats alone cross it, with one exception: what a step is still computing is handed
+back as it came (Pending), and only `read` says what it was. A framework is a folder in backends/,
+found here by name when a run asks for it, so that nothing above imports one.
+
+Whoever writes another: backends/mindspore has the files and their names, tests/training runs all
+that training does over a backend in numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from archspec.errors import UsageError, did_you_mean
+from archspec.extras import install_hint
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archspec.compiler.images.source import Source
+    from archspec.compiler.images.steps import Preprocessing
+    from archspec.compiler.model import Model
+    from archspec.compiler.supernet import Supernet
+    from archspec.compiler.weights.arrays import Array
+    from archspec.training.build import Learners
+    from archspec.training.data.pipeline import Pipeline
+    from archspec.training.distributed import Ranks, Team
+    from archspec.training.mixing import Mix
+    from archspec.training.recipe import Recipe
+    from archspec.training.schedules import Rates
+    from archspec.training.search.single_path.runtime import Runtime
+
+Pending: TypeAlias = Any
+"""A step's loss and logits that a device may still be computing; of the backend that made it."""
+
+
+class Predictor(Protocol):
+    """A network in inference."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (images, classes) of images, float32 NCHW, always as many as were agreed on: a
+        backend may compile for that number."""
+        ...
+
+
+class Reader(Protocol):
+    """What waits for a device."""
+
+    def read(self, pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:
+        """The loss of each step and its logits (images, classes), of several networks those of the
+        first. Waits for the device."""
+        ...
+
+
+class Stateful(Protocol):
+    """What a checkpoint holds and restores."""
+
+    @property
+    def skips_steps(self) -> bool:
+        """Whether a step whose gradients are not finite changes nothing but a loss scale."""
+        ...
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the steps to come depend on, by name, but what recipe and seed give anew. The
+        arrays may be the trainer's own: write them, or copy them, before the next step."""
+        ...
+
+    def set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set all of the state. The steps to come are then those that would have followed."""
+        ...
+
+
+class Trainer(Predictor, Reader, Stateful, Protocol):
+    """Networks that learn, with all that a step needs."""
+
+    def step(
+        self, images: np.ndarray, labels: np.ndarray, masks: Mapping[str, np.ndarray]
+    ) -> Pending:
+        """Begin a step on a batch: images, float32 NCHW, and labels, int32 (images,) or float32
+        (images, classes); `masks` are training.noise's, by place. Waits for nothing."""
+        ...
+
+    def weights(self) -> dict[str, Array]:
+        """The first network's, by weight path, as copies."""
+        ...
+
+    def serving(self, averaged: bool = True) -> AbstractContextManager[None]:
+        """Within it the first network is as it is served, and `logits` answers: in inference, with
+        the first process's batch statistics in all, and where the recipe has a moving average of
+        the weights and `averaged` is set, with that."""
+        ...
+
+
+class GatedTrainer(Predictor, Reader, Stateful, Protocol):
+    """A supernet (compiler.supernet) whose weights learn, and thresholds that open its gates."""
+
+    def step(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        masks: Mapping[str, np.ndarray],
+        kept: np.ndarray,
+    ) -> Pending:
+        """Begin a step of the weights, at the gates that the thresholds open times `kept`, bool
+        (gates,)."""
+        ...
+
+    def step_thresholds(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        masks: Mapping[str, np.ndarray],
+        lam: float,
+        target: float,
+        rate: float,
+    ) -> Pending:
+        """Begin a step of the thresholds. Loss and logits are those before it."""
+        ...
+
+    def set_gates(self) -> list[float]:
+        """Open and close the gates as the thresholds say; what they then are."""
+        ...
+
+    def margins(self) -> list[float]:
+        """By how much the thresholds have each gate open, below 0 where it is closed."""
+        ...
+
+    def take_gates(self, gates: Sequence[float]) -> None:
+        """Open and close the gates so, whatever the thresholds say, until they are set again."""
+        ...
+
+    def gather_statistics(self, batches: Iterable[np.ndarray]) -> None:
+        """Let batch norms see these images with the gates as they are."""
+        ...
+
+    def weights(self) -> dict[str, Array]:
+        """The supernet's, by weight path, as copies."""
+        ...
+
+    def serving(self) -> AbstractContextManager[None]:
+        """Within it `logits` answers for the network that the gates make, in inference."""
+        ...
+
+
+class Backend(Protocol):
+    """A framework. `devices` are those it may have, the first being the one taken by default."""
+
+    name: str
+    devices: tuple[str, ...]
+
+    def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
+        """Whether the environment says that other processes train along with this one."""
+        ...
+
+    def join(self, device: str) -> Ranks:
+        """Take a device and a place among the processes that the environment speaks of; alone
+        without. Raises UsageError where the device does not exist or the environment contradicts
+        itself."""
+        ...
+
+    def team(self, workers: int) -> Team:
+        """How so many processes on this machine find each other."""
+        ...
+
+    def pipeline(
+        self,
+        source: Source,
+        preprocessing: Preprocessing,
+        augment: Sequence[Mapping[str, Any]] = (),
+        mix: Mix | None = None,
+        *,
+        batch: int,
+        seed: int,
+        shuffle: bool = True,
+        workers: int = 1,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> Pipeline:
+        """Batches to train on. Raises UsageError where there are too few images for one step."""
+        ...
+
+    def trainer(self, learners: Learners, rates: Rates, ranks: Ranks) -> Trainer:
+        """All that is trained, as it is before the first step; the i-th has rates[i]."""
+        ...
+
+    def predictor(self, model: Model) -> Predictor:
+        """A network in inference."""
+        ...
+
+    def gated_trainer(
+        self,
+        supernet: Supernet,
+        recipe: Recipe,
+        runtime: Runtime,
+        rates: Rates,
+        temperature: float,
+        has_target: bool,
+    ) -> GatedTrainer:
+        """A supernet before the first step."""
+        ...
+
+
+# Finding one.
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A backend by its name: the module whose BACKEND it is, what must be installed for it, and the
+    extra of pyproject.toml that installs it. `title` is what people call it."""
+
+    title: str
+    module: str
+    packages: tuple[str, ...]
+    extra: str
+
+
+BACKENDS: dict[str, Entry] = {
+    "mindspore": Entry(
+        "MindSpore", "archspec.training.backends.mindspore.backend", ("mindspore",), "mindspore"
+    ),
+}
+DEFAULT = "mindspore"
+"""What trains where nothing says otherwise. Run folders that name no backend are of this one."""
+
+
+def is_installed(name: str) -> bool:
+    """Whether all that a backend needs is there to be imported."""
+    return all(find_spec(package) is not None for package in BACKENDS[name].packages)
+
+
+def find_backend(name: str, what: str = "this run") -> Backend:
+    """The backend of a name. Raises UsageError where there is none, or it is not installed, for
+    `what` asks for it."""
+    if name not in BACKENDS:
+        raise UsageError(
+            f"{what} needs the backend {name!r}, which does not exist here"
+            f"{did_you_mean(name, BACKENDS)}; use one of {', '.join(BACKENDS)}"
+        )
+    entry = BACKENDS[name]
+    if not is_installed(name):
+        raise UsageError(
+            f"{what} needs {entry.title}, which is not installed; use {install_hint(entry.extra)}"
+        )
+    return import_module(entry.module).BACKEND
+
+
+__all__ = [
+    "BACKENDS",
+    "DEFAULT",
+    "Backend",
+    "Entry",
+    "GatedTrainer",
+    "Pending",
+    "Predictor",
+    "Trainer",
+    "find_backend",
+    "is_installed",
+]

@@ -1,0 +1,67 @@
+"""MindSpore as training wants a backend: what training.backend.find_backend("mindspore") is.
+
+Importing this imports MindSpore for whatever a step needs; who takes part is found out without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.compiler.model import Model
+from archspec.compiler.supernet import Supernet
+from archspec.training.backends.mindspore import ranks
+from archspec.training.build import Learners
+from archspec.training.distributed import Ranks, Team
+from archspec.training.recipe import Recipe
+from archspec.training.schedules import Rates
+from archspec.training.search.single_path.runtime import Runtime
+
+
+class MindSpore:
+    """What of MindSpore is imported is imported on use: a launcher and a reader of settings need
+    none of it."""
+
+    name = "mindspore"
+    devices = ("CPU", "GPU", "Ascend")
+
+    def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
+        return ranks.is_one_of_several(environment)
+
+    def join(self, device: str) -> Ranks:
+        return ranks.join(device)
+
+    def team(self, workers: int) -> Team:
+        return ranks.team_of(workers)
+
+    def pipeline(self, *arguments: Any, **settings: Any) -> Any:
+        from archspec.training.backends.mindspore.data import TrainPipeline
+
+        return TrainPipeline(*arguments, **settings)
+
+    def trainer(self, learners: Learners, rates: Rates, ranks: Ranks) -> Any:
+        from archspec.training.backends.mindspore.trainer import CellTrainer
+
+        return CellTrainer(learners, rates, ranks)
+
+    def predictor(self, model: Model) -> Any:
+        from archspec.compiler import build
+        from archspec.training.backends.mindspore.trainer import CellPredictor
+
+        return CellPredictor(build(model))
+
+    def gated_trainer(
+        self,
+        supernet: Supernet,
+        recipe: Recipe,
+        runtime: Runtime,
+        rates: Rates,
+        temperature: float,
+        has_target: bool,
+    ) -> Any:
+        from archspec.training.backends.mindspore.supernet import GatedCellTrainer
+
+        return GatedCellTrainer(supernet, recipe, runtime, rates, temperature, has_target)
+
+
+BACKEND = MindSpore()

@@ -1,0 +1,139 @@
+"""Several processes by MindSpore: it averages their gradients, and they find each other so:
+
+    archspec train ... --workers N, msrun     MS_ROLE, MS_WORKER_NUM, MS_SCHED_HOST, MS_SCHED_PORT
+    mpirun                                    OMPI_COMM_WORLD_SIZE
+    a rank table (Ascend, ModelArts)          RANK_TABLE_FILE, RANK_ID, RANK_SIZE, DEVICE_ID
+
+Seen at work on CPUs, started by --workers and by msrun. HCCL and NCCL are called by MindSpore's
+documented interface and were never run here.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archspec.compiler.targets.mindspore import set_device
+from archspec.compiler.targets.mindspore.device import prepare
+from archspec.compiler.targets.mindspore.installed import mindspore
+from archspec.errors import UsageError
+from archspec.training.distributed import Ranks, Team, follow_parent, read_number
+
+SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
+
+
+@dataclass(frozen=True)
+class MindSporeRanks(Ranks):
+    """Sums by MindSpore's AllReduce."""
+
+    def sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
+        if self.ranks == 1:
+            return super().sum(numbers)
+        from mindspore import Tensor
+
+        # halves of float64 as two float32, for few devices add the former
+        exact = np.asarray(numbers, np.float64)
+        high = exact.astype(np.float32)
+        low = (exact - high).astype(np.float32)
+        result = _all_reduce()(Tensor(np.stack([high, low]))).asnumpy().astype(np.float64)
+        return result[0] + result[1]
+
+
+def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment says that other processes train along with this one."""
+    environment = os.environ if environment is None else environment
+    if environment.get("MS_ROLE"):
+        return True
+    sizes = [read_number(environment, name) for name in ("OMPI_COMM_WORLD_SIZE", "RANK_SIZE")]
+    return any(size is not None and size > 1 for size in sizes)
+
+
+@cache
+def join(device: str) -> Ranks:
+    """Take a device and a place among the processes that the environment speaks of; alone without.
+    From then on MindSpore compiles cells whole.
+
+    Raises UsageError where the device does not exist or the environment contradicts itself.
+    """
+    ms = mindspore()
+    follow_parent()
+    set_device(device, read_number(os.environ, "DEVICE_ID"))
+    ms.set_context(mode=ms.GRAPH_MODE)  # by default each op is run as it is met, at twice the time
+    if not is_one_of_several():
+        return Ranks()
+    rank, size = read_number(os.environ, "RANK_ID"), read_number(os.environ, "RANK_SIZE")
+    if rank is not None and size is not None and rank >= size:
+        raise UsageError(f"RANK_ID is {rank} and RANK_SIZE {size}; it must be 0 to {size - 1}")
+    table = os.environ.get("RANK_TABLE_FILE")
+    if table and not Path(table).is_file():
+        raise UsageError(f"RANK_TABLE_FILE is {table}, which is not a file; use a rank table")
+    from mindspore.communication import get_group_size, get_rank, init
+
+    try:
+        init()
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"the processes did not find each other: {reason}") from error
+    ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
+    return MindSporeRanks(get_rank(), get_group_size())
+
+
+@cache
+def _all_reduce() -> Any:
+    """The cell that adds arrays up over all processes."""
+    from mindspore import nn, ops
+
+    class Sum(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.reduce = ops.AllReduce(ops.ReduceOp.SUM)
+
+        def construct(self, x):
+            return self.reduce(x)
+
+    return Sum()
+
+
+def team_of(workers: int) -> Team:
+    """So many workers on this machine, and MindSpore's scheduler, by which they find each other."""
+    prepare()  # so that no worker has to look at the machine again
+    return Team(
+        {
+            "MS_WORKER_NUM": str(workers),
+            "MS_SCHED_HOST": "127.0.0.1",
+            "MS_SCHED_PORT": str(_free_port()),
+        },
+        [{"MS_ROLE": WORKER, "MS_NODE_ID": str(index)} for index in range(workers)],
+        helper=__name__,
+        helper_environment={"MS_ROLE": SCHEDULER},
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _schedule() -> None:
+    """Be the process by which the others find each other."""
+    follow_parent()
+    import mindspore
+    from mindspore.communication import init
+
+    mindspore.set_device("CPU")
+    init()
+
+
+if __name__ == "__main__":
+    _schedule()
+
+
+__all__ = ["is_one_of_several", "join", "team_of"]

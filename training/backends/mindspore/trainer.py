@@ -1,0 +1,137 @@
+"""Networks that learn, as training.backend wants them, and a network that only answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+
+from archspec.compiler import build
+from archspec.compiler.model import weights_of
+from archspec.compiler.weights.arrays import Array
+from archspec.training.backend import Pending
+from archspec.training.backends.mindspore.ema import Ema
+from archspec.training.backends.mindspore.losses import build_loss
+from archspec.training.backends.mindspore.noise import PREFIX, HostNoise, set_masks, take_over
+from archspec.training.backends.mindspore.optimizers import build_optimizer
+from archspec.training.backends.mindspore.precision import with_precision
+from archspec.training.backends.mindspore.reducer import build_reducer
+from archspec.training.backends.mindspore.step import TrainStep, together
+from archspec.training.build import Learners, peer_prefix
+from archspec.training.distributed import Ranks
+from archspec.training.precision import fitted
+from archspec.training.schedules import Rates
+
+
+class CellPredictor:
+    """A cell in inference."""
+
+    def __init__(self, cell: Any):
+        self.cell = cell
+        cell.set_train(False)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        return self.cell(Tensor(images)).asnumpy()
+
+
+class CellTrainer:
+    """The cells of a run and the one step that they are trained by.
+
+    `cell` is that step, `networks` are the cells in it, of which the first is what it is all for.
+    """
+
+    def __init__(self, learners: Learners, rates: Rates, ranks: Ranks):
+        recipe = learners.recipe
+        # nothing draws from it, and what might some day is not left to chance
+        ms.set_seed(recipe.seed)
+        self._graph = learners.models[0].graph
+        self._ranks = ranks
+        self.networks = [build(model) for model in learners.models]
+        # The peers get names of their own first, for a new parent renames what masks are called.
+        whole = self.networks[0] if len(self.networks) == 1 else together(self.networks)
+        self.masks: dict[str, HostNoise] = {}
+        for index, (network, model) in enumerate(zip(self.networks, learners.models, strict=True)):
+            self.masks |= take_over(network, model.graph, recipe.batch, peer_prefix(index))
+        precision = fitted(recipe.precision, learners.device)
+        whole = with_precision(whole, precision)
+
+        settings = recipe.optimizer
+        optimizer = build_optimizer(settings, whole.trainable_params(), rates)
+        own = [p for p in self.networks[0].get_parameters() if not p.name.startswith(PREFIX)]
+        self.ema = recipe.ema and Ema(own, recipe.ema.decay, recipe.ema.warmup)
+        self.skips_steps = precision.loss_scale.is_dynamic
+        self.cell = TrainStep(
+            whole,
+            build_loss(recipe.loss),
+            optimizer,
+            teacher=None if learners.teacher is None else build(learners.teacher),
+            loss_scale=precision.loss_scale,
+            clip_norm=settings.clip_norm,
+            accumulate=settings.accumulate,
+            ema=self.ema,
+            reducer=build_reducer(optimizer.parameters, ranks, learners.device),
+        )
+        self.cell.set_train()  # the masks' cells too, which came after the networks were built
+
+    def step(
+        self, images: np.ndarray, labels: np.ndarray, masks: Mapping[str, np.ndarray]
+    ) -> Pending:
+        set_masks(self.masks, masks)
+        return self.cell(Tensor(images), Tensor(labels))
+
+    def read(self, pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:
+        return read(pending)
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: parameter.asnumpy() for name, parameter in self.cell.state().items()}
+
+    def set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, parameter in self.cell.state().items():
+            parameter.set_data(Tensor(arrays[name]))
+
+    def weights(self) -> dict[str, Array]:
+        found = {p.name: p for p in self.networks[0].get_parameters()}
+        return {path: found[path].asnumpy().copy() for path in weights_of(self._graph)}
+
+    @contextmanager
+    def serving(self, averaged: bool = True) -> Iterator[None]:
+        network = self.networks[0]
+        with self.ema.in_place() if self.ema is not None and averaged else nullcontext():
+            self._share_statistics()
+            network.set_train(False)
+            try:
+                yield
+            finally:
+                network.set_train(True)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        return self.networks[0](Tensor(images)).asnumpy()
+
+    def _share_statistics(self) -> None:
+        """Every process gathers batch statistics of its own images. Training never looks at them;
+        those of the first are saved, so those are what is scored."""
+        if self._ranks.ranks == 1:
+            return
+        statistics = [
+            p for p in self.networks[0].get_parameters()
+            if p.name.endswith((".moving_mean", ".moving_variance"))
+        ]  # fmt: skip
+        if not statistics:
+            return
+        flat = np.concatenate([p.asnumpy().reshape(-1) for p in statistics])
+        shared = self._ranks.sum(flat * self._ranks.is_first).astype(np.float32)
+        for parameter in statistics:
+            own, shared = np.split(shared, [parameter.size])
+            ops.assign(parameter, Tensor(own.reshape(parameter.shape)))  # see ema
+
+
+def read(pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:
+    """Losses and logits of steps. Of several networks' logits the first's."""
+    return [
+        (float(loss.asnumpy()), (logits[0] if isinstance(logits, tuple) else logits).asnumpy())
+        for loss, logits in pending
+    ]
