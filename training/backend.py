@@ -4,8 +4,8 @@ Numpy arrays and floats alone cross it, with one exception: what a step is still
 back as it came (Pending), and only `read` says what it was. A framework is a folder in backends/,
 found here by name when a run asks for it, so that nothing above imports one.
 
-Whoever writes another: backends/mindspore has the files and their names, tests/training runs all
-that training does over a backend in numpy.
+Whoever writes another: backends/mindspore has the files and their names, tests/fakes has one in
+numpy, over which tests/test_backend.py runs all that training does.
 """
 
 from __future__ import annotations
