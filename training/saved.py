@@ -14,7 +14,7 @@ from archspec.training.progress import Display
 from archspec.training.run import BEST, LAST, Run
 
 if TYPE_CHECKING:
-    from archspec.training.loop import Progress
+    from archspec.training.loop import RunProgress
 
 
 class SavedWeights:
@@ -49,7 +49,7 @@ class SavedWeights:
         sync_folder(self.run.path)
         self._there[name] = (epoch, round(top1, 6))
 
-    def write_again(self, progress: Progress) -> None:
+    def write_again(self, progress: RunProgress) -> None:
         """Save what is lost of them and is in the state of a checkpoint just taken up."""
         at_end = progress.epochs[-1] if progress.position == 0 and progress.epochs else None
         if at_end is None or at_end["epoch"] != progress.epoch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -59,7 +59,7 @@ class NumpyPipeline(Pipeline):
 
     draws_by_workers = False
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, skip: int = 0) -> Generator[Batch, None, None]:
         yield from self.mixed(self._drawn(epoch, skip), epoch, skip)
 
     def _drawn(self, epoch: int, skip: int) -> Iterator[Batch]:

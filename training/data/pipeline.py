@@ -4,7 +4,7 @@ order, and what is drawn for whole batches."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
@@ -76,12 +76,12 @@ class Pipeline(ABC):
             )
 
     @abstractmethod
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, skip: int = 0) -> Generator[Batch, None, None]:
         """Images, float32 NCHW, and labels: int32 (images,), or where the recipe mixes float32
         (images, classes). Raises UsageError where files have changed since they were checked."""
 
     def order(self, epoch: int) -> np.ndarray:
-        """Indices of this rank's images, (steps, batch)."""
+        """Indices of this rank's images, int64 (steps, batch)."""
         order = np.arange(len(self.source.labels))
         if self.shuffle:
             order = generator(self.seed, ORDER, epoch).permutation(order)
@@ -107,10 +107,13 @@ class Pipeline(ABC):
             yield images, labels
 
     def rows(self, indices: np.ndarray) -> Iterator[Row]:
+        """What opens each of these images, when it is called, and its label."""
         for index, load in zip(indices, self.source.loads(indices), strict=True):
             yield partial(self.open_row, index, load), self.source.labels[index]
 
     def open_row(self, index: int, load: Callable[[], bytes]) -> Image.Image:
+        """An image, of as many channels as its augmentations want. Raises UsageError where its file
+        has changed."""
         try:
             return open_image(load(), self.channels)
         except (OSError, UnreadableImage) as error:

@@ -1,7 +1,4 @@
-"""MindSpore as training wants a backend: what training.backend.find_backend("mindspore") is.
-
-Importing this imports MindSpore for whatever a step needs; who takes part is found out without it.
-"""
+"""MindSpore as training wants a backend: what training.backend.find_backend("mindspore") is."""
 
 from __future__ import annotations
 
@@ -10,8 +7,10 @@ from typing import Any
 
 from archspec.compiler.model import Model
 from archspec.compiler.supernet import Supernet
+from archspec.training.backend import Backend, GatedTrainer, Predictor, Trainer
 from archspec.training.backends.mindspore import ranks
 from archspec.training.build import Learners
+from archspec.training.data.pipeline import Pipeline
 from archspec.training.distributed import Ranks, Team
 from archspec.training.recipe import Recipe
 from archspec.training.schedules import Rates
@@ -34,17 +33,17 @@ class MindSpore:
     def team(self, workers: int) -> Team:
         return ranks.team_of(workers)
 
-    def pipeline(self, *arguments: Any, **settings: Any) -> Any:
+    def pipeline(self, *arguments: Any, **settings: Any) -> Pipeline:
         from archspec.training.backends.mindspore.data import TrainPipeline
 
         return TrainPipeline(*arguments, **settings)
 
-    def trainer(self, learners: Learners, rates: Rates, ranks: Ranks) -> Any:
+    def trainer(self, learners: Learners, rates: Rates, ranks: Ranks) -> Trainer:
         from archspec.training.backends.mindspore.trainer import CellTrainer
 
         return CellTrainer(learners, rates, ranks)
 
-    def predictor(self, model: Model) -> Any:
+    def predictor(self, model: Model) -> Predictor:
         from archspec.compiler import build
         from archspec.training.backends.mindspore.trainer import CellPredictor
 
@@ -58,10 +57,10 @@ class MindSpore:
         rates: Rates,
         temperature: float,
         has_target: bool,
-    ) -> Any:
+    ) -> GatedTrainer:
         from archspec.training.backends.mindspore.supernet import GatedCellTrainer
 
         return GatedCellTrainer(supernet, recipe, runtime, rates, temperature, has_target)
 
 
-BACKEND = MindSpore()
+BACKEND: Backend = MindSpore()

@@ -4,7 +4,7 @@ operations."""
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ class TrainPipeline(Pipeline):
 
     draws_by_workers = True
 
-    def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, skip: int = 0) -> Generator[Batch, None, None]:
         order = self.order(epoch)
         for start in range(0, self.steps_per_epoch, STEPS_OF_A_LEG):
             stop = min(start + STEPS_OF_A_LEG, self.steps_per_epoch)
