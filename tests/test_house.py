@@ -25,6 +25,7 @@ ORDER = [
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 TARGETS = "archspec.compiler.targets"
+FRAMEWORKS = {"mindspore", "torch"}
 LAYERS = ("compiler", "training", "deploy")
 """Folders of the checkout that are packages below archspec."""
 
@@ -126,6 +127,27 @@ def test_layers_do_not_look_up():
         for module, path in modules(package).items():
             tops = {top(name) for name in imports(path)}
             assert not tops & forbidden, module
+
+
+def test_training_knows_no_framework_but_in_backends():
+    """And those know themselves alone: training finds one by its name."""
+    for module, path in modules("training").items():
+        found = imports(path)
+        backend = module.removeprefix("archspec.training.backends.").partition(".")[0]
+        own = f"archspec.training.backends.{backend}"
+        others = {name for name in found if name.startswith("archspec.training.backends.")}
+        assert all(name.startswith(own) for name in others), module
+        if not module.startswith("archspec.training.backends."):
+            assert not {top(name) for name in found} & FRAMEWORKS, module
+            targets = {name for name in found if name.startswith(f"{TARGETS}.")}
+            free = (f"{TARGETS}.reference", f"{TARGETS}.python.")
+            assert all(name.startswith(free) for name in targets), module
+
+
+def test_the_compiler_knows_mindspore_in_its_target_alone():
+    for module, path in modules("compiler").items():
+        if not module.startswith("archspec.compiler.targets.mindspore"):
+            assert "mindspore" not in map(top, imports(path)), module
 
 
 def test_counting_loads_neither_numpy_nor_a_framework():

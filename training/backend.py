@@ -151,8 +151,11 @@ class GatedTrainer(Predictor, Reader, Stateful, Protocol):
 class Backend(Protocol):
     """A framework. `devices` are those it may have, the first being the one taken by default."""
 
-    name: str
-    devices: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def devices(self) -> tuple[str, ...]: ...
 
     def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
         """Whether the environment says that other processes train along with this one."""

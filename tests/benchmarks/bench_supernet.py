@@ -33,6 +33,7 @@ from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
 from archspec.training.backends.mindspore.optimizers import build_optimizer
 from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.step import TrainStep
+from archspec.training.backends.mindspore.supernet import GatedCellTrainer
 from archspec.training.recipe import read_recipe
 from archspec.training.search.single_path import SinglePathSettings
 from archspec.training.search.single_path.runtime import runtime_of
@@ -99,7 +100,8 @@ def measured(steps: int, size: int, batch: int) -> dict[str, list[float]]:
     plain.set_train()
     runtime = runtime_of("macs", supernet)
     settings = SinglePathSettings("")
-    searcher = Searcher(supernet, recipe, runtime, rates, settings.temperature, False)
+    trainer = GatedCellTrainer(supernet, recipe, runtime, rates, settings.temperature, False)
+    searcher = Searcher(trainer, supernet, recipe)
     searcher.restart(1)
     sides: dict[str, Callable[[int], Any]] = {
         "plain": lambda step: plain(Tensor(images), Tensor(labels)),

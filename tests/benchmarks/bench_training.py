@@ -10,7 +10,6 @@ of `archspec train` on generated JPEGs, and of that time what was not spent in s
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import platform
 import statistics
 import sys
@@ -28,15 +27,14 @@ from mindspore import Tensor, nn, ops
 from PIL import Image
 
 import archspec
-import archspec.training.loop
-from archspec import training
 from archspec.compiler import Model, build
 from archspec.compiler.weights.initialize import initialize
 from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
 from archspec.training.backends.mindspore.optimizers import build_optimizer
 from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.step import TrainStep
-from archspec.training.build import Trained
+from archspec.training.backends.mindspore.trainer import CellTrainer
+from archspec.training.loop import train_run
 from archspec.training.plan import plan_run
 from archspec.training.recipe import Sgd
 from archspec.training.run import create_run
@@ -154,33 +152,18 @@ class ResNet18(nn.Cell):
 # The loop.
 
 
-@dataclasses.dataclass
-class Timed:
-    """A step that keeps the time it takes, waiting for the device included."""
-
-    step: TrainStep
-    started: list[float] = dataclasses.field(default_factory=list)
-    ended: list[float] = dataclasses.field(default_factory=list)
-
-    def state(self) -> Any:
-        return self.step.state()
-
-    def __call__(self, images: Tensor, labels: Tensor) -> Any:
-        self.started.append(time.perf_counter())
-        result = self.step(images, labels)
-        result[0].asnumpy()
-        self.ended.append(time.perf_counter())
-        return result
-
-
 def loop_rows(steps: int, size: int) -> list[tuple[str, str, str]]:
-    timed: list[Timed] = []
-    built = training.loop.build_trained
+    started: list[float] = []
+    ended: list[float] = []
+    untimed = CellTrainer.step
 
-    def with_clock(*arguments: Any) -> Trained:
-        trained = built(*arguments)
-        timed.append(Timed(trained.step))
-        return dataclasses.replace(trained, step=timed[0])
+    def timed(trainer: CellTrainer, *arguments: Any) -> Any:
+        """A step that waits for the device."""
+        started.append(time.perf_counter())
+        pending = untimed(trainer, *arguments)
+        trainer.read([pending])
+        ended.append(time.perf_counter())
+        return pending
 
     with tempfile.TemporaryDirectory() as folder:
         data = write_photos(Path(folder) / "data", BATCH * steps, size)
@@ -190,17 +173,16 @@ def loop_rows(steps: int, size: int) -> list[tuple[str, str, str]]:
                       "data.workers=2"],
             input_shape=(3, size, size),
         )  # fmt: skip
-        training.loop.build_trained = with_clock
+        CellTrainer.step = timed
         try:
             run = create_run(plan, Path(folder) / "run", [])
             with Stop() as stop:
-                training.loop.train_run(run, stop, "none")
+                train_run(run, stop, "none")
         finally:
-            training.loop.build_trained = built
-    clock = timed[0]
+            CellTrainer.step = untimed
     # the first step compiles, and what comes before it is the start of the pipeline
-    inside = sum(e - s for s, e in zip(clock.started[1:], clock.ended[1:], strict=True))
-    whole = clock.ended[-1] - clock.ended[0]
+    inside = sum(e - s for s, e in zip(started[1:], ended[1:], strict=True))
+    whole = ended[-1] - ended[0]
     return [
         (
             f"loop of resnet18, {size} px, batch {BATCH}: data, metrics and logging over steps",

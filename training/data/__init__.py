@@ -18,6 +18,7 @@ are in compiler.images, MindRecord files in backends.mindspore.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 from archspec.compiler.images.batches import EvalPipeline, usable_workers
@@ -28,7 +29,8 @@ from archspec.errors import UsageError, did_you_mean
 from archspec.training.data.pipeline import Pipeline
 
 SUFFIX = ".mindrecord"
-"""Of files with many images, which MindSpore reads."""
+MINDRECORD = "archspec.training.backends.mindspore.mindrecord"
+"""Of files with many images, and the module that reads them, imported where there is one."""
 
 __all__ = [
     "SUFFIX",
@@ -72,9 +74,7 @@ def scan(path: str | os.PathLike[str], split: str) -> Source:
 
 
 def _scan_mindrecord(path: Path) -> Source:
-    from archspec.training.backends.mindspore.mindrecord import scan_mindrecord
-
-    return scan_mindrecord(path)
+    return import_module(MINDRECORD).scan_mindrecord(path)
 
 
 def _refuse(root: Path, split: str, layout: str) -> None:
