@@ -643,7 +643,7 @@ def test_ranks_draw_augmentations_of_their_own(tree):
                       batch=3, seed=5, shuffle=False, rank=r, ranks=2)
         for r in range(2)
     )  # fmt: skip
-    other._order = rank._order  # the same images
+    other.order = rank.order  # the same images
     assert batches(rank)[0][0] != batches(other)[0][0]
 
 

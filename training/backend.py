@@ -82,8 +82,9 @@ class Trainer(Predictor, Reader, Stateful, Protocol):
     def step(
         self, images: np.ndarray, labels: np.ndarray, masks: Mapping[str, np.ndarray]
     ) -> Pending:
-        """Begin a step on a batch: images, float32 NCHW, and labels, int32 (images,) or float32
-        (images, classes); `masks` are training.noise's, by place. Waits for nothing."""
+        """Begin a step on a batch as the backend's own pipeline gives it: images, and labels, int32
+        (images,) or float32 (images, classes); `masks` are training.noise's, by place. Waits for
+        nothing."""
         ...
 
     def weights(self) -> dict[str, Array]:
@@ -185,7 +186,8 @@ class Backend(Protocol):
         rank: int = 0,
         ranks: int = 1,
     ) -> Pipeline:
-        """Batches to train on. Raises UsageError where there are too few images for one step."""
+        """Batches to train on. Their images are float32 NCHW, or whatever else the backend's own
+        steps take, on a device perhaps. Raises UsageError where there are too few for one step."""
         ...
 
     def trainer(self, learners: Learners, rates: Rates, ranks: Ranks) -> Trainer:

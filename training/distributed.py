@@ -256,7 +256,8 @@ def _threads(workers: int) -> int:
 
 
 def follow_parent() -> None:
-    """End with the process that started this one, for nobody else would end it (Linux)."""
+    """End with the process that started this one as one of its own, for nobody else would end it
+    (Linux). Does nothing in a process that no other archspec started."""
     parent = os.environ.get(PARENT)
     if parent is None or not sys.platform.startswith("linux"):
         return

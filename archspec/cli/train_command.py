@@ -66,9 +66,10 @@ def run(options: argparse.Namespace) -> int:
 
     with Stop() as stop:
         from archspec.training.backend import find_backend
-        from archspec.training.distributed import finish
+        from archspec.training.distributed import finish, follow_parent
         from archspec.training.run import removed_if_refused
 
+        follow_parent()
         try:
             run = _resume(options) if options.resume else _create(options)
             backend = find_backend(run.backend, "archspec train")

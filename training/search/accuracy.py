@@ -46,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.loading import load
     from archspec.training.backend import DEFAULT, find_backend
+    from archspec.training.distributed import follow_parent
     from archspec.training.loop import train_run
     from archspec.training.plan import plan_run
     from archspec.training.recipe import read_recipe
@@ -54,6 +55,7 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.training.search.trials import ARCHS, RECIPE, TRAINING, open_trials
     from archspec.training.upkeep import restart
 
+    follow_parent()
     training = open_trials(path).facts["training"]
     recipe = read_recipe(str(path / RECIPE))
     graph = load(path / ARCHS / f"{identity}.json")

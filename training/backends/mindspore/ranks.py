@@ -63,7 +63,6 @@ def join(device: str) -> Ranks:
     Raises UsageError where the device does not exist or the environment contradicts itself.
     """
     ms = mindspore()
-    follow_parent()
     set_device(device, read_number(os.environ, "DEVICE_ID"))
     ms.set_context(mode=ms.GRAPH_MODE)  # by default each op is run as it is met, at twice the time
     if not is_one_of_several():
