@@ -457,5 +457,5 @@ def test_every_backend_has_what_training_asks_for():
             continue
         backend = find_backend(name)
         assert backend.name == name
-        for method in ("is_one_of_several", "join", "leave", "pipeline", "trainer", "predictor"):
+        for method in ("is_one_of_several", "join", "team", "pipeline", "trainer", "predictor"):
             assert callable(getattr(backend, method))

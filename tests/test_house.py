@@ -171,7 +171,7 @@ REACHING = {
 }  # fmt: skip
 """Private names of another's that are used, by package: a list that only shrinks."""
 MAX_LINES = 60
-LONG = {("training", "_train"), ("training", "plan_run")}
+LONG = {("training", "plan_run")}
 """Functions of more lines, by package: a list that only shrinks."""
 
 

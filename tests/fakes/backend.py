@@ -25,7 +25,7 @@ from archspec.compiler.targets import reference
 from archspec.training.backend import BACKENDS, Entry
 from archspec.training.build import peer_prefix
 from archspec.training.data.pipeline import Pipeline, generator
-from archspec.training.distributed import Ranks
+from archspec.training.distributed import Ranks, Team
 from archspec.training.sizing import SIZINGS, as_for_evaluation
 
 LINEAR: dict[str, Any] = {
@@ -271,8 +271,8 @@ class NumpyBackend:
     def join(self, device: str) -> Ranks:
         return Ranks()
 
-    def leave(self) -> None:
-        pass
+    def team(self, workers: int) -> Team:
+        return Team({}, [{} for _ in range(workers)])
 
     def pipeline(self, *arguments: Any, **settings: Any) -> NumpyPipeline:
         return NumpyPipeline(*arguments, **settings)
