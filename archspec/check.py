@@ -34,7 +34,7 @@ def check_document(document: Document) -> list[Problem]:
     at = At(document)
     data = document.data
     if not isinstance(data, dict):
-        return [at.problem(f"a spec must be an object, and this is {shown(data)}")]
+        return [at.problem(f"a spec must be an object, not {shown(data)}")]
     kind = next((kind for kind, key in schema.DOCUMENT_KEYS.items() if key in data), None)
     if kind is None:
         keys = tuple(schema.DOCUMENT_KEYS.values())
@@ -119,7 +119,7 @@ def _check_node(node: Any, at: At) -> Iterator[Problem]:
     elif isinstance(node, str):
         yield from _check_word(node, at, schema.WORDS)
     elif not isinstance(node, dict):
-        yield at.problem(f"{schema.NODE_FORMS}, and this is {shown(node)}")
+        yield at.problem(f"{schema.NODE_FORMS}, not {shown(node)}")
     else:
         yield from _check_node_object(node, at)
 
@@ -168,9 +168,7 @@ def _check_children(node: Mapping[str, Any], kind: str, at: At) -> Iterator[Prob
 def _check_call(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
     word = node["op"]
     if not isinstance(word, str):
-        yield (at / "op").problem(
-            f"op must be the name of an op or a template, and this is {shown(word)}"
-        )
+        yield (at / "op").problem(f"op must be the name of an op or a template, not {shown(word)}")
         return
     wrong = list(_check_word(word, at / "op", OPS))
     if wrong or not is_op(word):

@@ -11,7 +11,7 @@ from jsonschema.exceptions import ValidationError
 from archspec import schema
 from archspec.dialect import matches
 from archspec.document import At
-from archspec.errors import MOST_PROBLEMS, Problem, did_you_mean, listed
+from archspec.errors import MOST_PROBLEMS, Problem, did_you_mean, listed, use
 from archspec.json_values import frozen, shown
 from archspec.shallow import shallow_choice
 
@@ -161,7 +161,7 @@ def _name_advice(error: ValidationError) -> str:
     assert isinstance(error.schema, dict)
     if error.validator == "not":
         return ": the language uses the word itself"
-    return f"; {described({'type': 'string', **error.schema})} would do"
+    return use(described({"type": "string", **error.schema}))
 
 
 def _missing(error: ValidationError) -> list[str]:
@@ -184,7 +184,7 @@ def _sentence(error: ValidationError, name: str, is_whole: bool) -> str:
         return f"{name} lacks {listed(_missing(error), 'and')}"
     assert isinstance(error.schema, dict)
     if is_whole and error.validator == "type":
-        return f"{name} is an object and this is {shown(error.instance)}"
+        return f"{name} must be an object, not {shown(error.instance)}"
     return value_sentence(name, error.instance, error.schema)
 
 
@@ -200,11 +200,11 @@ def value_sentence(name: str, value: Any, fragment: Mapping[str, Any]) -> str:
     if isinstance(value, float) and value.is_integer() and "integer" in str(fragment):
         hint = f"; did you mean {int(value)}?"
     label = f"item {name}" if name.isdigit() else name
-    return f"{label} is {shown(value)}; {described(fragment)} would do{hint}"
+    return f"{label} must be {described(fragment)}, not {shown(value)}{hint}"
 
 
 def described(fragment: Mapping[str, Any]) -> str:
-    """What would do: {"type": "integer", "minimum": 1} is "a whole number of at least 1"."""
+    """What a value must be: {"type": "integer", "minimum": 1} is "a whole number of at least 1"."""
     if "anyOf" in fragment:
         parts = [
             described(part)

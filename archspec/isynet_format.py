@@ -78,7 +78,7 @@ def import_isynet(document: Document, name: str) -> Imported:
     if sorted(blocks) != sorted(wanted):
         raise (at / "Blocks").error(
             f"Blocks has the keys {', '.join(blocks)} and nStages is {stages};"
-            f" {', '.join(wanted)} would do"
+            f" use {', '.join(wanted)}"
         )
     quirks: list[str] = []
     edges = document.data["nEdgesInBlock"]
@@ -131,7 +131,7 @@ def _row(
     operations = block["operations"]
     if len(operations) != edges:
         raise (at / "operations").error(
-            f"there are {len(operations)} operations and nEdgesInBlock is {edges}; as many would do"
+            f"there are {len(operations)} operations and nEdgesInBlock is {edges}; use as many"
         )
     if operations[0]["op"] == IDENTITY:
         raise (at / "operations" / 0).error(
@@ -142,9 +142,7 @@ def _row(
     channels = 16 * int(base / 16)
     middle = 16 * int(base * block["expantionFactor"] / 16)
     if channels < 1 or middle < 1:
-        raise at.error(
-            "the channels round down to 0; a larger cIncrease or expantionFactor would do"
-        )
+        raise at.error("the channels round down to 0; use a larger cIncrease or expantionFactor")
     kept = [operation for operation in operations if operation["op"] != IDENTITY]
     row: dict[str, Any] = {
         "channels": channels,

@@ -133,13 +133,13 @@ TEXT = {
 
 SCHEMA = {
     "number": (3, [
-        "net.json:1:1: at /: a spec must be an object, and this is 3",
+        "net.json:1:1: at /: a spec must be an object, not 3",
     ]),
     "list": ([], [
-        "net.json:1:1: at /: a spec must be an object, and this is []",
+        "net.json:1:1: at /: a spec must be an object, not []",
     ]),
     "null": (None, [
-        "net.json:1:1: at /: a spec must be an object, and this is null",
+        "net.json:1:1: at /: a spec must be an object, not null",
     ]),
     "nothing in it": ({}, [
         "net.json:1:1: at /: a spec must have a body, or extends, or templates, and this has "
@@ -157,10 +157,10 @@ SCHEMA = {
         "net.json:1:1: at /: a spec lacks 'archspec', 'name' and 'input'",
     ]),
     "another version": ({**net([]), "archspec": 2}, [
-        "net.json:2:14: at /archspec: archspec is 2; 1 would do",
+        "net.json:2:14: at /archspec: archspec must be 1, not 2",
     ]),
     "1.0 for 1": ({**net([]), "archspec": 1.0}, [
-        "net.json:2:14: at /archspec: archspec is 1.0; 1 would do; did you mean 1?",
+        "net.json:2:14: at /archspec: archspec must be 1, not 1.0; did you mean 1?",
     ]),
     "unknown key": (net([], tempaltes={}), [
         "net.json:11:15: at /tempaltes: a spec has no 'tempaltes'; did you mean 'templates'?",
@@ -174,72 +174,72 @@ SCHEMA = {
         "net.json:10:12: at /input/sizes: input has no 'sizes'; did you mean 'resize'?",
     ]),
     "wrong type": (net([], name=5), [
-        "net.json:3:10: at /name: name is 5; a string of at most 100 characters that matches "
-        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$ would do",
+        "net.json:3:10: at /name: name must be a string of at most 100 characters that matches "
+        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$, not 5",
     ]),
     "name": (net([], name="a b"), [
-        "net.json:3:10: at /name: name is 'a b'; a string of at most 100 characters that matches "
-        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$ would do",
+        "net.json:3:10: at /name: name must be a string of at most 100 characters that matches "
+        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$, not 'a b'",
     ]),
     "name ending in a line break": (net([], name="net\n"), [
-        "net.json:3:10: at /name: name is 'net\\n'; a string of at most 100 characters that "
-        "matches ^[A-Za-z0-9_][A-Za-z0-9_.+-]*$ would do",
+        "net.json:3:10: at /name: name must be a string of at most 100 characters that matches "
+        "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$, not 'net\\n'",
     ]),
     "shape": ({**net([]), "input": {"shape": [3, 8]}}, [
-        "net.json:5:12: at /input/shape: shape is [3, 8]; a list of 3, each a whole number of at "
-        "least 1 and at most 1,000,000 would do",
+        "net.json:5:12: at /input/shape: shape must be a list of 3, each a whole number of at "
+        "least 1 and at most 1,000,000, not [3, 8]",
     ]),
     "shape with 0": ({**net([]), "input": {"shape": [3, 8, 0]}}, [
-        "net.json:8:4: at /input/shape/2: item 2 is 0; a whole number of at least 1 and at most "
-        "1,000,000 would do",
+        "net.json:8:4: at /input/shape/2: item 2 must be a whole number of at least 1 and at "
+        "most 1,000,000, not 0",
     ]),
     "mean for each channel": ({**net([]), "input": {"shape": [3, 8, 8], "mean": [0.5]}}, [
         "net.json:10:11: at /input/mean: mean has 1 values and the input 3 channels; use one "
         "for each",
     ]),
     "published accuracy": (net([], source={"published": {"top1": 101}}), [
-        "net.json:13:12: at /source/published/top1: top1 is 101; a number of at least 0 and at "
-        "most 100 would do",
+        "net.json:13:12: at /source/published/top1: top1 must be a number of at least 0 and at "
+        "most 100, not 101",
     ]),
     "2.0 for an integer": (net(conv(kernel=3.0)), [
-        "net.json:14:13: at /body/kernel: kernel is 3.0; a whole number of at least 1 and at "
-        "most 10,000 or a list of 2, each a whole number of at least 1 and at most 10,000 "
-        "would do; did you mean 3?",
+        "net.json:14:13: at /body/kernel: kernel must be a whole number of at least 1 and at "
+        "most 10,000 or a list of 2, each a whole number of at least 1 and at most 10,000, not "
+        "3.0; did you mean 3?",
     ]),
     "2.0 in a list": (net(conv(kernel=[3, 3.0])), [
-        "net.json:16:4: at /body/kernel/1: item 1 is 3.0; a whole number of at least 1 and at "
-        "most 10,000 would do; did you mean 3?",
+        "net.json:16:4: at /body/kernel/1: item 1 must be a whole number of at least 1 and at "
+        "most 10,000, not 3.0; did you mean 3?",
     ]),
     "number in quotes": (net(conv(channels="4")), [
-        "net.json:13:15: at /body/channels: channels is '4'; a whole number of at least 1 and at "
-        "most 1,000,000 would do",
+        "net.json:13:15: at /body/channels: channels must be a whole number of at least 1 and "
+        "at most 1,000,000, not '4'",
     ]),
     "true for a number": (net(conv(channels=True)), [
-        "net.json:13:15: at /body/channels: channels is true; a whole number of at least 1 and "
-        "at most 1,000,000 would do",
+        "net.json:13:15: at /body/channels: channels must be a whole number of at least 1 and "
+        "at most 1,000,000, not true",
     ]),
     "number for true": (net(conv(bias=1)), [
-        "net.json:15:11: at /body/bias: bias is 1; true or false would do",
+        "net.json:15:11: at /body/bias: bias must be true or false, not 1",
     ]),
     "out of range": (net(conv(channels=0)), [
-        "net.json:13:15: at /body/channels: channels is 0; a whole number of at least 1 and at "
-        "most 1,000,000 would do",
+        "net.json:13:15: at /body/channels: channels must be a whole number of at least 1 and "
+        "at most 1,000,000, not 0",
     ]),
     "list of three": (net(conv(stride=[1, 2, 3])), [
-        "net.json:15:13: at /body/stride: stride is [1, 2, 3]; a whole number of at least 1 and "
-        "at most 10,000 or a list of 2, each a whole number of at least 1 and at most "
-        "10,000 would do",
+        "net.json:15:13: at /body/stride: stride must be a whole number of at least 1 and at "
+        "most 10,000 or a list of 2, each a whole number of at least 1 and at most 10,000, not "
+        "[1, 2, 3]",
     ]),
     "word misspelt": (net(conv(padding="smae")), [
-        "net.json:15:14: at /body/padding: padding is 'smae'; 'half', 'same' or 'valid', a whole "
-        "number of at least 0 and at most 10,000, a list of 2, each a whole number of at "
-        "least 0 and at most 10,000 or a list of 4, each a whole number of at least 0 and at "
-        "most 10,000 would do; did you mean 'same'?",
+        "net.json:15:14: at /body/padding: padding must be 'half', 'same' or 'valid', a whole "
+        "number of at least 0 and at most 10,000, a list of 2, each a whole number of at least "
+        "0 and at most 10,000 or a list of 4, each a whole number of at least 0 and at most "
+        "10,000, not 'smae'; did you mean 'same'?",
     ]),
     "function misspelt": (net({"op": "act", "function": "reul"}), [
-        "net.json:13:15: at /body/function: function is 'reul'; 'relu', 'relu6', 'leaky_relu', "
+        "net.json:13:15: at /body/function: function must be 'relu', 'relu6', 'leaky_relu', "
         "'prelu', 'elu', 'gelu', 'silu', 'hswish', 'hsigmoid', 'sigmoid', 'tanh', 'mish' or "
-        "'none' would do; did you mean 'relu'?",
+        "'none', not 'reul'; did you mean 'relu'?",
     ]),
     "op misspelt": (net({"op": "cnov", "channels": 4, "kernel": 3}), [
         "net.json:12:9: at /body/op: 'cnov' is not an op; did you mean 'conv'?",
@@ -259,14 +259,13 @@ SCHEMA = {
         '"act", "function": "relu"}',
     ]),
     "op is no word": (net({"op": 5}), [
-        "net.json:12:9: at /body/op: op must be the name of an op or a template, and this is 5",
+        "net.json:12:9: at /body/op: op must be the name of an op or a template, not 5",
     ]),
     "attribute misspelt": (net({"op": "conv", "chanels": 4, "kernel": 3}), [
         "net.json:13:14: at /body/chanels: conv has no 'chanels'; did you mean 'channels'?",
     ]),
     "node is a number": (net([3]), [
-        "net.json:12:3: at /body/0: a node must be an object, a list of nodes or a word, and "
-        "this is 3",
+        "net.json:12:3: at /body/0: a node must be an object, a list of nodes or a word, not 3",
     ]),
     "no kind": (net({"name": "x"}), [
         "net.json:11:10: at /body: a node must have one of the keys op, body, residual, "
@@ -292,16 +291,16 @@ SCHEMA = {
         "net.json:11:10: at /body: branches need a join; use 'add', 'concat', 'mul' or 'none'",
     ]),
     "branches of none": (net({"branches": [], "join": "add"}), [
-        "net.json:12:15: at /body/branches: branches is []; a list of 1 or more or an object "
-        "that is not empty would do",
+        "net.json:12:15: at /body/branches: branches must be a list of 1 or more or an object "
+        "that is not empty, not []",
     ]),
     "name of a branch": (net({"branches": {"a b": []}, "join": "add"}), [
-        "net.json:13:11: at /body/branches/a b: 'a b' cannot be a name here; a string of at most "
-        "200 characters that matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$ would do",
+        "net.json:13:11: at /body/branches/a b: 'a b' cannot be a name here; use a string of "
+        "at most 200 characters that matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$",
     ]),
     "join misspelt": (net({"branches": [[]], "join": "conact"}), [
-        "net.json:15:11: at /body/join: join is 'conact'; 'add', 'concat', 'mul' or 'none' would "
-        "do; did you mean 'concat'?",
+        "net.json:15:11: at /body/join: join must be 'add', 'concat', 'mul' or 'none', not "
+        "'conact'; did you mean 'concat'?",
     ]),
     "repeat and each": (net(conv(repeat=2, each=[{}])), [
         "net.json:16:11: at /body/each: a node must have repeat or each, not both",
@@ -310,45 +309,45 @@ SCHEMA = {
         "net.json:15:12: at /body/first: first and last must stand beside a repeat or an each",
     ]),
     "row of each": (net(conv(each=[{"strid": 2}, 5])), [
-        "net.json:19:4: at /body/each/1: item 1 is 5; an object would do",
+        "net.json:19:4: at /body/each/1: item 1 must be an object, not 5",
         "net.json:17:14: at /body/each/0/strid: conv has no 'strid'; did you mean 'stride'?",
     ]),
     "repeat below 0": (net(conv(repeat=-1)), [
-        "net.json:15:13: at /body/repeat: repeat is -1; a whole number of at least 0 would do",
+        "net.json:15:13: at /body/repeat: repeat must be a whole number of at least 0, not -1",
     ]),
     "when is no condition": (net(conv(when="yes")), [
-        "net.json:15:11: at /body/when: when is 'yes'; true or false would do",
+        "net.json:15:11: at /body/when: when must be true or false, not 'yes'",
     ]),
     "name of a node": (net(conv(name="a..b")), [
-        "net.json:15:11: at /body/name: name is 'a..b'; a string of at most 200 characters that "
-        "matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$ would do",
+        "net.json:15:11: at /body/name: name must be a string of at most 200 characters that "
+        "matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$, not 'a..b'",
     ]),
     "long name of a node": (net(conv(name="a" * 201)), [
-        "net.json:15:11: at /body/name: name is "
-        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...; a string of at most 200 "
-        "characters that matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$ would do",
+        "net.json:15:11: at /body/name: name must be a string of at most 200 characters that "
+        "matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$, not "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...",
     ]),
     "from nothing": (net(conv(**{"from": []})), [
-        "net.json:15:11: at /body/from: from is []; a string, a list of 1 or more, each a string "
-        "or an object that is not empty would do",
+        "net.json:15:11: at /body/from: from must be a string, a list of 1 or more, each a "
+        "string or an object that is not empty, not []",
     ]),
     "choice of none": (net(conv(channels={"choice": []})), [
-        "net.json:14:14: at /body/channels/choice: choice is []; a list of 1 or more would do",
+        "net.json:14:14: at /body/channels/choice: choice must be a list of 1 or more, not []",
     ]),
     "key of a choice": (net(conv(channels={"choice": [4], "shrae": "paths"})), [
         "net.json:17:13: at /body/channels/shrae: channels has no 'shrae'; did you mean 'share'?",
     ]),
     "share": (net(conv(channels={"choice": [4], "share": "path"})), [
-        "net.json:17:13: at /body/channels/share: share is 'path'; 'superkernel' or "
-        "'paths' would do; did you mean 'paths'?",
+        "net.json:17:13: at /body/channels/share: share must be 'superkernel' or 'paths', not "
+        "'path'; did you mean 'paths'?",
     ]),
     "choice in a call": (net({"op": "T", "x": {"choice": None}},
         templates={"T": {"args": {"x": 1}, "body": []}}), [
-        "net.json:22:14: at /body/x/choice: choice is null; a list of 1 or more would do",
+        "net.json:22:14: at /body/x/choice: choice must be a list of 1 or more, not null",
     ]),
     "choice in a choice": (net(conv(kernel={"choice": [1, {"choice": []}]})), [
-        "net.json:18:16: at /body/kernel/choice/1/choice: choice is []; a list of 1 or more "
-        "would do",
+        "net.json:18:16: at /body/kernel/choice/1/choice: choice must be a list of 1 or more, "
+        "not []",
     ]),
     "choice in a row": (net({"op": "T", "each": [{"x": [{"choice": [1], "shared": "w"}]}]}), [
         "net.json:20:17: at /body/each/0/x/0/shared: a choice has no 'shared'; did you mean "
@@ -356,14 +355,14 @@ SCHEMA = {
     ]),
     "choices in args and defaults": (net([], args={"a": {"choice": 3}, "b": {"type": "integer",
         "default": {"choice": []}}}, defaults={"T": {"x": {"choice": {}}}}), [
-        "net.json:25:15: at /defaults/T/x/choice: choice is an empty object; a list of 1 or more "
-        "would do",
-        "net.json:13:14: at /args/a/choice: choice is 3; a list of 1 or more would do",
-        "net.json:18:15: at /args/b/default/choice: choice is []; a list of 1 or more would do",
+        "net.json:25:15: at /defaults/T/x/choice: choice must be a list of 1 or more, not an "
+        "empty object",
+        "net.json:13:14: at /args/a/choice: choice must be a list of 1 or more, not 3",
+        "net.json:18:15: at /args/b/default/choice: choice must be a list of 1 or more, not []",
     ]),
     "lower case template": (net([], templates={"block": {"body": []}}), [
-        "net.json:12:12: at /templates/block: 'block' cannot be a name here; a string that "
-        "matches ^[A-Z][A-Za-z0-9_]*$ would do",
+        "net.json:12:12: at /templates/block: 'block' cannot be a name here; use a string that "
+        "matches ^[A-Z][A-Za-z0-9_]*$",
     ]),
     "template without body": (net([], templates={"Block": {}}), [
         "net.json:12:12: at /templates/Block: Block lacks 'body'",
@@ -379,14 +378,14 @@ SCHEMA = {
         "net.json:13:11: at /args/width/typ: width has no 'typ'; did you mean 'type'?",
     ]),
     "type misspelt": (net([], args={"width": {"type": "int"}}), [
-        "net.json:13:12: at /args/width/type: type is 'int'; 'integer', 'number', 'string', "
+        "net.json:13:12: at /args/width/type: type must be 'integer', 'number', 'string', "
         "'boolean', 'array', 'object' or 'null' or a list of 1 or more, each 'integer', "
-        "'number', 'string', 'boolean', 'array', 'object' or 'null' would do; did you mean "
+        "'number', 'string', 'boolean', 'array', 'object' or 'null', not 'int'; did you mean "
         "'integer'?",
     ]),
     "no outputs": (net([], outputs={}), [
-        "net.json:11:13: at /outputs: outputs is an empty object; an object that is not empty "
-        "would do",
+        "net.json:11:13: at /outputs: outputs must be an object that is not empty, not an "
+        "empty object",
     ]),
     "extension with a body": ({"archspec": 1, "name": "net", "extends": "resnet18", "body": []}, [
         "net.json:5:10: at /body: an extension has no 'body'; it has 'archspec', 'name', 'doc', "
@@ -395,9 +394,9 @@ SCHEMA = {
     "several": (net([conv(kernel=0), conv(strid=2), "rleu", {}, {"residual": ["cnov"]}],
         nmae=3), [
         "net.json:11:10: at /nmae: a spec has no 'nmae'; did you mean 'name'?",
-        "net.json:16:14: at /body/0/kernel: kernel is 0; a whole number of at least 1 and at "
-        "most 10,000 or a list of 2, each a whole number of at least 1 and at most 10,000 "
-        "would do",
+        "net.json:16:14: at /body/0/kernel: kernel must be a whole number of at least 1 and at "
+        "most 10,000 or a list of 2, each a whole number of at least 1 and at most 10,000, not "
+        "0",
         "net.json:22:13: at /body/1/strid: conv has no 'strid'; did you mean 'stride'?",
         "net.json:24:3: at /body/2: 'rleu' is not an op; did you mean 'relu'?",
         "net.json:25:3: at /body/3: a node must have one of the keys op, body, residual, "
@@ -475,13 +474,13 @@ EXPRESSIONS = {
     "=list[2]": "there is no item 2 in a list of 2 (in '=list[2]')",
     "=list[0.5]": "a[i] wants a list and a whole number and met [1, 2] and 0.5 (in '=list[0.5]')",
     "=width[0]": "a[i] wants a list and a whole number and met 4 and 0 (in '=width[0]')",
-    "=list": "channels is [1, 2]; a whole number of at least 1 and at most 1,000,000 would do",
-    "=word": "channels is 'a'; a whole number of at least 1 and at most 1,000,000 would do",
+    "=list": "channels must be a whole number of at least 1 and at most 1,000,000, not [1, 2]",
+    "=word": "channels must be a whole number of at least 1 and at most 1,000,000, not 'a'",
     "=width / 2": (
-        "channels is 2.0; a whole number of at least 1 and at most 1,000,000 would do; did you "
+        "channels must be a whole number of at least 1 and at most 1,000,000, not 2.0; did you "
         "mean 2?"
     ),
-    "=width == 4": "channels is true; a whole number of at least 1 and at most 1,000,000 would do",
+    "=width == 4": "channels must be a whole number of at least 1 and at most 1,000,000, not true",
     "=min(1)": "min wants two or more numbers, or one list of them (in '=min(1)')",
     "=floor()": "floor takes 1 argument(s) and met 0",
     "=len(5)": "len wants a list or a string and met 5 (in '=len(5)')",
@@ -585,13 +584,13 @@ GRAPH = {
         "net.json:20:10: at /body: T lacks its argument 'a' and 'b'",
     ]),
     "type of an argument": (net({"op": "ConvNormAct", "channels": 8.0}), [
-        "net.json:13:15: at /body/channels: channels is 8.0; a whole number would do; did you "
+        "net.json:13:15: at /body/channels: channels must be a whole number, not 8.0; did you "
         "mean 8?",
         "    in ConvNormAct, called at net.json:11:10 as conv_norm_act",
     ]),
     "range of an argument": (net({"op": "Classifier", "classes": "=width - 5"},
         args={"width": 5}), [
-        "net.json:16:14: at /body/classes: classes is 0; a whole number of at least 1 would do",
+        "net.json:16:14: at /body/classes: classes must be a whole number of at least 1, not 0",
         "    in Classifier, called at net.json:14:10 as classifier",
     ]),
     "arg without value": (net([], args={"width": {"type": "integer"}}), [
@@ -599,12 +598,12 @@ GRAPH = {
         "width=VALUE",
     ]),
     "type of an arg": (net([], args={"width": {"type": "integer", "default": "4"}}), [
-        "net.json:14:15: at /args/width/default: width is '4'; a whole number would do",
+        "net.json:14:15: at /args/width/default: width must be a whole number, not '4'",
     ]),
     "attribute by an expression": (net({"op": "ConvNormAct", "channels": 4, "stride": 0}), [
-        "archspec:standard.json:19:80: at /templates/ConvNormAct/body/0/stride: stride is 0; a "
-        "whole number of at least 1 and at most 10,000 or a list of 2, each a whole number of "
-        "at least 1 and at most 10,000 would do",
+        "archspec:standard.json:19:80: at /templates/ConvNormAct/body/0/stride: stride must be "
+        "a whole number of at least 1 and at most 10,000 or a list of 2, each a whole number "
+        "of at least 1 and at most 10,000, not 0",
         "    in ConvNormAct, called at net.json:11:10 as conv_norm_act",
     ]),
     "missing attribute": (net(["conv"]), [
@@ -619,8 +618,8 @@ GRAPH = {
     "call stack": (net({"op": "Outer", "name": "o"}, templates={"Outer": {"body": [CONV,
         {"op": "Inner", "repeat": 3, "width": "=in_channels"}]},
         "Inner": {"args": {"width": {"type": "integer", "minimum": 10}}, "body": []}}), [
-        "net.json:22:15: at /templates/Outer/body/1/width: width is 3; a whole number of at "
-        "least 10 would do",
+        "net.json:22:15: at /templates/Outer/body/1/width: width must be a whole number of at "
+        "least 10, not 3",
         "    in Inner, called at net.json:19:5 as o.inner1",
         "    in Outer, called at net.json:36:10 as o",
     ]),
@@ -814,8 +813,8 @@ GRAPH = {
         "net.json:12:13: at /expect/output: expected outputs ['x'] and the network has ['logits']",
     ]),
     "option of a choice": (net(conv(channels={"choice": [0, 4]})), [
-        "net.json:15:5: at /body/channels/choice/0: channels is 0; a whole number of at least 1 "
-        "and at most 1,000,000 would do",
+        "net.json:15:5: at /body/channels/choice/0: channels must be a whole number of at "
+        "least 1 and at most 1,000,000, not 0",
     ]),
     "options of one choice": (net([conv(channels={"choice": [4, 8], "name": "w"}),
         conv(channels={"choice": [4, 9], "name": "w"})]), [
@@ -871,7 +870,7 @@ FILES = {
     ]),
     "type of an arg": ({"net.json": extension("b.json", args={"classes": "x"}),
         "b.json": net([], args={"classes": {"type": "integer", "default": 10}})}, [
-        "net.json:6:14: at /args/classes: classes is 'x'; a whole number would do",
+        "net.json:6:14: at /args/classes: classes must be a whole number, not 'x'",
     ]),
     "expect of an extension": ({"net.json": extension("b.json", expect={"params": 5}),
         "b.json": net(CONV, expect={"params": 6})}, [

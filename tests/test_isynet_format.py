@@ -103,13 +103,13 @@ def damaged(**changes):
         ([], "an ISyNet network is an object with nStages, nEdgesInBlock and Blocks"),
         (
             damaged(nBlocks=0),
-            "nBlocks is 0; a whole number of at least 1 and at most 1,000 would do",
+            "nBlocks must be a whole number of at least 1 and at most 1,000, not 0",
         ),
-        (damaged(skipType="sum"), "skipType is 'sum'; 'noSkip', 'add' or 'concat' would do"),
+        (damaged(skipType="sum"), "skipType must be 'noSkip', 'add' or 'concat', not 'sum'"),
         (
             damaged(operations=[{"op": "conv_9x9"}] * 4),
-            "op is 'conv_9x9'; 'conv_1x1', 'conv_3x3', 'conv_5x5', 'conv_7x7', 'conv_1x3_3x1',"
-            " 'conv_1x5_5x1', 'conv_1x7_7x1' or 'identity' would do",
+            "op must be 'conv_1x1', 'conv_3x3', 'conv_5x5', 'conv_7x7', 'conv_1x3_3x1',"
+            " 'conv_1x5_5x1', 'conv_1x7_7x1' or 'identity', not 'conv_9x9'",
         ),
         (
             damaged(operations=[{"op": "identity"}] * 4),
@@ -118,11 +118,11 @@ def damaged(**changes):
         ),
         (
             damaged(operations=[{"op": "conv_3x3"}] * 3),
-            "there are 3 operations and nEdgesInBlock is 4; as many would do",
+            "there are 3 operations and nEdgesInBlock is 4; use as many",
         ),
         (
             damaged(cIncrease=-8),
-            "the channels round down to 0; a larger cIncrease or expantionFactor would do",
+            "the channels round down to 0; use a larger cIncrease or expantionFactor",
         ),
     ],
 )

@@ -1117,18 +1117,21 @@ def test_times_that_no_data_sheet_allows_are_doubted(run, tmp_path, monkeypatch)
 
 
 WRONG_DEVICES = [
-    ({"cores": 2.5}, "at /cores: cores is 2.5; a whole number of at least 1 and at most 10,000"),
+    ({"cores": 2.5}, "at /cores: cores must be a whole number of at least 1 and at most 10,000"),
     (
         {"efficiency": 1.5},
-        "at /efficiency: efficiency is 1.5; a number of at least 0.001 and at most 1",
+        "at /efficiency: efficiency must be a number of at least 0.001 and at most 1, not 1.5",
     ),
-    ({"launch_us": "54"}, "at /launch_us: launch_us is '54'; a number of at least 0"),
+    (
+        {"launch_us": "54"},
+        "at /launch_us: launch_us must be a number of at least 0 and at most 1,000,000, not '54'",
+    ),
     (
         {"colour": 1},
         "at /colour: a device has no 'colour'; it has 'name', 'title', 'cores'",
     ),
     ({"calibration": {}}, "at /calibration: a calibration lacks 'source', 'networks', 'batches'"),
-    ({"calibration": 3}, "at /calibration: calibration is 3; an object or null would do"),
+    ({"calibration": 3}, "at /calibration: calibration must be an object or null, not 3"),
 ]
 
 

@@ -268,7 +268,7 @@ WRONG = {
         "r.yaml:1:1: at /: a recipe lacks 'epochs', 'batch' and 'optimizer'",
     ]),
     "version": (HEAD.replace("1", "2", 1) + SGD, [
-        "r.yaml:1:9: at /recipe: recipe is 2; 1 would do",
+        "r.yaml:1:9: at /recipe: recipe must be 1, not 2",
     ]),
     "no version": (HEAD.partition("\n")[2] + SGD, [
         "r.yaml:1:1: at /: a recipe lacks 'recipe', its version; recipe: 1 would do",
@@ -277,12 +277,12 @@ WRONG = {
         "r.yaml:6:8: at /epoch: a recipe has no 'epoch'; did you mean 'epochs'?",
     ]),
     "text for a number": (HEAD.replace("3", "three") + SGD, [
-        "r.yaml:3:9: at /epochs: epochs is 'three'; a whole number of at least 1 and at most"
-        " 1,000,000 would do",
+        "r.yaml:3:9: at /epochs: epochs must be a whole number of at least 1 and at most"
+        " 1,000,000, not 'three'",
     ]),
     "part of an epoch": (HEAD.replace("3", "3.0") + SGD, [
-        "r.yaml:3:9: at /epochs: epochs is 3.0; a whole number of at least 1 and at most 1,000,000"
-        " would do; did you mean 3?",
+        "r.yaml:3:9: at /epochs: epochs must be a whole number of at least 1 and at most"
+        " 1,000,000, not 3.0; did you mean 3?",
     ]),
     "several at once": (HEAD + "optimizer: {name: adam, lr: 0}\nloss: {smothing: 1}\n", [
         "r.yaml:6:18: at /loss/smothing: loss has no 'smothing'; did you mean 'smoothing'?",
@@ -300,25 +300,25 @@ WRONG = {
         " would do",
     ]),
     "bad beta": (HEAD + "optimizer: {name: adamw, lr: 1, betas: [0.9, 1]}\n", [
-        "r.yaml:5:46: at /optimizer/betas/1: item 1 is 1; a number of at least 0 and under 1 would"
-        " do",
+        "r.yaml:5:46: at /optimizer/betas/1: item 1 must be a number of at least 0 and under 1,"
+        " not 1",
     ]),
     "null": (HEAD + SGD + "data: null\n", [
-        "r.yaml:6:7: at /data: data is null; an object would do",
+        "r.yaml:6:7: at /data: data must be an object, not null",
     ]),
     "unknown scheme": (HEAD + SGD + "init: {scheme: isynett}\n", [
-        "r.yaml:6:16: at /init/scheme: scheme is 'isynett'; 'he', 'he_zero', 'xavier', 'by_fan_in',"
-        " 'isynet', 'cspdarknet', 'resnext' or 'spnasnet' would do; did you mean 'isynet'?",
+        "r.yaml:6:16: at /init/scheme: scheme must be 'he', 'he_zero', 'xavier', 'by_fan_in',"
+        " 'isynet', 'cspdarknet', 'resnext' or 'spnasnet', not 'isynett'; did you mean 'isynet'?",
     ]),
     "augmentations": (
         HEAD + SGD + "augment:\n  - flip: 0.5\n  - horizontal_flip: 2\n  - 3\n"
         "  - horizontal_flip: 1\n    random_erasing: 1\n  - {}\n", [
-        "r.yaml:9:5: at /augment/2: item 2 is 3; an object would do",
+        "r.yaml:9:5: at /augment/2: item 2 must be an object, not 3",
         "r.yaml:7:11: at /augment/0/flip: an augmentation has no 'flip'; it has"
         " 'random_resized_crop', 'random_crop', 'resize', 'horizontal_flip', 'color_jitter',"
         " 'rand_augment', 'auto_augment', 'trivial_augment' and 'random_erasing'",
-        "r.yaml:8:22: at /augment/1/horizontal_flip: horizontal_flip is 2; a number of at least 0"
-        " and at most 1 would do",
+        "r.yaml:8:22: at /augment/1/horizontal_flip: horizontal_flip must be a number of at least"
+        " 0 and at most 1, not 2",
         "r.yaml:10:5: at /augment/3: an augmentation is one key with its settings and this has"
         " 'horizontal_flip' and 'random_erasing'",
         "r.yaml:12:5: at /augment/4: an augmentation is one key with its settings and this has"
@@ -377,7 +377,7 @@ WRONG = {
         "r.yaml:1:1: at /: a recipe lacks 'name'",
     ]),
     "wrong above a right one": ("recipe: 1\nextends: tiny\nname: a\noptimizer: {lr: fast}\n", [
-        "r.yaml:4:17: at /optimizer/lr: lr is 'fast'; a number of over 0 would do",
+        "r.yaml:4:17: at /optimizer/lr: lr must be a number of over 0, not 'fast'",
     ]),
 }  # fmt: skip
 
@@ -403,7 +403,7 @@ def test_what_is_said_of_settings(tmp_path, monkeypatch):
         return told(HEAD + SGD, tmp_path, monkeypatch, settings)
 
     assert said("optimizer.lrr=1", "optimizer.lr=fast") == [
-        "--set optimizer.lr=fast: at /optimizer/lr: lr is 'fast'; a number of over 0 would do",
+        "--set optimizer.lr=fast: at /optimizer/lr: lr must be a number of over 0, not 'fast'",
         "--set optimizer.lrr=1: at /optimizer/lrr: sgd has no 'lrr'; did you mean 'lr'?",
     ]
     assert said("epochs.x=1") == ["--set epochs.x=1: epochs is no object and has no 'x'"]
