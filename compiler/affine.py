@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.ops import Op
-from archspec.ops.conv import Conv
 from archspec.ops.norm import BatchNorm
-from archspec.ops.regularize import LayerScale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,11 +24,11 @@ class Affine(NamedTuple):
 
 def is_affine(op: Op) -> bool:
     """Whether inference makes of the op one factor and one constant per channel."""
-    return isinstance(op, (BatchNorm, LayerScale))
+    return op.work().kind == "scale"
 
 
 def has_shift(op: Op) -> bool:
-    """Whether an affine op adds something besides."""
+    """Whether an affine op adds a constant as well."""
     return isinstance(op, BatchNorm)
 
 
@@ -58,8 +56,3 @@ def absorbed(arrays: Arrays, affine: Affine) -> dict[str, np.ndarray]:
         "weight": (weight * factors).astype(np.float32),
         "bias": (bias + affine.shift).astype(np.float32),
     }
-
-
-def is_plain(op: Op) -> bool:
-    """Whether a layer uses its weight as it stands: then what scales the result scales it too."""
-    return not (isinstance(op, Conv) and op.weight_standardization)

@@ -9,6 +9,8 @@ from pathlib import Path
 import networkx
 import pytest
 
+from archspec.ops import OPS
+
 ROOT = Path(__file__).parents[1]
 
 # Each room may import those before it in this list, never those after.
@@ -219,3 +221,47 @@ def test_these_rules_see():
     for lines, names in ((60, set()), (61, {"f"})):
         body = "\n".join(["    pass"] * (lines - 1))
         assert long_functions(ast.parse(f"def f():\n{body}\n")) == names
+
+
+ASK_FOR_KINDS = {
+    "archspec.compiler.affine",  # what a scale's weights come to
+    "archspec.compiler.passes.fold_batch_norm",
+    "archspec.compiler.passes.fold_layer_scale",
+    "archspec.compiler.passes.merge_branches",
+    "archspec.compiler.passes.standardize_filters",
+    "archspec.compiler.latency.kernels",  # the activations that a device does on the way out
+    "archspec.compiler.latency.lint",  # a rule advises on one kind
+    "archspec.compiler.latency.validity",
+    "archspec.compiler.supernet.derivation",
+    "archspec.compiler.targets.onnx.operators",
+    "archspec.compiler.weights.maps.torch_zoo",
+    "archspec.compiler.weights.residuals",
+    "archspec.training.noise",
+}
+"""Where one kind of op is looked for, because of what stands beside it or of one publisher's use.
+What is true of an op whatever surrounds it, the op answers (archspec/ops/base.py)."""
+
+
+def asks_for_kinds(path: Path) -> bool:
+    """Whether a module tests objects for being of one class of op."""
+    kinds = {op.__name__ for op in OPS.values()}
+    rooms = {op.__module__.rpartition(".")[2] for op in OPS.values()}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.MatchClass):
+            asked: list[ast.AST] = [node.cls]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            asked = [*getattr(node.args[1], "elts", [node.args[1]])]
+        else:
+            continue
+        names = [ast.unparse(one).rpartition(".") for one in asked]
+        if any(name in kinds and room in ("", *rooms) for room, _, name in names):
+            return True
+    return False
+
+
+def test_an_op_answers_for_itself():
+    assert {
+        module
+        for module, path in ALL.items()
+        if not module.startswith("archspec.ops") and asks_for_kinds(path)
+    } == ASK_FOR_KINDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops.activation import FUNCTIONS, Act, Softmax
-from archspec.ops.base import Op, Weight, Window
+from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
@@ -25,4 +25,4 @@ OPS: dict[str, type[Op]] = {
     )
 }  # fmt: skip
 
-__all__ = ["FUNCTIONS", "OPS", "Op", "Weight", "Window"]
+__all__ = ["FUNCTIONS", "OPS", "Fans", "Folding", "Op", "Weight", "Window", "Work"]

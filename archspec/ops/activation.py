@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.ops.base import BOOLEAN, FACTOR, Op, Weight, as_real, attribute, nullable
+from archspec.ops.base import (
+    BOOLEAN,
+    FACTOR,
+    Fans,
+    Folding,
+    Op,
+    Weight,
+    Weightless,
+    Work,
+    as_real,
+    attribute,
+    nullable,
+)
 from archspec.shapes import Shapes, elements
 
 FUNCTIONS = {
@@ -25,6 +37,8 @@ FUNCTIONS = {
 }
 """Every activation function with its formula."""
 
+_FIRST_SLOPE = 0.25
+"""Of prelu, arXiv 1502.01852."""
 _DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 
@@ -62,20 +76,34 @@ class Act(Op):
         return (inputs[0],)
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
-        return (Weight("slope", inputs[0][:1]),) if self.function == "prelu" else ()
+        if self.function != "prelu":
+            return ()
+        return (Weight("slope", inputs[0][:1], start=_FIRST_SLOPE),)
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        return None
+
+    def work(self) -> Work:
+        return Work("function")
+
+    def folding(self) -> Folding:
+        return "nothing"
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0])
 
 
 @dataclass(frozen=True)
-class Softmax(Op):
+class Softmax(Weightless):
     name = "softmax"
     doc = "softmax over the channels (or features)"
     category = "act"
 
     def infer(self, inputs: Shapes) -> Shapes:
         return (inputs[0],)
+
+    def work(self) -> Work:
+        return Work("stream")
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0])

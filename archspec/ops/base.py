@@ -5,14 +5,19 @@ JSON Schema its value must meet, range included, so the spec schema, the checker
 the docs come from one place. An op is in one form the moment it is made, however its attributes
 were written: equal ops do the same, and `resolve` says what is the same on given shapes alone.
 Nothing here knows a framework: how a target spells an op stands in that target.
+
+What a class must say has no default: its shapes, what initial weights are scaled by, what kind of
+work it is and whether a scale behind it can be folded into it. A class that leaves one out cannot
+be made into an op.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from archspec.shapes import Shape, ShapeError, Shapes, elements, written
 
@@ -21,19 +26,62 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Weight:
-    """One array an op owns: its name within the op, its shape, and whether training moves it.
+    """One array an op owns: its name within the op, its shape, what it starts from, and whether
+    training moves it.
 
     A convolution's kernel is (channels out, channels in / groups, height, width), a dense layer's
-    (features out, features in). `trainable` is False for running statistics.
+    (features out, features in). `start` is one number for all elements, or None where they are
+    drawn at random by the op's fans. `trainable` is False for running statistics.
     """
 
     name: str
     shape: Shape
+    start: float | None
     trainable: bool = True
 
     @property
     def size(self) -> int:
         return elements(self.shape)
+
+
+class Fans(NamedTuple):
+    """By how many inputs a result is made of, and how many results an input goes into, as far as
+    a filter reaches: what random weights are scaled by."""
+
+    inputs: int
+    outputs: int
+
+
+class Work(NamedTuple):
+    """What an op does with numbers, for models of time.
+
+    "convolve": sums of products with weights under a window of `taps`, in `groups` of channels
+    "multiply": a product with one matrix of weights
+    "window": each result from the `taps` numbers of a window of its own channel
+    "scale": in inference one factor, and perhaps one constant, for each channel
+    "function": one function of each number alone
+    "sum": of its inputs
+    "part": gives a part of its input, and reads no more than that
+    "shuffle": channels change places
+    "stream": anything else that reads its inputs once and writes its results once
+    """
+
+    kind: Literal[
+        "convolve", "multiply", "window", "scale", "function", "sum", "part", "shuffle", "stream"
+    ]
+    taps: int = 1
+    groups: int = 1
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is multiply-accumulates with weights."""
+        return self.kind in ("convolve", "multiply")
+
+
+Folding: TypeAlias = Literal["nothing", "scale", "affine"]
+"""What of y = scale * x + shift, one pair per channel, behind an op its own weights can take in:
+"scale" where its trained weights of a channel times a factor give the channel times that factor,
+"affine" where its attribute `bias` adds a constant as well."""
 
 
 class Window(NamedTuple):
@@ -71,9 +119,9 @@ def attribute(
 
 
 @dataclass(frozen=True)
-class Op:
-    """Base of all ops. Subclasses name themselves and say their shapes; the rest has defaults
-    that are true of an op without weights and without arithmetic."""
+class Op(ABC):
+    """Base of all ops. Subclasses name themselves and say what is abstract here; the rest has
+    defaults that are true of an op without weights and without arithmetic."""
 
     name: ClassVar[str]
     doc: ClassVar[str]
@@ -83,6 +131,8 @@ class Op:
     """Fewest and most inputs; None is no limit."""
     is_view: ClassVar[bool] = False
     """True where inference gives the input's own bytes back, so no new activation is stored."""
+    is_noise: ClassVar[bool] = False
+    """True where training draws anew at each use, and inference gives the input back."""
 
     def __post_init__(self) -> None:
         for item in _attributes_of(type(self)):
@@ -114,9 +164,27 @@ class Op:
         """How many results the op gives."""
         return 1
 
+    @abstractmethod
     def infer(self, inputs: Shapes) -> Shapes:
         """Output shapes from input shapes, per sample. Raises ShapeError."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def fans(self, inputs: Shapes) -> Fans | None:
+        """What the weights that are drawn at random are scaled by; None where all of the op's
+        weights have a start."""
+
+    @abstractmethod
+    def work(self) -> Work:
+        """What the op does with numbers."""
+
+    @abstractmethod
+    def folding(self) -> Folding:
+        """What of a scale and a shift behind the op its weights can take in."""
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        """Whether the one result is the one input, value for value and in the same shape, in
+        training too."""
+        return False
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
         """The arrays the op owns, given its input shapes."""
@@ -144,6 +212,17 @@ class Op:
             if item.default is MISSING or value != item.default:
                 result[item.name] = as_json(value)
         return result
+
+
+@dataclass(frozen=True)
+class Weightless(Op):
+    """Base of the ops that own no weights: nothing is drawn, and nothing can be folded in."""
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        return None
+
+    def folding(self) -> Folding:
+        return "nothing"
 
 
 class _Attribute(NamedTuple):

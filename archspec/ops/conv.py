@@ -13,9 +13,12 @@ from archspec.ops.base import (
     PAIR,
     PAIR_DOC,
     POSITIVE,
+    Fans,
+    Folding,
     Op,
     Weight,
     Window,
+    Work,
     as_pair,
     as_sides,
     attribute,
@@ -99,8 +102,20 @@ class Conv(Op):
         return ((self.channels, *extent),)
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
-        kernel = Weight("weight", (self.channels, inputs[0][0] // self.groups, *self.kernel))
-        return (kernel, Weight("bias", (self.channels,))) if self.bias else (kernel,)
+        shape = (self.channels, inputs[0][0] // self.groups, *self.kernel)
+        kernel = Weight("weight", shape, start=None)
+        return (kernel, Weight("bias", (self.channels,), start=None)) if self.bias else (kernel,)
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        taps = elements(self.kernel)
+        return Fans(inputs[0][0] // self.groups * taps, self.channels * taps)
+
+    def work(self) -> Work:
+        return Work("convolve", elements(self.kernel), self.groups)
+
+    def folding(self) -> Folding:
+        """Filters that are standardised have lost their scale before they are used."""
+        return "nothing" if self.weight_standardization else "affine"
 
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0]) * (inputs[0][0] // self.groups) * elements(self.kernel)

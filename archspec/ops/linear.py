@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import BOOLEAN, POSITIVE, Op, Weight, attribute
+from archspec.ops.base import BOOLEAN, POSITIVE, Fans, Folding, Op, Weight, Work, attribute
 from archspec.shapes import ShapeError, Shapes, written
 
 
@@ -25,8 +25,17 @@ class Dense(Op):
         return ((self.channels,),)
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
-        kernel = Weight("weight", (self.channels, inputs[0][0]))
-        return (kernel, Weight("bias", (self.channels,))) if self.bias else (kernel,)
+        kernel = Weight("weight", (self.channels, inputs[0][0]), start=None)
+        return (kernel, Weight("bias", (self.channels,), start=None)) if self.bias else (kernel,)
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        return Fans(inputs[0][0], self.channels)
+
+    def work(self) -> Work:
+        return Work("multiply")
+
+    def folding(self) -> Folding:
+        return "affine"
 
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
         return self.channels * inputs[0][0]

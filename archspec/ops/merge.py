@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import Op
+from archspec.ops.base import Weightless, Work
 from archspec.shapes import Shape, ShapeError, Shapes, elements, written
 
 
 @dataclass(frozen=True)
-class _Elementwise(Op):
+class _Elementwise(Weightless):
     category = "merge"
     inputs = (2, None)
 
@@ -30,6 +30,9 @@ class Add(_Elementwise):
             )
         return (inputs[0],)
 
+    def work(self) -> Work:
+        return Work("sum")
+
 
 @dataclass(frozen=True)
 class Mul(_Elementwise):
@@ -47,9 +50,12 @@ class Mul(_Elementwise):
                 )
         return (result,)
 
+    def work(self) -> Work:
+        return Work("stream")
+
 
 @dataclass(frozen=True)
-class Concat(Op):
+class Concat(Weightless):
     name = "concat"
     doc = "the inputs' channels one after another"
     category = "merge"
@@ -62,6 +68,12 @@ class Concat(Op):
                 f" {_several(inputs)}"
             )
         return ((sum(shape[0] for shape in inputs), *inputs[0][1:]),)
+
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return len(inputs) == 1
 
 
 def _several(inputs: Shapes) -> str:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import EPSILON, POSITIVE, PROBABILITY, Op, Weight, Window, attribute, divides
+from archspec.ops.base import (
+    EPSILON,
+    POSITIVE,
+    PROBABILITY,
+    Fans,
+    Folding,
+    Op,
+    Weight,
+    Window,
+    Work,
+    attribute,
+    divides,
+)
 from archspec.shapes import Shapes, elements
 
 EPSILON_DOC = "added to the variance before its root"
@@ -19,7 +31,16 @@ class _Norm(Op):
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
         channels = inputs[0][:1]
-        return (Weight("gamma", channels), Weight("beta", channels))
+        return (Weight("gamma", channels, start=1.0), Weight("beta", channels, start=0.0))
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        return None
+
+    def work(self) -> Work:
+        return Work("stream")
+
+    def folding(self) -> Folding:
+        return "scale"
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return 2 * elements(outputs[0])
@@ -41,9 +62,12 @@ class BatchNorm(_Norm):
         channels = inputs[0][:1]
         return (
             *super().weights(inputs),
-            Weight("moving_mean", channels, trainable=False),
-            Weight("moving_variance", channels, trainable=False),
+            Weight("moving_mean", channels, start=0.0, trainable=False),
+            Weight("moving_variance", channels, start=1.0, trainable=False),
         )
+
+    def work(self) -> Work:
+        return Work("scale")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from archspec.ops.base import (
     PAIR,
     PAIR_DOC,
     Op,
+    Weightless,
     Window,
+    Work,
     as_pair,
     as_sides,
     attribute,
@@ -35,7 +37,7 @@ from archspec.shapes import (
 
 
 @dataclass(frozen=True)
-class _Pool(Op):
+class _Pool(Weightless):
     category = "pool"
 
     kernel: Pair = attribute(PAIR, PAIR_DOC, convert=as_pair)
@@ -90,6 +92,12 @@ class _Pool(Op):
         top, _, left, _ = self.sides(inputs)
         return Window(self.kernel, self.stride, (top, left))
 
+    def work(self) -> Work:
+        return Work("window", elements(self.kernel))
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.kernel == self.stride == (1, 1)
+
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
@@ -125,7 +133,7 @@ class AvgPool(_Pool):
 
 
 @dataclass(frozen=True)
-class _GlobalPool(Op):
+class _GlobalPool(Weightless):
     category = "pool"
     reduces_to: ClassVar[Pair] = (1, 1)
 
@@ -138,6 +146,9 @@ class _GlobalPool(Op):
 
     def window(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
+
+    def work(self) -> Work:
+        return Work("stream")
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import FACTOR, PROBABILITY, Op, Weight, attribute
+from archspec.ops.base import (
+    FACTOR,
+    PROBABILITY,
+    Fans,
+    Folding,
+    Op,
+    Weight,
+    Weightless,
+    Work,
+    attribute,
+)
 from archspec.shapes import Shapes, elements
 
 
 @dataclass(frozen=True)
-class _Drop(Op):
+class _Drop(Weightless):
     category = "regularize"
     is_view = True
+    is_noise = True
 
     rate: float = attribute(PROBABILITY, "probability of dropping, in training only")
 
     def infer(self, inputs: Shapes) -> Shapes:
         return (inputs[0],)
+
+    def work(self) -> Work:
+        return Work("stream")
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,16 @@ class LayerScale(Op):
         return (inputs[0],)
 
     def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
-        return (Weight("gamma", inputs[0][:1]),)
+        return (Weight("gamma", inputs[0][:1], start=self.initial),)
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        return None
+
+    def work(self) -> Work:
+        return Work("scale")
+
+    def folding(self) -> Folding:
+        return "scale"
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0])

@@ -14,7 +14,9 @@ from archspec.ops.base import (
     POSITIVE,
     SIDES,
     Op,
+    Weightless,
     Window,
+    Work,
     as_pair,
     as_sides,
     attribute,
@@ -26,7 +28,7 @@ from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
 
 
 @dataclass(frozen=True)
-class Flatten(Op):
+class Flatten(Weightless):
     name = "flatten"
     doc = "channels x height x width as one vector"
     category = "reshape"
@@ -38,9 +40,15 @@ class Flatten(Op):
     def window(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
 
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.infer(inputs) == inputs
+
 
 @dataclass(frozen=True)
-class Split(Op):
+class Split(Weightless):
     name = "split"
     doc = "equal parts of the channels; the results are named name.1, name.2 and so on"
     category = "reshape"
@@ -58,9 +66,12 @@ class Split(Op):
         divides(self.parts, channels, "the number of input channels")
         return ((channels // self.parts, *extent),) * self.parts
 
+    def work(self) -> Work:
+        return Work("stream")
+
 
 @dataclass(frozen=True)
-class Slice(Op):
+class Slice(Weightless):
     name = "slice"
     doc = "the channels from start up to, not including, stop"
     category = "reshape"
@@ -83,9 +94,15 @@ class Slice(Op):
             )
         return ((stop - self.start, *extent),)
 
+    def work(self) -> Work:
+        return Work("part")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.infer(inputs) == inputs
+
 
 @dataclass(frozen=True)
-class ChannelShuffle(Op):
+class ChannelShuffle(Weightless):
     name = "channel_shuffle"
     doc = (
         "interleave the groups' channels, arXiv 1707.01083: (groups, n) channels become (n, groups)"
@@ -102,9 +119,15 @@ class ChannelShuffle(Op):
         divides(self.groups, inputs[0][0], "the number of input channels")
         return (inputs[0],)
 
+    def work(self) -> Work:
+        return Work("shuffle")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.groups in (1, inputs[0][0])
+
 
 @dataclass(frozen=True)
-class Upsample(Op):
+class Upsample(Weightless):
     name = "upsample"
     doc = "enlarge height and width by whole factors, pixels' centres aligned (half-pixel rule)"
     category = "reshape"
@@ -132,9 +155,15 @@ class Upsample(Op):
     def window(self, inputs: Shapes) -> Window:
         return Window(scale=self.scale, blends=self.mode == "bilinear")
 
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.infer(inputs) == inputs
+
 
 @dataclass(frozen=True)
-class Pad(Op):
+class Pad(Weightless):
     name = "pad"
     doc = "a border of one constant value"
     category = "reshape"
@@ -155,9 +184,15 @@ class Pad(Op):
     def window(self, inputs: Shapes) -> Window:
         return Window(before=(self.padding[0], self.padding[2]))
 
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.infer(inputs) == inputs
+
 
 @dataclass(frozen=True)
-class Identity(Op):
+class Identity(Weightless):
     name = "identity"
     doc = "the input as it is, for a name to hang on it"
     category = "reshape"
@@ -165,3 +200,9 @@ class Identity(Op):
 
     def infer(self, inputs: Shapes) -> Shapes:
         return (inputs[0],)
+
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from archspec.node import Node
 from archspec.shapes import Shape
@@ -21,40 +21,23 @@ _FUNCTIONS = {
     "hsigmoid": "h-sigmoid",
     "mish": "Mish",
 }
-_SHORT = {"batch_norm": "BN", "layer_norm": "LN", "group_norm": "GN"}
-_HEAVY = ("conv", "dense", "pool")
-_ALONE = ("split", "slice", "upsample", "merge")
+
+
+class Words(NamedTuple):
+    """How an op is written, and whether it is heavy: one that a row can be about."""
+
+    of: Callable[[Node], str]
+    is_heavy: bool = False
 
 
 def is_heavy(node: Node) -> bool:
     """Whether the op is the one a row is about; a row has at most one of them."""
-    return node.op.category in _HEAVY or node.op.name in _ALONE
+    return WORDS[node.op.name].is_heavy
 
 
 def op_words(node: Node) -> str:
     """One op, e.g. "conv 3x3 /2, 64", "BN", "max pool 3x3 /2"."""
-    op: Any = node.op
-    name = op.name
-    if name == "conv":
-        return _conv(node)
-    if name == "act":
-        function: str = op.function
-        return _FUNCTIONS.get(function, function)
-    if name == "dense":
-        return f"dense {op.channels}"
-    if name in ("max_pool", "avg_pool"):
-        return f"{_plain(name)} {_size(op.kernel)}{_stride(op.stride)}"
-    if name == "dropout":
-        return f"dropout {op.rate:g}"
-    if name == "upsample":
-        return f"upsample {TIMES}{op.scale[0]}" if op.scale[0] == op.scale[1] else "upsample"
-    if name == "slice":
-        return f"slice {op.start}:{'' if op.stop is None else op.stop}"
-    if name == "split":
-        return f"split {op.parts}"
-    if name == "channel_shuffle":
-        return f"shuffle {op.groups}"
-    return _SHORT[name] if name in _SHORT else _plain(name)
+    return WORDS[node.op.name].of(node)
 
 
 def shape_words(shape: Shape) -> str:
@@ -100,5 +83,59 @@ def _stride(pair: tuple[int, int]) -> str:
     return f" /{pair[0]}" if pair[0] == pair[1] else f" /{pair[0]},{pair[1]}"
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", " ")
+def _fixed(words: str) -> Callable[[Node], str]:
+    return lambda node: words
+
+
+def _counted(pattern: str) -> Callable[[Node], str]:
+    """Words with the op's attributes in braces."""
+    return lambda node: pattern.format_map(vars(node.op))
+
+
+def _act(node: Node) -> str:
+    function: str = vars(node.op)["function"]
+    return _FUNCTIONS.get(function, function)
+
+
+def _pool(node: Node) -> str:
+    op: Any = node.op
+    return f"{op.name.replace('_', ' ')} {_size(op.kernel)}{_stride(op.stride)}"
+
+
+def _slice(node: Node) -> str:
+    op: Any = node.op
+    return f"slice {op.start}:{'' if op.stop is None else op.stop}"
+
+
+def _upsample(node: Node) -> str:
+    op: Any = node.op
+    return f"upsample {TIMES}{op.scale[0]}" if op.scale[0] == op.scale[1] else "upsample"
+
+
+WORDS: Mapping[str, Words] = {
+    "conv": Words(_conv, is_heavy=True),
+    "dense": Words(_counted("dense {channels}"), is_heavy=True),
+    "batch_norm": Words(_fixed("BN")),
+    "layer_norm": Words(_fixed("LN")),
+    "group_norm": Words(_fixed("GN")),
+    "act": Words(_act),
+    "softmax": Words(_fixed("softmax")),
+    "max_pool": Words(_pool, is_heavy=True),
+    "avg_pool": Words(_pool, is_heavy=True),
+    "global_avg_pool": Words(_fixed("global avg pool"), is_heavy=True),
+    "global_max_pool": Words(_fixed("global max pool"), is_heavy=True),
+    "dropout": Words(_counted("dropout {rate:g}")),
+    "drop_path": Words(_fixed("drop path")),
+    "layer_scale": Words(_fixed("layer scale")),
+    "add": Words(_fixed("add")),
+    "mul": Words(_fixed("mul")),
+    "concat": Words(_fixed("concat")),
+    "flatten": Words(_fixed("flatten")),
+    "split": Words(_counted("split {parts}"), is_heavy=True),
+    "slice": Words(_slice, is_heavy=True),
+    "channel_shuffle": Words(_counted("shuffle {groups}")),
+    "upsample": Words(_upsample, is_heavy=True),
+    "pad": Words(_fixed("pad")),
+    "identity": Words(_fixed("identity")),
+}
+"""Of every op, by name."""

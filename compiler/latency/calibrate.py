@@ -17,7 +17,7 @@ from archspec.compiler.latency.device import Calibration, Device
 from archspec.compiler.latency.measurements import Measurement
 from archspec.compiler.latency.model import time_of, works_of
 from archspec.compiler.latency.validity import kinds_of
-from archspec.compiler.latency.work import Work
+from archspec.compiler.latency.work import Load
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.extras import install_hint
 
@@ -118,7 +118,7 @@ def calibrate(device: Device, measurements: Sequence[Measurement], source: str) 
     return Refit(fitted, rows, left_out)
 
 
-Sample = tuple[Sequence[Work], float]
+Sample = tuple[Sequence[Load], float]
 """The kernels of a network, and its measured milliseconds."""
 
 
@@ -151,7 +151,7 @@ def _fit(device: Device, samples: Sequence[Sample]) -> Device | None:
     return with_constants(found.x)
 
 
-def _ms(works: Sequence[Work], device: Device) -> float:
+def _ms(works: Sequence[Load], device: Device) -> float:
     return sum(time_of(work, device).ms for work in works)
 
 

@@ -18,12 +18,9 @@ from functools import lru_cache
 from heapq import heapify, heappop, heappush
 from typing import Literal, TypeAlias
 
-from archspec.compiler.affine import is_affine
 from archspec.graph import Graph
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops.activation import Act
-from archspec.ops.conv import Conv
-from archspec.ops.merge import Add
 from archspec.shapes import elements
 
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
@@ -39,6 +36,8 @@ the kernel of one of its inputs, which reads the others; or nothing, for its byt
 
 _Nature: TypeAlias = Literal["conv", "affine", "rectifier", "sum", "view", "other"]
 """What an op is as to kernels, whatever stands before it."""
+
+_NATURES: Mapping[str, _Nature] = {"convolve": "conv", "scale": "affine", "sum": "sum"}
 
 _Source: TypeAlias = Literal["conv", "conv and more", "kernel", "closed"]
 """What a result comes from, as to what that kernel may still take in: a convolution to which at
@@ -228,14 +227,11 @@ def _placed(nature: _Nature, source: _Source) -> tuple[Role, _Source]:
 @lru_cache(maxsize=MOST_LAYERS)
 def _nature(layer: Layer) -> _Nature:
     op = layer.op
-    if isinstance(op, Conv):
-        return "conv"
-    if is_affine(op):
-        return "affine"
+    nature = _NATURES.get(op.work().kind, "other")
+    if nature != "other":
+        return nature
     if isinstance(op, Act) and op.function in RECTIFIERS:
         return "rectifier"
-    if isinstance(op, Add):
-        return "sum"
     # flattening an image takes its channels out of their blocks
     shape = layer.input_shapes[0]
     keeps_blocks = layer.output_shapes[0] == shape or elements(shape[1:]) == 1

@@ -26,7 +26,6 @@ from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops import Op
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
-from archspec.ops.linear import Dense
 from archspec.ops.merge import Mul
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pool import AvgPool, MaxPool
@@ -166,7 +165,7 @@ def unfilled_channels(subject: Subject) -> Met:
     """Good: only the channels that are there are moved and multiplied. The few of an image stay as
     they are."""
     for node in subject.kernels:
-        if not isinstance(node.op, (Conv, Dense)) or _groups(node) > 1:
+        if not node.op.work().multiplies or _groups(node) > 1:
             continue
         shape = node.layer.input_shapes[0]
         channels = (shape[0], node.layer.output_shapes[0][0])
@@ -366,7 +365,7 @@ def _free_kernel(subject: Subject, node: Node, op: Conv) -> Pair | None:
 
 
 def _groups(node: Node) -> int:
-    return node.op.groups if isinstance(node.op, Conv) else 1
+    return node.op.work().groups
 
 
 def _shape(node: Node) -> str:

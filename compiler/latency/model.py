@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from archspec.compiler.latency.device import Device
 from archspec.compiler.latency.kernels import MOST_LAYERS, Role, roles
-from archspec.compiler.latency.work import CUBE, NOTHING, Work, read_again, work_of
+from archspec.compiler.latency.work import CUBE, NOTHING, Load, read_again, work_of
 from archspec.graph import Graph
 from archspec.node import Layer
 from archspec.ops import Op
@@ -129,7 +129,7 @@ def layer_time(
     return time_of(read_again(inputs, batch) if role == "read" else NOTHING, device)
 
 
-def time_of(work: Work, device: Device) -> LayerTime:
+def time_of(work: Load, device: Device) -> LayerTime:
     return LayerTime(
         work.macs,
         1e3 * work.cube_cycles / (device.cube_cycles_per_second * device.efficiency),
@@ -164,9 +164,9 @@ def total_ms(graph: Graph, device: Device, batch: int) -> float:
     )
 
 
-def works_of(graph: Graph, batch: int) -> list[Work]:
+def works_of(graph: Graph, batch: int) -> list[Load]:
     """The work of each node that takes time, whatever the device."""
-    works: list[Work] = []
+    works: list[Load] = []
     for name, role in roles(graph).items():
         layer = graph.nodes[name].layer
         if role == "kernel":

@@ -11,7 +11,6 @@ from archspec.compiler.latency.work import CUBE
 from archspec.graph import Graph
 from archspec.node import Layer
 from archspec.ops.activation import Act
-from archspec.ops.conv import Conv
 from archspec.ops.norm import BatchNorm
 from archspec.shapes import written
 
@@ -34,8 +33,9 @@ class Caution(NamedTuple):
 def kind_of(layer: Layer) -> str:
     """What a calibration must have measured to know the time of a layer."""
     op = layer.op
-    if isinstance(op, Conv) and op.groups > 1:
-        group_channels = layer.input_shapes[0][0] // op.groups
+    groups = op.work().groups
+    if groups > 1:
+        group_channels = layer.input_shapes[0][0] // groups
         if group_channels == 1:
             return DEPTHWISE
         return SMALL_GROUPS if group_channels < CUBE else op.name

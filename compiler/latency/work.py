@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from archspec.ops import Op
-from archspec.ops.conv import Conv
-from archspec.ops.linear import Dense
-from archspec.ops.pool import AvgPool, MaxPool
-from archspec.ops.reshape import ChannelShuffle, Slice
+from archspec.ops import Op, Work
 from archspec.shapes import Shape, Shapes, elements
 
 CUBE = 16
@@ -25,7 +21,7 @@ SHUFFLE_KERNELS = 3
 """Channels can only change places once they are out of their blocks of 16: out, move, back."""
 
 
-class Work(NamedTuple):
+class Load(NamedTuple):
     """A kernel's work for a whole batch. `cube_cycles` and `vector_steps` are those of one core."""
 
     macs: int = 0
@@ -35,40 +31,36 @@ class Work(NamedTuple):
     launches: int = 0
 
 
-NOTHING = Work()
+NOTHING = Load()
 
 
-def work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int, tile: int = CUBE) -> Work:
+def work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int, tile: int = CUBE) -> Load:
     """The work of an op that is a kernel of its own. Shapes are of one sample.
 
     A `tile` of 1 counts the channels that are there and no filling: what the work would be if all
     channels fitted.
     """
-    match op:
-        case Conv():
-            return _conv_work(op, inputs, outputs, batch, tile)
-        case Dense():
-            return _matrix_work(
-                op.macs(inputs, outputs) * batch,
-                (batch, filled(inputs[0][0], tile), filled(outputs[0][0], tile)),
-                _bytes((*inputs, *outputs), batch, tile),
-            )
-        case MaxPool(kernel=kernel) | AvgPool(kernel=kernel):
-            taps = sum(_stored(shape, tile) for shape in outputs) * batch * elements(kernel)
-            moved = _bytes((*inputs, *outputs), batch, tile)
-            return Work(vector_steps=taps / LANES, bytes=moved, launches=1)
-        case Slice():
-            return Work(bytes=_bytes((*outputs, *outputs), batch, tile), launches=1)
-        case ChannelShuffle():
-            moved = _bytes((*inputs, *outputs), batch, tile)
-            return Work(bytes=SHUFFLE_KERNELS * moved, launches=SHUFFLE_KERNELS)
-        case _:
-            return Work(bytes=_bytes((*inputs, *outputs), batch, tile), launches=1)
+    moved = _bytes((*inputs, *outputs), batch, tile)
+    work = op.work()
+    match work.kind:
+        case "convolve" | "multiply":
+            products = op.macs(inputs, outputs) * batch
+            rows = batch * elements(outputs[0][1:])
+            return _product_work(products, rows, (inputs[0][0], outputs[0][0]), work, moved, tile)
+        case "window":
+            taps = sum(_stored(shape, tile) for shape in outputs) * batch * work.taps
+            return Load(vector_steps=taps / LANES, bytes=moved, launches=1)
+        case "part":
+            return Load(bytes=_bytes((*outputs, *outputs), batch, tile), launches=1)
+        case "shuffle":
+            return Load(bytes=SHUFFLE_KERNELS * moved, launches=SHUFFLE_KERNELS)
+        case "scale" | "function" | "sum" | "stream":
+            return Load(bytes=moved, launches=1)
 
 
-def read_again(inputs: Shapes, batch: int) -> Work:
+def read_again(inputs: Shapes, batch: int) -> Load:
     """The work of a sum that the kernel of one of its inputs does: to read the others."""
-    return Work(bytes=_bytes(inputs[1:], batch, CUBE))
+    return Load(bytes=_bytes(inputs[1:], batch, CUBE))
 
 
 def filled(channels: int, tile: int = CUBE) -> int:
@@ -76,32 +68,21 @@ def filled(channels: int, tile: int = CUBE) -> int:
     return -(-channels // tile) * tile
 
 
-def _conv_work(op: Conv, inputs: Shapes, outputs: Shapes, batch: int, tile: int) -> Work:
+def _product_work(
+    macs: int, rows: int, channels: tuple[int, int], work: Work, moved: int, tile: int
+) -> Load:
     """As many groups as have room in a tile are multiplied together, mostly with zeros: a depthwise
-    convolution uses 1/16 of the cube, one with c < 16 channels a group about c/16."""
-    _, height, width = outputs[0]
-    group_inputs, group_outputs = inputs[0][0] // op.groups, op.channels // op.groups
-    together = min(op.groups, max(1, tile // max(group_inputs, group_outputs)))
-    rounds = -(-op.groups // together)
-    depth = filled(group_inputs * together, tile) * elements(op.kernel)
+    convolution uses 1/16 of the cube, one with c < 16 channels a group about c/16. So there are
+    rounds of products of a (rows, depth) by a (depth, across) matrix, the second of weights."""
+    group_inputs, group_outputs = (number // work.groups for number in channels)
+    together = min(work.groups, max(1, tile // max(group_inputs, group_outputs)))
+    rounds = -(-work.groups // together)
+    depth = filled(group_inputs * together, tile) * work.taps
     across = filled(group_outputs * together, tile)
-    return _matrix_work(
-        op.macs(inputs, outputs) * batch,
-        (batch * height * width, depth, across),
-        _bytes((*inputs, *outputs), batch, tile),
-        rounds,
-    )
-
-
-def _matrix_work(
-    macs: int, extents: tuple[int, int, int], activation_bytes: int, rounds: int = 1
-) -> Work:
-    """`rounds` products of a (rows, depth) by a (depth, across) matrix, the second of weights."""
-    rows, depth, across = extents
-    return Work(
+    return Load(
         macs=macs,
         cube_cycles=rounds * filled(rows) * depth * across / MACS_PER_CYCLE,
-        bytes=activation_bytes + rounds * depth * across * BYTES,
+        bytes=moved + rounds * depth * across * BYTES,
         launches=1,
     )
 

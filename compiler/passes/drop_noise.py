@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
-from archspec.ops.regularize import Dropout, DropPath
 
 
 def drop_noise(model: Model) -> Model:
     draft = Draft(model)
     for name in model.graph.nodes:
         node = draft.nodes[name]
-        if isinstance(node.op, (Dropout, DropPath)):
+        if node.op.is_noise:
             draft.bypass(name, node.inputs[0])
     return draft.model()

@@ -11,12 +11,11 @@ filters are still to be standardised (see standardize_filters).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from archspec.compiler.affine import absorbed, affine_of, is_plain
+from archspec.compiler.affine import absorbed, affine_of
 from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
-from archspec.ops.conv import Conv
-from archspec.ops.linear import Dense
 from archspec.ops.norm import BatchNorm
 
 
@@ -27,11 +26,12 @@ def fold_batch_norm(model: Model) -> Model:
         if not isinstance(norm.op, BatchNorm):
             continue
         layer = draft.own_producer(norm.inputs[0])
-        if layer is None or not isinstance(layer.op, (Conv, Dense)) or not is_plain(layer.op):
+        if layer is None or layer.op.folding() != "affine":
             continue
         if draft.has_weights:
             affine = affine_of(norm.op, draft.arrays(norm))
             draft.put(layer.name, absorbed(draft.arrays(layer), affine))
-        draft.change(layer.name, replace(layer.op, bias=True))
+        has_bias: Any = {"bias": True}
+        draft.change(layer.name, replace(layer.op, **has_bias))
         draft.bypass(name, *layer.results)
     return draft.model()

@@ -7,10 +7,8 @@ normalisation or another layer_scale that works for it alone.
 
 from __future__ import annotations
 
-from archspec.compiler.affine import is_plain
 from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
-from archspec.ops import Op
 from archspec.ops.regularize import LayerScale
 
 
@@ -21,7 +19,7 @@ def fold_layer_scale(model: Model) -> Model:
         if not isinstance(scale.op, LayerScale):
             continue
         layer = draft.own_producer(scale.inputs[0])
-        if layer is None or not _is_linear_in_its_weights(layer.op):
+        if layer is None or layer.op.folding() == "nothing":
             continue
         if draft.has_weights:
             factors = draft.arrays(scale)["gamma"].astype("float64")
@@ -37,9 +35,3 @@ def fold_layer_scale(model: Model) -> Model:
             )
         draft.bypass(name, *layer.results)
     return draft.model()
-
-
-def _is_linear_in_its_weights(op: Op) -> bool:
-    """Whether scaling all trained weights of a channel scales the channel."""
-    weighted = op.category in ("conv", "dense", "norm") or isinstance(op, LayerScale)
-    return weighted and is_plain(op)

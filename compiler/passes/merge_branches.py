@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archspec.compiler.affine import affine_of, has_shift, is_affine, is_plain
+from archspec.compiler.affine import affine_of, has_shift, is_affine
 from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
 from archspec.node import Node, Tensor
@@ -109,7 +109,9 @@ def _convolutions(draft: Draft, addends: Sequence[Tensor]) -> list[Branch]:
     found: list[Branch] = []
     for addend in addends:
         node = draft.own_producer(addend)
-        if node is not None and isinstance(node.op, Conv) and is_plain(node.op):
+        if node is None or node.op.work().kind != "convolve":
+            continue
+        if node.op.folding() == "affine":
             found.append(Branch(addend, node, _taps(node)))
     return sorted(found, key=lambda branch: -branch.multiplies)
 

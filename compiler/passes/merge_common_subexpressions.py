@@ -13,7 +13,6 @@ from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
 from archspec.node import Node, Tensor
 from archspec.ops import Op
-from archspec.ops.regularize import Dropout, DropPath
 
 
 def merge_common_subexpressions(model: Model) -> Model:
@@ -21,7 +20,7 @@ def merge_common_subexpressions(model: Model) -> Model:
     seen: dict[tuple[Op, tuple[Tensor, ...]], Node] = {}
     for name in model.graph.nodes:
         node = draft.nodes[name]
-        if node.layer.weights or isinstance(node.op, (Dropout, DropPath)):
+        if node.layer.weights or node.op.is_noise:
             continue
         twin = seen.setdefault((node.op, node.inputs), node)
         if twin is not node:

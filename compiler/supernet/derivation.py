@@ -51,8 +51,6 @@ CHANNELWISE = (
     Identity, LayerScale, MaxPool, Mul, Pad, Upsample,
 )  # fmt: skip
 """Ops that give the first channels right whatever the others are."""
-NOISE = (DropPath, Dropout, Identity)
-"""Ops between a branch and its sum that a gate can stand before."""
 
 
 def supernet_of(space: Space) -> Supernet:
@@ -162,7 +160,7 @@ class _Parts:
     def _gated(self, option: Any, name: str) -> str:
         """The node whose result a gate can multiply to take a branch out of its sum."""
         node = self.graph.nodes[name]
-        while isinstance(node.op, NOISE):
+        while node.op.is_noise or node.op.gives_its_input(node.layer.input_shapes):
             node = self.graph.nodes[node.inputs[0].node]
         if not node.layer.weights:
             raise self.refused(option, f"{name} is left out, which has no weights to gate")

@@ -19,7 +19,6 @@ from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.graph import Graph
 from archspec.node import Node
-from archspec.ops.conv import Conv
 from archspec.shapes import Shape
 
 OPTIMIZER = (
@@ -161,7 +160,7 @@ def sources(family: Family, graph: Graph) -> dict[str, Source] | None:
         for weight in node.layer.weights:
             names = (f"{module}.{suffixes[weight.name]}",)
             if "{*}" in module:
-                groups = node.op.groups if isinstance(node.op, Conv) else 1
+                groups = node.op.work().groups
                 names = tuple(names[0].replace("{*}", str(group)) for group in range(groups))
             result[f"{node.name}.{weight.name}"] = Source(names, rule)
     return result

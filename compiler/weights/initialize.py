@@ -23,16 +23,14 @@ from archspec.compiler.weights.residuals import last_gammas
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.node import Node
-from archspec.ops import Conv, Dense, LayerScale
-from archspec.shapes import Shape, elements
+from archspec.ops import Fans, Weight
+from archspec.shapes import Shape
 
 TRUNCATED_STD = 0.87962566103423978
 """The standard deviation of a normal of deviation 1 cut at 2 on both sides:
 sqrt(1 - 4 phi(2) / (2 Phi(2) - 1))."""
 CUT = 2.0
-MOST_SEED = 2**63 - 1
-STARTS = {"beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0, "slope": 0.25}
-"""Weights that start as one number in every scheme."""
+MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ class Scheme:
     `bias` of None is U(+-1 / sqrt(fan_in of the layer)). `nodes` are patterns of nodes
     ("head.conv", "stage{s}.block{b}.expand.conv") whose kernels are drawn otherwise, the first that
     fits.
-    `zero_last_gamma` starts the last batch norm of every residual branch at 0 (residuals.py). Norms
-    start at gamma 1, beta 0, mean 0, variance 1; layer_scale at its own attribute.
+    `zero_last_gamma` starts the last batch norm of every residual branch at 0 (residuals.py). What
+    else a weight starts from is its op's to say (Weight.start).
     """
 
     conv: Distribution
@@ -145,61 +143,51 @@ def initialize(graph: Graph, scheme: Scheme | str = "he", seed: int = 0) -> dict
                 f" (known: {', '.join(SCHEMES)})"
             )
         scheme = SCHEMES[scheme]
-    if not 0 <= seed <= MOST_SEED:
+    if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"seed {seed}: a whole number from 0 to 2**63 - 1 would do")
     zero = set(last_gammas(graph)) if scheme.zero_last_gamma else set()
     work: dict[str, Callable[[], Array]] = {}
     for node in graph.nodes.values():
         for weight in node.layer.weights:
             path = f"{node.name}.{weight.name}"
-            start = _start(node, weight.name, scheme, node.name in zero)
-            work[path] = _drawing(path, start, weight.shape, _fans(node), seed)
+            start = _start(node, weight, scheme, node.name in zero)
+            fans = node.op.fans(node.layer.input_shapes)
+            work[path] = _drawing(path, start, weight.shape, fans, seed)
     # numpy lets other threads run while it draws
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(work, pool.map(lambda draw: draw(), work.values()), strict=True))
 
 
-def _start(node: Node, weight: str, scheme: Scheme, is_zero: bool) -> Distribution:
+def _start(node: Node, weight: Weight, scheme: Scheme, is_zero: bool) -> Distribution:
     """What a weight is drawn from."""
-    if isinstance(node.op, LayerScale):
-        return Constant(node.op.initial)
-    if weight == "weight":
-        for pattern, start in scheme.nodes.items():
-            if compiled_pattern(pattern).fullmatch(node.name):
-                return start
-        return scheme.dense if isinstance(node.op, Dense) else scheme.conv
-    if weight == "bias":
+    if weight.start is not None:
+        return Constant(0.0 if is_zero and weight.name == "gamma" else weight.start)
+    if weight.name == "bias":
         return BY_FAN_IN if scheme.bias is None else scheme.bias
-    if weight == "gamma":
-        return Constant(0.0 if is_zero else 1.0)
-    return Constant(STARTS[weight])
-
-
-def _fans(node: Node) -> tuple[int, int]:
-    """fan_in and fan_out of a layer with a kernel; its bias has the same."""
-    if not isinstance(node.op, (Conv, Dense)):
-        return 1, 1
-    channels, *rest = node.layer.weights[0].shape
-    receptive = elements(tuple(rest[1:]))
-    return rest[0] * receptive, channels * receptive
+    for pattern, start in scheme.nodes.items():
+        if compiled_pattern(pattern).fullmatch(node.name):
+            return start
+    return scheme.dense if node.op.category == "dense" else scheme.conv
 
 
 def _drawing(
-    path: str, start: Distribution, shape: Shape, fans: tuple[int, int], seed: int
+    path: str, start: Distribution, shape: Shape, fans: Fans | None, seed: int
 ) -> Callable[[], Array]:
-    plain = _plain(start, fans)
+    plain = _plain(path, start, fans)
     if isinstance(plain, Constant):
         return lambda: np.full(shape, plain.value, np.float32)
     return lambda: draw(plain, shape, stream(seed, path))
 
 
 def _plain(
-    start: Distribution, fans: tuple[int, int]
+    path: str, start: Distribution, fans: Fans | None
 ) -> Constant | Normal | TruncatedNormal | Uniform:
     """A distribution that no longer needs to know a weight's fans."""
     if not isinstance(start, Scaled):
         return start
-    fan = {"in": fans[0], "out": fans[1], "mean": sum(fans) / 2}[start.fan]
+    if fans is None:
+        raise TypeError(f"{path} is drawn at random, and its op gives no fans")
+    fan = {"in": fans.inputs, "out": fans.outputs, "mean": sum(fans) / 2}[start.fan]
     std = start.gain / math.sqrt(fan)
     if start.shape == "normal":
         return Normal(std)

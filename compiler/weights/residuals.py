@@ -6,18 +6,7 @@ from collections.abc import Mapping
 
 from archspec.graph import Graph
 from archspec.node import INPUT
-from archspec.ops import (
-    Act,
-    Add,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    DropPath,
-    Identity,
-    LayerScale,
-    Mul,
-)
+from archspec.ops import Act, Add, BatchNorm, Mul
 
 LEARNS_AT_ZERO = (
     "leaky_relu", "prelu", "elu", "gelu", "silu", "hswish", "tanh", "mish",
@@ -59,7 +48,7 @@ def _parting(
         name = max(frontier, key=order.__getitem__)
         sides = frontier.pop(name)
         node = graph.nodes[name]
-        if isinstance(node.op, (Conv, Dense)) and len(sides) == 1:
+        if node.op.work().multiplies and len(sides) == 1:
             lengths[min(sides)] += 1
         for tensor in node.inputs:
             frontier.setdefault(tensor.node, set()).update(sides)
@@ -79,8 +68,11 @@ def _ending_norm(graph: Graph, order: Mapping[str, int], name: str) -> str | Non
             name, _ = _parting(graph, order, one, other)
             if name not in (one, other):
                 return None
-        elif isinstance(op, (Identity, Dropout, DropPath, LayerScale)) or (
-            isinstance(op, Act) and op.function in LEARNS_AT_ZERO
+        elif (
+            op.is_noise
+            or op.gives_its_input(node.layer.input_shapes)
+            or op.work().kind == "scale"
+            or (isinstance(op, Act) and op.function in LEARNS_AT_ZERO)
         ):
             name = node.inputs[0].node
         else:

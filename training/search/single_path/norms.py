@@ -22,7 +22,6 @@ from archspec.compiler.model import weights_of
 from archspec.compiler.supernet import Choice, Nested, Supernet, regions_of
 from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
-from archspec.ops import Conv
 from archspec.shapes import Shape, elements
 
 
@@ -103,7 +102,7 @@ def _places(
 def _is_depthwise(graph: Graph, path: str) -> bool:
     node, _, weight = path.rpartition(".")
     op = graph.nodes[node].op
-    return isinstance(op, Conv) and op.groups > 1 and weight == "weight"
+    return op.work().groups > 1 and weight == "weight"
 
 
 def _part(
