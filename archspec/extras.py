@@ -1,17 +1,52 @@
-"""What is installed beside the language for what needs more, and how: one sentence for all."""
+"""What is installed beside the language for what needs more, and how: one table, one sentence."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
+from archspec.errors import UsageError
 from archspec.processes import HOME
 
 PACKAGE = "archspec-nn"
+
+
+class Package(NamedTuple):
+    """What a package is called in a sentence, and the extra of pyproject.toml that brings it."""
+
+    title: str
+    extra: str
+
+
+PACKAGES: Mapping[str, Package] = {
+    "numpy": Package("numpy", "onnx"),
+    "onnx": Package("onnx", "onnx"),
+    "onnxruntime": Package("onnxruntime", "onnx"),
+    "mindspore": Package("MindSpore", "mindspore"),
+    "optuna": Package("Optuna", "search"),
+    "scipy": Package("scipy", "calibrate"),
+}
+"""Packages that some part of archspec needs, by the names they are imported by."""
+
+
+def lacking(who: str, package: str, error: ImportError | None = None, extra: str = "") -> str:
+    """The sentence for what cannot be done without a package. `extra` brings it together with what
+    else is needed then, where that is not its own."""
+    title, own = PACKAGES[package]
+    why = "" if error is None else f" ({error})"
+    return f"{who} needs {title}, which is not installed{why}; use {install_hint(extra or own)}"
+
+
+def need(who: str, package: str, extra: str = "") -> None:
+    """Raises UsageError where a package is not installed, without importing it."""
+    if find_spec(package) is None:
+        raise UsageError(lacking(who, package, extra=extra))
 
 
 def install_hint(extra: str) -> str:

@@ -98,6 +98,8 @@ EXPRESSION: Schema = {
     "pattern": "^=",
     "errorMessage": 'A word here is an expression and starts with "=".',
 }
+FILTERS = ("nearest", "bilinear", "bicubic")
+"""Kernels of a resize, as wide as a result's pixel where it shrinks (antialiased), but nearest."""
 SHARES = ("superkernel", "paths")
 SHARE: Schema = {
     "enum": list(SHARES),
@@ -298,7 +300,7 @@ INPUT: Schema = closed(
             "per channel, of pixels scaled to 0..1",
         ),
         "interpolation": {
-            "enum": ["nearest", "bilinear", "bicubic"],
+            "enum": [*FILTERS],
             "description": "how pixels are resized",
         },
     },

@@ -20,7 +20,7 @@ import numpy as np
 from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
 from archspec.errors import SpecError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 from archspec.node import Tensor
 
 TOLERANCE = 1e-4
@@ -85,11 +85,8 @@ def check_onnx(
     try:
         import onnxruntime
     except ImportError as error:
-        print(
-            f"note: the ONNX was not run, for lack of onnxruntime ({error}); use"
-            f" {install_hint('onnx')}",
-            file=sys.stderr,
-        )
+        why = lacking("that", "onnxruntime", error)
+        print(f"note: the ONNX was not run; {why}", file=sys.stderr)
         return None
     sample = sample_of(model, batch)
     options = onnxruntime.SessionOptions()

@@ -17,21 +17,15 @@ from archspec.compiler.images.source import Source
 from archspec.compiler.weights.loading import SHORT
 from archspec.deploy.cann import find_toolkit
 from archspec.deploy.description import Description
+from archspec.deploy.engine_table import ENGINES
 from archspec.deploy.engines import Engine
 from archspec.deploy.feeding import Feed
 from archspec.deploy.timing import Latency
 from archspec.errors import UsageError
+from archspec.machine import usable_cpus
 from archspec.reading import sha256_of
 from archspec.tables import Column, Table, shown_count
 
-CPU_ENGINES = ("onnxruntime", "mindspore")
-"""Whose device is this machine's CPU, which prepares the images too."""
-PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "onnxruntime": ("onnxruntime", "numpy", "pillow"),
-    "mindspore": ("mindspore", "numpy", "pillow"),
-    "acl": ("numpy", "pillow"),
-}
-"""The packages whose versions an engine's results depend on."""
 WHAT = {"device": "device alone", "call": "with copies", "end_to_end": "end to end"}
 
 
@@ -147,14 +141,14 @@ class Results:
         ]
         if facts.is_simulated:
             notes.append("SIMULATED   by a stand-in: no figure here is an NPU's")
-        elif facts.engine in CPU_ENGINES:
+        elif ENGINES[facts.engine].is_cpu:
             notes.append("device      this machine's CPU, which read and prepared images meanwhile")
         return notes
 
 
 def _versions(engine: str) -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in ("archspec-nn", *PACKAGES[engine]):
+    for package in ("archspec-nn", *ENGINES[engine].packages):
         try:
             found[package] = version(package)
         except PackageNotFoundError:  # run from a folder that was never installed
@@ -178,9 +172,8 @@ def _machine() -> dict[str, Any]:
     except OSError:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    has_affinity = hasattr(os, "sched_getaffinity")
     return {
         "system": platform.platform(),
         "cpu": models[0] if models else platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count(),
+        "cpus": usable_cpus(),
     }

@@ -36,7 +36,8 @@ from stand_ins.fake_acl import CALLS, ENDINGS, NUMBER, FakeAcl, Misuse, write_mo
 
 from archspec.compiler.targets.onnx import to_onnx  # noqa: E402  (needs onnx)
 from archspec.compiler.targets.onnx.model import serialized  # noqa: E402
-from archspec.deploy.engines import ENGINES, Port, open_engine  # noqa: E402
+from archspec.deploy.engine_table import ENGINES  # noqa: E402
+from archspec.deploy.engines import Port, open_engine  # noqa: E402
 from archspec.deploy.engines.acl import AclEngine  # noqa: E402
 from archspec.deploy.engines.acl_codes import CODES, explained  # noqa: E402
 
@@ -588,7 +589,7 @@ def test_an_acl_too_old_for_a_call(acl, om):
 
 
 def test_the_engine_can_be_imported_without_cann():
-    module, name = ENGINES["acl"]
+    module, name, *_ = ENGINES["acl"]
     code = f"import sys, {module}; {module}.{name}; assert 'acl' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

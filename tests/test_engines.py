@@ -31,7 +31,8 @@ from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets import reference
 from archspec.compiler.targets.mindspore import set_device, write_mindir
 from archspec.compiler.targets.onnx import write_onnx
-from archspec.deploy.engines import ENDINGS, ENGINES, Port, check_arrays, engine_for, open_engine
+from archspec.deploy.engine_table import ENDINGS, ENGINES
+from archspec.deploy.engines import Port, check_arrays, engine_for, open_engine
 from archspec.deploy.om.container import STAND_IN
 from archspec.errors import SpecError, UsageError
 from archspec.extras import install_hint

@@ -312,7 +312,7 @@ def test_without_onnxruntime_it_is_written_and_said():
     result = without(["onnxruntime"], "tiny/isynet", "-o", "net.onnx")
     assert result.returncode == OK
     note = result.stderr.removeprefix(RANDOM)
-    assert note.startswith("note: the ONNX was not run, for lack of onnxruntime (")
+    assert note.startswith("note: the ONNX was not run; that needs onnxruntime, which is not")
     assert note.endswith(f"); use {install_hint('onnx')}\n")
     assert result.stdout.startswith("wrote net.onnx: ")
     assert "checked" not in result.stdout

@@ -54,7 +54,7 @@ from archspec.deploy.om.container import STAND_IN
 from archspec.deploy.progress import Progress
 from archspec.deploy.timing import Latency, spread
 from archspec.errors import SpecError, UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 ROOT = Path(__file__).parents[1]
 NAMES = tuple("0123456789")
@@ -555,9 +555,7 @@ def test_help_and_errors_need_nothing_installed(tmp_path):
         assert archspec_without(nothing, command, "--help", folder=tmp_path).returncode == OK
         result = archspec_without(nothing, command, *arguments, folder=tmp_path)
         assert result.returncode == USAGE
-        assert result.stderr == (
-            f"error: archspec {command} needs numpy; use {install_hint('onnx')}\n"
-        )
+        assert result.stderr == (f"error: {lacking(f'archspec {command}', 'numpy')}\n")
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "mindspore"])

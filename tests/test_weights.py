@@ -36,7 +36,7 @@ from archspec.compiler.weights.loading import load_weights, save_weights
 from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import SpecError, UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 from archspec.sources import shipped_folder
 
 SMALL = "tiny/isynet"
@@ -1028,7 +1028,7 @@ def test_without_numpy_the_command_says_what_to_install():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (
         2,
-        f"error: archspec weights needs numpy; use {install_hint('onnx')}\n",
+        f"error: {lacking('archspec weights', 'numpy')}\n",
     )
 
 

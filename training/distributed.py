@@ -22,6 +22,7 @@ import numpy as np
 
 from archspec.compiler.targets.python.modules import remove_files
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.machine import usable_cpus
 from archspec.processes import python_command, wait_for_end
 from archspec.training.backend import Backend
 from archspec.training.signals import Stop
@@ -248,11 +249,7 @@ def _epitaph(worker: _Worker, workers: int) -> Problem:
 
 def _threads(workers: int) -> int:
     """CPUs for each of several processes on this machine."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    return max(1, count // workers)
+    return max(1, usable_cpus() // workers)
 
 
 def follow_parent() -> None:

@@ -16,6 +16,7 @@ from archspec.checksums import CHECKSUM, damaged, read_sealed, seal
 from archspec.document import At
 from archspec.errors import Problem, SpecError
 from archspec.json_values import shown
+from archspec.machine import DEVICES
 from archspec.schema import SPEC_NAME, TEXT, Schema, closed
 from archspec.training.recipe_schema import POSITIVE, SEED, or_null, several
 from archspec.writing import write_whole, written_json
@@ -29,7 +30,7 @@ MAX_CHANGES = 3
 
 PATH: Schema = {"type": "string", "minLength": 1, "maxLength": 4096}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-DEVICE: Schema = {"enum": ["CPU", "GPU", "Ascend"]}
+DEVICE: Schema = {"enum": [*DEVICES]}
 WORKERS: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}
 ANY_TEXTS: Schema = {"type": "object", "additionalProperties": TEXT}
 

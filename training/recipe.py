@@ -20,7 +20,7 @@ from archspec.check_values import check_object
 from archspec.document import At
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 from archspec.json_values import shown
-from archspec.schema import SPEC_NAME, TEXT, Schema, closed, described
+from archspec.schema import FILTERS, SPEC_NAME, TEXT, Schema, closed, described
 from archspec.sources import project_folder
 from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
@@ -306,7 +306,7 @@ class Checkpoint(Section):
     keep: int = setting(POSITIVE, "how many of them", 5)
 
 
-INTERPOLATION: Schema = {"enum": ["nearest", "bilinear", "bicubic"]}
+INTERPOLATION: Schema = {"enum": [*FILTERS]}
 RANGE: Schema = several(OVER_ZERO, 2, 2)
 STRENGTH: Schema = AT_LEAST_ZERO
 

@@ -40,6 +40,7 @@ from archspec.graph import Graph
 from archspec.identity import is_of
 from archspec.loading import load_normal_form
 from archspec.locks import locked_file
+from archspec.machine import machine_words
 from archspec.training.backend import BACKENDS, DEFAULT
 from archspec.training.checkpoint import sync_folder
 from archspec.training.distributed import WorkerDied
@@ -224,7 +225,7 @@ def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "backend": plan.backend,
         "versions": versions(plan.backend),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
+        "machine": machine_words(),
         "extended_from": [],
         "settings": as_data(plan.recipe),
         "networks": entries,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import need
+from archspec.machine import usable_cpus
 from archspec.tables import Column, Table, shown_count, write_table
 from archspec.writing import whole_folder
 
@@ -64,7 +63,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=os.cpu_count(),
+        default=usable_cpus(),
         metavar="N",
         help="threads that read images; default: one a CPU",
     )
@@ -73,11 +72,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.action == "digits":
         return _digits(options)
-    needed = "numpy" if options.action == "check" else "mindspore"
-    if find_spec(needed) is None:
-        raise UsageError(
-            f"archspec data {options.action} needs {needed}; use {install_hint('mindspore')}"
-        )
+    need(f"archspec data {options.action}", "numpy" if options.action == "check" else "mindspore")
     return {"check": _check, "mindrecord": _pack}[options.action](options)
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
-from archspec.cli.train_command import DEVICES
+from archspec.machine import DEVICES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

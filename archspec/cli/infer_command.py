@@ -6,21 +6,19 @@ import argparse
 import json
 import sys
 from contextlib import nullcontext
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.outputs import OutputPath
+from archspec.deploy.engine_table import ENGINES
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import need
 from archspec.tables import write_table
 from archspec.writing import whole_file
 
 if TYPE_CHECKING:
     from archspec.deploy.results import Results
     from archspec.graph import Graph
-
-ENGINES = ("onnxruntime", "mindspore", "acl")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 def need_numpy(command: str) -> None:
     """Raises UsageError where it is not installed."""
-    if find_spec("numpy") is None:
-        raise UsageError(f"archspec {command} needs numpy; use {install_hint('onnx')}")
+    need(f"archspec {command}", "numpy")
 
 
 def graph_beside(options: argparse.Namespace) -> Graph | None:

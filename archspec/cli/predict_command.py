@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
-from archspec.cli.infer_command import ENGINES, graph_beside, need_numpy
-from archspec.cli.train_command import DEVICES
+from archspec.cli.infer_command import graph_beside, need_numpy
+from archspec.deploy.engine_table import ENDINGS, ENGINES
 from archspec.errors import UsageError
+from archspec.machine import DEVICES
 from archspec.tables import Column, Table, write_table
 
 if TYPE_CHECKING:
     from archspec.compiler.images.guesses import Classifier, Prediction
-
-MODELS = (".onnx", ".mindir", ".om")
-"""Endings of exported models; any other NETWORK is a spec."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 @contextmanager
 def _opened(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
     """What NETWORK means, with the names of --classes where they are given."""
-    is_model = Path(options.network).suffix.lower() in MODELS
+    is_model = Path(options.network).suffix.lower() in ENDINGS  # any other NETWORK is a spec
     with (_model if is_model else _spec)(options, images) as classifier:
         if options.classes:
             from archspec.compiler.images.classes import check_count, read_class_file
@@ -105,7 +103,7 @@ def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
     for name in ("engine", "spec"):
         if getattr(options, name):
             raise UsageError(
-                f"--{name} is for exported models ({', '.join(MODELS)}), and {options.network} is"
+                f"--{name} is for exported models ({', '.join(ENDINGS)}), and {options.network} is"
                 " a spec"
             )
     if not options.weights:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from archspec.cli.common import FORMATS, add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.infer_command import graph_beside, need_numpy
+from archspec.deploy.engine_table import ENDINGS, ENGINES
 from archspec.errors import UsageError
 from archspec.report import GROUPINGS
 from archspec.tables import write_table
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from archspec.deploy.profile import Profile
     from archspec.graph import Graph
 
-ENGINES = ("onnxruntime", "acl")
-MODELS = (".onnx", ".om", ".mindir")
 DEVICE, BATCH, SEED = "ascend310", 16, 0
 MOST_RUNS = 100_000
 
@@ -29,7 +28,7 @@ MOST_RUNS = 100_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", metavar="MODEL|SPEC", help="an .onnx or .om file, or a spec")
     parser.add_argument(
-        "--engine", choices=ENGINES,
+        "--engine", choices=[name for name, engine in ENGINES.items() if engine.times_layers],
         help="what runs the model; default: acl for an .om, onnxruntime for others",
     )  # fmt: skip
     parser.add_argument(
@@ -76,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
 def _profile(options: argparse.Namespace) -> Profile:
     from archspec.deploy.engines.files import first_bytes
 
-    is_model = options.subject.endswith(MODELS)
+    is_model = options.subject.endswith(tuple(ENDINGS))
     if is_model:
         first_bytes(options.subject)
     graph = (

@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,8 @@ from archspec.cli.common import add_format, print_json, write_new_file
 from archspec.cli.expand_command import written_normal_form
 from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError, did_you_mean, listed
-from archspec.extras import install_hint
+from archspec.extras import need
+from archspec.machine import DEVICES
 from archspec.tables import write_table
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ USAGE = """%(prog)s SPACE --objective min:macs --objective max:accuracy --out RU
        %(prog)s pareto RUN [--format table|json|csv|markdown]
        %(prog)s derive RUN --id ID -o NETWORK.json"""
 ACTIONS = ("worker", "pareto", "derive")
-DEVICES = ("CPU", "GPU", "Ascend")
 OF_SETTINGS = (
     "engine", "trials", "seed", "baseline", "population", "recipe", "data", "epochs", "seeds",
     "device", "storage", "study",
@@ -178,10 +177,7 @@ def _add_single_path(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    if find_spec("numpy") is None:
-        raise UsageError(
-            f"archspec search needs numpy, which is not installed; use {install_hint('search')}"
-        )
+    need("archspec search", "numpy", extra="search")
     if options.restart and not options.resume:
         raise UsageError("--restart is for a search that there is; use --resume RUN --restart")
     first, *rest = options.words or [""]

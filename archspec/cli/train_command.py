@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
 from archspec.cli.outputs import OutputPath
 from archspec.errors import Problem, SpecError, UsageError
+from archspec.machine import DEVICES
 from archspec.processes import python_command
 from archspec.program import read_program
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from archspec.training.run import Run
     from archspec.training.signals import Stop
 
-DEVICES = ("CPU", "GPU", "Ascend")
 MANY_IMAGES = 5000
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from archspec.compiler.images.preprocess import UnreadableImage, preprocessed
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
 from archspec.errors import UsageError
+from archspec.machine import usable_cpus
 
 Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Images, float32 NCHW, and labels, int32."""
@@ -20,9 +20,7 @@ Batch: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 def usable_workers(wanted: int) -> int:
     """As many workers as wanted, or as there are CPUs: MindSpore takes no more."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, min(wanted, len(os.sched_getaffinity(0))))
-    return max(1, min(wanted, os.cpu_count() or 1))
+    return max(1, min(wanted, usable_cpus()))
 
 
 class EvalPipeline:

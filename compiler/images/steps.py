@@ -17,8 +17,6 @@ from archspec.shapes import Shape, written
 
 MODES = {1: "L", 3: "RGB"}
 """What Pillow calls 8 bits of grey, and of red, green and blue."""
-FILTERS = ("nearest", "bilinear", "bicubic")
-"""Kernels of a resize, as wide as a result's pixel where it shrinks (antialiased), but nearest."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from archspec.compiler.latency.model import time_of, works_of
 from archspec.compiler.latency.validity import kinds_of
 from archspec.compiler.latency.work import Load
 from archspec.errors import Problem, SpecError, UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 FITTED = "efficiency, launch_us"
 """The key of their provenance in a device."""
@@ -130,9 +130,7 @@ def _fit(device: Device, samples: Sequence[Sample]) -> Device | None:
         from numpy.linalg import qr
         from scipy.optimize import least_squares
     except ImportError as error:
-        raise UsageError(
-            f"calibrating needs scipy ({error}); use {install_hint('calibrate')}"
-        ) from error
+        raise UsageError(lacking("calibrating", "scipy", error)) from error
     if len(samples) < 2:
         return None
 

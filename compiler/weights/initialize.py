@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from archspec.compiler.weights.families import compiled_pattern
 from archspec.compiler.weights.residuals import last_gammas
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
+from archspec.machine import usable_cpus
 from archspec.node import Node
 from archspec.ops import Fans, Weight
 from archspec.shapes import Shape
@@ -154,7 +154,7 @@ def initialize(graph: Graph, scheme: Scheme | str = "he", seed: int = 0) -> dict
             fans = node.op.fans(node.layer.input_shapes)
             work[path] = _drawing(path, start, weight.shape, fans, seed)
     # numpy lets other threads run while it draws
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         return dict(zip(work, pool.map(lambda draw: draw(), work.values()), strict=True))
 
 

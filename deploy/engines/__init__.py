@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.deploy.description import check_model
+from archspec.deploy.engine_table import ENDINGS, ENGINES
 from archspec.deploy.engines.files import first_bytes
 from archspec.errors import UsageError, did_you_mean, listed
 
@@ -42,7 +43,7 @@ class Engine(Protocol):
     """A loaded model."""
 
     name: str
-    """One of ENGINES."""
+    """One of engine_table.ENGINES."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     metadata: Mapping[str, str]
@@ -60,18 +61,6 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back what the model holds; twice does no harm."""
         ...
-
-
-ENGINES: Mapping[str, tuple[str, str]] = {
-    "onnxruntime": ("archspec.deploy.engines.onnxruntime", "OnnxRuntimeEngine"),
-    "mindspore": ("archspec.deploy.engines.mindspore", "MindSporeEngine"),
-    "acl": ("archspec.deploy.engines.acl", "AclEngine"),
-}
-"""For each engine the module, imported on use, and its class: Class(path, *, device=0,
-threads=None), which raises UsageError for a file that is not its own."""
-
-ENDINGS: Mapping[str, str] = {".onnx": "onnxruntime", ".mindir": "mindspore", ".om": "acl"}
-"""The engine of a file by the ending of its name."""
 
 
 def engine_for(path: str | os.PathLike[str]) -> str:
@@ -98,8 +87,8 @@ def open_engine(name: str, path: str | os.PathLike[str], **options: Any) -> Engi
         )
     first_bytes(path)
     check_model(path)
-    module, engine = ENGINES[name]
-    return getattr(import_module(module), engine)(path, **options)
+    entry = ENGINES[name]
+    return getattr(import_module(entry.module), entry.kind)(path, **options)
 
 
 def check_arrays(inputs: Sequence[Port], arrays: Mapping[str, np.ndarray]) -> None:

@@ -19,7 +19,7 @@ from archspec.deploy.engines.external import check_self_contained
 from archspec.deploy.engines.files import first_bytes
 from archspec.deploy.om.container import MAGIC, STAND_IN
 from archspec.errors import SpecError, UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,9 +132,7 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UsageError(
-            f"the engine onnxruntime is not installed ({error}); use {install_hint('onnx')}"
-        ) from None
+        raise UsageError(lacking("this engine", "onnxruntime", error)) from None
     return onnxruntime
 
 

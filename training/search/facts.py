@@ -13,6 +13,7 @@ from typing import Any
 from archspec.checksums import checksum_of_bytes, damaged, read_sealed, seal
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError
+from archspec.machine import DEVICES
 from archspec.writing import write_whole, written_json
 
 VERSION, UNSEALED = 2, 1
@@ -21,7 +22,6 @@ LISTED = "single-path"
 COUNTING = ("random", "enumerate", "nsga2", "evolution")
 """Engines that count thousands of networks a second where nothing is trained."""
 ENGINES = (*COUNTING, "tpe", LISTED)
-DEVICES = ("CPU", "GPU", "Ascend")
 MOST_TRIALS = 10_000_000
 MAX_SEED = 2**63 - 1
 MAX_EPOCHS = 1_000_000

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 from archspec.training.search.batch import tournament_of
 from archspec.training.search.encoding import Encoding
 from archspec.training.search.facts import LISTED
@@ -220,9 +220,6 @@ def optuna_package() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UsageError(
-            f"this search needs Optuna, which is not installed ({error}); use"
-            f" {install_hint('search')}"
-        ) from None
+        raise UsageError(lacking("this search", "optuna", error)) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -23,7 +23,6 @@ checksum (archspec.checksums), as run.json does, which has those of the space an
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,6 +45,7 @@ from archspec.checksums import (
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.locks import locked_file
+from archspec.machine import machine_words
 from archspec.space import Space
 from archspec.training.run import versions
 from archspec.training.search.facts import (
@@ -259,7 +259,7 @@ def create_trials(
             **facts,
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
             "versions": versions(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}",
+            "machine": machine_words(),
             "files": _checksums(folder),
         }
         write_facts(folder, whole)
