@@ -96,7 +96,7 @@ def write_traps(folder: Path, *names: str) -> None:
     for name in ("training.py", "compiler.py", "deploy", *names):
         path = folder / name if name.endswith(".py") else folder / name / "__init__.py"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"raise SystemExit('the user's own {name} was run')\n")
+        path.write_text(f'raise SystemExit("the user\'s own {name} was run")\n')
 
 
 def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
