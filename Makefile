@@ -8,7 +8,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint format bench fuzz schema lock clean
+.PHONY: demo test core lint format bench fuzz schema lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -32,6 +32,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto
+
+# Without MindSpore, on the newest Python that is here.
+core:
+	.ci/core
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -99,6 +99,7 @@ def parse_document(text: str, shown: str = "<text>", source: Source | None = Non
             parse_float=_finite_float if has_long_numbers else None,
         )
     except json.JSONDecodeError as error:
+        error = _behind_comma(error)
         refuse(f"this is not JSON: {_not_json(error)}", error.pos)
     except _Refused as error:
         refuse(str(error), _offset_of(text, error))
@@ -129,6 +130,23 @@ _WANTED = {
     "Extra data": "the end of the file",
 }
 """What must stand there, by what Python's parser says."""
+
+
+_COMMA = re.compile(r",\s*")
+_TRAILING = {
+    "Illegal trailing comma before end of object": "Expecting property name enclosed in double"
+    " quotes",
+    "Illegal trailing comma before end of array": "Expecting value",
+}
+
+
+def _behind_comma(error: json.JSONDecodeError) -> json.JSONDecodeError:
+    """The error as Python up to 3.12 has it: later ones point at a comma too many, not at what
+    stands behind it."""
+    comma = _COMMA.match(error.doc, error.pos)
+    if comma is None or error.msg not in _TRAILING:
+        return error
+    return json.JSONDecodeError(_TRAILING[error.msg], error.doc, comma.end())
 
 
 def _not_json(error: json.JSONDecodeError) -> str:
