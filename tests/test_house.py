@@ -237,6 +237,7 @@ ASK_FOR_KINDS = {
     "archspec.compiler.targets.onnx.operators",
     "archspec.compiler.weights.maps.torch_zoo",
     "archspec.compiler.weights.residuals",
+    "archspec.compiler.weights.siblings",
     "archspec.training.noise",
 }
 """Where one kind of op is looked for, because of what stands beside it or of one publisher's use.

@@ -21,16 +21,19 @@ TOY = """
 import sys
 from dataclasses import dataclass
 from archspec.ops import OPS
-from archspec.ops.base import Op
+from archspec.ops.base import Weightless, Work
 
 @dataclass(frozen=True)
-class Lrn(Op):
+class Lrn(Weightless):
     name = "lrn"
     doc = "local response normalisation"
     category = "norm"
 
     def infer(self, inputs):
         return (inputs[0],)
+
+    def work(self):
+        return Work("stream")
 
 OPS["lrn"] = Lrn
 # more

@@ -282,6 +282,3 @@ def _told(result: Result) -> int:
         f" {result.run.path / 'report.md'} has the rest"
     )
     return 0
-
-
-__all__ = ["DEVICES", "add_arguments", "run"]
