@@ -238,6 +238,7 @@ ASK_FOR_KINDS = {
     "archspec.compiler.weights.maps.torch_zoo",
     "archspec.compiler.weights.residuals",
     "archspec.compiler.weights.siblings",
+    "archspec.training.backends.mindspore.noise",
     "archspec.training.noise",
 }
 """Where one kind of op is looked for, because of what stands beside it or of one publisher's use.
