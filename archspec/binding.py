@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.check_values import check_argument
 from archspec.document import At
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed
+from archspec.errors import MAX_PROBLEMS, Problem, SpecError, did_you_mean, listed
 from archspec.scope import Body
 from archspec.syntax import Arguments, Call, Parameter, Template
 
@@ -40,7 +40,7 @@ def bind_arguments(
                 source = given.get(name) if name in arguments else parameter.default
                 place = parameter.at if source is None else source.at
                 problems.append(place.problem(message))
-        if len(problems) > MOST_PROBLEMS:
+        if len(problems) > MAX_PROBLEMS:
             break
         body.names[name] = value
     if problems:

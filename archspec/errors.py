@@ -45,21 +45,21 @@ def printable(text: str) -> str:
     )
 
 
-MOST_PROBLEMS = 50
+MAX_PROBLEMS = 50
 """Told at once: who mends fifty looks again, and a hostile file could hold a million."""
 
 
 def first_problems(problems: Iterable[Problem]) -> list[Problem]:
     """The problems, or the first of them and a word that there are more."""
-    found = list(islice(problems, MOST_PROBLEMS + 1))
-    if len(found) > MOST_PROBLEMS:
-        found[-1] = Problem(f"there are more problems than these {MOST_PROBLEMS}")
+    found = list(islice(problems, MAX_PROBLEMS + 1))
+    if len(found) > MAX_PROBLEMS:
+        found[-1] = Problem(f"there are more problems than these {MAX_PROBLEMS}")
     return found
 
 
 class SpecError(Exception):
     """A spec, or another file handed to archspec, cannot be used; `problems` says all of why, the
-    first MOST_PROBLEMS at least."""
+    first MAX_PROBLEMS at least."""
 
     def __init__(self, problems: Problem | str | Iterable[Problem]):
         if isinstance(problems, str):
@@ -80,7 +80,7 @@ class UsageError(Exception):
     """The command was called wrongly (exit code 2)."""
 
 
-_MOST_CANDIDATES = 1000
+_MAX_CANDIDATES = 1000
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -93,7 +93,7 @@ def find_close(word: object, known: Iterable[str]) -> str:
     """The known word that is closest to one that is not known, or an empty string."""
     from difflib import get_close_matches  # costs 5 ms, so only when something is wrong
 
-    candidates = sorted(set(islice(known, _MOST_CANDIDATES)))
+    candidates = sorted(set(islice(known, _MAX_CANDIDATES)))
     lower = {candidate.lower(): candidate for candidate in reversed(candidates)}
     close = get_close_matches(str(word).lower()[:80], lower, n=1, cutoff=0.6)
     return lower[close[0]] if close else ""
@@ -111,7 +111,7 @@ def find_slip(word: object, known: Iterable[str], most: int | None = None) -> st
     most = most or (2 if len(met) >= 8 else 1)
     found = [
         (distance, name)
-        for name in sorted(set(islice(known, _MOST_CANDIDATES)))
+        for name in sorted(set(islice(known, _MAX_CANDIDATES)))
         if (distance := _slips(met, name.lower(), most)) <= most
     ]
     return f"; did you mean {min(found)[1]!r}?" if found else ""

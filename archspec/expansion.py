@@ -10,7 +10,7 @@ from archspec.binding import bind_arguments, check_call, refuse_unknown_args
 from archspec.copies import MAX_NODES, arguments_of, holds, is_steady, join_of, rows_of
 from archspec.decisions import Decide, Decisions, key_of
 from archspec.document import At
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError
+from archspec.errors import MAX_PROBLEMS, Problem, SpecError
 from archspec.feeding import inputs_of_call, inputs_of_next, inputs_of_node, sources_of
 from archspec.fragment import Fragment, Fragments, Item, Ref
 from archspec.json_values import frozen
@@ -313,7 +313,7 @@ class Expansion:
                 streams.append(self._path_of(body, name, child, ref))
             except SpecError as error:
                 problems += error.problems
-            if len(problems) > MOST_PROBLEMS:
+            if len(problems) > MAX_PROBLEMS:
                 break
         if problems:
             raise SpecError(problems)

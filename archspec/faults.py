@@ -11,7 +11,7 @@ from jsonschema.exceptions import ValidationError
 from archspec import schema
 from archspec.dialect import matches
 from archspec.document import At
-from archspec.errors import MOST_PROBLEMS, Problem, did_you_mean, listed, use
+from archspec.errors import MAX_PROBLEMS, Problem, did_you_mean, listed, use
 from archspec.json_values import frozen, shown
 from archspec.shallow import shallow_choice
 
@@ -46,7 +46,7 @@ def suggest_attribute(word: str, known: Iterable[str]) -> str:
 
 def first_faults(problems: Iterable[Problem]) -> list[Problem]:
     """As many as will be told, and one more: finding the place of each takes time."""
-    return list(islice(problems, MOST_PROBLEMS + 1))
+    return list(islice(problems, MAX_PROBLEMS + 1))
 
 
 def find_faults(validator: Any, at: At, value: Any, what: str) -> Iterator[Problem]:

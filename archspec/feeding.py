@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError, listed
+from archspec.errors import MAX_PROBLEMS, Problem, SpecError, listed
 from archspec.fragment import Ref
 from archspec.scope import Body, Results
 from archspec.syntax import INPUT, Call, Modifiers, Template
@@ -27,7 +27,7 @@ def sources_of(body: Body, node: Modifiers, current: Ref | None) -> tuple[Ref, .
             problems.append(at.problem(body.unknown(name, found)))
         else:
             refs.append(found.refs[0])
-        if len(problems) > MOST_PROBLEMS:
+        if len(problems) > MAX_PROBLEMS:
             break
     if problems:
         raise SpecError(problems)

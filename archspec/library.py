@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.check import check_document
 from archspec.document import At, Document, parse_document, read_document, read_text
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
+from archspec.errors import MAX_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
 from archspec.faults import suggest_call
 from archspec.json_values import shown
 from archspec.project import Source
@@ -160,7 +160,7 @@ def read_library(
             imports[namespace] = _imported(reference, at / namespace, open_texts, known)
         except SpecError as error:
             problems += error.problems
-        if len(problems) > MOST_PROBLEMS:
+        if len(problems) > MAX_PROBLEMS:
             break
     if problems:
         raise SpecError(problems)

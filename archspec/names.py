@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from archspec.check_values import check_argument, check_attributes
 from archspec.document import At
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
+from archspec.errors import MAX_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
 from archspec.expressions import CONSTANTS
 from archspec.faults import suggest_attribute, suggest_call
 from archspec.library import Definition, Library
@@ -88,7 +88,7 @@ def _reachable(body: Node, library: Library) -> tuple[list[Definition], list[Pro
             definition = library.own(name)
         except SpecError as error:
             problems += error.problems
-            if len(problems) > MOST_PROBLEMS:
+            if len(problems) > MAX_PROBLEMS:
                 return [], problems
         else:
             assert definition is not None

@@ -12,7 +12,7 @@ INPUT = "in"
 """The name under which nodes refer to the network's input."""
 
 
-MOST_ELEMENTS = 2**53
+MAX_ELEMENTS = 2**53
 """Of one tensor: no machine holds as many, and beyond it numbers are no longer exact in JSON."""
 
 
@@ -50,7 +50,7 @@ class Layer:
         self.input_shapes = inputs
         self.output_shapes = op.infer(inputs)
         for shape in self.output_shapes:
-            if elements(shape) > MOST_ELEMENTS:
+            if elements(shape) > MAX_ELEMENTS:
                 raise ShapeError(
                     f"{op.name} gives {written(shape)}, more elements than 2**53; fewer would do"
                 )

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from archspec.document import At, Document
-from archspec.errors import MOST_PROBLEMS, SpecError, did_you_mean
+from archspec.errors import MAX_PROBLEMS, SpecError, did_you_mean
 from archspec.library import (
     DEEPEST_REFERENCES,
     Definition,
@@ -154,7 +154,7 @@ def _override(
     at = At(extension) / "args"
     for name, raw in extension.data.get("args", {}).items():
         if name not in result:
-            if len(reader.problems) > MOST_PROBLEMS:
+            if len(reader.problems) > MAX_PROBLEMS:
                 break
             reader.problems.append(
                 (at / name).problem(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec.document import DEEPEST_NESTING, At
-from archspec.errors import MOST_PROBLEMS, Problem, SpecError
+from archspec.errors import MAX_PROBLEMS, Problem, SpecError
 from archspec.expressions import Expression, ExpressionError, Scope, read_expression
 from archspec.ops import FUNCTIONS, OPS
 from archspec.syntax import (
@@ -66,7 +66,7 @@ class Reader:
         return constant(raw, at, layer)
 
     def _string(self, raw: str, at: At, layer: str) -> Value:
-        if not raw.startswith("=") or len(self.problems) > MOST_PROBLEMS:
+        if not raw.startswith("=") or len(self.problems) > MAX_PROBLEMS:
             return constant(raw, at, layer)
         try:
             expression = read_expression(raw[1:])

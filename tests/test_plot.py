@@ -21,7 +21,7 @@ from archspec.node import INPUT, Tensor
 from archspec.plot import Picture, draw, render_svg, save
 from archspec.plot.display import Circle, Rect, Text
 from archspec.plot.display import Path as Line
-from archspec.plot.limits import MOST_ROWS
+from archspec.plot.limits import MAX_ROWS
 from archspec.plot.outline import Item
 from archspec.plot.palette import STEPS
 from archspec.plot.panels import panels_of
@@ -293,7 +293,7 @@ def test_what_is_too_large_is_folded_with_a_note(tmp_path, body):
     ]
     picture = draw(graph_of(tmp_path, body, templates={"T": {"body": tangle}}))
     assert any(text.startswith("note: ") for text in texts(picture))
-    assert len(rects(picture, "row")) <= MOST_ROWS
+    assert len(rects(picture, "row")) <= MAX_ROWS
     check_geometry(picture)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archspec.graph import Graph
 
 DEVICE, BATCH, SEED = "ascend310", 16, 0
-MOST_RUNS = 100_000
+MAX_RUNS = 100_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     need_numpy("profile")
     for name, value, most in (
-        ("runs", options.runs, MOST_RUNS), ("batch", options.batch, 65536),
+        ("runs", options.runs, MAX_RUNS), ("batch", options.batch, 65536),
         ("threads", options.threads, 1024),
     ):  # fmt: skip
         if value is not None and not 1 <= value <= most:

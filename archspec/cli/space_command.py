@@ -22,8 +22,8 @@ from archspec.space_gates import assignments_of
 from archspec.space_summary import Summary, summarize
 from archspec.tables import Column, Table, shown_amount, shown_bytes, write_table
 
-MOST_ENUMERATED = 1000
-MOST_DRAWN = 1_000_000
+MAX_ENUMERATED = 1000
+MAX_DRAWN = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     every.add_argument(
         "--max",
         type=int,
-        default=MOST_ENUMERATED,
+        default=MAX_ENUMERATED,
         metavar="N",
-        help=f"refuse a space that has more; default: {MOST_ENUMERATED:,}",
+        help=f"refuse a space that has more; default: {MAX_ENUMERATED:,}",
     )
 
 
@@ -205,8 +205,8 @@ def _words(options: Sequence[Any]) -> str:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    if not 1 <= options.n <= MOST_DRAWN:
-        raise UsageError(f"-n {options.n}: 1 to {MOST_DRAWN:,} would do")
+    if not 1 <= options.n <= MAX_DRAWN:
+        raise UsageError(f"-n {options.n}: 1 to {MAX_DRAWN:,} would do")
     space = space_of(options.spec)
     generator = random.Random(options.seed)
     _print_lines(space.sample(generator) for _ in range(options.n))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from archspec.plot.outline import Block, Item, Join, Reader, Row
 from archspec.plot.words import count_words
 
-MOST_ROWS = 420
+MAX_ROWS = 420
 """Rows a picture may have before inner blocks become single rows."""
-MOST_PANELS = 48
-MOST_ITEMS = 150
+MAX_PANELS = 48
+MAX_ITEMS = 150
 """Items within one block."""
-MOST_WIRES = 300
+MAX_WIRES = 300
 """Wires within one block, or between panels."""
 
 
@@ -18,18 +18,18 @@ def within_limits(items: list[Item], reader: Reader) -> tuple[list[Item], str]:
     """The items made few enough to draw, and a note that says what became of the rest."""
     note = ""
     for block in _blocks(items):
-        if len(block.items) > MOST_ITEMS or _wires(block.items) > MOST_WIRES:
+        if len(block.items) > MAX_ITEMS or _wires(block.items) > MAX_WIRES:
             block.items = [_summary(block.name, block.items, block)]
             note = "very large blocks are drawn as one row"
     depth = _depth(items)
-    while depth > 0 and sum(map(_rows, items)) > MOST_ROWS:
+    while depth > 0 and sum(map(_rows, items)) > MAX_ROWS:
         _collapse(items, depth)
         depth -= 1
         note = "inner blocks are drawn as one row"
-    if len(items) > MOST_PANELS:
+    if len(items) > MAX_PANELS:
         items = _cut(items, reader)
         note = "neighbouring blocks are drawn together"
-    if _wires(items) > MOST_WIRES:
+    if _wires(items) > MAX_WIRES:
         items = [_together(items, reader)]
         note = "its parts are wired too densely to draw"
     return items, note
@@ -89,7 +89,7 @@ def _summary(name: str, items: list[Item], whole: Block) -> Row:
 
 def _cut(items: list[Item], reader: Reader) -> list[Item]:
     """Runs of neighbours as one panel each."""
-    size = -(-len(items) // (MOST_PANELS // 2))
+    size = -(-len(items) // (MAX_PANELS // 2))
     cut: list[Item] = []
     for index in range(0, len(items), size):
         run = items[index : index + size]

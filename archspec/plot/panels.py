@@ -14,7 +14,7 @@ from archspec.plot.words import shape_words
 from archspec.shapes import Shape
 from archspec.syntax import Modifiers
 
-MOST_IN_CLUSTER = 24
+MAX_IN_CLUSTER = 24
 """Items that side by side at the top level are still one unit; more flow as panels of their own."""
 
 RESULTS = "results"
@@ -143,9 +143,9 @@ def _members(part: Parallel) -> set[int]:
 
 def _is_small(part: Parallel, members: list[Item]) -> bool:
     rows = sum(map(_row_count, members))
-    if rows > MOST_IN_CLUSTER:
+    if rows > MAX_IN_CLUSTER:
         return False
-    return len(part.branches) > 1 or rows <= MOST_IN_CLUSTER // 4
+    return len(part.branches) > 1 or rows <= MAX_IN_CLUSTER // 4
 
 
 def _row_count(item: Item) -> int:

@@ -15,13 +15,13 @@ from archspec.plot.words import TIMES
 
 SMOOTHING = 2
 """Shapes are drawn this many times larger and scaled down, which is what smooths their edges."""
-MOST_PIXELS = 60_000_000
+MAX_PIXELS = 60_000_000
 CURVE_STEPS = 12
 
 
 def render_png(picture: Picture, scale: int = 2) -> bytes:
-    """One PNG file of `scale` pixels to a unit; a picture past MOST_PIXELS gets fewer."""
-    while scale > 1 and picture.width * picture.height * (scale * SMOOTHING) ** 2 > MOST_PIXELS:
+    """One PNG file of `scale` pixels to a unit; a picture past MAX_PIXELS gets fewer."""
+    while scale > 1 and picture.width * picture.height * (scale * SMOOTHING) ** 2 > MAX_PIXELS:
         scale -= 1
     factor = scale * SMOOTHING
     size = (round(picture.width * scale), round(picture.height * scale))

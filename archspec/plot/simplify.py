@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from archspec.plot.outline import Block, Item, Join, Row
 
-MOST_FRAMELESS = 2
-MOST_FRAMELESS_BRANCH = 4
+MAX_FRAMELESS = 2
+MAX_FRAMELESS_BRANCH = 4
 """Rows that a template's call may have and still need no frame within another block, or within one
 whose streams part."""
 
@@ -21,7 +21,7 @@ def simplified(items: list[Item]) -> list[Item]:
 def _inside(items: list[Item]) -> list[Item]:
     result: list[Item] = []
     parts = any(isinstance(item, Join) for item in items)
-    most = MOST_FRAMELESS_BRANCH if parts else MOST_FRAMELESS
+    most = MAX_FRAMELESS_BRANCH if parts else MAX_FRAMELESS
     for item in items:
         if isinstance(item, Block):
             item.items = _inside(item.items)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.deploy.om import wire
-from archspec.errors import MOST_PROBLEMS
+from archspec.errors import MAX_PROBLEMS
 
 MOST_FIELDS = 1_000_000
 """Of one file, numbers in lists among them. A network of a thousand operators has a tenth."""
@@ -33,7 +33,7 @@ class Messages:
         self._allowance = allowance
 
     def note(self, problem: str) -> None:
-        if len(self._problems) <= MOST_PROBLEMS:
+        if len(self._problems) <= MAX_PROBLEMS:
             self._problems.append(f"{self._what}: {problem}")
 
     def spend(self, wanted: int = 1) -> int:
