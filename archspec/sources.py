@@ -101,6 +101,9 @@ def find_reference(reference: str, at: At, is_import: bool = False) -> Source:
 class Folder(Project):
     """The files of a folder, at any depth, and no others. Names are paths from that folder on."""
 
+    note = ""
+    """What else a refusal says."""
+
     def __init__(self, root: str | os.PathLike[str]):
         """Raises SpecError where this is not a folder."""
         self.root = Path(real_path(root))
@@ -131,11 +134,11 @@ class Folder(Project):
             raise ReferenceRefused(
                 f"{reference!r} is a link that leads to itself; use a path to a file"
             ) from None
-        boundary = self._boundary(home)
+        boundary = self.boundary(home)
         if not path.is_relative_to(boundary):
             raise ReferenceRefused(
                 f"{reference!r} leads outside the project {boundary}, where no file is read; use a"
-                " path inside it (a folder that holds an empty file .archspec is a project)"
+                f" path inside it{self.note}"
             )
         return str(path)
 
@@ -143,7 +146,7 @@ class Folder(Project):
         """A path from the working folder on."""
         return shown_path(self.root / name)
 
-    def _boundary(self, home: Path) -> Path:
+    def boundary(self, home: Path) -> Path:
         """The folder that no file in `home` refers out of."""
         return self.root
 
@@ -166,6 +169,8 @@ class Installed(Folder):
 class _Files(Folder):
     """Files by their real paths, each in the project that it lies in."""
 
+    note = " (a folder that holds an empty file .archspec is a project)"
+
     def __init__(self) -> None:
         self.root = Path()
 
@@ -175,7 +180,7 @@ class _Files(Folder):
     def names(self) -> Iterable[str]:
         return ()
 
-    def _boundary(self, home: Path) -> Path:
+    def boundary(self, home: Path) -> Path:
         return project_folder(home)
 
 

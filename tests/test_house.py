@@ -190,6 +190,34 @@ def private_names(tree: ast.AST) -> set[str]:
     return {name for name in found - PUBLIC if name.startswith("_") and not name.endswith("__")}
 
 
+def classes(tree: ast.AST) -> dict[str, tuple[set[str], set[str]]]:
+    """Of each class its bases and its private methods."""
+    return {
+        node.name: (
+            {base.id for base in node.bases if isinstance(base, ast.Name)},
+            {
+                inner.name
+                for inner in node.body
+                if isinstance(inner, ast.FunctionDef)
+                and inner.name.startswith("_")
+                and not inner.name.endswith("__")
+            },
+        )
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def replaced_methods(found: dict[str, tuple[set[str], set[str]]]) -> set[tuple[str, str]]:
+    """Private methods of a class that a class built on it has too."""
+    return {
+        (name, method)
+        for name, (bases, own) in found.items()
+        for base in bases & found.keys()
+        for method in own & found[base][1]
+    }
+
+
 def long_functions(tree: ast.AST) -> set[str]:
     return {
         node.name
@@ -212,6 +240,15 @@ def test_nobody_reaches_for_private_names():
     assert found_in_all(private_names) == REACHING
 
 
+def test_nobody_replaces_private_methods():
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for path in ALL.values():
+        for name, (bases, own) in classes(ast.parse(path.read_text())).items():
+            before = found.get(name, (set(), set()))  # of one name in two rooms both count
+            found[name] = (before[0] | bases, before[1] | own)
+    assert not replaced_methods(found)
+
+
 def test_no_function_is_long():
     assert found_in_all(long_functions) == LONG
 
@@ -219,6 +256,8 @@ def test_no_function_is_long():
 def test_these_rules_see():
     code = "from a import _b\nself._c\nd._e\nsuper()._f()\ng.__class__\nh._asdict()\n"
     assert private_names(ast.parse(code)) == {"_b", "_e", "_f"}
+    code = "class A:\n def _f(self): ...\n def g(self): ...\nclass B(A):\n def _f(self): ..."
+    assert replaced_methods(classes(ast.parse(code))) == {("B", "_f")}
     for lines, names in ((60, set()), (61, {"f"})):
         body = "\n".join(["    pass"] * (lines - 1))
         assert long_functions(ast.parse(f"def f():\n{body}\n")) == names

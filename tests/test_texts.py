@@ -90,6 +90,7 @@ WRITTEN = [
     if not any(isinstance(content, bytes) for content in case.values[0].values())
 ]
 """Those whose files are text."""
+ABOUT_FILES = " (a folder that holds an empty file .archspec is a project)"
 MISSING = "there is no text of this name in the project"
 OUTSIDE = "leads outside the project, where no text is read; use a name inside it"
 
@@ -126,27 +127,43 @@ def test_broken_texts_in_a_folder(files, lines, tmp_path, monkeypatch):
     for name, content in files.items():
         write(Path(name), content)
     text = Path("net.json").read_bytes().decode()
-    assert judge_text(text, name="net.json", project=tmp_path) == judge("net.json")
+    verdict = judge_text(text, name="net.json", project=tmp_path)
+    wanted = [line.removesuffix(ABOUT_FILES) for line in lines_of(judge("net.json").problems)]
+    assert lines_of(verdict.problems) == wanted
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """A project that holds the shipped specs."""
+    folder = tmp_path_factory.mktemp("shipped")
+    for name, text in SHIPPED.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / ".archspec").touch()
+    return folder
 
 
 @examples(60)
 @given(st.sampled_from(sorted(SHIPPED)), st.lists(st.tuples(st.integers(0), st.characters())))
-def test_damaged_texts(tmp_path_factory, name, changed):
+def test_damaged_texts(copies, name, changed):
     letters = list(SHIPPED[name])
     for place, letter in changed:
         letters[place % len(letters)] = letter
     text = "".join(letters)
-    folder = tmp_path_factory.getbasetemp() / "damaged"
-    folder.mkdir(exist_ok=True)
-    (folder / ".archspec").touch()
+    path = (copies / name).with_name("damaged.json")
     try:
-        (folder / "damaged.json").write_bytes(text.encode())
+        path.write_bytes(text.encode())
     except UnicodeEncodeError:
         assert "half a character" in lines_of(judge_text(text).problems)[0]
         return
-    wanted = judge(str(folder / "damaged.json"))
-    met = judge_text(text, name=str(folder / "damaged.json"), project=folder)
-    assert (met.problems, met.warnings) == (wanted.problems, wanted.warnings)
+    verdict, wanted = judge_text(text, name=str(path), project=copies), judge(str(path))
+    assert lines_of(verdict.problems) == [
+        line.removesuffix(ABOUT_FILES) for line in lines_of(wanted.problems)
+    ]
+    assert verdict.warnings == wanted.warnings
+    if wanted.graph is not None:
+        assert verdict.graph is not None
+        assert verdict.graph.fingerprint == wanted.graph.fingerprint
 
 
 def test_positions_are_in_the_text():
