@@ -28,7 +28,7 @@ class Item(NamedTuple):
     copy: int | None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Fragment:
     """An expanded template call, wherever it stands. `weight` says how large its arguments are,
     in steps of the expansion: what it costs to find it by them."""

@@ -18,7 +18,7 @@ SHORTEST_CUT = 12
 NOTE_INDENT = 13
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Column:
     """A column: the key of its values, its title, and how people read a value. What only programs
     want (`is_data`) stands in CSV alone. A row too wide is cut where it is prose, else in its first
@@ -32,7 +32,7 @@ class Column:
     is_prose: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Rows of raw values with columns that show them; `notes` are lines below."""
 
