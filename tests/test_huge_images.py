@@ -21,7 +21,8 @@ from archspec.compiler.images.steps import Resize, preprocessing_of
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import save_weights
 from archspec.errors import UsageError
-from archspec.training.backends.mindspore.data import TrainPipeline, scan
+from archspec.training.backends.mindspore.data import TrainPipeline
+from archspec.training.data import scan
 
 HUGE = (20_000, 10_000)
 LARGE = (9_500, 9_500)
