@@ -214,11 +214,11 @@ def read_text(
             size = os.fstat(file.fileno()).st_size
             if size > largest:
                 raise SpecError(
-                    Problem(f"the file has {size:,} bytes; at most {largest:,} would do", name)
+                    Problem(f"the file has {size:,} bytes; use at most {largest:,}", name)
                 )
             content = file.read(largest + 1)
     except NotRegular as error:
-        raise SpecError(Problem(f"this is {error.kind}; {what} would do", name)) from None
+        raise SpecError(Problem(f"this is {error.kind}; use {what}", name)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(Problem(f"the file cannot be read: {reason.lower()}", name)) from None
@@ -228,7 +228,7 @@ def read_text(
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         raise SpecError(
-            Problem(f"this is not UTF-8 text; {what} in UTF-8 would do", f"{name}:{line}:{column}")
+            Problem(f"this is not UTF-8 text; use {what} in UTF-8", f"{name}:{line}:{column}")
         ) from None
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 class Problem:
     """One thing that is wrong.
 
-    `message` is one sentence: what was met and what would do. `where` is "file:line:col" (or the
+    `message` is one sentence: what was met and what to use. `where` is "file:line:col" (or the
     file alone), `pointer` the JSON pointer into that file, `stack` the template calls that led
     there, innermost first.
     """

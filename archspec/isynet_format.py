@@ -131,7 +131,8 @@ def _row(
     operations = block["operations"]
     if len(operations) != edges:
         raise (at / "operations").error(
-            f"there are {len(operations)} operations and nEdgesInBlock is {edges}; use as many"
+            f"there are {len(operations)} operations and nEdgesInBlock is {edges}; they must"
+            " be as many"
         )
     if operations[0]["op"] == IDENTITY:
         raise (at / "operations" / 0).error(

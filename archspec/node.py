@@ -52,7 +52,7 @@ class Layer:
         for shape in self.output_shapes:
             if elements(shape) > MAX_ELEMENTS:
                 raise ShapeError(
-                    f"{op.name} gives {written(shape)}, more elements than 2**53; fewer would do"
+                    f"{op.name} gives {written(shape)}, more elements than 2**53; use fewer"
                 )
         self.weights: tuple[Weight, ...] = op.weights(inputs)
         self.params = sum(weight.size for weight in self.weights if weight.trainable)

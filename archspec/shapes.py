@@ -16,7 +16,7 @@ Padding: TypeAlias = "str | Sides"
 
 
 class ShapeError(ValueError):
-    """An op cannot take these inputs; the message says what was met and what would do."""
+    """An op cannot take these inputs; the message says what was met and what to use."""
 
 
 def elements(shape: Shape) -> int:
@@ -76,9 +76,9 @@ def window_extent(
         room = extent[axis] + before + after - span
         if room < 0:
             raise ShapeError(
-                f"a window of {span} does not fit the {name} {extent[axis]} padded by"
-                f" {before} and {after}; a smaller kernel or stride before it, more padding or a"
-                " larger input would do"
+                f"a window of {span} does not fit the {name} {extent[axis]} padded by {before} and"
+                f" {after}; use a smaller kernel or stride before it, more padding or a larger"
+                " input"
             )
         steps = -(-room // stride[axis]) if ceil else room // stride[axis]
         if ceil and steps * stride[axis] >= extent[axis] + before:

@@ -56,7 +56,7 @@ def cost_tree(
         counted = explorer.costs(assignment)
         for name, one, other in zip(tree.metrics, tree.cost(assignment), counted, strict=True):
             if not isclose(one, other, rel_tol=TOLERANCE):
-                raise NotDecomposable(f"{name} is no sum over the parts of its networks")
+                raise NotDecomposable(f"{name} is not a sum over the parts of its networks")
     return tree
 
 

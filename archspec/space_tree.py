@@ -140,7 +140,7 @@ class CostTree:
 
     @property
     def combinations(self) -> int:
-        """How many of its networks differ in a part, node for node. It is no less than `networks`:
+        """How many of its networks differ in a part, node for node. It is not less than `networks`:
         of two equal layers in a row, one left out is another part each time and one network."""
         return self.root.combinations
 

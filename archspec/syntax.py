@@ -18,7 +18,7 @@ KINDS = ("op", "body", "residual", "branches", "choice")
 MODIFIERS = ("name", "doc", "from", "when", "repeat", "each", "first", "last")
 JOINS = ("add", "concat", "mul", "none")
 NOTHING = "none"
-"""The node that is no node, the join that joins nothing, the activation that changes nothing."""
+"""The node that is not a node, the join that joins nothing, the activation that changes nothing."""
 INDEX = "index"
 """The name of a copy's number, from 0, in expressions."""
 INPUT = "in"

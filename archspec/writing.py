@@ -71,13 +71,13 @@ def whole_file(
             if not target.is_relative_to(os.path.realpath(within)):
                 raise UsageError(f"{Path(path).parent} leads out of {within}; use a real folder")
         if not target.is_symlink() and target.exists() and not target.is_file():
-            raise UsageError(f"{path} is no regular file; the name of a file, old or new, would do")
+            raise UsageError(f"{path} is not a regular file; use the name of a file, old or new")
         with _replacing(target) as file:
             yield file
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
-            " folder that exists and may be written to would do"
+            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); use a path in a"
+            " folder that exists and may be written to"
         ) from error
 
 
@@ -90,7 +90,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path).absolute()
     if os.path.lexists(target):
-        raise UsageError(f"{path} is there already; another name, or removing it, would do")
+        raise UsageError(f"{path} is there already; use another name, or remove it")
     try:
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}."))
         try:
@@ -102,8 +102,8 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); a path in a"
-            " folder that exists and may be written to would do"
+            f"{path} cannot be written ({(error.strerror or str(error)).lower()}); use a path in a"
+            " folder that exists and may be written to"
         ) from error
 
 

@@ -82,12 +82,12 @@ def _weight_problems(graph: Graph, weights: Weights) -> Iterator[str]:
     if missing:
         yield (
             f"the weights lack {listed(missing, 'and', 4)}{did_you_mean(missing[0], foreign)};"
-            " one array for each weight of the graph would do"
+            " use one array for each weight of the graph"
         )
     if foreign:
         yield (
             f"the graph has no {listed(foreign, 'and', 4)}{did_you_mean(foreign[0], owned)};"
-            " weights of this graph alone would do"
+            " use weights of this graph alone"
         )
     for path, weight in owned.items():
         array = weights.get(path)
@@ -96,7 +96,7 @@ def _weight_problems(graph: Graph, weights: Weights) -> Iterator[str]:
         if tuple(array.shape) != weight.shape:
             yield f"{path} is {written(tuple(array.shape))} and the graph's {written(weight.shape)}"
         elif str(array.dtype) != DTYPE:
-            yield f"{path} is {array.dtype}; {DTYPE} would do"
+            yield f"{path} is {array.dtype}; use {DTYPE}"
 
 
 def _place(tensor: Tensor) -> str:

@@ -28,7 +28,7 @@ from archspec.reading import open_regular
 DTYPES: Mapping[str, str] = {"float32": "<f4", "float16": "<f2"}
 RESULT_FOLDER_FILE = "output_0.bin"
 RESULT_ENDING = "_0.bin"
-MOST_NAMED = 4
+MAX_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def read_labels(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise UsageError(f"{path} cannot be read ({(error.strerror or '').lower()})") from None
     if not files:
         raise UsageError(
-            f"{path} has no *{ending}; the label folder that archspec preprocess writes, or a JSON"
-            f" file such as {NAMES}, would do"
+            f"{path} has no *{ending}; use the label folder that archspec preprocess writes, or a"
+            f" JSON file such as {NAMES}"
         )
     return {file.name.removesuffix(ending): _labels_of_bin(file) for file in files}
 
@@ -124,23 +124,23 @@ def layout_of(
         met += f", {rows:,} images a result"
     if found:
         may_be = " or ".join(map(str, found))
-        raise UsageError(f"{met}: they may be {may_be}; --classes N or --dtype would do")
+        raise UsageError(f"{met}: they may be {may_be}; use --classes N or --dtype")
     asked = f" of {classes:,} classes" if classes is not None else ""
     kind = "float32 or float16" if dtype == "auto" else dtype
-    raise UsageError(f"{met}, which is no {kind}{asked}; labels of the same images would do")
+    raise UsageError(f"{met}, which is not a {kind}{asked}; use labels of the same images")
 
 
 def _labels_of_json(path: Path) -> dict[str, np.ndarray]:
     try:
         found = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
-        raise SpecError(f"{path} is no JSON ({error})") from None
+        raise SpecError(f"{path} is not a JSON ({error})") from None
     if not isinstance(found, dict) or not found:
-        raise SpecError(f'{path} is no JSON object {{"IMAGE": CLASS}} of one image or more')
+        raise SpecError(f'{path} is not a JSON object {{"IMAGE": CLASS}} of one image or more')
     labels: dict[str, np.ndarray] = {}
     for image, label in found.items():
         if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < 2**31:
-            raise SpecError(f"{path}: the class of {image!r} is {label!r}; 0 or more would do")
+            raise SpecError(f"{path}: the class of {image!r} is {label!r}; use 0 or more")
         name = Path(image).stem
         if name in labels:
             raise SpecError(f"{path}: two images are called {name!r}, and results go by that name")
@@ -176,7 +176,7 @@ def _results(folder: Path) -> dict[str, Path]:
     }
     if not found:
         raise UsageError(
-            f"{folder} has no results; NAME/{RESULT_FOLDER_FILE} or NAME{RESULT_ENDING} would do"
+            f"{folder} has no results; use NAME/{RESULT_FOLDER_FILE} or NAME{RESULT_ENDING}"
         )
     return found
 
@@ -186,9 +186,7 @@ def _mismatches(
 ) -> Iterator[Problem]:
     where = str(folder)
     if (folder / next(iter(files)) / INPUT).is_file():
-        yield Problem(
-            "it holds inputs; the folder that the tool wrote its results into would do", where
-        )
+        yield Problem("it holds inputs; use the folder that the tool wrote its results into", where)
         return
     missing = [name for name in labels if name not in files or not files[name].is_file()]
     extra = [name for name in files if name not in labels]
@@ -229,4 +227,4 @@ def _scored(
 
 
 def _some(names: Iterable[str]) -> str:
-    return listed(list(names), "and", MOST_NAMED)
+    return listed(list(names), "and", MAX_NAMED)

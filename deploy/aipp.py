@@ -39,7 +39,7 @@ class Field:
     is_whole: bool = True
 
     def fault(self, text: str) -> str | None:
-        """What would do in place of a text, or None where it does."""
+        """What to use in place of a text, or None where it is right."""
         if self.words:
             return None if text in self.words else listed(self.words)
         if not self.most:
@@ -90,7 +90,7 @@ FIELDS: Mapping[str, Field] = {
     **{f"var_reci_chn_{i}": HALF for i in range(4)},
 }
 """The fields that AIPP acts on. `resize` and others that the manual calls reserved are left out:
-atc would take them and they would do nothing."""
+atc takes them and they do nothing."""
 
 
 def source_size(preprocessing: Preprocessing) -> tuple[int, int]:
@@ -126,13 +126,13 @@ def config(preprocessing: Preprocessing) -> str:
     if not (2 <= width <= EXTENT.most and 1 <= height <= EXTENT.most):
         raise UsageError(
             f"AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are {height}x{width};"
-            " --no-aipp would do"
+            " use --no-aipp"
         )
     for std in preprocessing.std:
         if not SMALLEST_HALF <= _scale(std) <= HALF.most:
             raise UsageError(
                 f"AIPP multiplies pixels by a float16, which 1 / (255 x {std:g}) does not fit;"
-                " --no-aipp would do"
+                " use --no-aipp"
             )
     lines = [f"  {name}: {_written(value)}" for name, value in _fields(preprocessing)]
     text = "\n".join(["aipp_op {", *lines, "}", ""])
@@ -194,9 +194,7 @@ def _problems(text: str) -> Iterator[Problem]:
         opens, closes, name, value, strange = met.groups()
         depth += bool(opens) - bool(closes)
         if strange or depth not in (0, 1) or (name and depth != 1):
-            yield Problem(
-                f"{met[0]!r} stands where it cannot; fields in aipp_op {{ }} would do", where
-            )
+            yield Problem(f"{met[0]!r} stands where it cannot; use fields in aipp_op {{ }}", where)
             return
         if not name:
             continue
@@ -205,7 +203,7 @@ def _problems(text: str) -> Iterator[Problem]:
             continue
         fault = FIELDS[name].fault(value)
         if fault:
-            yield Problem(f"{name} is {value}; {fault} would do", where)
+            yield Problem(f"{name} is {value}; use {fault}", where)
             continue
         values[name] = value
     if depth:

@@ -41,7 +41,7 @@ GRACE = 5.0
 V2_SINCE = (7, 0)
 """From this CANN on the manual asks for --precision_mode_v2 in place of --precision_mode."""
 _SIGNALS = {number.value: number.name for number in signal.Signals}
-MOST_OUTPUT = 1 << 22
+MAX_OUTPUT = 1 << 22
 """Bytes at a log's end that are looked through for the reason of a failure."""
 
 
@@ -97,7 +97,7 @@ def converted(
     """The OM that atc makes of an ONNX, while the block runs.
 
     All that atc says goes into `log`. Raises SpecError where atc fails, takes longer than `timeout`
-    seconds, or leaves what is no whole OM; UsageError where the log cannot be written. However it
+    seconds, or leaves no whole OM; UsageError where the log cannot be written. However it
     ends, no process of atc's lives on.
     """
     environment = environment_for(toolkit, os.environ)
@@ -113,7 +113,7 @@ def converted(
             code = _run(command, folder, environment, file, timeout)
         if code is None:
             raise SpecError(
-                f"atc was stopped after {timeout:g} seconds; a larger --timeout would do, and {log}"
+                f"atc was stopped after {timeout:g} seconds; use a larger --timeout, and {log}"
                 " has what it said"
             )
         if code:
@@ -210,8 +210,8 @@ def _opened(log: Path) -> IO[bytes]:
         return log.open("wb")
     except OSError as error:
         raise UsageError(
-            f"{log} cannot be written ({(error.strerror or '').lower()}); -o in a folder that"
-            " exists and may be written to would do"
+            f"{log} cannot be written ({(error.strerror or '').lower()}); use -o in a folder that"
+            " exists and may be written to"
         ) from None
 
 
@@ -237,8 +237,8 @@ def _run(
             )
         except OSError as error:
             raise UsageError(
-                f"{command[0]} cannot be run ({(error.strerror or str(error)).lower()}); the path"
-                " of CANN's atc in ATC would do"
+                f"{command[0]} cannot be run ({(error.strerror or str(error)).lower()}); use the"
+                " path of CANN's atc in ATC"
             ) from None
         try:
             return process.wait(timeout)
@@ -293,10 +293,10 @@ def _ended(code: int, log: Path) -> str:
 def _tail(log: Path) -> str:
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - MOST_OUTPUT))
+        file.seek(max(0, size - MAX_OUTPUT))
         text = file.read().decode(errors="replace")
     # our own lines end where the first empty one is
-    return text.partition("\n\n")[2] if size <= MOST_OUTPUT else text
+    return text.partition("\n\n")[2] if size <= MAX_OUTPUT else text
 
 
 def _checked(folder: Path, conversion: Conversion, log: Path) -> Path:

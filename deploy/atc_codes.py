@@ -1,4 +1,4 @@
-"""What atc's error codes mean for somebody who exports a spec, and what would do.
+"""What atc's error codes mean for somebody who exports a spec, and what to use.
 
 Codes and their texts differ between releases; these are of CANN 5 to 9. atc prints a code at the
 start of a line ("E10016: ..."), the cause first and what came of it after.
@@ -19,44 +19,42 @@ class Advice(NamedTuple):
 
 
 _PACKAGES = (
-    "the Python that atc finds lacks packages of its op compiler; pip install numpy decorator sympy"
-    " attrs cffi psutil scipy protobuf, for a Python from 3.7 to 3.11, would do"
+    "the Python that atc finds lacks packages of its op compiler; run pip install numpy decorator"
+    " sympy attrs cffi psutil scipy protobuf, for a Python from 3.7 to 3.11"
 )
 _NOT_PARSED = Advice(
     "this CANN has no parser for an operator at this opset",
-    "--opset 11, which CANN 5 to 9 read, or a newer CANN would do",
+    "use --opset 11, which CANN 5 to 9 read, or a newer CANN",
 )
 _NO_KERNEL = Advice(
     "the chip has no kernel for an operator",
-    "the ops or kernels package of this very chip beside the toolkit, or another op in the spec,"
-    " would do",
+    "use the ops or kernels package of this very chip beside the toolkit, or another op in"
+    " the spec",
 )
 _COMPILER = Advice("the op compiler failed", _PACKAGES)
 _INPUT_SHAPE = Advice(
     "--input_shape does not fit the ONNX",
-    "archspec wrote both, so a report of it with the log would do",
+    "archspec wrote both, so report it with the log",
 )
 _GEARS = Advice(
     "the batch sizes do not suit",
-    "2 to 100 different ones from 1 to 2048 in --dynamic-batch would do",
+    "use 2 to 100 different ones from 1 to 2048 in --dynamic-batch",
 )
 _PATH = Advice(
     "a file could not be found, read or written",
-    "room in the folder for temporary files (TMPDIR), and in your home folder for atc's own, would"
-    " do",
+    "make room in the folder for temporary files (TMPDIR), and in your home folder for atc's own",
 )
 
 _OTHER_CANN = (
-    "one of CANN 5.0 to 9.1 would do, and where it is one already, a report to archspec with the"
-    " log"
+    "use one of CANN 5.0 to 9.1, and where it is one already, a report to archspec with the log"
 )
-_ANEW = "exporting it anew would do"
+_ANEW = "export it anew"
 
 CODES: Mapping[str, Advice] = {
     "E10001": Advice(
         "an option has a value that this CANN does not take",
-        "if it is --soc_version, a CANN that still knows the chip (for Ascend310 7.0 to 8.2), with"
-        " the chip's own ops or kernels package, would do",
+        "if it is --soc_version, use a CANN that still knows the chip (for Ascend310 7.0 to 8.2),"
+        " with the chip's own ops or kernels package",
     ),
     "E10002": _INPUT_SHAPE,
     "E10004": Advice("an option is empty", _OTHER_CANN),
@@ -67,35 +65,35 @@ CODES: Mapping[str, Advice] = {
     "E10014": _INPUT_SHAPE,
     "E10016": Advice(
         "the ONNX has no input of the name that --input_shape gives",
-        "an ONNX that archspec wrote, whose input is called image, would do",
+        "use an ONNX that archspec wrote, whose input is called image",
     ),
     "E10018": _GEARS,
     "E10031": _INPUT_SHAPE,
-    "E10032": Advice("a JSON file of CANN's is damaged", "installing CANN anew would do"),
+    "E10032": Advice("a JSON file of CANN's is damaged", "install CANN anew"),
     **dict.fromkeys(("E10035", "E10036", "E10037", "E10038", "E10039"), _GEARS),
     "E10040": _INPUT_SHAPE,
     "E10041": Advice("the model file cannot be loaded", _ANEW),
     "E10047": Advice("two options exclude each other", _OTHER_CANN),
-    "E10052": Advice("the AIPP file does not suit", "--no-aipp, with float input, would do"),
+    "E10052": Advice("the AIPP file does not suit", "use --no-aipp, with float input"),
     "E10054": Advice("a required option is empty", _OTHER_CANN),
     "E10056": Advice("two options exclude each other", _OTHER_CANN),
     "E10057": Advice("an option lacks its partner", _OTHER_CANN),
     "E10501": Advice(
         "an operator is not registered",
-        "sourcing CANN's set_env.sh, which sets ASCEND_OPP_PATH, would do",
+        "source CANN's set_env.sh, which sets ASCEND_OPP_PATH",
     ),
     **dict.fromkeys(("E13000", "E13001", "E13003", "E13004"), _PATH),
     "E13005": Advice("a file cannot be parsed", _ANEW),
     "E13010": _NOT_PARSED,
-    "E13018": Advice("the AIPP file cannot be parsed", "--no-aipp, with float input, would do"),
-    "E13023": Advice("the OM is too large", "a smaller network, or fewer batch sizes, would do"),
+    "E13018": Advice("the AIPP file cannot be parsed", "use --no-aipp, with float input"),
+    "E13023": Advice("the OM is too large", "use a smaller network, or fewer batch sizes"),
     "E14001": Advice(
         "an op of this chip does not take its arguments",
-        "another batch size, or another op in the spec, would do",
+        "use another batch size, or another op in the spec",
     ),
     **dict.fromkeys(("E16001", "E16004", "E16005"), Advice("the ONNX is damaged", _ANEW)),
     "E16002": _NOT_PARSED,
-    "E18888": Advice("CANN itself went wrong", "asking Huawei's support, with the log, would do"),
+    "E18888": Advice("CANN itself went wrong", "ask Huawei's support, with the log"),
     "E19010": _NOT_PARSED,
     "E19999": Advice("CANN itself went wrong", f"often {_PACKAGES}"),
     "E76002": _NOT_PARSED,
@@ -119,12 +117,12 @@ SYMPTOMS: tuple[tuple[str, Advice], ...] = (
         "libascend_hal.so",
         Advice(
             "the driver's library is missing, as on a machine without an NPU",
-            "CANN's devlib folder in LD_LIBRARY_PATH would do",
+            "use CANN's devlib folder in LD_LIBRARY_PATH",
         ),
     ),
     (
         "error while loading shared libraries",
-        Advice("a library of CANN is not found", "sourcing CANN's set_env.sh first would do"),
+        Advice("a library of CANN is not found", "source CANN's set_env.sh first"),
     ),
     ("ModuleNotFoundError", _COMPILER),
     (

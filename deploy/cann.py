@@ -70,8 +70,8 @@ def find_toolkit(environment: Mapping[str, str]) -> Toolkit | None:
         atc = shutil.which(given, path=path)
         if atc is None:
             raise UsageError(
-                f"ATC is {given}, and that is no program that can be run; the path of CANN's atc"
-                " would do"
+                f"ATC is {given}, and that is not a program that can be run; use the path of"
+                " CANN's atc"
             )
         return _toolkit(Path(atc))
     folders = [
@@ -175,8 +175,6 @@ def _sourced(script: Path, environment: Mapping[str, str]) -> dict[str, str]:
         check=False,
     )
     if not result or not result.stdout:
-        raise UsageError(
-            f"{script} cannot be read by bash; running `source {script}` yourself first would do"
-        )
+        raise UsageError(f"{script} cannot be read by bash; run `source {script}` yourself first")
     pairs = (entry.partition("=") for entry in os.fsdecode(result.stdout).split("\0") if entry)
     return {name: value for name, _, value in pairs}

@@ -108,8 +108,8 @@ def described(
         return Description(graph.name, graph.fingerprint, preprocessing, classes)
     if "preprocessing" not in metadata:
         raise UsageError(
-            f"{path} does not say how images are prepared for it; --spec SPEC, the spec that it was"
-            " made of, would do"
+            f"{path} does not say how images are prepared for it; use --spec SPEC, the spec that it"
+            " was made of"
         )
     return Description(
         metadata.get("name", ""),
@@ -124,26 +124,25 @@ def check_made_of(path: str | os.PathLike[str], metadata: Mapping[str, str], gra
     if not is_of(graph, metadata):
         raise SpecError(
             f"{path} was made of {metadata.get('name', 'a network')}"
-            f" ({metadata[FINGERPRINT][:SHORT]}), not"
-            f" of {graph.name} ({graph.fingerprint[:SHORT]}); its own spec, with the same --set and"
-            " --input, would do"
+            f" ({metadata[FINGERPRINT][:SHORT]}), not of {graph.name}"
+            f" ({graph.fingerprint[:SHORT]}); use its own spec, with the same --set and --input"
         )
 
 
 def output_of(engine: Engine, name: str | None, path: str | os.PathLike[str]) -> Port:
     """The output that images are told apart by: the named one, "logits", or the only one. Raises
-    UsageError where there is none such, SpecError where it is no vector."""
+    UsageError where there is none such, SpecError where it is not a vector."""
     names = [port.name for port in engine.outputs]
     wanted = name or (RESULT if RESULT in names or len(names) > 1 else names[0])
     port = next((port for port in engine.outputs if port.name == wanted), None)
     if port is None:
         raise UsageError(
-            f"{path} has no output {wanted!r}; --output {' or --output '.join(names)} would do"
+            f"{path} has no output {wanted!r}; use --output {' or --output '.join(names)}"
         )
     if len(port.shape) != 2 or port.shape[1] is None:
         raise SpecError(
-            f"{path}: its output {port.name!r} is {port}; what is scored here is a classifier, so"
-            " one vector of logits for an image would do"
+            f"{path}: its output {port.name!r} is {port}; use what is scored here is a classifier,"
+            " so one vector of logits for an image"
         )
     return port
 
@@ -170,7 +169,7 @@ def numbers_for(images: Source, classes: tuple[str, ...] | None, output: Port) -
     if count not in (folders, folders + 1):
         raise UsageError(
             f"{images.where} has {folders:,} classes and the model's output {output.name!r} is"
-            f" {output}, and it does not name its classes; a folder of all of them would do"
+            f" {output}, and it does not name its classes; use a folder of all of them"
         )
     return np.arange(folders)
 
@@ -181,8 +180,8 @@ def _preprocessing(path: str | os.PathLike[str], text: str) -> Preprocessing:
     if settings is None:
         raise SpecError(
             Problem(
-                "its metadata 'preprocessing' is not what archspec writes; --spec SPEC, the spec"
-                " that it was made of, would do",
+                "its metadata 'preprocessing' is not what archspec writes; use --spec SPEC, the"
+                " spec that it was made of",
                 os.fspath(path),
             )
         )

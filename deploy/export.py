@@ -36,7 +36,7 @@ from archspec.writing import whole_file
 if TYPE_CHECKING:
     from typing import IO
 
-FEWEST_GEARS, MOST_GEARS = 2, 100
+FEWEST_GEARS, MAX_GEARS = 2, 100
 LOG = ".log"
 KIT = "_om"
 
@@ -96,8 +96,8 @@ def write_mindir(source: Source, path: str | os.PathLike[str]) -> Comparison:
 
 
 def write_air(source: Source, path: str | os.PathLike[str]) -> None:
-    """Write AIR, which nothing on a host can run. Raises UsageError where this machine is no Ascend
-    or MindSpore refuses."""
+    """Write AIR, which nothing on a host can run. Raises UsageError where this machine is not
+    an Ascend or MindSpore refuses."""
     from archspec.compiler.targets.mindspore import set_device, to_cell
     from archspec.compiler.targets.mindspore.device import missing_for
     from archspec.compiler.targets.mindspore.installed import mindspore
@@ -107,10 +107,10 @@ def write_air(source: Source, path: str | os.PathLike[str]) -> None:
     if lacking:
         raise UsageError(
             f"MindSpore writes AIR on an Ascend device alone, and {lacking} is missing here;"
-            " --format om, which needs CANN but no device, would do"
+            " use --format om, which needs CANN but no device"
         )
     if source.batch is None:
-        raise UsageError("AIR has one batch size; --batch N would do")
+        raise UsageError("AIR has one batch size; use --batch N")
     set_device("Ascend")
     cell = to_cell(source.written).set_train(False)
     image = ms.ops.zeros((source.batch, *source.model.graph.input_shape), ms.float32)
@@ -121,7 +121,7 @@ def write_air(source: Source, path: str | os.PathLike[str]) -> None:
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise UsageError(
-                f"MindSpore cannot write AIR here ({reason}); --format om would do"
+                f"MindSpore cannot write AIR here ({reason}); use --format om"
             ) from None
         _copy(written, file)
 
@@ -173,10 +173,10 @@ def input_of(source: Source, has_aipp: bool) -> str:
 
 
 def _conversion(source: Source, name: str, soc: str, has_aipp: bool) -> Conversion:
-    if source.batch is None and not FEWEST_GEARS <= len(source.gears) <= MOST_GEARS:
+    if source.batch is None and not FEWEST_GEARS <= len(source.gears) <= MAX_GEARS:
         raise UsageError(
-            f"an OM has {FEWEST_GEARS} to {MOST_GEARS} batch sizes to choose from, and"
-            f" --dynamic-batch gives {len(source.gears)}; --batch N would do for one"
+            f"an OM has {FEWEST_GEARS} to {MAX_GEARS} batch sizes to choose from, and"
+            f" --dynamic-batch gives {len(source.gears)}; use --batch N for one"
         )
     text = aipp.config(_preprocessing(source.model)) if has_aipp else ""
     return Conversion(name, soc, source.model.graph.input_shape, source.gears, text)
@@ -187,7 +187,7 @@ def _preprocessing(model: Model) -> Preprocessing:
     try:
         return preprocessing_of(graph.preprocessing, graph.input_shape)
     except UsageError as error:
-        raise UsageError(f"{error}; --no-aipp would do, with float input") from None
+        raise UsageError(f"{error}; use --no-aipp, with float input") from None
 
 
 def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: bytes) -> UsageError:
@@ -196,7 +196,7 @@ def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: byt
     write_sidecar(kit / f"{conversion.stem}.om", source.model.spec_graph, source.notes)
     return UsageError(
         f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN is"
-        f" installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}` would do"
+        f" installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}`"
     )
 
 

@@ -18,7 +18,7 @@ from archspec.errors import SpecError, UsageError
 from archspec.shapes import written
 
 DEFAULT_BATCH = 16
-MOST_IMAGES = 65536
+MAX_IMAGES = 65536
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def feed_of(port: Port, preprocessing: Preprocessing, wanted: int | None, where:
     if port.shape[1:] != shape or port.dtype not in ("float32", "float16", "uint8"):
         raise SpecError(
             f"{where}: its input {port.name!r} is {port}, and images of this spec are prepared as"
-            f" {written(shape)}; the spec that it was made of would do"
+            f" {written(shape)}; use the spec that it was made of"
         )
     return Feed(port, batch, preprocessing)
 
@@ -104,12 +104,12 @@ def _batch(port: Port, wanted: int | None, where: str) -> int:
     fixed = port.shape[0] if port.shape else 0
     if fixed is None:
         batch = DEFAULT_BATCH if wanted is None else wanted
-        if not 1 <= batch <= MOST_IMAGES:
-            raise UsageError(f"--batch {batch}: 1 to {MOST_IMAGES:,} would do")
+        if not 1 <= batch <= MAX_IMAGES:
+            raise UsageError(f"--batch {batch}: must be 1 to {MAX_IMAGES:,}")
         return batch
     if wanted not in (None, fixed):
         raise UsageError(
-            f"--batch {wanted}: {where} takes {fixed} images at a time; --batch {fixed}, or none,"
-            " would do"
+            f"--batch {wanted}: {where} takes {fixed} images at a time; use --batch {fixed},"
+            " or none"
         )
     return fixed

@@ -24,17 +24,17 @@ def images_in(path: str | os.PathLike[str]) -> ImageFolder:
         beside = root.absolute().parent
         others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
         raise UsageError(
-            f"{path} is not there; a folder with {LAYOUT} would do{did_you_mean(root.name, others)}"
+            f"{path} is not there; use a folder with {LAYOUT}{did_you_mean(root.name, others)}"
         )
     if not root.is_dir():
-        raise UsageError(f"{path} is a file; a folder with {LAYOUT} would do{PREDICT}")
+        raise UsageError(f"{path} is a file; use a folder with {LAYOUT}{PREDICT}")
     val = root / VAL
     if _has_folders(val):
         return scan_folder(val, learns=False)
     if _has_folders(root / "train") and not val.is_dir():
         raise UsageError(
-            f"{path} has train/ and no {VAL}/; images that were not learned from, or {path}/train"
-            " itself, would do"
+            f"{path} has train/ and no {VAL}/; use images that were not learned from, or"
+            f" {path}/train itself"
         )
     if not _has_folders(root):
         raise UsageError(f"{path} has no class folders; use {LAYOUT}{PREDICT}")

@@ -121,14 +121,14 @@ def only_input(engine: Engine, model: str | os.PathLike[str]) -> Port:
     """The input that images go into. Raises UsageError where there are others beside it."""
     if len(engine.inputs) != 1:
         names = ", ".join(f"{port.name} {port}" for port in engine.inputs)
-        raise UsageError(f"{model} takes {names}; a model whose only input is images would do")
+        raise UsageError(f"{model} takes {names}; use a model whose only input is images")
     return engine.inputs[0]
 
 
 def _check_counts(threads: int | None, workers: int, warm_up: int) -> None:
     if threads is not None and not 1 <= threads <= 1024:
-        raise UsageError(f"--threads {threads}: 1 to 1,024 would do")
+        raise UsageError(f"--threads {threads}: must be 1 to 1,024")
     if not 1 <= workers <= 1024:
-        raise UsageError(f"--workers {workers}: 1 to 1,024 would do")
+        raise UsageError(f"--workers {workers}: must be 1 to 1,024")
     if not 0 <= warm_up <= 1000:
-        raise UsageError(f"--warm-up {warm_up}: 0 to 1,000 would do")
+        raise UsageError(f"--warm-up {warm_up}: must be 0 to 1,000")

@@ -94,5 +94,5 @@ def _check_room(folder: Path, needed: int) -> None:
     if needed > free:
         raise UsageError(
             f"{folder} would take {shown_bytes(needed)} and {parent} has {shown_bytes(free)} left;"
-            " archspec infer, which writes none of it, would do"
+            " use archspec infer, which writes none of it"
         )

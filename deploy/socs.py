@@ -49,7 +49,7 @@ def check_soc(name: str | None, besides: Collection[str] = ()) -> str:
         raise UsageError(f"an OM is for one chip, and --soc is missing; {WHERE}")
     if name not in SOCS and name not in besides and not FAMILIES.fullmatch(name):
         raise UsageError(
-            f"--soc {name} is no Ascend chip{did_you_mean(name, [*SOCS, *besides])} ({WHERE})"
+            f"--soc {name} is not an Ascend chip{did_you_mean(name, [*SOCS, *besides])} ({WHERE})"
         )
     return name
 
@@ -60,7 +60,7 @@ def cautions(name: str, version: tuple[int, int] | None) -> list[str]:
     last = LAST_CANN.get(name)
     if last and version and version > last:
         found.append(
-            f"CANN {version[0]}.{version[1]} no longer lists {name}; CANN 7.0 to"
-            f" {last[0]}.{last[1]} would do, and the device needs one that is not older"
+            f"CANN {version[0]}.{version[1]} no longer lists {name}; use CANN 7.0 to"
+            f" {last[0]}.{last[1]}, and the device needs one that is not older"
         )
     return found

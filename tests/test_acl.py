@@ -226,27 +226,25 @@ LOGITS = ("a:0:logits", "float32", [4, 5], "ND")
         (
             [IMAGE],
             [("a:0:logits", "bfloat16", [4, 5], "ND")],
-            "its output 'a:0:logits' is of acl's data type 27, which numpy has not; float32, as"
-            " archspec export asks atc for, would do",
+            "its output 'a:0:logits' is of acl's data type 27, which numpy has not; use float32, as"
+            " archspec export asks atc for",
         ),
         ([], [LOGITS], "it has no input"),
         ([IMAGE], [], "it has no output"),
         (
             [IMAGE, ("ascend_dynamic_aipp_data", "uint8", [100], "ND")],
             [LOGITS],
-            "its AIPP is dynamic; a static one, as archspec export's, would do",
+            "its AIPP is dynamic; use a static one, as archspec export's",
         ),
         (
             [("image", "float32", [4, 3, -1, -1], "NCHW")],
             [LOGITS],
-            "more than its batch may change when it runs; a fixed batch, or --dynamic-batch, would"
-            " do",
+            "more than its batch may change when it runs; use a fixed batch, or --dynamic-batch",
         ),
         (
             [("image", "float32", [-1, 3, SIDE, SIDE], "NCHW")],
             [LOGITS],
-            "more than its batch may change when it runs; a fixed batch, or --dynamic-batch, would"
-            " do",
+            "more than its batch may change when it runs; use a fixed batch, or --dynamic-batch",
         ),
     ],
 )
@@ -269,8 +267,8 @@ def test_an_input_of_fewer_bytes_than_its_shape_is_refused(acl, tmp_path):
     with pytest.raises(SpecError) as caught:
         AclEngine(path)
     assert str(caught.value) == (
-        f"{path}: its input 'image' is uint8 1x16x16x3, which is 768 bytes, and has 384; a fixed"
-        " shape, and with AIPP images of RGB888_U8, would do"
+        f"{path}: its input 'image' is uint8 1x16x16x3, which is 768 bytes, and has 384; use a"
+        " fixed shape, and with AIPP images of RGB888_U8"
     )
     acl.assert_all_given_back()
 
@@ -280,8 +278,8 @@ def test_an_input_of_fewer_bytes_than_its_shape_is_refused(acl, tmp_path):
     [
         (
             STAND_IN,
-            "a stand-in of archspec's tests, which no device can run; what CANN's own atc writes"
-            " would do",
+            "a stand-in of archspec's tests, which no device can run; use what CANN's own"
+            " atc writes",
         ),
         (b"", "it is empty"),
         (b"\x08\x07onnx", r"no offline model: it begins with b'\x08\x07on', not b'IMOD'"),
@@ -317,9 +315,9 @@ def test_no_file_and_no_device(acl, tmp_path, om):
     with pytest.raises(UsageError) as caught:
         AclEngine(tmp_path / "nothing.om")
     assert str(caught.value) == (
-        f"{tmp_path}/nothing.om: no such file or directory; a file that atc wrote would do"
+        f"{tmp_path}/nothing.om: no such file or directory; use a file that atc wrote"
     )
-    with pytest.raises(UsageError, match="there is no device -1; 0, the first, would do"):
+    with pytest.raises(UsageError, match="there is no device -1; use 0, the first"):
         AclEngine(om, device=-1)
     assert acl.trace == []
 
@@ -348,7 +346,7 @@ def test_a_closed_engine(acl, om):
     engine.close()
     engine.close()
     acl.assert_all_given_back()
-    with pytest.raises(UsageError, match="is closed; opening it again would do"):
+    with pytest.raises(UsageError, match="is closed; open it again"):
         engine.run({"image": images_of(4)})
     assert acl.trace.count("finalize") == 1
 
@@ -412,8 +410,8 @@ def test_what_fails_while_closing_keeps_nothing_else_open(acl, om, call):
     with pytest.raises(UsageError) as caught:
         engine.close()
     assert str(caught.value) == (
-        f"{om}: acl.{call} gave 507899 (an error inside the driver); a driver of this CANN's"
-        " release would do"
+        f"{om}: acl.{call} gave 507899 (an error inside the driver); use a driver of this CANN's"
+        " release"
     )
     acl.assert_all_given_back()
     engine.close()
@@ -442,29 +440,29 @@ def test_an_engine_goes_on_after_a_run_that_failed(acl, om):
     [
         (
             "rt.set_device", 107001, UsageError,
-            "acl.rt.set_device gave 107001 (there is no device of this number); a device that"
-            " `npu-smi info` lists would do",
+            "acl.rt.set_device gave 107001 (there is no device of this number); use a device that"
+            " `npu-smi info` lists",
         ),
         (
             "mdl.load_from_file", 145006, SpecError,
             "acl.mdl.load_from_file gave 145006 (the model's size is invalid); the file is damaged"
-            " or cut short; exporting it again would do",
+            " or cut short; export it again",
         ),
         (
             "mdl.load_from_file", 545004, SpecError,
             "acl.mdl.load_from_file gave 545004 (the model's tasks cannot be loaded); it may be of"
             " another chip or of a newer CANN than this one (`archspec om inspect` says which);"
-            " converting it with this CANN's atc would do",
+            " convert it with this CANN's atc",
         ),
         (
             "rt.malloc", 207001, UsageError,
-            "acl.rt.malloc gave 207001 (memory cannot be had); a smaller batch, or ending what else"
-            " runs on the device (`npu-smi info`), would do",
+            "acl.rt.malloc gave 207001 (memory cannot be had); use a smaller batch, or end what"
+            " else runs on the device (`npu-smi info`)",
         ),
         (
             "init", 100002, UsageError,
             "acl.init gave 100002 (acl is started already, or the model loaded); something else in"
-            " this process uses the device; a process of its own would do",
+            " this process uses the device; use a process of its own",
         ),
         (
             "mdl.execute", 199999, UsageError,
@@ -566,8 +564,9 @@ def test_without_cann(monkeypatch, om):
         AclEngine(om)
     assert re.fullmatch(
         r"the engine acl needs CANN and its Python module acl \(import of acl halted; None in"
-        r" sys\.modules\); `source /usr/local/Ascend/ascend-toolkit/set_env\.sh` \(from CANN 8\.5"
-        r" on `source /usr/local/Ascend/cann/set_env\.sh`\) in this shell would do",
+        r" sys\.modules\); use `source /usr/local/Ascend/ascend-toolkit/set_env\.sh` \(from"
+        r" CANN 8\.5"
+        r" on `source /usr/local/Ascend/cann/set_env\.sh`\) in this shell",
         str(caught.value),
     )
 
@@ -583,7 +582,7 @@ def test_another_module_called_acl(monkeypatch, tmp_path, om):
 
 def test_an_acl_too_old_for_a_call(acl, om):
     del acl.mdl.get_desc
-    with pytest.raises(UsageError, match=r"this CANN's acl has no mdl\.get_desc; a newer CANN"):
+    with pytest.raises(UsageError, match=r"this CANN's acl has no mdl\.get_desc; use a newer CANN"):
         AclEngine(om)
     acl.assert_all_given_back()
 

@@ -222,28 +222,26 @@ PLAIN = Preprocessing(3, 224, 224, 256, "bilinear", (0.5,) * 3, (0.25,) * 3)
     [
         (
             replace(PLAIN, width=1, resize=(256, 1)),
-            "AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are 256x1; --no-aipp would"
-            " do",
+            "AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are 256x1; use --no-aipp",
         ),
         (
             replace(PLAIN, resize=4097),
-            "AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are 4097x4097; --no-aipp"
-            " would do",
+            "AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are 4097x4097; use"
+            " --no-aipp",
         ),
         (
             replace(PLAIN, std=(0.25, 1e-8, 0.25)),
-            "AIPP multiplies pixels by a float16, which 1 / (255 x 1e-08) does not fit; --no-aipp"
-            " would do",
+            "AIPP multiplies pixels by a float16, which 1 / (255 x 1e-08) does not fit; use"
+            " --no-aipp",
         ),
         (
             replace(PLAIN, std=(0.25, 0.25, 1e9)),
-            "AIPP multiplies pixels by a float16, which 1 / (255 x 1e+09) does not fit; --no-aipp"
-            " would do",
+            "AIPP multiplies pixels by a float16, which 1 / (255 x 1e+09) does not fit; use"
+            " --no-aipp",
         ),
         (
             replace(PLAIN, std=(0, 0.25, 0.25)),
-            "AIPP multiplies pixels by a float16, which 1 / (255 x 0) does not fit; --no-aipp would"
-            " do",
+            "AIPP multiplies pixels by a float16, which 1 / (255 x 0) does not fit; use --no-aipp",
         ),
     ],
 )
@@ -264,13 +262,13 @@ def test_what_has_no_room(preprocessing, message):
         (
             "static",
             "fixed",
-            "aipp.cfg:2: aipp_mode is fixed; 'static' or 'dynamic' would do\n"
+            "aipp.cfg:2: aipp_mode is fixed; use 'static' or 'dynamic'\n"
             "aipp.cfg: there is no aipp_mode, which has no default",
         ),
         (
             "crop: true",
             "crop: yes",
-            "aipp.cfg:7: crop is yes; 'true' or 'false' would do",
+            "aipp.cfg:7: crop is yes; use 'true' or 'false'",
         ),
         (
             "crop: true",
@@ -285,34 +283,34 @@ def test_what_has_no_room(preprocessing, message):
         (
             "src_image_size_w: 256",
             "src_image_size_w: 256.5",
-            "aipp.cfg:5: src_image_size_w is 256.5; a whole number from 0 to 4096 would do\n"
+            "aipp.cfg:5: src_image_size_w is 256.5; use a whole number from 0 to 4096\n"
             "aipp.cfg: load_start_pos_w 16 and crop_size_w 224 reach beyond src_image_size_w 0",
         ),
         (
             "mean_chn_0: 0",
             "mean_chn_0: 256",
-            "aipp.cfg:14: mean_chn_0 is 256; a whole number from 0 to 255 would do",
+            "aipp.cfg:14: mean_chn_0 is 256; use a whole number from 0 to 255",
         ),
         (
             "min_chn_0: 123.675",
             "min_chn_0: nan",
-            "aipp.cfg:15: min_chn_0 is nan; a number from 0 to 255 would do",
+            "aipp.cfg:15: min_chn_0 is nan; use a number from 0 to 255",
         ),
         (
             "min_chn_0: 123.675",
             "min_chn_0 123.675",
-            "aipp.cfg:15: 'm' stands where it cannot; fields in aipp_op { } would do",
+            "aipp.cfg:15: 'm' stands where it cannot; use fields in aipp_op { }",
         ),
         ("}\n", "", "aipp.cfg: the last } is missing"),
         (
             "}\n",
             "}}\n",
-            "aipp.cfg:23: '}' stands where it cannot; fields in aipp_op { } would do",
+            "aipp.cfg:23: '}' stands where it cannot; use fields in aipp_op { }",
         ),
         (
             "related_input_rank: 0",
             "related_input_name: image",
-            "aipp.cfg:3: related_input_name is image; text in double quotes would do",
+            "aipp.cfg:3: related_input_name is image; use text in double quotes",
         ),
     ],
 )

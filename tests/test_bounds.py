@@ -132,7 +132,7 @@ def test_a_zip_of_too_many_entries(there):
 
 def test_a_zip_without_its_end(there):
     Path("cut.pth").write_bytes(b"PK\x03\x04" + bytes(100))
-    check_refused("cut.pth", "it is no zip, or its end is missing")
+    check_refused("cut.pth", "it is not a zip, or its end is missing")
 
 
 def check_refused(name, why):

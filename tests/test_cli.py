@@ -165,7 +165,7 @@ def test_new_replaces_nothing(run, tmp_path, monkeypatch):
     code, _, err = run("new", "mine")
     assert (code, err) == (
         2,
-        "error: mine.json is there already; another name, or removing it, would do\n",
+        "error: mine.json is there already; use another name, or remove it\n",
     )
     assert Path("mine.json").read_text() == "precious"
 
@@ -189,7 +189,7 @@ def test_spaces_say_which_network_is_shown(run, tmp_path):
         (["stats", "isynet_n1", "--set", "classes"], 2, "--set classes lacks its value"),
         (["stats", "isynet_n1", "--set", "classes=x"], 1, "of at least 1, not 'x'"),
         (["stats", "isynet_n1", "--set", "classes=0"], 1, "of at least 1, not 0"),
-        (["stats", "isynet_n1", "--input", "224"], 2, "--input 224 is no shape"),
+        (["stats", "isynet_n1", "--input", "224"], 2, "--input 224 is not a shape"),
         (["stats", "isynet_n1", "--input", "3x0x9"], 2, "has an extent of 0"),
         (["stats", "unet", "--input", "3x30x30"], 1, "concat joins channels of inputs"),
         (["stats", "isynet_n1", "--batch", "0"], 2, "--batch 0"),

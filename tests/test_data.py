@@ -159,7 +159,7 @@ def test_digits_are_split_evenly_and_the_same_to_the_byte(digits, tmp_path):
 def test_digits_are_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, capsys):
     assert main(["data", "digits", str(digits)]) == 2
     assert capsys.readouterr().err == (
-        f"error: {digits} is there already; another name, or removing it, would do\n"
+        f"error: {digits} is there already; use another name, or remove it\n"
     )
     monkeypatch.setattr("archspec.training.digits._write_png", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -188,34 +188,33 @@ IMAGE = encoded(picture(0), "PNG")
 BAD_FOLDERS = {
     "missing": (
         lambda root: touch(root.parent / "dato" / "x"),
-        "{root} is not there; a folder with train/CLASS/IMAGE or train.mindrecord would do;"
+        "{root} is not there; use a folder with train/CLASS/IMAGE or train.mindrecord;"
         " did you mean 'dato'?",
     ),
     "file": (
         lambda root: touch(root),
-        "{root} is a file; train.mindrecord or a folder with train/CLASS/IMAGE or train.mindrecord"
-        " would do",
+        "{root} is a file; use train.mindrecord or a folder with train/CLASS/IMAGE or"
+        " train.mindrecord",
     ),
     "empty": (
         lambda root: root.mkdir(),
-        "{root} is empty; train/CLASS/IMAGE or train.mindrecord would do",
+        "{root} is empty; use train/CLASS/IMAGE or train.mindrecord",
     ),
     "misspelt": (
         lambda root: touch(root / "trian" / "cat" / "1.png", IMAGE),
-        "{root} has no train/; train/CLASS/IMAGE or train.mindrecord would do;"
-        " did you mean 'trian'?",
+        "{root} has no train/; use train/CLASS/IMAGE or train.mindrecord; did you mean 'trian'?",
     ),
     "no classes": (
         lambda root: touch(root / "train" / "labels.txt"),
-        "{root}/train has no class folders; {root}/train/CLASS/IMAGE would do",
+        "{root}/train has no class folders; use {root}/train/CLASS/IMAGE",
     ),
     "hidden classes": (
         lambda root: touch(root / "train" / ".cat" / "1.png", IMAGE),
-        "{root}/train has no class folders; {root}/train/CLASS/IMAGE would do",
+        "{root}/train has no class folders; use {root}/train/CLASS/IMAGE",
     ),
     "loose images": (
         lambda root: touch(root / "train" / "1.JPEG"),
-        "{root}/train has 1 images and no class folders; {root}/train/CLASS/1.JPEG would do",
+        "{root}/train has 1 images and no class folders; use {root}/train/CLASS/1.JPEG",
     ),
     "empty class": (
         lambda root: [
@@ -223,29 +222,29 @@ BAD_FOLDERS = {
             (root / "train" / "dog").mkdir(),
             touch(root / "train" / "owl" / "1.txt"),
         ],
-        "{root}/train: no images in class 'dog' and 'owl' (of other files, 'owl/1.txt'); images,"
-        " or no such folder, would do",
+        "{root}/train: no images in class 'dog' and 'owl' (of other files, 'owl/1.txt'); add"
+        " images, or remove the folder",
     ),
     "one image": (
         lambda root: [
             touch(root / "train" / "cat" / name) for name in ("1.png", "2.png")
         ] + [touch(root / "train" / "dog" / "1.png")],
-        "{root}/train: one image or none in class 'dog', from which nothing is learned; two or more"
-        " would do, and so would leaving the class out",
+        "{root}/train: one image or none in class 'dog', from which nothing is learned; use two or"
+        " more, or leave the class out",
     ),
     "both kinds": (
         lambda root: [(root / "train").mkdir(parents=True), touch(root / "train.mindrecord")],
-        "{root} has both train/ and train.mindrecord; one of them would do",
+        "{root} has both train/ and train.mindrecord; use one of them",
     ),
     "no index": (
         lambda root: touch(root / "train.mindrecord"),
-        "{root}/train.mindrecord lacks its index train.mindrecord.db, which would do beside it",
+        "{root}/train.mindrecord lacks its index train.mindrecord.db, which must stand beside it",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD_FOLDERS)
-def test_bad_folders_say_what_would_do(case, tmp_path):
+def test_bad_folders_say_what_wanted(case, tmp_path):
     make, message = BAD_FOLDERS[case]
     root = tmp_path / "data"
     make(root)
@@ -257,7 +256,7 @@ def test_bad_folders_say_what_would_do(case, tmp_path):
 def test_a_split_given_for_its_folder_is_told(tree):
     with pytest.raises(UsageError) as error:
         scan(tree / "train", "train")
-    assert str(error.value).endswith(f"would do; is the folder above it, {tree}, meant?")
+    assert str(error.value).endswith(f"; is the folder above it, {tree}, meant?")
 
 
 def test_one_image_is_enough_to_evaluate(tmp_path):
@@ -277,7 +276,7 @@ def test_what_is_no_image_is_left_out_and_said(tmp_path):
     folder = scan(tmp_path, "train")
     assert folder.files[:5] == (*(f"cat/0{i}.png" for i in range(4)), "cat/deeper/9.png")
     assert folder.ignored == (
-        f"{tmp_path}/train: left out 2 files that are no images: 'cat/notes.txt' and 'labels.csv'",
+        f"{tmp_path}/train: left out 2 files that are not images: 'cat/notes.txt' and 'labels.csv'",
         f"{tmp_path}/train: left out 2 links that lead nowhere or in a circle: 'cat/gone.png' and"
         " 'cat/loop'",
     )
@@ -290,8 +289,8 @@ def test_classes_of_train_and_val_must_agree(tmp_path):
         check_same_classes(scan(tmp_path, "train"), scan(tmp_path, "val"))
     assert str(error.value) == (
         f"{tmp_path}/train has 3 classes and {tmp_path}/val 3, which are not the same:"
-        f" {tmp_path}/train alone has 'owl', {tmp_path}/val alone has 'owls'; one folder of each"
-        " class in both would do"
+        f" {tmp_path}/train alone has 'owl', {tmp_path}/val alone has 'owls'; use one folder of"
+        " each class in both"
     )
 
 
@@ -301,7 +300,7 @@ def test_classes_must_be_those_of_the_network(tree):
         check_fits(scan(tree, "train"), load("tiny/isynet"))
     assert str(error.value) == (
         f"{tree}/train has 3 classes and tiny_isynet gives 10 (its output 'logits');"
-        " --set classes=3 would do"
+        " use --set classes=3"
     )
 
 
@@ -309,7 +308,7 @@ def test_a_batch_must_not_be_larger_than_the_data(tree):
     with pytest.raises(UsageError) as error:
         TrainPipeline(scan(tree, "train"), PLAIN, batch=32, seed=1)
     assert str(error.value) == (
-        f"{tree}/train has 24 images, fewer than one step's 32; --set batch=24 would do"
+        f"{tree}/train has 24 images, fewer than one step's 32; use --set batch=24"
     )
     with pytest.raises(UsageError, match="fewer than one step's 16 on each of 2 devices"):
         TrainPipeline(scan(tree, "train"), PLAIN, batch=16, seed=1, ranks=2)
@@ -1041,7 +1040,7 @@ def test_a_very_long_image_takes_no_more_memory_than_its_part(monkeypatch):
     for interpolation in ("bilinear", "bicubic"):
         to = preprocessing_of({**settings, "interpolation": interpolation}, (3, 24, 20))
         expected = preprocessed(encoded(long, "PNG"), to)
-        monkeypatch.setattr(preprocess, "MOST_PIXELS", 1000)
+        monkeypatch.setattr(preprocess, "MAX_PIXELS", 1000)
         assert np.abs(preprocessed(encoded(long, "PNG"), to) - expected).max() < 1.01 / 255
         monkeypatch.undo()
     thread = Image.new("RGB", (60_000, 1), (9, 99, 199))
@@ -1066,12 +1065,12 @@ def test_another_input_size_keeps_the_proportions():
         ),
         (
             {"shape": [3, 224, 224], "resize": 200, "crop": 224}, (3, 224, 224),
-            "the spec's input is resized to 200, from which 224x224 cannot be cut; a larger resize"
-            " would do",
+            "the spec's input is resized to 200, from which 224x224 cannot be cut; use a"
+            " larger resize",
         ),
         (
             {"shape": [3, 8, 8], "mean": [123.7, 116.3, 103.5]}, (3, 8, 8),
-            "the spec's input has a mean of 123.7; means of pixels scaled to 0..1 would do",
+            "the spec's input has a mean of 123.7; use means of pixels scaled to 0..1",
         ),
     ],
 )  # fmt: skip
@@ -1085,7 +1084,7 @@ def test_what_is_no_image_cannot_be_predicted(tmp_path):
     touch(tmp_path / "a.jpg", b"garbage")
     with pytest.raises(UsageError) as error:
         preprocess_image(tmp_path / "a.jpg", RGB8, (3, 8, 8))
-    assert str(error.value) == f"{tmp_path}/a.jpg is no readable image (it is of no known kind)"
+    assert str(error.value) == f"{tmp_path}/a.jpg is not a readable image (it is of no known kind)"
     with pytest.raises(UsageError, match=r"b\.jpg cannot be read \(no such file or directory\)"):
         preprocess_image(tmp_path / "b.jpg", RGB8, (3, 8, 8))
 
@@ -1142,13 +1141,13 @@ def test_mindrecords_of_others_are_read_or_told(tmp_path):
     with pytest.raises(UsageError) as error:
         scan(gap, "train")
     assert str(error.value) == (
-        f"{gap}/train.mindrecord has labels up to 2 and none of '1'; labels without gaps would do"
+        f"{gap}/train.mindrecord has labels up to 2 and none of '1'; use labels without gaps"
     )
     other = write("other", {"file": {"type": "string"}}, [{"file": "x"}])
     with pytest.raises(UsageError) as error:
         scan(other, "train")
     assert str(error.value) == (
-        f"{other}/train.mindrecord has columns 'file'; 'label', and 'image' or 'data', would do"
+        f"{other}/train.mindrecord has columns 'file'; use 'label', and 'image' or 'data'"
     )
 
 
@@ -1167,10 +1166,10 @@ def test_the_command_packs_and_checks(tmp_path, capsys):
     assert (
         "left out 1 image that cannot be read: 'dog/broken.jpg' (image file is truncated" in shown
     )
-    assert "left out 1 file that is no image: 'dog/notes.txt'" in shown
+    assert "left out 1 file that is not an image: 'dog/notes.txt'" in shown
     assert main(["data", "mindrecord", str(root), str(packed)]) == 0
     assert main(["data", "check", str(packed), "--for", "tiny/isynet"]) == 2
-    assert "--set classes=3 would do" in capsys.readouterr().err
+    assert "use --set classes=3" in capsys.readouterr().err
     assert sorted(path.name for path in packed.iterdir()) == [
         "train.mindrecord", "train.mindrecord.db", "val.mindrecord", "val.mindrecord.db",
     ]  # fmt: skip

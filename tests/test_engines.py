@@ -184,7 +184,7 @@ def test_arrays_must_fit():
         ),
         (
             {"image": np.zeros((1, 3, 8, 8), np.float32), "mask": np.zeros(1)},
-            "the model has no input 'mask'; 'image' would do",
+            "the model has no input 'mask'; use 'image'",
         ),
     ):
         with pytest.raises(UsageError, match=message):
@@ -205,10 +205,10 @@ def test_damaged_files(engine, folder, tmp_path):
     path = tmp_path / f"net{ending}"
     for content in (b"\0" * 64, whole[:-1000], whole[: len(whole) // 3], b"not a model at all"):
         path.write_bytes(content)
-        with pytest.raises(UsageError, match=r"is no model that \w+ runs \("):
+        with pytest.raises(UsageError, match=r"is not a model that \w+ runs \("):
             open_engine(engine, path)
     path.write_bytes(b"")
-    with pytest.raises(UsageError, match="is empty; a model that archspec export wrote would do"):
+    with pytest.raises(UsageError, match="is empty; use a model that archspec export wrote"):
         open_engine(engine, path)
     path.unlink()
     with pytest.raises(UsageError, match=r"cannot be read \(no such file or directory\)"):
@@ -221,7 +221,7 @@ def test_damaged_files(engine, folder, tmp_path):
 @pytest.mark.parametrize("engine", CPU)
 def test_other_files_are_not_its_own(engine, folder, tmp_path):
     others = {"onnxruntime": "four.mindir", "mindspore": "four.onnx"}
-    with pytest.raises(UsageError, match=f"{others[engine]} is no model that \\w+ runs"):
+    with pytest.raises(UsageError, match=f"{others[engine]} is not a model that \\w+ runs"):
         open_engine(engine, folder / others[engine])
     om = tmp_path / "net.om"
     om.write_bytes(b"IMOD" + b"\0" * 300)
@@ -232,7 +232,7 @@ def test_other_files_are_not_its_own(engine, folder, tmp_path):
 def test_an_om_is_for_acl(tmp_path):
     om = tmp_path / "net.om"
     om.write_bytes(b"IMOD" + b"\0" * 300)
-    with pytest.raises(UsageError, match="is an Ascend offline model; --engine acl would do"):
+    with pytest.raises(UsageError, match="is an Ascend offline model; use --engine acl"):
         open_engine("onnxruntime", om)
 
 
@@ -324,6 +324,6 @@ def test_threads_of_mindspore_are_chosen_once(folder):
         env={**os.environ, "PYTHONPATH": str(ROOT), "GLOG_v": "3"},
     )  # fmt: skip
     assert result.stdout == (
-        "MindSpore takes the number of its threads once in a process, and it has one already; no"
-        " number would do\n"
+        "MindSpore takes the number of its threads once in a process, and it has one already; use"
+        " no number\n"
     )

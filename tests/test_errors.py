@@ -1,4 +1,4 @@
-"""What a broken spec is told, word by word: where, what was met, what would do, who called it.
+"""What a broken spec is told, word by word: where, what was met, what to use, who called it.
 
 Every case is a spec and the lines that `archspec validate` prints about it.
 """
@@ -105,10 +105,10 @@ TEXT = {
         "net.json:1:23: \\ud800 is half a character; use both halves of a pair",
     ]),
     "not UTF-8": (b'{"doc": "\n caf\xe9"}', [
-        "net.json:2:5: this is not UTF-8 text; a JSON file in UTF-8 would do",
+        "net.json:2:5: this is not UTF-8 text; use a JSON file in UTF-8",
     ]),
     "UTF-16": (json.dumps(net([])).encode("utf-16"), [
-        "net.json:1:1: this is not UTF-8 text; a JSON file in UTF-8 would do",
+        "net.json:1:1: this is not UTF-8 text; use a JSON file in UTF-8",
     ]),
     "NUL": ('{"doc": "\0"}', [
         "net.json:1:10: this is not JSON: '\\x00' stands in a string; use its escape",
@@ -258,7 +258,7 @@ SCHEMA = {
         'net.json:12:9: at /body/op: \'relu\' is not an op but a function of one; use {"op": '
         '"act", "function": "relu"}',
     ]),
-    "op is no word": (net({"op": 5}), [
+    "op is not a word": (net({"op": 5}), [
         "net.json:12:9: at /body/op: op must be the name of an op or a template, not 5",
     ]),
     "attribute misspelt": (net({"op": "conv", "chanels": 4, "kernel": 3}), [
@@ -315,7 +315,7 @@ SCHEMA = {
     "repeat below 0": (net(conv(repeat=-1)), [
         "net.json:15:13: at /body/repeat: repeat must be a whole number of at least 0, not -1",
     ]),
-    "when is no condition": (net(conv(when="yes")), [
+    "when is not a condition": (net(conv(when="yes")), [
         "net.json:15:11: at /body/when: when must be true or false, not 'yes'",
     ]),
     "name of a node": (net(conv(name="a..b")), [
@@ -730,8 +730,8 @@ GRAPH = {
         "and 'b'",
     ]),
     "kernel": (net(conv(kernel=11, padding="valid")), [
-        "net.json:11:10: at /body: a window of 11 does not fit the height 8 padded by 0 and 0; a "
-        "smaller kernel or stride before it, more padding or a larger input would do",
+        "net.json:11:10: at /body: a window of 11 does not fit the height 8 padded by 0 and 0; use"
+        " a smaller kernel or stride before it, more padding or a larger input",
     ]),
     "groups": (net(conv(groups=2)), [
         "net.json:11:10: at /body: the number of input channels 3 cannot be split into 2 equal "
@@ -743,7 +743,7 @@ GRAPH = {
     ]),
     "window of padding": (net({"op": "max_pool", "kernel": 2, "padding": 2}), [
         "net.json:11:10: at /body: max_pool pads by 2, so a window of 2 could hold padding "
-        "alone; less padding than the kernel would do",
+        "alone; use less padding than the kernel",
     ]),
     "dense on an image": (net({"op": "dense", "channels": 5}), [
         "net.json:11:10: at /body: dense takes a flat vector and met 3x8x8; put a flatten before "
@@ -754,12 +754,12 @@ GRAPH = {
         "192; place it before the flatten",
     ]),
     "slice": (net({"op": "slice", "start": 2, "stop": 9}), [
-        "net.json:11:10: at /body: slice from 2 to 9 does not lie in 3 channels; 0 <= start < "
-        "stop <= 3 would do",
+        "net.json:11:10: at /body: slice from 2 to 9 does not lie in 3 channels; use 0 <= start < "
+        "stop <= 3",
     ]),
     "too many elements": (net({"op": "upsample", "scale": 10_000, "repeat": 3}), [
         "net.json:11:10: at /body: upsample gives 3x800000000x800000000, more elements "
-        "than 2**53; fewer would do",
+        "than 2**53; use fewer",
     ]),
     "repeat": (net(conv(repeat=10**9)), [
         "net.json:15:13: at /body/repeat: repeat must be a whole number from 0 to 100,000, not "
@@ -799,7 +799,7 @@ GRAPH = {
         "net.json:13:4: at /body/branches/0: the number of input channels 3 cannot be split into "
         "2 equal parts",
         "net.json:19:4: at /body/branches/1: a window of 9 does not fit the height 8 padded by 0 "
-        "and 0; a smaller kernel or stride before it, more padding or a larger input would do",
+        "and 0; use a smaller kernel or stride before it, more padding or a larger input",
     ]),
     "expect": (net(CONV, expect={"params": 1, "macs": 6913, "output": [1, 2, 3],
         "source": "the paper"}), [
@@ -858,7 +858,7 @@ FILES = {
         "b.json:11:10: at /body: 'cnov' is not an op; did you mean 'conv'?",
         "    referred to at net.json:4:13",
     ]),
-    "extends what is no JSON": ({"net.json": extension("b.json"), "b.json": "{"}, [
+    "extends what is not a JSON": ({"net.json": extension("b.json"), "b.json": "{"}, [
         "b.json:1:2: this is not JSON: the end of the file stands where a key in double quotes "
         "must be",
         "    referred to at net.json:4:13",
@@ -1000,11 +1000,11 @@ def test_fifty_are_told_and_that_there_are_more(told):
 
 def test_an_operating_system_s_refusals(told):
     Path("net.json").mkdir()
-    assert told({}) == ["net.json: this is a folder; a JSON file would do"]
+    assert told({}) == ["net.json: this is a folder; use a JSON file"]
     Path("net.json").rmdir()
     assert told({}) == ["net.json: the file cannot be read: no such file or directory"]
     os.mkfifo("net.json")
-    assert told({}) == ["net.json: this is not a regular file; a JSON file would do"]
+    assert told({}) == ["net.json: this is not a regular file; use a JSON file"]
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path):

@@ -391,8 +391,8 @@ def test_help_needs_nothing():
         ),
         (
             ["-o", "n.om", "--soc", "Ascend310", "--dynamic-batch", "8"],
-            "an OM has 2 to 100 batch sizes to choose from, and --dynamic-batch gives 1; --batch N"
-            " would do for one",
+            "an OM has 2 to 100 batch sizes to choose from, and --dynamic-batch gives 1; use"
+            " --batch N for one",
         ),
         (
             ["-o", "/dev/null/such/net.onnx"],
@@ -432,7 +432,7 @@ def test_channels_that_no_image_has():
     with pytest.raises(UsageError) as error:
         write_om(source, "net.om", "Ascend310")
     assert str(error.value) == (
-        "the network takes 5x32x32, 5 channels; images have 3, or 1 as grey; --no-aipp would do,"
+        "the network takes 5x32x32, 5 channels; images have 3, or 1 as grey; use --no-aipp,"
         " with float input"
     )
 
@@ -488,8 +488,8 @@ def test_air_without_an_ascend(run, place):
     assert code == USAGE
     assert err == (
         f"{RANDOM}error: MindSpore writes AIR on an Ascend device alone, and CANN (libascendcl;"
-        " source its set_env.sh) is missing here; --format om, which needs CANN but no device,"
-        " would do\n"
+        " source its set_env.sh) is missing here; use --format om, which needs CANN but no device"
+        "\n"
     )
     assert not list(place.iterdir())
 
@@ -523,8 +523,8 @@ for batch in (1, None):
     )  # fmt: skip
     assert result.stdout.splitlines() == [
         "MindSpore cannot write AIR here (Only support export file in 'AIR' format with Ascend"
-        " backend.); --format om would do",
-        "AIR has one batch size; --batch N would do",
+        " backend.); use --format om",
+        "AIR has one batch size; use --batch N",
     ]
     assert not list(place.iterdir())
 

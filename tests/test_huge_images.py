@@ -67,7 +67,7 @@ def there(home, tmp_path, monkeypatch):
 def test_predict(arguments, run):
     code, out, err = run(*arguments)
     assert (code, out) == (WRONG, "")
-    assert f"error: huge.png is no readable image ({WHY})\n" in err
+    assert f"error: huge.png is not a readable image ({WHY})\n" in err
     assert "Bomb" not in err
 
 

@@ -202,7 +202,7 @@ def test_classes_by_place(there, told, tmp_path):
     (data / "8").unlink()
     assert told("infer", "net.onnx", "--data", data, code=USAGE) == (
         f"error: {data} has 8 classes and the model's output 'logits' is float32 Nx10, and it does"
-        " not name its classes; a folder of all of them would do\n"
+        " not name its classes; use a folder of all of them\n"
     )
 
 
@@ -319,8 +319,8 @@ def test_an_input_that_is_not_the_spec_s(seer, told, there):
 def test_a_mindir_needs_its_spec_or_a_file_beside_it(there, told, tmp_path):
     target = copied(there, tmp_path, "net.mindir")
     assert told("infer", target, "--data", "digits", code=USAGE).endswith(
-        f"error: {target} does not say how images are prepared for it; --spec SPEC, the spec that"
-        " it was made of, would do\n"
+        f"error: {target} does not say how images are prepared for it; use --spec SPEC, the spec"
+        " that it was made of\n"
     )
     write_sidecar(target, archspec.load("tiny/isynet"), {"classes": json.dumps(NAMES)})
     beside = found(told, target, "--data", "digits")
@@ -342,7 +342,7 @@ def test_metadata_that_nobody_wrote(text, there, told, tmp_path):
     assert "its metadata 'preprocessing' is not what archspec writes" in said
     assert said.count("\n") == 1
     model = said_of(copied(there, tmp_path), classes="0, 1")
-    assert "its metadata 'classes' is no JSON list of names" in told(
+    assert "its metadata 'classes' is not a JSON list of names" in told(
         "infer", model, "--data", "digits", code=WRONG
     )
 
@@ -364,8 +364,8 @@ def test_outputs(told, there, tmp_path):
     )
     assert first["loss"] == other["loss"]
     assert told("infer", path, "--data", "digits", "--output", "lotigs", code=USAGE) == (
-        f"error: {path} has no output 'lotigs'; --output logits or --output again or --output map"
-        " would do\n"
+        f"error: {path} has no output 'lotigs'; use --output logits or --output again or --output"
+        " map\n"
     )
     assert "its output 'map' is float32 1x128x1x1; what is scored here is a classifier" in told(
         "infer", path, "--data", "digits", "--output", "map", code=WRONG
@@ -492,7 +492,7 @@ def test_damaged_images_are_left_out_and_named(there, told, tmp_path, capsys):
     assert said["images"] == 299
     assert [*said["damaged"]] == ["4/4-7.jpg"]
     assert "left out 1 image that cannot be read: '4/4-7.jpg'" in captured.err
-    assert "left out 1 file that is no image: '5/notes.txt'" in captured.err
+    assert "left out 1 file that is not an image: '5/notes.txt'" in captured.err
     for number in range(5):
         (data / "6" / f"6-{number}.jpg").write_bytes(b"")
     said = told("infer", "net.onnx", "--data", data, code=USAGE)
@@ -510,9 +510,9 @@ def test_folders(there, told, tmp_path):
     photographs(tmp_path / "learned" / "train", {"a": 2})
     for path, message in (
         (tmp_path / "learned", "has train/ and no val/; images that were not learned from, or"),
-        (tmp_path / "bot", "is not there; a folder with DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE"
-                           " would do; did you mean 'both'?"),
-        (there / "net.onnx", "is a file; a folder with DIR/val/CLASS/IMAGE"),
+        (tmp_path / "bot", "is not there; use a folder with DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE"
+                           "; did you mean 'both'?"),
+        (there / "net.onnx", "is a file; use a folder with DIR/val/CLASS/IMAGE"),
         (val / "a", "has no class folders; use DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE, or archspec"
                     " predict for images without classes"),
     ):  # fmt: skip
@@ -524,12 +524,12 @@ def test_folders(there, told, tmp_path):
     "arguments, message",
     [
         (["four.onnx", "--batch", "5"],
-         "--batch 5: four.onnx takes 4 images at a time; --batch 4, or none, would do"),
-        (["net.onnx", "--batch", "0"], "--batch 0: 1 to 65,536 would do"),
-        (["net.onnx", "--threads", "0"], "--threads 0: 1 to 1,024 would do"),
-        (["net.onnx", "--workers", "0"], "--workers 0: 1 to 1,024 would do"),
-        (["net.onnx", "--warm-up", "-1"], "--warm-up -1: 0 to 1,000 would do"),
-        (["net.onnx", "-o", "."], ". is no regular file; the name of a file, old or new, would do"),
+         "--batch 5: four.onnx takes 4 images at a time; use --batch 4, or none"),
+        (["net.onnx", "--batch", "0"], "--batch 0: must be 1 to 65,536"),
+        (["net.onnx", "--threads", "0"], "--threads 0: must be 1 to 1,024"),
+        (["net.onnx", "--workers", "0"], "--workers 0: must be 1 to 1,024"),
+        (["net.onnx", "--warm-up", "-1"], "--warm-up -1: must be 0 to 1,000"),
+        (["net.onnx", "-o", "."], ". is not a regular file; use the name of a file, old or new"),
         (["net.onnx", "-o", "w.safetensors/r.json"], "w.safetensors/r.json cannot be written (not a"
                                                      " directory); use a path in a folder"),
         (["net.onnx", "--set", "classes=3"], "--set changes a spec, and none is given; --spec"),
@@ -785,11 +785,11 @@ def test_the_size_of_a_result_tells_its_type(size, highest, given, expected):
     "size, given, message",
     [
         (4000, {}, "results have 4,000 bytes and labels go up to 3: they may be 1,000 float32 or"
-                   " 2,000 float16; --classes N or --dtype would do"),
-        (4000, {"classes": 10}, "which is no float32 or float16 of 10 classes"),
-        (4001, {}, "which is no float32 or float16; labels of the same images would do"),
-        (4, {}, "which is no float32 or float16; labels of the same images would do"),
-        (4002, {"dtype": "float32"}, "which is no float32; labels of the same images would do"),
+                   " 2,000 float16; use --classes N or --dtype"),
+        (4000, {"classes": 10}, "which is not a float32 or float16 of 10 classes"),
+        (4001, {}, "which is not a float32 or float16; use labels of the same images"),
+        (4, {}, "which is not a float32 or float16; use labels of the same images"),
+        (4002, {"dtype": "float32"}, "which is not a float32; use labels of the same images"),
     ],
 )  # fmt: skip
 def test_sizes_that_tell_nothing(size, given, message):
@@ -800,11 +800,11 @@ def test_sizes_that_tell_nothing(size, given, message):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("{", "labels.json is no JSON ("),
-        ("[]", 'labels.json is no JSON object {"IMAGE": CLASS} of one image or more'),
-        ('{"a.jpg": "cat"}', "the class of 'a.jpg' is 'cat'; 0 or more would do"),
-        ('{"a.jpg": -1}', "the class of 'a.jpg' is -1; 0 or more would do"),
-        ('{"a.jpg": true}', "the class of 'a.jpg' is True; 0 or more would do"),
+        ("{", "labels.json is not a JSON ("),
+        ("[]", 'labels.json is not a JSON object {"IMAGE": CLASS} of one image or more'),
+        ('{"a.jpg": "cat"}', "the class of 'a.jpg' is 'cat'; use 0 or more"),
+        ('{"a.jpg": -1}', "the class of 'a.jpg' is -1; use 0 or more"),
+        ('{"a.jpg": true}', "the class of 'a.jpg' is True; use 0 or more"),
         ('{"a.jpg": 1, "a.png": 1}', "two images are called 'a', and results go by that name"),
     ],
 )
@@ -834,6 +834,6 @@ def test_inputs_are_no_results(seer, told, tmp_path):
     told("preprocess", seer / "data", tmp_path / "out", "--spec", seer / "seer.json")
     said = told("accuracy", tmp_path / "out" / "img_data", "--labels", tmp_path / "out", code=WRONG)
     assert said == (
-        f"error: {tmp_path}/out/img_data: it holds inputs; the folder that the tool wrote its"
-        " results into would do\n"
+        f"error: {tmp_path}/out/img_data: it holds inputs; use the folder that the tool wrote its"
+        " results into\n"
     )

@@ -264,7 +264,7 @@ def test_seeds_have_bounds(seed):
 def test_unknown_schemes():
     with pytest.raises(UsageError) as error:
         initialize(archspec.load("tiny/isynet"), "isinet")
-    assert str(error.value).startswith("'isinet' is no initialisation; did you mean 'isynet'?")
+    assert str(error.value).startswith("'isinet' is not an initialisation; did you mean 'isynet'?")
 
 
 # The last gamma of a residual branch.

@@ -118,7 +118,7 @@ def damaged(**changes):
         ),
         (
             damaged(operations=[{"op": "conv_3x3"}] * 3),
-            "there are 3 operations and nEdgesInBlock is 4; use as many",
+            "there are 3 operations and nEdgesInBlock is 4; they must be as many",
         ),
         (
             damaged(cIncrease=-8),

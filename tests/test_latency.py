@@ -878,7 +878,7 @@ def test_devices_are_listed(run):
 
 
 WRONG_USE = [
-    (("isynet_n0", "--batch", "0"), "--batch 0: 1 to 1,000,000 would do"),
+    (("isynet_n0", "--batch", "0"), "--batch 0: must be 1 to 1,000,000"),
     (
         ("isynet_n0", "--device", "ascend31"),
         "there is no device 'ascend31'; did you mean 'ascend310'? (it is 'ascend310',"
@@ -887,8 +887,8 @@ WRONG_USE = [
     ),
     (
         ("isynet_n0", "--device", "nothere.json"),
-        "nothere.json is not there; a file that `archspec latency calibrate` wrote or 'ascend310',"
-        " 'ascend310p3', 'ascend910a' or 'ascend310b1' would do",
+        "nothere.json is not there; use a file that `archspec latency calibrate` wrote or"
+        " 'ascend310', 'ascend310p3', 'ascend910a' or 'ascend310b1'",
     ),
     (
         ("isynet_n0", "-o", "x.json"),
@@ -896,18 +896,17 @@ WRONG_USE = [
     ),
     (
         ("devices", "isynet_n0"),
-        "devices takes no further words; `archspec latency devices` would do",
+        "devices takes no further words; use `archspec latency devices`",
     ),
     (
         ("calibrate",),
-        "calibrate takes one CSV file and met 0; `archspec latency calibrate measurements.csv`"
-        " would do",
+        "calibrate takes one CSV file and met 0; use `archspec latency calibrate measurements.csv`",
     ),
     (
         ("calibrate", "m.csv", "-o", "mine"),
-        "-o mine: a name that ends in .json, which --device takes, would do",
+        "-o mine: use a name that ends in .json, which --device takes",
     ),
-    (("calibrate", "nothere.csv"), "nothere.csv is not there; a CSV file of measurements would do"),
+    (("calibrate", "nothere.csv"), "nothere.csv is not there; use a CSV file of measurements"),
 ]
 
 
@@ -928,33 +927,33 @@ def written(tmp_path, text):
 WRONG_FILES = [
     ("", "m.csv:1: the column 'spec' is missing"),
     ("spec,ms_per_image\n", "m.csv:1: the column 'batch' is missing"),
-    ("spec,batch\n", "m.csv:1: one column of times, 'ms_per_image' or 'ms_per_batch', would do"),
+    ("spec,batch\n", "m.csv:1: use one column of times: 'ms_per_image' or 'ms_per_batch'"),
     (
         "spec,batch,ms_per_image,ms_per_batch\n",
-        "m.csv:1: one column of times, 'ms_per_image' or 'ms_per_batch', would do",
+        "m.csv:1: use one column of times: 'ms_per_image' or 'ms_per_batch'",
     ),
     (
         "spec,batsh,ms_per_image\n",
         "m.csv:1: there is no column 'batsh'; did you mean 'batch'? (columns are 'spec', 'batch',"
         " 'ms_per_image', 'ms_per_batch', 'set', 'input', 'export', 'name' and 'source')",
     ),
-    ("spec,batch,batch,ms_per_image\n", "m.csv:1: the column 'batch' stands twice; once would do"),
-    ("spec,batch,ms_per_image\n", "m.csv: the file has 0 rows; 1 to 1,000 would do"),
+    ("spec,batch,batch,ms_per_image\n", "m.csv:1: the column 'batch' stands twice; keep one"),
+    ("spec,batch,ms_per_image\n", "m.csv: the file has 0 rows; use 1 to 1,000"),
     (
         "spec,batch,ms_per_image\nisynet_n0,16,fast\nisynet_n1,16,-1\nresnet18,16,nan\n",
-        "m.csv:2: ms_per_image is 'fast'; a number of milliseconds over 0 would do\n"
-        "m.csv:3: ms_per_image is '-1'; a number of milliseconds over 0 would do\n"
-        "m.csv:4: ms_per_image is 'nan'; a number of milliseconds over 0 would do",
+        "m.csv:2: ms_per_image is 'fast'; use a number of milliseconds over 0\n"
+        "m.csv:3: ms_per_image is '-1'; use a number of milliseconds over 0\n"
+        "m.csv:4: ms_per_image is 'nan'; use a number of milliseconds over 0",
     ),
     (
         "spec,batch,ms_per_image\nisynet_n0,1.5,1\n,0,1\n",
-        "m.csv:2: batch is '1.5'; a whole number from 1 to 1,000,000 would do\n"
-        "m.csv:3: spec is empty; the path of a spec, or the name of a shipped one, would do\n"
-        "m.csv:3: batch is '0'; a whole number from 1 to 1,000,000 would do",
+        "m.csv:2: batch is '1.5'; use a whole number from 1 to 1,000,000\n"
+        "m.csv:3: spec is empty; use the path of a spec, or the name of a shipped one\n"
+        "m.csv:3: batch is '0'; use a whole number from 1 to 1,000,000",
     ),
     (
         "spec,batch,ms_per_image\nisynet_n0,16\n",
-        "m.csv:2: the row has 2 cells; 3, as the first line, would do",
+        "m.csv:2: the row has 2 cells; use 3, as the first line",
     ),
     (
         "spec,batch,ms_per_image\nresnet18,16,1\nresnet19,16,2\n",
@@ -963,19 +962,19 @@ WRONG_FILES = [
     ),
     (
         "spec,batch,ms_per_image,input,export,set\nresnet18,16,1,3x224,onnx,classes\n",
-        "m.csv:2: input is '3x224'; channels x height x width such as 3x224x224 would do\n"
-        "m.csv:2: set is 'classes'; ARG=VALUE, several with spaces between, would do\n"
-        "m.csv:2: export is 'onnx'; 'archspec' or 'other' would do",
+        "m.csv:2: input is '3x224'; use channels x height x width such as 3x224x224\n"
+        "m.csv:2: set is 'classes'; use ARG=VALUE, several with spaces between\n"
+        "m.csv:2: export is 'onnx'; use 'archspec' or 'other'",
     ),
     (
         "spec,batch,ms_per_image\nresnet18,16,1\n",
-        "m.csv: two constants cannot be fitted to one measurement; those of two networks or more"
-        " would do",
+        "m.csv: two constants cannot be fitted to one measurement; use those of two networks"
+        " or more",
     ),
     (
         "spec,batch,ms_per_image\nresnet18,16,1\nresnet18,16,1.1\n",
         "m.csv: these measurements do not tell the cube's efficiency from the cost of a launch;"
-        " networks that differ more in depth and width would do",
+        " use networks that differ more in depth and width",
     ),
     (
         'spec,batch,ms_per_image\n"resnet18,16,1\n',
@@ -1197,7 +1196,7 @@ def test_stats_without_a_device_say_nothing_of_time(run):
 # --- the command lint
 
 
-def test_findings_are_shown_with_what_would_do(run):
+def test_findings_are_shown_with_what_wanted(run):
     code, out, err = run("lint", "shufflenet_v2_x1_0")
     assert (code, err) == (0, "")
     assert table_widths(out) <= 100
@@ -1252,10 +1251,10 @@ def test_strict_fails_where_there_is_a_finding(run):
 
 
 def test_wrong_use_of_lint_is_said(run):
-    said = "error: --least 200: a percentage from 0 to 100 would do\n"
+    said = "error: --least 200: must be a percentage from 0 to 100\n"
     assert run("lint", "resnet50", "--least", "200") == (2, "", said)
     assert run("lint", "resnet50", "--least", "nan")[0] == 2
-    said = "error: --batch 0: 1 to 1,000,000 would do\n"
+    said = "error: --batch 0: must be 1 to 1,000,000\n"
     assert run("lint", "resnet50", "--batch", "0") == (2, "", said)
 
 

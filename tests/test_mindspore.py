@@ -583,8 +583,7 @@ def test_a_device_that_is_not_there_is_one_sentence(monkeypatch):
     with pytest.raises(UsageError) as refusal:
         device.set_device("Ascend")
     assert str(refusal.value) == (
-        "Ascend cannot be used here: CANN (libascendcl; source its set_env.sh) is missing; CPU"
-        " would do"
+        "Ascend cannot be used here: CANN (libascendcl; source its set_env.sh) is missing; use CPU"
     )
     with pytest.raises(UsageError, match="there is no device 'gpu'; did you mean 'GPU'"):
         device.set_device("gpu")

@@ -68,7 +68,7 @@ def test_weights(file):
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
-    """The same tensors, another function: an old fingerprint is no way around."""
+    """The same tensors, another function: an old fingerprint is not a way around."""
     text = (OLD / "forms.json").read_text().replace('"leaky_relu", "alpha": 0.01', '"relu"')
     (tmp_path / "forms.json").write_text(text)
     with pytest.raises(archspec.SpecError, match="the weights were made for forms"):

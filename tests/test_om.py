@@ -458,7 +458,7 @@ def test_sha256_is_that_of_the_file(tmp_path):
         (b"IMOD", "cut short: it ends after 4 of the 256 bytes of its header"),
         (b"IMOD" + bytes(251), "cut short: it ends after 255 of the 256 bytes of its header"),
         (b'ARCHSPEC-STANDIN-NOT-AN-OM\n{"options": {}}', "a stand-in of archspec's tests, which no"
-         " device can run; what CANN's own atc writes would do"),
+         " device can run; use what CANN's own atc writes"),
     ],
 )  # fmt: skip
 def test_what_is_no_om_is_refused(tmp_path, run, raw, words):
@@ -472,9 +472,9 @@ def test_what_is_no_om_is_refused(tmp_path, run, raw, words):
 def test_what_is_no_file_is_refused(tmp_path, run):
     os.mkfifo(tmp_path / "pipe")
     for name, words in (
-        ("nothing.om", ": no such file or directory; a file that atc wrote would do"),
-        (".", " is a folder; a file that atc wrote would do"),
-        ("pipe", " is not a regular file; a file that atc wrote would do"),
+        ("nothing.om", ": no such file or directory; use a file that atc wrote"),
+        (".", " is a folder; use a file that atc wrote"),
+        ("pipe", " is not a regular file; use a file that atc wrote"),
     ):
         path = tmp_path / name
         assert run(path) == (2, "", f"error: {path}{words}\n")
@@ -528,7 +528,7 @@ CASES = {
     ),
     "another head": (
         lambda raw: struct.pack_into("<I", raw, 4, 300),
-        ["its header says that it is 300 bytes long; 256 would do"],
+        ["its header says that it is 300 bytes long; it must be 256"],
     ),
     "no table": (
         lambda raw: raw[:258],
@@ -610,8 +610,8 @@ MESSAGES = {
         [f"it has a number that does not end at byte {LEAD + 10} of {LEAD + 30}"],
     ),
     "a number cut off": (b"\x10\x80", [f"it ends inside a number, at byte {LEAD + 2}"]),
-    "a field of number 0": (b"\x00\x01", [f"it is no protobuf at byte {LEAD} of {LEAD + 2}"]),
-    "a kind that there is not": (b"\x0f", [f"it is no protobuf at byte {LEAD} of {LEAD + 1}"]),
+    "a field of number 0": (b"\x00\x01", [f"it is not protobuf at byte {LEAD} of {LEAD + 2}"]),
+    "a kind that there is not": (b"\x0f", [f"it is not protobuf at byte {LEAD} of {LEAD + 1}"]),
     "groups without end": (
         b"\x63" * 10_000,
         [f"it has groups nested too deep at byte {LEAD + 100} of {LEAD + 10_000:,}"],
@@ -621,7 +621,7 @@ MESSAGES = {
         b"\x63\x6c",
         [f"it ends a group that it does not begin at byte {LEAD + 1} of {LEAD + 2}"],
     ),
-    "a text that is none": (text_field(1, b"\xff\xfe"), ["the model's name is no UTF-8"]),
+    "a text that is none": (text_field(1, b"\xff\xfe"), ["the model's name is not UTF-8"]),
     "an inner length that lies": (
         text_field(7, b"\x32\x7f\x0a"),
         [
@@ -669,9 +669,9 @@ def test_a_number_of_more_than_64_bits_loses_them():
 def test_limits_keep_hostile_files_short(tmp_path, monkeypatch):
     path = write(tmp_path, om_files.container(parts_of(definition())))
     for room, name, limit, words in (
-        (messages, "MOST_FIELDS", 20, "no more than 20 fields of a file are read"),
-        (model, "MOST_OPERATORS", 2, "it has more than 2 operators; no more are read"),
-        (model, "MOST_GRAPHS", 0, "it has 1 graphs; 0 are read"),
+        (messages, "MAX_FIELDS", 20, "no more than 20 fields of a file are read"),
+        (model, "MAX_OPERATORS", 2, "it has more than 2 operators; no more are read"),
+        (model, "MAX_GRAPHS", 0, "it has 1 graphs; 0 are read"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(room, name, limit)
@@ -790,7 +790,7 @@ def test_what_google_s_protobuf_reads_of_a_damaged_message_is_read_so(scratch, d
         assert (op.output is None) == (not their.output_desc)
         if op.output:
             tensor = their.output_desc[0]
-            assert op.output.shape == tuple(tensor.shape.dim)[: model.MOST_EXTENTS]
+            assert op.output.shape == tuple(tensor.shape.dim)[: model.MAX_EXTENTS]
             assert (op.output.name, op.output.layout) == (tensor.name, tensor.layout)
             assert op.output.size == tensor.size
 

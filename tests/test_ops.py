@@ -365,20 +365,20 @@ REFUSED = [
     (
         Conv(2, (5, 3), padding=(1, 0, 1, 1)),
         ((3, 3, 8),),
-        "a window of 5 does not fit the height 3 padded by 1 and 0; a smaller kernel or stride"
-        " before it, more padding or a larger input would do",
+        "a window of 5 does not fit the height 3 padded by 1 and 0; use a smaller kernel or stride"
+        " before it, more padding or a larger input",
     ),
     (
         Conv(2, 3, padding="valid", dilation=3),
         ((3, 9, 6),),
-        "a window of 7 does not fit the width 6 padded by 0 and 0; a smaller kernel or stride"
-        " before it, more padding or a larger input would do",
+        "a window of 7 does not fit the width 6 padded by 0 and 0; use a smaller kernel or stride"
+        " before it, more padding or a larger input",
     ),
     (
         AvgPool(7),
         ((3, 5, 9),),
-        "a window of 7 does not fit the height 5 padded by 0 and 0; a smaller kernel or stride"
-        " before it, more padding or a larger input would do",
+        "a window of 7 does not fit the height 5 padded by 0 and 0; use a smaller kernel or stride"
+        " before it, more padding or a larger input",
     ),
     (
         Conv(4, 3, groups=2),
@@ -393,8 +393,8 @@ REFUSED = [
     (
         Conv(4, 1, groups=4, weight_standardization=True),
         (IMAGE,),
-        "weight_standardization needs filters of at least 2 weights and met 1x1x1; a larger kernel"
-        " or fewer groups would do",
+        "weight_standardization needs filters of at least 2 weights and met 1x1x1; use a larger"
+        " kernel or fewer groups",
     ),
     (
         GroupNorm(3),
@@ -440,22 +440,22 @@ REFUSED = [
         (
             Slice(start, stop),
             (IMAGE,),
-            f"slice from {start} to {stop or 4} does not lie in 4 channels; 0 <= start < stop <= 4"
-            " would do",
+            f"slice from {start} to {stop or 4} does not lie in 4 channels; use 0 <= start <"
+            " stop <= 4",
         )
         for start, stop in ((1, 5), (2, 2), (3, 1), (4, None))
     ),
     (
         MaxPool((2, 5), padding=(2, 0, 4, 4)),
         (IMAGE,),
-        "max_pool pads by 2, so a window of 2 could hold padding alone; less padding than the"
-        " kernel would do",
+        "max_pool pads by 2, so a window of 2 could hold padding alone; use less padding than the"
+        " kernel",
     ),
     (
         AvgPool(3, padding=(0, 0, 1, 3)),
         (IMAGE,),
-        "avg_pool pads by 3, so a window of 3 could hold padding alone; less padding than the"
-        " kernel would do",
+        "avg_pool pads by 3, so a window of 3 could hold padding alone; use less padding than the"
+        " kernel",
     ),
     *(
         (
@@ -479,7 +479,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("op, inputs, message", REFUSED, ids=label)
-def test_refusals_say_what_was_met_and_what_would_do(op, inputs, message):
+def test_refusals_say_what_was_met_and_what_wanted(op, inputs, message):
     with pytest.raises(ShapeError) as refusal:
         op.infer(inputs)
     assert str(refusal.value) == message

@@ -596,10 +596,10 @@ BREAKING = {
     "test after breaking: the outputs were {'logits': (4, 7, 10)} and are {'logits': (4, 1, 1)}": (
         lambda model: with_random_weights(network(IMAGE, ("pool", GlobalAvgPool())))
     ),
-    "test after breaking: the weights lack 'conv.weight'; one array for each weight of the graph"
-    " would do": (lambda model: replace(model, weights=without(model.weights, "conv.weight"))),
-    "test after breaking: the graph has no 'conv.bias'; did you mean 'conv.weight'?; weights of"
-    " this graph alone would do": (
+    "test after breaking: the weights lack 'conv.weight'; use one array for each weight of"
+    " the graph": (lambda model: replace(model, weights=without(model.weights, "conv.weight"))),
+    "test after breaking: the graph has no 'conv.bias'; did you mean 'conv.weight'?; use weights of"
+    " this graph alone": (
         lambda model: replace(model, weights={**model.weights, "conv.bias": np.zeros(4)})
     ),
     "test after breaking: conv.weight is 4x3x3x3 and the graph's 4x4x3x3": (
@@ -607,7 +607,7 @@ BREAKING = {
             model, weights={**model.weights, "conv.weight": np.zeros((4, 3, 3, 3), np.float32)}
         )
     ),
-    "test after breaking: conv.weight is float64; float32 would do": (
+    "test after breaking: conv.weight is float64; use float32": (
         lambda model: replace(
             model, weights={**model.weights, "conv.weight": np.zeros((4, 4, 3, 3))}
         )

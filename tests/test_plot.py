@@ -300,7 +300,7 @@ def test_what_is_too_large_is_folded_with_a_note(tmp_path, body):
 @pytest.mark.parametrize("name", ["net.jpg", "net", "net.svg.gz"])
 def test_another_suffix_is_refused(tmp_path, name):
     graph = archspec.load("isynet_n1")
-    with pytest.raises(UsageError, match=r"\.svg or \.png would do"):
+    with pytest.raises(UsageError, match=r"use \.svg or \.png"):
         save(graph, tmp_path / name)
     assert not list(tmp_path.iterdir())
 

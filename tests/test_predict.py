@@ -151,7 +151,7 @@ def test_a_damaged_image_is_named_and_the_others_are_told(run, tmp_path):
     Image.new("L", (30, 20), 100).save(tmp_path / "c.png")
     code, out, err = run("predict", "net.onnx", tmp_path, "--top", "1", "--format", "csv")
     assert code == WRONG
-    assert err == f"error: {tmp_path}/b.png is no readable image (it is of no known kind)\n"
+    assert err == f"error: {tmp_path}/b.png is not a readable image (it is of no known kind)\n"
     assert [line.partition(",")[0] for line in out.splitlines()[1:]] == [
         f"{tmp_path}/a.png", f"{tmp_path}/c.png",
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def test_a_damaged_image_is_named_and_the_others_are_told(run, tmp_path):
         (["net.onnx", TWO[0], "--device", "CPU"], "--device is for specs, and net.onnx", USAGE),
         (["tiny/isynet", TWO[0]], "--weights is missing; use --weights FILE, or an", USAGE),
         ([*SPEC, TWO[0], "--engine", "acl"], "--engine is for exported models (.onnx, ", USAGE),
-        ([*SPEC, TWO[0], "--top", "0"], "--top 0: 1 or more would do", USAGE),
+        ([*SPEC, TWO[0], "--top", "0"], "--top 0: must be 1 or more", USAGE),
         (["net.onnx", TWO[0], "--classes", "no.txt"], "no.txt cannot be read (no such file", USAGE),
         (["net.onnx", TWO[0], "--classes", "w.npz"], "w.npz has no names of classes; use a", USAGE),
     ],
@@ -213,8 +213,8 @@ def test_names_that_nobody_wrote(text, there, run, tmp_path):
     )
     assert (code, out) == (WRONG, "")
     assert err == (
-        f"error: {tmp_path}/bad.safetensors: its metadata 'classes' is no JSON list of names; use"
-        " the file as archspec wrote it\n"
+        f"error: {tmp_path}/bad.safetensors: its metadata 'classes' is not a JSON list of names;"
+        " use the file as archspec wrote it\n"
     )
 
 
@@ -222,7 +222,10 @@ def test_infer_offers_predict_where_there_are_no_classes(run):
     for arguments, beginning in (
         (["net.onnx"], "--data is missing; use --data DIR, a folder of class folders"),
         (["net.onnx", "--data", "digits/val/3"], "digits/val/3 has no class folders; use DIR/val/"),
-        (["net.onnx", "--data", TWO[0]], f"{TWO[0]} is a file; a folder with DIR/val/CLASS/IMAGE"),
+        (
+            ["net.onnx", "--data", TWO[0]],
+            f"{TWO[0]} is a file; use a folder with DIR/val/CLASS/IMAGE",
+        ),
     ):
         code, _, err = run("infer", *arguments)
         assert code == USAGE

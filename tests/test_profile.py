@@ -291,7 +291,9 @@ def test_an_om_without_a_device_is_estimated_if_its_spec_is_known(
     assert "ESTIMATE" in captured.out
     for arguments in ([om], [om, "--spec", "isynet_n1", "--msprof"]):
         said = told("profile", *arguments, code=USAGE)
-        assert said.startswith("error: there is no msprof here; where CANN is installed, `source /")
+        assert said.startswith(
+            "error: there is no msprof here; where CANN is installed, use `source /"
+        )
         assert "archspec profile SPEC --device ascend310 estimates without" in said
 
 
@@ -364,7 +366,7 @@ def test_files_of_msprof_made_elsewhere(msprof, there, told, tmp_path):
     real = real.rename(real.parent / "elsewhere" / real.name)
     said = rows_of(told, CSP, "--op-summary", real, "--batch", "2")
     assert (said["kind"], said["source"]) == ("measured", f"msprof, read from {real}")
-    assert "--batch N would do" in told("profile", CSP, "--op-summary", real, code=USAGE)
+    assert "use --batch N" in told("profile", CSP, "--op-summary", real, code=USAGE)
     assert not is_stand_in(real)
 
 
@@ -383,7 +385,7 @@ def test_msprof_that_fails_or_leaves_nothing(msprof, there, told, tmp_path, monk
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     said = told("profile", tmp_path / "bad.onnx", *ARGUMENTS[1:], code=WRONG)
     assert "the model did not run to its end (error: " in said
-    assert "bad.onnx is no model that onnxruntime runs" in said
+    assert "bad.onnx is not a model that onnxruntime runs" in said
 
 
 def test_where_msprof_is_looked_for(tmp_path):
@@ -429,8 +431,8 @@ def test_columns_of_both_generations(tmp_path):
 
 def test_tables_that_are_none(tmp_path):
     for content, message in (
-        ("", "is no op_summary: it has no column Op Name, OP Type or Task Duration(us)"),
-        ("Op Name,OP Type\na,b\n", "is no op_summary: it has no column"),
+        ("", "is not an op_summary: it has no column Op Name, OP Type or Task Duration(us)"),
+        ("Op Name,OP Type\na,b\n", "is not an op_summary: it has no column"),
         ("Op Name,OP Type,Task Duration(us)\na,b,N/A\n", "has no operator that ran"),
         ("Op Name,OP Type,Task Duration(us)\na\n", "has no operator that ran"),
     ):
@@ -441,16 +443,16 @@ def test_tables_that_are_none(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="cannot be read"):
         read_op_summary([path])
-    with pytest.raises(UsageError, match="is not there; a folder of msprof's"):
+    with pytest.raises(UsageError, match="is not there; use a folder of msprof's"):
         find_op_summary(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["resnet18", "--runs", "0"], "--runs 0: 1 to 100,000 would do"),
-        (["resnet18", "--batch", "0"], "--batch 0: 1 to 65,536 would do"),
-        (["resnet18", "--threads", "0"], "--threads 0: 1 to 1,024 would do"),
+        (["resnet18", "--runs", "0"], "--runs 0: must be 1 to 100,000"),
+        (["resnet18", "--batch", "0"], "--batch 0: must be 1 to 65,536"),
+        (["resnet18", "--threads", "0"], "--threads 0: must be 1 to 1,024"),
         (["csp.onnx", "--batch", "3"], "--batch 3: the model takes 2 images at a time"),
         (["csp.onnx", "--device", "ascend310"], "an estimate is of a spec, and csp.onnx is none"),
         (["resnet18", "--device", "ascend311"], "there is no device 'ascend311'; did you mean"),

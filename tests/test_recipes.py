@@ -228,39 +228,38 @@ def test_settings_values():
 # What is wrong, in its own words.
 
 NOT_YAML = {
-    "empty": ("# nothing\n", "r.yaml:1:1: the file is empty; keys and values would do"),
+    "empty": ("# nothing\n", "r.yaml:1:1: the file is empty; use keys and values"),
     "twice": ("name: a\nname: b\n",
-              "r.yaml:2:1: the key 'name' stands twice in one object; once would do"),
+              "r.yaml:2:1: the key 'name' stands twice in one object; keep one"),
     "anchor": ("a: &x [1, 2]\nb: [*x, *x]\n",
-               "r.yaml:1:4: &x is an anchor; the value itself would do"),
-    "alias": ("a: *x\n", "r.yaml:1:4: *x is an anchor; the value itself would do"),
+               "r.yaml:1:4: &x is an anchor; use the value itself"),
+    "alias": ("a: *x\n", "r.yaml:1:4: *x is an anchor; use the value itself"),
     "tag": ("a: !!python/object:os.system x\n",
             "r.yaml:1:4: the tag tag:yaml.org,2002:python/object:os.system has no meaning here;"
-            " the value alone would do"),
+            " use the value alone"),
     "number as a key": ("1: a\n", "r.yaml:1:1: a key is a word; quotes make one of anything"),
     "list as a key": ("? [a]\n: 1\n", "r.yaml:1:3: a key is a word; quotes make one of anything"),
     "colon": ("doc: a: b\n",
-              "r.yaml:1:7: this is not YAML: a second ':' in one line; quotes around the text, or"
-              " a line of its own, would do"),
-    "tab": ("a:\n\t- 1\n", "r.yaml:2:1: this is not YAML: a tab stands where spaces would do"),
-    "open list": ("a: [1\n", "r.yaml:2:1: this is not YAML: ',' or ']' would do here"),
+              "r.yaml:1:7: this is not YAML: a second ':' in one line; use quotes around the text,"
+              " or a line of its own"),
+    "tab": ("a:\n\t- 1\n", "r.yaml:2:1: this is not YAML: a tab stands where spaces are expected"),
+    "open list": ("a: [1\n", "r.yaml:2:1: this is not YAML: use ',' or ']' here"),
     "open text": ("a: 'x\n",
-                  "r.yaml:2:1: this is not YAML: the file ends while scanning a quoted scalar; its"
-                  " closing sign would do"),
+                  "r.yaml:2:1: this is not YAML: the file ends while scanning a quoted scalar; use"
+                  " its closing sign"),
     "sign": ("a: @b\n",
-             "r.yaml:1:4: this is not YAML: a sign stands here that starts no plain text; quotes"
-             " around the text would do"),
+             "r.yaml:1:4: this is not YAML: a sign stands here that starts no plain text; use"
+             " quotes around the text"),
     "two documents": ("a: 1\n---\nb: 1\n",
-                      "r.yaml:2:1: this is not YAML: a second document starts here; one would do"),
-    "control character": ("a: \x07\n", "r.yaml:1:4: '\\x07' is no character that YAML takes"),
-    "deep": ("[" * 3000, "r.yaml:1:102: values are nested too deeply; at most 100 levels would do"),
+                      "r.yaml:2:1: this is not YAML: a second document starts here; use one"),
+    "control character": ("a: \x07\n", "r.yaml:1:4: '\\x07' is not a character that YAML takes"),
+    "deep": ("[" * 3000, "r.yaml:1:102: values are nested too deeply; use at most 100 levels"),
     "large number": ("a: 99999999999999999999\n",
-                     "r.yaml:1:4: the number 99999999999999999999 is too large; at most 2**53 would"
-                     " do"),
+                     "r.yaml:1:4: the number 99999999999999999999 is too large; use at most 2**53"),
     "larger number": ("a: 1e999\n",
-                      "r.yaml:1:4: the number 1e999 is too large; under 1.8e308 would do"),
+                      "r.yaml:1:4: the number 1e999 is too large; use less than 1.8e308"),
     "no object": ("- a\n", "r.yaml:1:1: at /: a recipe is an object and this is ['a']"),
-    "large": ("#" * 70_000, "r.yaml: the file has 70,000 bytes; at most 65,536 would do"),
+    "large": ("#" * 70_000, "r.yaml: the file has 70,000 bytes; use at most 65,536"),
 }  # fmt: skip
 
 WRONG = {
@@ -271,7 +270,7 @@ WRONG = {
         "r.yaml:1:9: at /recipe: recipe must be 1, not 2",
     ]),
     "no version": (HEAD.partition("\n")[2] + SGD, [
-        "r.yaml:1:1: at /: a recipe lacks 'recipe', its version; recipe: 1 would do",
+        "r.yaml:1:1: at /: a recipe lacks 'recipe', its version; use recipe: 1",
     ]),
     "unknown key": (HEAD + SGD + "epoch: 3\n", [
         "r.yaml:6:8: at /epoch: a recipe has no 'epoch'; did you mean 'epochs'?",
@@ -296,8 +295,8 @@ WRONG = {
         "r.yaml:5:12: at /optimizer: sgd lacks 'lr'",
     ]),
     "no kind": (HEAD + "optimizer: {lr: 1}\n", [
-        "r.yaml:5:12: at /optimizer: optimizer lacks its 'name'; 'sgd', 'adamw', 'lamb' or 'lars'"
-        " would do",
+        "r.yaml:5:12: at /optimizer: optimizer lacks its 'name'; use 'sgd', 'adamw', 'lamb'"
+        " or 'lars'",
     ]),
     "bad beta": (HEAD + "optimizer: {name: adamw, lr: 1, betas: [0.9, 1]}\n", [
         "r.yaml:5:46: at /optimizer/betas/1: item 1 must be a number of at least 0 and under 1,"
@@ -327,51 +326,50 @@ WRONG = {
     "ranges": (
         HEAD + SGD + "augment:\n  - random_resized_crop: {scale: [1.5, 0.1]}\n"
         "  - rand_augment: {magnitude: 9, bins: 9}\n", [
-        "r.yaml:7:34: at /augment/0/random_resized_crop/scale: scale is [1.5, 0.1]; the smaller"
-        " first would do",
+        "r.yaml:7:34: at /augment/0/random_resized_crop/scale: scale is [1.5, 0.1]; use the smaller"
+        " first",
         "r.yaml:8:31: at /augment/1/rand_augment/magnitude: magnitude is 9 of 9 bins, which count"
-        " from 0; at most 8 would do",
+        " from 0; use at most 8",
     ]),
     "area": (HEAD + SGD + "augment: [random_resized_crop: {scale: [0.1, 1.5]}]\n", [
-        "r.yaml:6:40: at /augment/0/random_resized_crop/scale: scale is [0.1, 1.5]; shares of the"
-        " image's area, at most 1, would do",
+        "r.yaml:6:40: at /augment/0/random_resized_crop/scale: scale is [0.1, 1.5]; use shares of"
+        " the image's area, at most 1",
     ]),
     "long warm-up": (HEAD + SGD + "schedule: {name: constant, warmup_epochs: 3}\n", [
-        "r.yaml:6:43: at /schedule/warmup_epochs: warmup_epochs is 3 and epochs is 3; fewer than"
-        " there are epochs would do",
+        "r.yaml:6:43: at /schedule/warmup_epochs: warmup_epochs is 3 and epochs is 3; use fewer"
+        " than there are epochs",
     ]),
     "steep schedule": (
         HEAD + SGD + "schedule: {name: cosine, warmup_from: 0.5, final: 0.2, warmup_epochs: 1}\n", [
-        "r.yaml:6:39: at /schedule/warmup_from: warmup_from is 0.5 and the learning rate 0.1; a"
-        " lower one would do",
-        "r.yaml:6:51: at /schedule/final: final is 0.2 and the learning rate 0.1; a lower one would"
-        " do",
+        "r.yaml:6:39: at /schedule/warmup_from: warmup_from is 0.5 and the learning rate 0.1; use a"
+        " lower one",
+        "r.yaml:6:51: at /schedule/final: final is 0.2 and the learning rate 0.1; use a lower one",
     ]),
     "milestones": (HEAD + SGD + "schedule: {name: step, milestones: [2, 1]}\n", [
-        "r.yaml:6:36: at /schedule/milestones: milestones are [2, 1]; each later than the one"
-        " before would do",
+        "r.yaml:6:36: at /schedule/milestones: milestones are [2, 1]; use each later than the one"
+        " before",
     ]),
     "nesterov": (HEAD + "optimizer: {name: sgd, lr: 1, momentum: 0, nesterov: true}\n", [
         "r.yaml:5:54: at /optimizer/nesterov: nesterov looks ahead by the momentum, which is 0;"
-        " over 0 would do",
+        " use more than 0",
     ]),
     "two teachers": (
         HEAD + SGD + "loss:\n  mutual: {specs: [resnet18]}\n"
         "  distill: {spec: resnet50, weights: w}\n", [
-        "r.yaml:8:12: at /loss/distill: distill stands beside mutual; one of the two would do",
+        "r.yaml:8:12: at /loss/distill: distill stands beside mutual; use one of the two",
     ]),
     "nothing to mix": (HEAD + SGD + "mix: {probability: 0.5}\n", [
-        "r.yaml:6:6: at /mix: mix has neither mixup nor cutmix; an alpha for one would do",
+        "r.yaml:6:6: at /mix: mix has neither mixup nor cutmix; use an alpha for one",
     ]),
     "extends a number": ("recipe: 1\nextends: 3\n", [
-        "r.yaml:2:10: at /extends: extends is 3; the name or path of a recipe would do",
+        "r.yaml:2:10: at /extends: extends is 3; use the name or path of a recipe",
     ]),
     "extends nothing": ("recipe: 1\nextends: tinny\n", [
         "r.yaml:2:10: at /extends: 'tinny' is neither the name of a shipped recipe nor a relative"
         " path ending in .yaml; did you mean 'tiny'?",
     ]),
     "extends itself": ("recipe: 1\nextends: r.yaml\nname: a\n", [
-        "r.yaml:2:10: at /extends: 'r.yaml' extends this recipe in turn; another one would do",
+        "r.yaml:2:10: at /extends: 'r.yaml' extends this recipe in turn; use another one",
     ]),
     "extends without a name": ("recipe: 1\nextends: tiny\n", [
         "r.yaml:1:1: at /: a recipe lacks 'name'",
@@ -406,10 +404,10 @@ def test_what_is_said_of_settings(tmp_path, monkeypatch):
         "--set optimizer.lr=fast: at /optimizer/lr: lr must be a number of over 0, not 'fast'",
         "--set optimizer.lrr=1: at /optimizer/lrr: sgd has no 'lrr'; did you mean 'lr'?",
     ]
-    assert said("epochs.x=1") == ["--set epochs.x=1: epochs is no object and has no 'x'"]
+    assert said("epochs.x=1") == ["--set epochs.x=1: epochs is not an object and has no 'x'"]
     assert said("schedule.warmup_epochs=9") == [
-        "--set schedule.warmup_epochs=9: at /schedule: schedule lacks its 'name'; 'constant',"
-        " 'cosine', 'linear_cosine', 'step' or 'exponential' would do"
+        "--set schedule.warmup_epochs=9: at /schedule: schedule lacks its 'name'; use 'constant',"
+        " 'cosine', 'linear_cosine', 'step' or 'exponential'"
     ]
     with pytest.raises(UsageError, match=r"--set optimizer\.lr lacks its value"):
         read_recipe("tiny", ["optimizer.lr"])

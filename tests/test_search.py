@@ -135,26 +135,26 @@ def test_objectives():
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ([], "a search needs something to seek; --objective min:macs would do"),
+        ([], "a search needs something to seek; use --objective min:macs"),
         (
             ["macs"],
-            "--objective macs does not say min or max first; 'min:macs' or 'max:accuracy' would do;"
+            "--objective macs does not say min or max first; use 'min:macs' or 'max:accuracy';"
             " did you mean 'macs'?",
         ),
         (
             ["max:acuracy"],
             "--objective max:acuracy: there is no metric 'acuracy'; did you mean 'accuracy'?"
-            " ('params', 'macs', 'activations', 'latency:ascend310', 'accuracy' or"
-            " 'python:module:function' would do)",
+            " (use 'params', 'macs', 'activations', 'latency:ascend310', 'accuracy' or"
+            " 'python:module:function')",
         ),
-        (["min:macs", "max:macs"], "macs is an objective twice; once would do"),
+        (["min:macs", "max:macs"], "macs is an objective twice; say it once"),
         (
             ["min:python:os.system"],
-            "--objective min:python:os.system: python:package.module:function would do",
+            "--objective min:python:os.system: use python:package.module:function",
         ),
         (
             ["min:latency:ascend310:0"],
-            "latency:ascend310:0: a batch of 0; 1 to 1,000,000 would do",
+            "latency:ascend310:0: a batch of 0; use 1 to 1,000,000",
         ),
     ],
 )
@@ -436,8 +436,8 @@ def test_another_log_is_not_gone_on_with(run, there):
     code, _, err = run("search", "--resume", "found")
     assert (code, err) == (
         1,
-        "error: found/trials.jsonl: trial 0 is not what this seed gives now; the version of"
-        " archspec that began the search, or a new --out, would do\n",
+        "error: found/trials.jsonl: trial 0 is not what this seed gives now; use the version of"
+        " archspec that began the search, or a new --out\n",
     )
     path.write_text("{}\n[]\n")
     code, _, err = run("search", "--resume", "found")
@@ -498,23 +498,23 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
     [
         (
             [],
-            "SPACE is missing; archspec search SPACE --objective min:macs --out RUN would do, and"
+            "SPACE is missing; use archspec search SPACE --objective min:macs --out RUN, and"
             " so would --resume RUN",
         ),
-        ([TINY], "a search needs something to seek; --objective min:macs would do"),
+        ([TINY], "a search needs something to seek; use --objective min:macs"),
         (
             ["resnet18", "--objective", "min:macs"],
-            "resnet18 has no choice in it, so there is nothing to search; a spec with choices such"
-            " as spaces/tiny would do",
+            "resnet18 has no choice in it, so there is nothing to search; use a spec with choices"
+            " such as spaces/tiny",
         ),
         (
             [TINY, "--objective", "min:macs", "--engine", "nsga3"],
-            "--engine nsga3: 'random', 'enumerate', 'nsga2', 'evolution', 'tpe' or 'single-path'"
-            " would do; did you mean 'nsga2'?",
+            "--engine nsga3: use 'random', 'enumerate', 'nsga2', 'evolution', 'tpe' or"
+            " 'single-path'; did you mean 'nsga2'?",
         ),
         (
             [TINY, "--objective", "min:macs", "--trials", "0"],
-            "--trials 0: 1 to 10,000,000 would do",
+            "--trials 0: must be 1 to 10,000,000",
         ),
         (
             [TINY, "--objective", "min:macs", "--baseline", "3"],
@@ -527,17 +527,17 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
         ),
         (
             [TINY, "--objective", "max:accuracy", "--recipe", "tiny"],
-            "accuracy is that of networks which are trained; --data is missing for it (--recipe"
-            " NAME --data DIR would do)",
+            "accuracy is that of networks which are trained; --data is missing for it (use --recipe"
+            " NAME --data DIR)",
         ),
         (
             [TINY, "--objective", "max:accuracy", "--recipe", "tiny", "--data", "nowhere"],
-            "nowhere is not there; a folder with train/CLASS/IMAGE or train.mindrecord would do",
+            "nowhere is not there; use a folder with train/CLASS/IMAGE or train.mindrecord",
         ),
         (
             [TINY, "--objective", "max:python:nowhere:score", "--trials", "1"],
-            "python:nowhere:score: No module named 'nowhere'; a module that can be imported here"
-            " would do",
+            "python:nowhere:score: No module named 'nowhere'; use a module that can be"
+            " imported here",
         ),
         (
             [TINY, "--objective", "max:python:table:scores", "--trials", "1"],
@@ -545,25 +545,25 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
         ),
         (
             [TINY, "--objective", "min:macs", "--budget", "soon"],
-            "--budget soon is no time; 90s, 30m or 2h would do",
+            "--budget soon is not a time; use 90s, 30m or 2h",
         ),
         (
             [TINY, "--objective", "max:python:table:score", "--storage", "here"],
-            "--storage here is no URL; sqlite:///search.db or postgresql://host/name would do",
+            "--storage here is not a URL; use sqlite:///search.db or postgresql://host/name",
         ),
         (
             [TINY, "--objective", "min:macs", "--id", "3fa2"],
-            "--id is for derive; archspec search derive RUN would do",
+            "--id is for derive; use archspec search derive RUN",
         ),
         (
             ["wrker", "found"],
             "one space is searched at a time and these are 2; did you mean 'worker'?",
         ),
         (["pareto"], "archspec search pareto takes one folder of a search"),
-        (["pareto", "nowhere"], "nowhere is no folder of a search, for it has no run.json"),
+        (["pareto", "nowhere"], "nowhere is not a folder of a search, for it has no run.json"),
         (
             ["derive", "nowhere"],
-            "--id is missing; archspec search derive nowhere --id ID -o NETWORK.json would do",
+            "--id is missing; use archspec search derive nowhere --id ID -o NETWORK.json",
         ),
         (
             ["--resume", "nowhere", "--seed", "3"],
@@ -572,7 +572,7 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
         ),
         (
             ["worker", "nowhere", "--trials", "3"],
-            "--trials is not for archspec search worker, which would do without it",
+            "--trials is not for archspec search worker, which does not take it",
         ),
     ],
 )
@@ -601,7 +601,7 @@ def test_folders_in_the_way(run, there):
     code, _, err = run("search", "derive", "found", "--id", "xyz", "-o", "n.json")
     assert (code, err) == (
         2,
-        f"error: found has no network whose id begins with xyz; '{first['id']}' would do\n",
+        f"error: found has no network whose id begins with xyz; use '{first['id']}'\n",
     )
     assert not Path("n.json").exists()
 

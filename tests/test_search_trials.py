@@ -128,7 +128,7 @@ def test_networks_that_fail(run, there):
         if params % 2:
             assert trial["error"] == "python:table:picky: ValueError: odd params"
         elif params % 3 == 0:
-            assert trial["error"] == "python:table:picky is nan, which is no number to seek"
+            assert trial["error"] == "python:table:picky is nan, which is not a number to seek"
         assert (trial["state"] == "done") == (params % 6 in (2, 4))
     assert "failed: python:table:picky is nan" in err
     assert re.search(r"\| failed \| \d+ networks \|", Path("found", "report.md").read_text())
@@ -141,7 +141,7 @@ def test_a_folder_does_not_choose_what_code_is_run(run, there):
             2,
             "",
             "error: found calls table:score, which is code and is run only where it is asked for;"
-            " --objective max:python:table:score beside it would do\n",
+            " use --objective max:python:table:score beside it\n",
         )
         code, _, err = run("search", *arguments, "--objective", "min:params")
         assert (code, "found does not seek min:params;" in err) == (2, True)
@@ -156,7 +156,7 @@ def test_a_search_goes_on_to_more(run, there):
     assert run("search", "--resume", "more", "--trials", 12, *ONE_BY_ONE)[0] == 0
     assert without_time("more") == without_time("whole")
     code, _, err = run("search", "--resume", "more", "--trials", 11, *ONE_BY_ONE)
-    assert (code, err) == (2, "error: --trials 11: 12 to 10,000,000 would do\n")
+    assert (code, err) == (2, "error: --trials 11: must be 12 to 10,000,000\n")
 
 
 # Processes that are killed.
@@ -265,7 +265,7 @@ def test_a_search_that_is_stopped_stops_its_workers(there):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--workers", "0"], "--workers 0: 1 or more would do"),
+        (["--workers", "0"], "--workers 0: must be 1 or more"),
         (["--workers", "2"], "only counted, one process does it; without --workers it would"),
     ],
 )

@@ -93,8 +93,8 @@ def test_a_window_that_does_not_fit_says_where():
     with pytest.raises(ShapeError) as refusal:
         window_extent((9, 4), (3, 3), (1, 1), (1, 3), (0, 0, 1, 0))
     assert str(refusal.value) == (
-        "a window of 7 does not fit the width 4 padded by 1 and 0; a smaller kernel or stride"
-        " before it, more padding or a larger input would do"
+        "a window of 7 does not fit the width 4 padded by 1 and 0; use a smaller kernel or stride"
+        " before it, more padding or a larger input"
     )
 
 

@@ -234,11 +234,9 @@ def test_a_table_of_another_space(tmp_path, toy):
     [
         ([1], "a table of runtimes is an object of layers"),
         ({"1": {"0": 1, "1": 2, "2": 3}},
-         'at /1: layer "1" lacks its times; {"0": ms, "1": ms, "2": ms, "3": ms}, each over 0,'
-         " would do"),
+         'at /1: layer "1" lacks its times; use {"0": ms, "1": ms, "2": ms, "3": ms}, each over 0'),
         ({"1": {"0": 1, "1": 2, "2": 3, "3": 4}},
-         'at /: layer "2" lacks its times; {"0": ms, "1": ms, "2": ms, "3": ms}, each over 0,'
-         " would do"),
+         'at /: layer "2" lacks its times; use {"0": ms, "1": ms, "2": ms, "3": ms}, each over 0'),
         ({"1": {"0": 1, "1": 2, "2": 3, "3": 0}}, "lacks its times"),
         ({"base": -1, **{k: {"0": 1, "1": 2, "2": 3, "3": 4} for k in "12"}},
          "base is the milliseconds of all that is not searched, over 0"),
@@ -255,7 +253,7 @@ def test_runtimes_that_are_not_there(tmp_path, toy):
     with pytest.raises(UsageError) as error:
         runtime_of("mac", toy)
     assert str(error.value) == (
-        "there is no runtime 'mac'; macs, latency:DEVICE or the path of a table would do"
+        "there is no runtime 'mac'; use macs, latency:DEVICE or the path of a table"
     )
     spec = {**TOY, "body": json.loads(json.dumps(TOY["body"]))}
     spec["body"][1]["kernel"]["choice"] = [3, 5, 7]
@@ -263,8 +261,8 @@ def test_runtimes_that_are_not_there(tmp_path, toy):
     with pytest.raises(UsageError) as error:
         runtime_of(write_table(tmp_path), supernet_of(Space(tmp_path / "wide.json")))
     assert str(error.value) == (
-        "a table has four times for each layer, so it cannot speak of 'layer1.expand'; a space of"
-        " layers with two kernels and two widths each would do, and so would another runtime"
+        "a table has four times for each layer, so it cannot speak of 'layer1.expand'; use a space"
+        " of layers with two kernels and two widths each, and so would another runtime"
     )
 
 
@@ -737,12 +735,12 @@ def test_a_target_is_met(tmp_path):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"keep": 0.0}, "keep is 0.0; over 0 and at most 1 would do"),
-        ({"held_out": 1.0}, "held_out is 1.0; between 0 and 1 would do"),
-        ({"lam": ()}, "lam is (); one number over 0 or several would do"),
-        ({"target": (0.0,)}, "target is (0.0,); numbers over 0 would do"),
-        ({"seeds": 0}, "seeds is 0; 1 or more would do"),
-        ({"lr_thresholds": 0.0}, "lr_thresholds is 0.0; over 0 would do"),
+        ({"keep": 0.0}, "keep is 0.0; use over 0 and at most 1"),
+        ({"held_out": 1.0}, "held_out is 1.0; use between 0 and 1"),
+        ({"lam": ()}, "lam is (); use one number over 0 or several"),
+        ({"target": (0.0,)}, "target is (0.0,); use numbers over 0"),
+        ({"seeds": 0}, "seeds is 0; use 1 or more"),
+        ({"lr_thresholds": 0.0}, "lr_thresholds is 0.0; use more than 0"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):
@@ -759,11 +757,11 @@ def test_settings_that_cannot_be(settings, message):
         ({"target": (1e5, 5e6)}, "the target is 5,000,000 MACs, and the networks of this space take"
          " {least} MACs to {most} MACs; use a target in that range"),
         ({"warmup_epochs": 12}, "warmup_epochs is 12 and epochs is 12, which leaves none for the"
-         " thresholds; fewer would do"),
+         " thresholds; use fewer"),
         ({"recipe_settings": ("optimizer.accumulate=2",)}, "planted sets optimizer.accumulate, with"
-         " which no supernet learns; a recipe without it would do"),
+         " which no supernet learns; use a recipe without it"),
         ({"held_out": 0.05}, "what is held out of {data}/train has 26 images, fewer than one"
-         " step's 32; --set batch=26 would do"),
+         " step's 32; use --set batch=26"),
     ],
 )  # fmt: skip
 def test_what_is_said_before_the_first_step(settings, message, planted, tmp_path):

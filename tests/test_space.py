@@ -394,7 +394,7 @@ class TestFunctions:
     def test_what_is_no_sum_is_refused(self):
         with pytest.raises(NotDecomposable) as reason:
             cost_tree(Space("spaces/tiny"), {"square": lambda graph: graph.macs**2})
-        assert str(reason.value) == "square is no sum over the parts of its networks"
+        assert str(reason.value) == "square is not a sum over the parts of its networks"
 
 
 class TestCommonDecisions:
@@ -525,7 +525,7 @@ class TestCommand:
         code, out, err = run("space", "enumerate", path, "--max", 5)
         assert (code, out) == (2, "")
         assert err == (
-            f"error: {path} has more than 5 assignments; a larger --max would do, or archspec space"
+            f"error: {path} has more than 5 assignments; use a larger --max, or archspec space"
             " sample for some of them\n"
         )
 
@@ -534,34 +534,34 @@ class TestCommand:
         [
             (
                 ["info", "resnet18"],
-                "resnet18 has no choice in it, so it is one network and no search space; archspec"
-                " stats resnet18 would do, or spaces/tiny for a space",
+                "resnet18 has no choice in it, so it is one network and no search space; use"
+                " archspec stats resnet18, or spaces/tiny for a space",
             ),
             (
                 ["enumerate", SPNAS],
-                f"{SPNAS} has 481,469,424,205,824 assignments; a larger --max would do, or archspec"
+                f"{SPNAS} has 481,469,424,205,824 assignments; use a larger --max, or archspec"
                 " space sample for some of them",
             ),
-            (["sample", "spaces/tiny", "-n", "0"], "-n 0: 1 to 1,000,000 would do"),
+            (["sample", "spaces/tiny", "-n", "0"], "-n 0: must be 1 to 1,000,000"),
             (
                 ["info", "spaces/tiny", "--constraint", "parms<3"],
                 "--constraint 'parms<3': there is no metric 'parms'; did you mean 'params'?"
-                " ('params', 'macs', 'activations', 'latency:ascend310', 'accuracy' or"
-                " 'python:module:function' would do)",
+                " (use 'params', 'macs', 'activations', 'latency:ascend310', 'accuracy' or"
+                " 'python:module:function')",
             ),
             (
                 ["info", "spaces/tiny", "--constraint", "params=3"],
-                "--constraint 'params=3' is no METRIC, <, <=, > or >=, and a number; 'params<5e6'"
-                " would do",
+                "--constraint 'params=3' is not a METRIC, <, <=, > or >=, and a number; use"
+                " 'params<5e6'",
             ),
             (
                 ["info", "spaces/tiny", "--constraint", "params<5.5.5"],
-                "--constraint 'params<5.5.5': 5.5.5 is no number; 5e6 would do",
+                "--constraint 'params<5.5.5': 5.5.5 is not a number; use 5e6",
             ),
             (
                 ["info", "spaces/tiny", "--constraint", "accuracy>0.9"],
                 "--constraint 'accuracy>0.9': accuracy is not known before a network is trained;"
-                " 'params', 'macs', 'activations' or 'latency:DEVICE' would do",
+                " use 'params', 'macs', 'activations' or 'latency:DEVICE'",
             ),
         ],
     )

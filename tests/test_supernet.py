@@ -306,7 +306,7 @@ def test_other_spaces_are_refused_by_name():
     assert str(error.value) == (
         "specs/spaces/isynet.json:37:18: at /templates/Stage/args/widen: no supernet holds isynet:"
         " the choices 'stage1.widen', 'stage1.expand', 'stage1.depth' and 42 more are not said to"
-        ' share weights; "share": "superkernel" would do where small options are parts of large'
+        ' share weights; use "share": "superkernel" where small options are parts of large'
         " ones"
     )
 
@@ -315,16 +315,16 @@ TAIL = [{"op": "Classifier", "classes": 3}]
 CONV = {"op": "conv", "name": "conv", "kernel": 3, "channels": 4}
 ALONE = "no superkernel realises the choice 'conv.{}': with {}, "
 REFUSED = {
-    "no choice": ([CONV, *TAIL], "this spec has no choice; a search space would do"),
+    "no choice": ([CONV, *TAIL], "this spec has no choice; use a search space"),
     "paths": (
         [{**CONV, "kernel": {"choice": [3, 5]}}, *TAIL],
         "no supernet holds toy: the choice 'conv.kernel' is not said to share weights; \"share\":"
-        ' "superkernel" would do where small options are parts of large ones',
+        ' use "superkernel" where small options are parts of large ones',
     ),
     "words": (
         [{**CONV, "padding": choice("half", "same")}, *TAIL],
-        "no supernet holds toy: the choice 'conv.padding' is not between numbers; kernel sizes,"
-        " expansions or widths would do",
+        "no supernet holds toy: the choice 'conv.padding' is not between numbers; use kernel sizes,"
+        " expansions or widths",
     ),
     "even": (
         [{**CONV, "kernel": choice(2, 5), "padding": "same"}, *TAIL],
@@ -376,7 +376,7 @@ REFUSED = {
         [CONV, {"op": "MBConv", "name": "layer", "channels": 4, "repeat": choice(1, 2),
                 "expand": choice(2, 3)}, *TAIL],
         "no supernet holds toy: with 1 for 'layer.repeat' and the largest option of every other"
-        " choice it is no network, for the assignment settles 'layer2.expand', which the network"
+        " choice it is not a network, for the assignment settles 'layer2.expand', which the network"
         " it gives does not have; did you mean 'layer1.expand'?",
     ),
     "two for a width": (
@@ -410,8 +410,7 @@ def test_an_assignment_of_another_space_is_refused():
     for assignment, message in (
         ({**first, "stage1.layer1.kernal": 3}, "tiny has no choice 'stage1.layer1.kernal'; did you"
          " mean 'stage1.layer1.kernel'?"),
-        ({**first, "stage1.layer1.kernel": 7}, "'stage1.layer1.kernel' has no option 7; 3, 5 would"
-         " do"),
+        ({**first, "stage1.layer1.kernel": 7}, "'stage1.layer1.kernel' has no option 7; use 3, 5"),
         ({k: v for k, v in first.items() if k != "stage1.layer1.kernel"},
          "the assignment leaves 'stage1.layer1.kernel' open"),
     ):  # fmt: skip

@@ -170,7 +170,7 @@ def test_without_torch_the_source_is_written(tmp_path, monkeypatch, capsys):
     assert f"it needs torch, which is not installed here: {install_hint('torch')}" in (
         capsys.readouterr().out
     )
-    with pytest.raises(UsageError, match=r"PyTorch is not installed .*; use pip install"):
+    with pytest.raises(UsageError, match=r"PyTorch is not installed .*; run pip install"):
         build("tiny/isynet", target="torch")
 
 

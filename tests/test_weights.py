@@ -330,8 +330,8 @@ def test_pickles_are_not_read(tmp_path, graph):
     with pytest.raises(SpecError) as error:
         load_weights(tmp_path / "p.npz", graph)
     assert str(error.value) == (
-        f"{tmp_path / 'p.npz'}: 'x' is a pickled array, which could run code when read; arrays of"
-        " numbers would do"
+        f"{tmp_path / 'p.npz'}: 'x' is a pickled array, which could run code when read; use arrays"
+        " of numbers"
     )
     assert not (tmp_path / "ran").exists()
 
@@ -373,8 +373,8 @@ ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (struct.pack("<Q", 1 << 40) + b"{}", "it ends before its index does"),
         (struct.pack("<Q", 1 << 26) + bytes(1 << 26), "its index claims 67,108,864 bytes"),
         (struct.pack("<Q", 90000) + b"[" * 90000, "its index is nested too deeply"),
-        (struct.pack("<Q", 2) + b"[]", "its index is no object"),
-        (struct.pack("<Q", 3) + b"{x}", "its index is no JSON"),
+        (struct.pack("<Q", 2) + b"[]", "its index is not an object"),
+        (struct.pack("<Q", 3) + b"{x}", "its index is not a JSON"),
         (struct.pack("<Q", 15) + b'{"a":1,"a":[1]}', "a name stands twice in its index"),
         (index(a=5), "its index says too little of 'a'"),
         (index(a={**ONE, "shape": [-1]}), "its index has no sizes for 'a'"),
@@ -390,7 +390,7 @@ def test_hostile_safetensors(tmp_path, content, why):
     path.write_bytes(content)
     with pytest.raises(SpecError) as error:
         open_tensors(path)
-    assert str(error.value) == f"{path}: the file is damaged ({why}); a fresh copy would do"
+    assert str(error.value) == f"{path}: the file is damaged ({why}); use a fresh copy"
 
 
 def ckpt_value(*fields):
@@ -407,14 +407,14 @@ def ckpt_tensor(*fields):
 
 
 ONE_TENSOR = ckpt_value(NAME, ckpt_tensor(TYPE, FOUR))
-NO_CKPT = "it is no MindSpore checkpoint, or an encrypted one"
+NO_CKPT = "it is not a MindSpore checkpoint, or an encrypted one"
 
 
 @pytest.mark.parametrize(
     "content, why",
     [
-        (b"\x0a\x80", "it ends too early, or it is no MindSpore checkpoint"),
-        (b"\x0a\x7f", "it ends too early, or it is no MindSpore checkpoint"),
+        (b"\x0a\x80", "it ends too early, or it is not a MindSpore checkpoint"),
+        (b"\x0a\x7f", "it ends too early, or it is not a MindSpore checkpoint"),
         (b"\x08\x01", NO_CKPT),
         (b"\x0f", NO_CKPT),
         (ckpt_value(NAME), NO_CKPT),
@@ -435,7 +435,7 @@ def test_hostile_checkpoints(tmp_path, content, why):
     path.write_bytes(content)
     with pytest.raises(SpecError) as error:
         open_tensors(path)
-    assert str(error.value) == f"{path}: the file is damaged ({why}); a fresh copy would do"
+    assert str(error.value) == f"{path}: the file is damaged ({why}); use a fresh copy"
 
 
 def test_hash_maps_of_mindspore(tmp_path):
@@ -487,7 +487,7 @@ def test_torch_files_without_torch(tmp_path):
         open_tensors(tmp_path / "w.pth")
     assert str(error.value) == (
         f"{tmp_path / 'w.pth'}: only PyTorch reads its own files and it is not installed;"
-        " pip install torch would do, or where it is installed"
+        " run pip install torch, or where it is installed"
         " safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
     )
 
@@ -744,7 +744,7 @@ def test_parts_that_are_not_there_or_not_clear():
     shapes = lists.published("modelzoo/isynet_N0")
     twice = {**shapes, **{n.replace("1.", "2.", 1): s for n, s in shapes.items()}}
     with pytest.raises(
-        SpecError, match="holds 2 networks that fit isynet_n0; --part 1 or --part 2"
+        SpecError, match="holds 2 networks that fit isynet_n0; use --part 1 or --part 2"
     ):
         planned(twice, graph)
     assert planned(twice, graph, part=2).part == 2
@@ -835,7 +835,7 @@ def test_structure_says_where_it_stops():
         " before it"
     )
     odd = {**shapes, "pos_embed": (1, 196, 768)}
-    assert match_structure(graph, entries_of(odd)).why.startswith(".pos_embed is no tensor of")
+    assert match_structure(graph, entries_of(odd)).why.startswith(".pos_embed is not a tensor of")
 
 
 # What would fit.

@@ -16,7 +16,7 @@ PALE, DEEP = "#6fa8d6", "#0b3a70"
 """Training and validation: one hue, light and dark, so that they differ in grey as well."""
 WIDTH, HEIGHT, GAP = 400.0, 300.0, 12.0
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 16.0, 58.0, 36.0
-MOST_POINTS = 600
+MAX_POINTS = 600
 """Of a line; more would be finer than a pixel."""
 
 
@@ -60,7 +60,7 @@ def curves(name: str, metrics: Sequence[Mapping[str, Any]]) -> Picture | None:
     steps = [line for line in metrics if line["kind"] == "step"] or epochs
 
     def points(lines: Sequence[Mapping[str, Any]], key: str) -> tuple[Point, ...]:
-        chosen = lines[:: max(1, len(lines) // MOST_POINTS)]
+        chosen = lines[:: max(1, len(lines) // MAX_POINTS)]
         return tuple((line["step"] / steps_of_an_epoch, float(line[key])) for line in chosen)
 
     best = max(epochs, key=lambda line: (line["top1"], line["epoch"]))

@@ -118,8 +118,8 @@ def plan_run(
         ]
     if distill is not None and not Path(distill.weights).is_file():
         raise UsageError(
-            f"the teacher's weights {distill.weights} are not there; --set"
-            " loss.distill.weights=FILE would do"
+            f"the teacher's weights {distill.weights} are not there; use --set"
+            " loss.distill.weights=FILE"
         )
     if weights is not None:
         load_weights(weights, graph)
@@ -153,11 +153,11 @@ def network_for(
     if input_shape is not None and means is not None and len(means) != input_shape[0]:
         raise UsageError(
             f"--input {written(input_shape)} has {input_shape[0]} channels and the spec's mean is"
-            f" of {len(means)}; {written((len(means), *input_shape[1:]))} would do"
+            f" of {len(means)}; use {written((len(means), *input_shape[1:]))}"
         )
     known = {name: value for name, value in usual.items() if name in program.parameters}
     notes = tuple(
-        f"the recipe sets {name}, which is no arg of {program.name}; it is left out"
+        f"the recipe sets {name}, which is not an arg of {program.name}; it is left out"
         for name in usual
         if name not in program.parameters and name not in asked
     )
@@ -170,8 +170,8 @@ def check_classifier(graph: Graph) -> None:
     if len(shapes) != 1 or len(next(iter(shapes.values()))) != 1:
         outputs = ", ".join(f"{name} {written(shape)}" for name, shape in shapes.items())
         raise SpecError(
-            f"{graph.name} gives {outputs}; what is trained and scored here is a classifier, so a"
-            " network with one vector of logits would do"
+            f"{graph.name} gives {outputs}; what is trained and scored here is a classifier, so use"
+            " a network with one vector of logits"
         )
 
 

@@ -43,7 +43,7 @@ def scored(
     SpecError and UsageError for whatever does not fit: weights, classes, images."""
     runs = find_backend(backend, "archspec eval")
     if not 1 <= batch <= 100_000:
-        raise UsageError(f"--batch {batch}: 1 to 100,000 would do")
+        raise UsageError(f"--batch {batch}: must be 1 to 100,000")
     check_classifier(graph)
     images = readable(scan(data, split), usable_workers(workers), cache=images_cache())
     for note in (*images.ignored, damage(images)):

@@ -46,7 +46,7 @@ from archspec.training.recipe_schema import (
 from archspec.training.yaml_document import YamlDocument, parse_value, read_yaml, written_yaml
 
 VERSION = 1
-MOST_EXTENSIONS = 10
+MAX_EXTENSIONS = 10
 FOLDER = Path(__file__).parent / "recipes"
 
 SCHEMES = (
@@ -485,11 +485,11 @@ def _resolved(path: Path, name: str, seen: tuple[Path, ...]) -> YamlDocument:
         return document
     reference, at = data["extends"], at / "extends"
     if not isinstance(reference, str):
-        raise at.error(f"extends is {shown(reference)}; the name or path of a recipe would do")
+        raise at.error(f"extends is {shown(reference)}; use the name or path of a recipe")
     seen = (*seen, path.resolve())
     base = _base(reference, path, at)
-    if base.resolve() in seen or len(seen) > MOST_EXTENSIONS:
-        raise at.error(f"{reference!r} extends this recipe in turn; another one would do")
+    if base.resolve() in seen or len(seen) > MAX_EXTENSIONS:
+        raise at.error(f"{reference!r} extends this recipe in turn; use another one")
     if "name" not in data:
         raise At(document).error("a recipe lacks 'name'")  # type: ignore[arg-type]
     return document.without("extends").over(_resolved(base, reference, seen))
@@ -509,8 +509,8 @@ def _base(reference: str, path: Path, at: At) -> Path:
     base = (home / reference).resolve()
     if not reference.isprintable() or not base.is_relative_to(project):
         raise at.error(
-            f"{reference[:200]!r} leads outside the project {project}; a path relative to this file"
-            " and inside it would do"
+            f"{reference[:200]!r} leads outside the project {project}; use a path relative to this"
+            " file and inside it"
         )
     return base
 
@@ -518,7 +518,7 @@ def _base(reference: str, path: Path, at: At) -> Path:
 def _set(document: YamlDocument, text: str) -> YamlDocument:
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--set {text} lacks its value; --set {text}=VALUE would do")
+        raise UsageError(f"--set {text} lacks its value; use --set {text}=VALUE")
     first, _, rest = key.partition(".")
     inside = [] if rest or first in {**settings_of(Recipe), **KEYS} else _sections_with(first)
     if inside:
@@ -586,7 +586,7 @@ def _sections_with(name: str) -> list[str]:
 def _problems_of_form(at: At) -> Iterator[Problem]:
     data = at.document.data
     if "recipe" not in data:
-        yield at.problem(f"a recipe lacks 'recipe', its version; recipe: {VERSION} would do")
+        yield at.problem(f"a recipe lacks 'recipe', its version; use recipe: {VERSION}")
     yield from problems_of(Recipe, at, "a recipe", KEYS)
     entries = data.get("augment")
     for number, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -613,32 +613,29 @@ def _problems_of_sense(at: At, recipe: Recipe) -> Iterator[Problem]:
     if schedule.warmup_epochs >= recipe.epochs:
         yield (at / "schedule" / "warmup_epochs").problem(
             f"warmup_epochs is {schedule.warmup_epochs:g} and epochs is {recipe.epochs};"
-            " fewer than there are epochs would do"
+            " use fewer than there are epochs"
         )
     if schedule.warmup_from > optimizer.lr:
         yield (at / "schedule" / "warmup_from").problem(
             f"warmup_from is {schedule.warmup_from:g} and the learning rate {optimizer.lr:g};"
-            " a lower one would do"
+            " use a lower one"
         )
     if isinstance(schedule, Cosine) and schedule.final > optimizer.lr:
         yield (at / "schedule" / "final").problem(
-            f"final is {schedule.final:g} and the learning rate {optimizer.lr:g};"
-            " a lower one would do"
+            f"final is {schedule.final:g} and the learning rate {optimizer.lr:g}; use a lower one"
         )
     if isinstance(schedule, Step) and list(schedule.milestones) != sorted(set(schedule.milestones)):
         yield (at / "schedule" / "milestones").problem(
-            f"milestones are {list(schedule.milestones)}; each later than the one before would do"
+            f"milestones are {list(schedule.milestones)}; use each later than the one before"
         )
     if isinstance(optimizer, Sgd) and optimizer.nesterov and not optimizer.momentum:
         yield (at / "optimizer" / "nesterov").problem(
-            "nesterov looks ahead by the momentum, which is 0; over 0 would do"
+            "nesterov looks ahead by the momentum, which is 0; use more than 0"
         )
     if loss.mutual and loss.distill:
-        yield (at / "loss" / "distill").problem(
-            "distill stands beside mutual; one of the two would do"
-        )
+        yield (at / "loss" / "distill").problem("distill stands beside mutual; use one of the two")
     if recipe.mix and not (recipe.mix.mixup or recipe.mix.cutmix):
-        yield (at / "mix").problem("mix has neither mixup nor cutmix; an alpha for one would do")
+        yield (at / "mix").problem("mix has neither mixup nor cutmix; use an alpha for one")
     for number, entry in enumerate(recipe.augment):
         yield from _problems_of_ranges(at / "augment" / number, entry)
 
@@ -649,14 +646,14 @@ def _problems_of_ranges(at: At, entry: Mapping[str, Any]) -> Iterator[Problem]:
         for key in ("scale", "ratio"):
             if value[key][0] > value[key][1]:
                 yield (at / name / key).problem(
-                    f"{key} is {shown(value[key])}; the smaller first would do"
+                    f"{key} is {shown(value[key])}; use the smaller first"
                 )
         if value["scale"][1] > 1:
             yield (at / name / "scale").problem(
-                f"scale is {shown(value['scale'])}; shares of the image's area, at most 1, would do"
+                f"scale is {shown(value['scale'])}; use shares of the image's area, at most 1"
             )
     if name == "rand_augment" and value["magnitude"] >= value["bins"]:
         yield (at / name / "magnitude").problem(
             f"magnitude is {value['magnitude']} of {value['bins']} bins, which count from 0;"
-            f" at most {value['bins'] - 1} would do"
+            f" use at most {value['bins'] - 1}"
         )

@@ -150,11 +150,11 @@ def _problems_of_kind(kinds: Kinds, at: At) -> Iterator[Problem]:
     key = at.pointer[-1]
     name = data.get("name")
     if "name" not in data:
-        yield at.problem(f"{key} lacks its 'name'; {listed(list(kinds))} would do")
+        yield at.problem(f"{key} lacks its 'name'; use {listed(list(kinds))}")
     elif not isinstance(name, str) or name not in kinds:
         hint = did_you_mean(name, kinds)
         yield (at / "name").problem(
-            f"there is no {key} {shown(name)}{hint or f'; {listed(list(kinds))} would do'}"
+            f"there is no {key} {shown(name)}{hint or f'; use {listed(list(kinds))}'}"
         )
     else:
         yield from problems_of(kinds[name], at, name)

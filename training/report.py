@@ -11,7 +11,7 @@ from archspec.training.progress import clock
 from archspec.training.run import BEST, CURVES, LAST, REPORT, SPEC, Run
 from archspec.writing import command_line, write_whole
 
-MOST_EPOCHS = 20
+MAX_EPOCHS = 20
 """Rows of the table; of a long training every so many epochs."""
 
 
@@ -98,7 +98,7 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _table(epochs: Sequence[Mapping[str, Any]]) -> Table:
     best = max(epochs, key=lambda line: (line["top1"], line["epoch"]))
-    every = -(-len(epochs) // MOST_EPOCHS)
+    every = -(-len(epochs) // MAX_EPOCHS)
     chosen = [
         line for line in epochs if line["epoch"] % every == 0 or line is best or line is epochs[-1]
     ]

@@ -178,7 +178,7 @@ def check_free(out: str | os.PathLike[str]) -> None:
                 " another --out would start a new one"
             )
     elif os.path.lexists(path) and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path} is there already and is no run; another --out would do")
+        raise UsageError(f"{path} is there already and is not a run; use another --out")
 
 
 def create_run(plan: Plan, out: str | os.PathLike[str], command: Sequence[str]) -> Run:
@@ -245,7 +245,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
         hint = ""
         if folder.parent.is_dir():
             hint = did_you_mean(folder.name, (other.name for other in folder.parent.iterdir()))
-        raise UsageError(f"{folder} is no run folder, for it has no {FACTS}{hint}")
+        raise UsageError(f"{folder} is not a run folder, for it has no {FACTS}{hint}")
     run = Run(folder, read_facts(folder))
     if run.is_old:
         _check_old(run)
@@ -323,8 +323,8 @@ def locked(run: Run) -> Iterator[None]:
             stack.enter_context(locked_file(path, waits=False))
         except BlockingIOError:
             raise UsageError(
-                f"{run.path} is being trained by another process; its end, or another --out, would"
-                " do"
+                f"{run.path} is being trained by another process; wait for its end, or use"
+                " another --out"
             ) from None
         yield
 
@@ -389,7 +389,7 @@ def check_data(run: Run) -> tuple[Source, Source]:
         raise UsageError(
             f"{run.facts['data']} is not the data that {run.path} was trained on ({then['train']:,}"
             f" train and {then['val']:,} val images then, {len(train.labels):,} and"
-            f" {len(val.labels):,} now); the same files under the same names would do"
+            f" {len(val.labels):,} now); use the same files under the same names"
         )
     if train.classes != run.classes:
         raise damaged(run.path / FACTS, "its classes are not those of its data")

@@ -47,7 +47,7 @@ class YamlDocument:
 
     def with_value(self, pointer: Pointer, value: Any, place: str) -> YamlDocument:
         """The same document with another value in one place; objects missing on the way are made.
-        Raises SpecError where the way leads through a value that is no object and no such item."""
+        Raises SpecError where the way leads through a value that has no such key or item."""
         places = {
             other: where for other, where in self.places.items() if other[: len(pointer)] != pointer
         }
@@ -82,7 +82,7 @@ class YamlDocument:
             inner = self._set(data[index], tuple(following), (*done, index), value, place, places)
             return [*data[:index], inner, *data[index + 1 :]]
         if not isinstance(data, dict):
-            met = f"a list of {len(data)}" if isinstance(data, list) else "no object"
+            met = f"a list of {len(data)}" if isinstance(data, list) else "not an object"
             name = ".".join(map(str, done)) or "the file"
             raise SpecError(Problem(f"{name} is {met} and has no {step!r}", place))
         inner = self._set(data.get(step), tuple(following), (*done, step), value, place, places)
@@ -101,7 +101,7 @@ def parse_yaml(text: str, shown: str = "<text>") -> YamlDocument:
     try:
         node = yaml.compose(text, Loader=_Loader)
         if node is None:
-            raise _refused(shown, "the file is empty; keys and values would do")
+            raise _refused(shown, "the file is empty; use keys and values")
         data = _value(node, (), shown, places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -115,7 +115,7 @@ def parse_yaml(text: str, shown: str = "<text>") -> YamlDocument:
         line, column = before.count("\n") + 1, position - before.rfind("\n")
         met = repr(text[position : position + 1])
         raise SpecError(
-            Problem(f"{met} is no character that YAML takes", f"{shown}:{line}:{column}")
+            Problem(f"{met} is not a character that YAML takes", f"{shown}:{line}:{column}")
         ) from None
     return YamlDocument(shown, data, places)
 
@@ -152,13 +152,13 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()
         if self.depth > DEEPEST_NESTING:
             raise _Refused(
-                problem=f"values are nested too deeply; at most {DEEPEST_NESTING} levels would do",
+                problem=f"values are nested too deeply; use at most {DEEPEST_NESTING} levels",
                 problem_mark=event.start_mark,
             )
         if getattr(event, "anchor", None) is not None:
             sign = "*" if self.check_event(yaml.AliasEvent) else "&"
             raise _Refused(
-                problem=f"{sign}{event.anchor} is an anchor; the value itself would do",
+                problem=f"{sign}{event.anchor} is an anchor; use the value itself",
                 problem_mark=event.start_mark,
             )
         self.depth += 1
@@ -190,7 +190,7 @@ def _value(node: Node, pointer: Pointer, shown: str, places: dict[Pointer, str])
         except ValueError as error:
             raise _refused(shown, str(error), node.start_mark) from None
     raise _refused(
-        shown, f"the tag {node.tag} has no meaning here; the value alone would do", node.start_mark
+        shown, f"the tag {node.tag} has no meaning here; use the value alone", node.start_mark
     )
 
 
@@ -204,7 +204,7 @@ def _object(
         if key.value in result:
             raise _refused(
                 shown,
-                f"the key {key.value!r} stands twice in one object; once would do",
+                f"the key {key.value!r} stands twice in one object; keep one",
                 key.start_mark,
             )
         result[key.value] = _value(inner, (*pointer, key.value), shown, places)
@@ -213,14 +213,14 @@ def _object(
 
 def _integer(text: str) -> int:
     if len(text) > 17 or abs(int(text)) > LARGEST_INTEGER:
-        raise ValueError(f"the number {text[:20]} is too large; at most 2**53 would do")
+        raise ValueError(f"the number {text[:20]} is too large; use at most 2**53")
     return int(text)
 
 
 def _float(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise ValueError(f"the number {text[:20]} is too large; under 1.8e308 would do")
+        raise ValueError(f"the number {text[:20]} is too large; use less than 1.8e308")
     return value
 
 
@@ -233,10 +233,10 @@ _SCALARS = {
 }
 
 _WANTED = {
-    "mapping values are not allowed here": "a second ':' in one line; quotes around the text, or a"
-    " line of its own, would do",
+    "mapping values are not allowed here": "a second ':' in one line; use quotes around the text,"
+    " or a line of its own",
     "could not find expected ':'": "a key without its ':'",
-    "but found another document": "a second document starts here; one would do",
+    "but found another document": "a second document starts here; use one",
 }
 """What to say for what the parser says."""
 
@@ -246,18 +246,18 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
     if problem in _WANTED:
         return _WANTED[problem]
     if problem.startswith("found character '\\t'"):
-        return "a tab stands where spaces would do"
+        return "a tab stands where spaces are expected"
     if problem.startswith(("found character", "expected alphabetic")):
-        return "a sign stands here that starts no plain text; quotes around the text would do"
+        return "a sign stands here that starts no plain text; use quotes around the text"
     if problem.startswith("expected <block end>"):
         return (
-            "this line is set in neither as its neighbours nor as their values; two spaces more"
-            " or fewer would do"
+            "this line is set in neither as its neighbours nor as their values; use two spaces more"
+            " or fewer"
         )
     if problem.startswith("expected ',' or"):
-        return f"{problem[9:].partition(', but got')[0]} would do here"
+        return f"use {problem[9:].partition(', but got')[0]} here"
     if "end of stream" in problem:
-        return f"the file ends {error.context or 'here'}; its closing sign would do"
+        return f"the file ends {error.context or 'here'}; use its closing sign"
     return problem
 
 

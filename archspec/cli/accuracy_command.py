@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from archspec.deploy.accuracy import accuracy_of
 
     if options.classes is not None and options.classes < 1:
-        raise UsageError(f"--classes {options.classes}: 1 or more would do")
+        raise UsageError(f"--classes {options.classes}: must be 1 or more")
     found = accuracy_of(options.results, options.labels, options.dtype, options.classes)
     if found.not_finite:
         print(

@@ -106,7 +106,7 @@ def arguments_of(program: Program, settings: Sequence[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
-            raise UsageError(f"--set {setting} lacks its value; --set {setting}=VALUE would do")
+            raise UsageError(f"--set {setting} lacks its value; use --set {setting}=VALUE")
         if name not in program.parameters:
             raise UsageError(
                 f"{program.name} has no arg {name!r}{did_you_mean(name, program.parameters)}"
@@ -128,11 +128,11 @@ def input_shape_of(text: str | None) -> Shape | None:
         part.isascii() and part.isdigit() and len(part) < 7 for part in parts
     ):
         raise UsageError(
-            f"--input {text} is no shape; channels x height x width such as 3x256x256 would do"
+            f"--input {text} is not a shape; use channels x height x width such as 3x256x256"
         )
     shape = tuple(map(int, parts))
     if 0 in shape:
-        raise UsageError(f"--input {text} has an extent of 0; 1 or more would do")
+        raise UsageError(f"--input {text} has an extent of 0; use 1 or more")
     return shape
 
 
@@ -143,5 +143,5 @@ def print_json(value: Any) -> None:
 def write_new_file(path: str | os.PathLike[str], text: str) -> None:
     """Write a file that is not there yet. Raises UsageError where it is."""
     if Path(path).exists():
-        raise UsageError(f"{path} is there already; another name, or removing it, would do")
+        raise UsageError(f"{path} is there already; use another name, or remove it")
     write_whole(path, text)

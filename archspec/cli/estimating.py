@@ -31,5 +31,5 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
 def checked_batch(batch: int) -> int:
     """The batch, where it can be one. Raises UsageError."""
     if not 1 <= batch <= LARGEST_BATCH:
-        raise UsageError(f"--batch {batch}: 1 to {LARGEST_BATCH:,} would do")
+        raise UsageError(f"--batch {batch}: must be 1 to {LARGEST_BATCH:,}")
     return batch

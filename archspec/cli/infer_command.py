@@ -92,7 +92,7 @@ def graph_beside(options: argparse.Namespace) -> Graph | None:
         return graph_of(options.spec, options)
     for name in ("set", "input"):
         if getattr(options, name):
-            raise UsageError(f"--{name} changes a spec, and none is given; --spec SPEC would do")
+            raise UsageError(f"--{name} changes a spec, and none is given; use --spec SPEC")
     return None
 
 

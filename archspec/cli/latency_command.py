@@ -73,7 +73,7 @@ def _devices(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from archspec.compiler.latency.device import devices
 
     if rest:
-        raise UsageError("devices takes no further words; `archspec latency devices` would do")
+        raise UsageError("devices takes no further words; use `archspec latency devices`")
     found = [*devices().values()]
     if options.format == "json":
         print_json([device.as_json() for device in found])
@@ -90,12 +90,12 @@ def _calibrate(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
     if len(rest) != 1:
         raise UsageError(
-            f"calibrate takes one CSV file and met {len(rest)}; `archspec latency calibrate"
-            " measurements.csv` would do"
+            f"calibrate takes one CSV file and met {len(rest)}; use `archspec latency calibrate"
+            " measurements.csv`"
         )
     output = options.output
     if output and not output.endswith(".json"):
-        raise UsageError(f"-o {output}: a name that ends in .json, which --device takes, would do")
+        raise UsageError(f"-o {output}: use a name that ends in .json, which --device takes")
     refit = calibrate(find_device(options.device), read_measurements(rest[0]), rest[0])
     if output:
         device = replace(refit.device, name=Path(output).stem)

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
     batch = checked_batch(options.batch)
     if not 0 <= options.least <= 100:
-        raise UsageError(f"--least {options.least:g}: a percentage from 0 to 100 would do")
+        raise UsageError(f"--least {options.least:g}: must be a percentage from 0 to 100")
     device = find_device(options.device)
     linted = [
         report.lint(graph_of(name, options), device, batch, options.least / 100)

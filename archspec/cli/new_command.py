@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     text = starter(path.stem, options.like)
     if check_document(parse_document(text)):
         raise UsageError(
-            f"{path.stem!r} cannot name a network; letters, digits, '_', '.', '+' and '-' would do"
+            f"{path.stem!r} cannot name a network; use letters, digits, '_', '.', '+' and '-'"
         )
     write_new_file(path, text)
     print(

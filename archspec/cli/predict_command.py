@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     need_numpy("predict")
     if options.top < 1:
-        raise UsageError(f"--top {options.top}: 1 or more would do")
+        raise UsageError(f"--top {options.top}: must be 1 or more")
     from archspec.compiler.images.guesses import find_all, predict
     from archspec.training.signals import Stop
 

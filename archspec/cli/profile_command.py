@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         ("threads", options.threads, 1024),
     ):  # fmt: skip
         if value is not None and not 1 <= value <= most:
-            raise UsageError(f"--{name} {value}: 1 to {most:,} would do")
+            raise UsageError(f"--{name} {value}: must be 1 to {most:,}")
     profile = _profile(options).by(options.by)
     if options.format == "json":
         print_json(profile.as_json())
@@ -85,7 +85,7 @@ def _profile(options: argparse.Namespace) -> Profile:
         from archspec.deploy.profile.msprof import read_profile
 
         if options.batch is None:
-            raise UsageError("--op-summary does not tell the batch of its runs; --batch N would do")
+            raise UsageError("--op-summary does not tell the batch of its runs; use --batch N")
         return read_profile(options.op_summary, graph, options.batch)
     if options.device:
         return _estimated(graph, options)
@@ -100,8 +100,8 @@ def _estimated(graph: Graph | None, options: argparse.Namespace) -> Profile:
 
     if graph is None:
         raise UsageError(
-            f"an estimate is of a spec, and {options.subject} is none; --spec SPEC, the spec that"
-            " it was made of, would do"
+            f"an estimate is of a spec, and {options.subject} is none; use --spec SPEC, the spec"
+            " that it was made of"
         )
     return estimated(graph, options.device or DEVICE, options.batch or BATCH)
 
@@ -113,8 +113,8 @@ def _by_msprof(
 
     if not is_model:
         raise UsageError(
-            f"msprof runs a model, and {options.subject} is a spec; the .om that archspec export"
-            " makes of it would do"
+            f"msprof runs a model, and {options.subject} is a spec; use the .om that archspec"
+            " export makes of it"
         )
     if find_msprof(os.environ) is None:
         if options.msprof or graph is None:

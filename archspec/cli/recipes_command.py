@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.recipe is None:
         if options.set:
-            raise UsageError("--set changes one recipe; its name before it would do")
+            raise UsageError("--set changes one recipe; use its name before it")
         _list(options)
         return 0
     recipe = read_recipe(options.recipe, options.set)

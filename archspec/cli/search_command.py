@@ -187,9 +187,7 @@ def run(options: argparse.Namespace) -> int:
             also = ", or --storage and --study" if is_joining else ""
             raise UsageError(f"archspec search {first} takes one folder of a search{also}")
         for option in [*_given(options, first), *(["--resume"] if options.resume else [])]:
-            raise UsageError(
-                f"{option} is not for archspec search {first}, which would do without it"
-            )
+            raise UsageError(f"{option} is not for archspec search {first}, which does not take it")
         action = {"worker": _worker, "pareto": _pareto, "derive": _derive}[first]
         return action(options, rest[0] if rest else "")
     if len(options.words) > 1:
@@ -199,7 +197,7 @@ def run(options: argparse.Namespace) -> int:
         )
     for name in ("id", "output"):
         if getattr(options, name):
-            raise UsageError(f"--{name} is for derive; archspec search derive RUN would do")
+            raise UsageError(f"--{name} is for derive; use archspec search derive RUN")
     return _searched(options, first)
 
 
@@ -249,7 +247,7 @@ def _created(options: argparse.Namespace, space: str) -> Trials:
 
     if not space:
         raise UsageError(
-            "SPACE is missing; archspec search SPACE --objective min:macs --out RUN would do, and"
+            "SPACE is missing; use archspec search SPACE --objective min:macs --out RUN, and"
             " so would --resume RUN"
         )
     given = {name: getattr(options, name) for name in OF_SETTINGS if _is_given(options, name)}
@@ -295,7 +293,7 @@ def _single_path(options: argparse.Namespace) -> dict[str, Any]:
         "runtime": options.runtime,
     }
     if options.data is None:
-        raise UsageError("--engine single-path trains a supernet; --data DIR for it would do")
+        raise UsageError("--engine single-path trains a supernet; use --data DIR for it")
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -463,7 +461,7 @@ def _derive(options: argparse.Namespace, path: str) -> int:
     if not options.id or not options.output:
         missing = "--id" if not options.id else "-o"
         raise UsageError(
-            f"{missing} is missing; archspec search derive {path} --id ID -o NETWORK.json would do"
+            f"{missing} is missing; use archspec search derive {path} --id ID -o NETWORK.json"
         )
     trials = open_trials(path)
     problem = problem_of(trials)
@@ -479,9 +477,7 @@ def _derive(options: argparse.Namespace, path: str) -> int:
         best = [results.graph(trial).fingerprint for trial in results.front]
         found = listed([fingerprint[:12] for fingerprint in fitting or best])
         problem_ = "several networks" if fitting else "no network"
-        raise UsageError(
-            f"{path} has {problem_} whose id begins with {options.id}; {found} would do"
-        )
+        raise UsageError(f"{path} has {problem_} whose id begins with {options.id}; use {found}")
     graph = results.graph(known[fitting[0]])
     write_new_file(options.output, written_normal_form(graph.normal_form()))
     print(f"wrote {options.output}: {graph.fingerprint[:12]}, {graph.params:,} parameters")
@@ -496,5 +492,5 @@ def seconds_of(text: str | None) -> float | None:
     hours, minutes, seconds = (int(piece or 0) for piece in pieces.groups()) if pieces else (0,) * 3
     total = 3600 * hours + 60 * minutes + seconds
     if not total:
-        raise UsageError(f"--budget {text} is no time; 90s, 30m or 2h would do")
+        raise UsageError(f"--budget {text} is not a time; use 90s, 30m or 2h")
     return float(total)

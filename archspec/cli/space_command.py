@@ -103,8 +103,8 @@ def space_of(name: str) -> Space:
     program = read_program(name)
     if not program.has_choice:
         raise UsageError(
-            f"{name} has no choice in it, so it is one network and no search space; archspec stats"
-            f" {name} would do, or spaces/tiny for a space"
+            f"{name} has no choice in it, so it is one network and no search space; use archspec"
+            f" stats {name}, or spaces/tiny for a space"
         )
     return Space(program)
 
@@ -206,7 +206,7 @@ def _words(options: Sequence[Any]) -> str:
 
 def _sample(options: argparse.Namespace) -> int:
     if not 1 <= options.n <= MAX_DRAWN:
-        raise UsageError(f"-n {options.n}: 1 to {MAX_DRAWN:,} would do")
+        raise UsageError(f"-n {options.n}: must be 1 to {MAX_DRAWN:,}")
     space = space_of(options.spec)
     generator = random.Random(options.seed)
     _print_lines(space.sample(generator) for _ in range(options.n))
@@ -254,7 +254,7 @@ def _enumerate(options: argparse.Namespace) -> int:
 def _check_size(options: argparse.Namespace, size: int, shown: str) -> None:
     if size > options.max:
         raise UsageError(
-            f"{options.spec} has {shown} assignments; a larger --max would do, or archspec space"
+            f"{options.spec} has {shown} assignments; use a larger --max, or archspec space"
             " sample for some of them"
         )
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if not 1 <= options.batch <= 1_000_000:
-        raise UsageError(f"--batch {options.batch}: 1 to 1,000,000 would do")
+        raise UsageError(f"--batch {options.batch}: must be 1 to 1,000,000")
     graphs = [graph_of(name, options) for name in options.specs]
     stats = [graph.stats(options.batch) for graph in graphs]
     timings = _timings(graphs, options)

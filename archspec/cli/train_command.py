@@ -103,14 +103,14 @@ def _resume(options: argparse.Namespace) -> Run:
     if options.workers not in (None, run.facts["workers"]):
         raise UsageError(
             f"{run.path} was begun with {run.facts['workers']} workers, and with another number it"
-            f" would be another training; --workers {run.facts['workers']} would do"
+            f" would be another training; use --workers {run.facts['workers']}"
         )
     if options.spec is not None:
         given = graph_of(options.spec, argparse.Namespace(set=[], input=None, decisions="first"))
         if given.name != run.facts["name"]:
             raise UsageError(
-                f"{run.path} trains {run.facts['name']}, not {given.name}; no SPEC beside --resume"
-                " would do"
+                f"{run.path} trains {run.facts['name']}, not {given.name}; leave SPEC out"
+                " beside --resume"
             )
     if options.data is None and epochs is None and not options.restart:
         return run
@@ -163,22 +163,20 @@ def _create(options: argparse.Namespace) -> Run:
     for name, value in (("SPEC", options.spec), ("--data", options.data)):
         if value is None:
             raise UsageError(
-                f"{name} is missing; archspec train SPEC --recipe NAME --data DIR would do, and so"
+                f"{name} is missing; use archspec train SPEC --recipe NAME --data DIR, and so"
                 " would --resume RUN"
             )
     if options.recipe is None:
-        raise UsageError(
-            "--recipe is missing; --recipe NAME would do (archspec recipes lists them)"
-        )
+        raise UsageError("--recipe is missing; use --recipe NAME (archspec recipes lists them)")
     if options.workers is not None and not 1 <= options.workers <= 1024:
-        raise UsageError(f"--workers {options.workers}: 1 to 1,024 would do")
+        raise UsageError(f"--workers {options.workers}: must be 1 to 1,024")
     several = backend.is_one_of_several()
     if several and options.out is None:
-        raise UsageError("several processes need to know one folder; --out RUN would do")
+        raise UsageError("several processes need to know one folder; use --out RUN")
     if several and options.workers not in (None, 1):
         raise UsageError(
             "--workers starts processes, and this one was started as one of several already;"
-            " without it would do"
+            " use without it"
         )
     if options.out is not None:
         check_free(options.out)

@@ -128,7 +128,7 @@ class Op(ABC):
     category: ClassVar[str]
     """conv, dense, norm, act, pool, merge, reshape or regularize."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
-    """Fewest and most inputs; None is no limit."""
+    """Fewest and most inputs; None means no limit."""
     is_view: ClassVar[bool] = False
     """True where inference gives the input's own bytes back, so no new activation is stored."""
     is_noise: ClassVar[bool] = False

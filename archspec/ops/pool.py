@@ -80,7 +80,7 @@ class _Pool(Weightless):
             if most >= self.kernel[axis]:
                 raise ShapeError(
                     f"{self.name} pads by {most}, so a window of {self.kernel[axis]} could"
-                    " hold padding alone; less padding than the kernel would do"
+                    " hold padding alone; use less padding than the kernel"
                 )
         extent = window_extent((height, width), self.kernel, self.stride, (1, 1), sides, self.ceil)
         return ((channels, *extent),)

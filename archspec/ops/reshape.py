@@ -90,7 +90,7 @@ class Slice(Weightless):
         if not self.start < stop <= channels:
             raise ShapeError(
                 f"slice from {self.start} to {stop} does not lie in {channels} channels;"
-                f" 0 <= start < stop <= {channels} would do"
+                f" use 0 <= start < stop <= {channels}"
             )
         return ((stop - self.start, *extent),)
 

@@ -26,7 +26,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
         met = f"the suffix {target.suffix!r}" if target.suffix else "no suffix"
         raise UsageError(
             f"{target}: a picture is written as SVG or PNG and this has {met};"
-            f" a name that ends in {' or '.join(SUFFIXES)} would do"
+            f" use a name that ends in {' or '.join(SUFFIXES)}"
         )
     write_whole(target, _rendered(draw(graph), suffix))
 

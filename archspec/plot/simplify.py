@@ -34,7 +34,7 @@ def _inside(items: list[Item]) -> list[Item]:
 
 
 def _needs_no_frame(block: Block, most: int) -> bool:
-    """A scope that is no template's call, or a call that is a row or two."""
+    """A scope that is not a template's call, or a call that is a row or two."""
     if block.copies > 1:
         return False
     rows = [item for item in block.items if isinstance(item, Row)]

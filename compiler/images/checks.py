@@ -21,7 +21,7 @@ from archspec.writing import write_whole
 
 FOUND = Path("archspec") / "images"
 """Where in the user's cache it is kept which images can be read."""
-MOST_UNREADABLE = 0.01
+MAX_UNREADABLE = 0.01
 """The share of images that may be damaged; one always may."""
 
 Progress = Callable[[int, int], None]
@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 def readable(
     source: Source,
     workers: int,
-    most_unreadable: float = MOST_UNREADABLE,
+    most_unreadable: float = MAX_UNREADABLE,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Source:
@@ -47,7 +47,7 @@ def readable(
 
 
 def check_damage(
-    source: Source, found: Mapping[int, str], most_unreadable: float = MOST_UNREADABLE
+    source: Source, found: Mapping[int, str], most_unreadable: float = MAX_UNREADABLE
 ) -> None:
     """Raises UsageError where more than a share of images are damaged (`found`, by number), or a
     class would be left with one image or none."""
@@ -121,8 +121,8 @@ def check_same_classes(train: Source, val: Source) -> None:
     ]
     raise UsageError(
         f"{train.where} has {len(train.classes):,} classes and {val.where} {len(val.classes):,},"
-        f" which are not the same: {', '.join(differences) or 'their order differs'}; one folder"
-        " of each class in both would do"
+        f" which are not the same: {', '.join(differences) or 'their order differs'}; use one"
+        " folder of each class in both"
     )
 
 
@@ -139,8 +139,8 @@ def check_fits(source: Source, graph: Graph) -> None:
     sizes = [key for key, value in graph.arguments.items() if shape == (value,)]
     if "classes" in sizes or len(sizes) == 1:
         key = "classes" if "classes" in sizes else sizes[0]
-        raise UsageError(f"{message}; --set {key}={classes} would do")
-    raise UsageError(f"{message}; a spec of {classes} outputs would do")
+        raise UsageError(f"{message}; use --set {key}={classes}")
+    raise UsageError(f"{message}; use a spec of {classes} outputs")
 
 
 def _unreadable(source: Source, workers: int, progress: Progress | None) -> dict[int, str]:
@@ -179,7 +179,7 @@ def _remember(source: Source, cache: Path | None, found: dict[int, str]) -> None
         cache.mkdir(parents=True, exist_ok=True)
         write_whole(_kept_in(source, cache), json.dumps(content, indent=2) + "\n")
     except (OSError, UsageError):
-        pass  # a cache is no requirement: they are read again next time
+        pass  # a cache is not a requirement: they are read again next time
 
 
 def _kept_in(source: Source, cache: Path) -> Path:

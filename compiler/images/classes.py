@@ -99,7 +99,8 @@ def read_names(path: str | os.PathLike[str], key: str, text: str) -> tuple[str, 
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise SpecError(
             Problem(
-                f"its metadata {key!r} is no JSON list of names; use the file as archspec wrote it",
+                f"its metadata {key!r} is not a JSON list of names; use the file as archspec"
+                " wrote it",
                 os.fspath(path),
             )
         )
@@ -120,6 +121,6 @@ def numbers_of(images: Source, names: Sequence[str]) -> np.ndarray:
     if strange:
         raise SpecError(
             f"{images.where} has class {listed(strange, 'and', 4)}, and the weights were trained on"
-            f" {listed(list(names), 'and', 4)}; images of those would do"
+            f" {listed(list(names), 'and', 4)}; use images of those"
         )
     return np.array([numbers[name] for name in images.classes], np.int64)

@@ -93,10 +93,10 @@ def scan_folder(root: Path, learns: bool) -> ImageFolder:
         loose = [entry.name for entry in entries if _is_image(entry)]
         if loose:
             raise UsageError(
-                f"{root} has {len(loose):,} images and no class folders; {root}/CLASS/{loose[0]}"
-                " would do"
+                f"{root} has {len(loose):,} images and no class folders; use"
+                f" {root}/CLASS/{loose[0]}"
             )
-        raise UsageError(f"{root} has no class folders; {root}/CLASS/IMAGE would do")
+        raise UsageError(f"{root} has no class folders; use {root}/CLASS/IMAGE")
     tree = _Tree(root)
     for entry in entries:
         if entry.is_dir():
@@ -169,7 +169,7 @@ class _Tree:
             f"{self.root}: left out {len(paths):,} {one if len(paths) == 1 else several}:"
             f" {listed(sorted(paths), 'and', 3)}"
             for paths, one, several in (
-                (self.others, "file that is no image", "files that are no images"),
+                (self.others, "file that is not an image", "files that are not images"),
                 (
                     self.unread,
                     "picture of a kind that is not read here (convert it to JPEG or PNG)",
@@ -186,7 +186,7 @@ class _Tree:
 
 
 def _readable_name(name: str) -> str:
-    """A class's name as text: a folder whose name is no UTF-8 is told by the escapes of its
+    """A class's name as text: a folder whose name is not UTF-8 is told by the escapes of its
     bytes."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
@@ -203,8 +203,8 @@ def _check_classes(tree: _Tree, classes: list[str], learns: bool) -> None:
         others = [path for path in (*tree.unread, *tree.others) if Path(path).parts[0] in empty]
         besides = f" (of other files, {others[0]!r})" if others else ""
         raise UsageError(
-            f"{tree.root}: no images in class {listed(empty, 'and')}{besides}; images, or no such"
-            " folder, would do"
+            f"{tree.root}: no images in class {listed(empty, 'and')}{besides}; add images, or"
+            " remove the folder"
         )
     if learns:
         check_learnable(str(tree.root), {name: len(tree.files[name]) for name in classes})
@@ -232,7 +232,7 @@ def check_learnable(where: str, counts: Mapping[str, int]) -> None:
     if few:
         raise UsageError(
             f"{where}: one image or none in class {listed(few, 'and')}, from which nothing is"
-            " learned; two or more would do, and so would leaving the class out"
+            " learned; use two or more, or leave the class out"
         )
 
 

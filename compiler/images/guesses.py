@@ -45,7 +45,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The likeliest classes of an image, the likeliest first; none of a file that is no readable
+    """The likeliest classes of an image, the likeliest first; none of a file that is not a readable
     image, of which `fault` says why."""
 
     image: str
@@ -81,7 +81,7 @@ def predict(classifier: Classifier, files: Iterable[str], top: int = 5) -> Itera
         try:
             return file, classifier.prepare(read_image(file))
         except UnreadableImage as error:
-            return file, f"is no readable image ({error})"
+            return file, f"is not a readable image ({error})"
         except OSError as error:
             return file, f"cannot be read ({(error.strerror or str(error)).lower()})"
 

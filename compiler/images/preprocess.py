@@ -31,7 +31,7 @@ RARE = (
     "AVIF", "DIB", "ICO", "JPEG2000", "PCX", "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP",
 )  # fmt: skip
 """Pillow's readers that images are given to. Of its others one starts Ghostscript."""
-MOST_PIXELS = 2**24
+MAX_PIXELS = 2**24
 """Of a resized image; from a larger one, whose sides are very unequal, only the part that is cut
 out is computed."""
 MAX_BYTES = 2**30
@@ -48,13 +48,13 @@ def preprocess_image(
     path: str | os.PathLike[str], settings: Mapping[str, Any], shape: Shape
 ) -> np.ndarray:
     """An image file as a network of this spec's `input` and input shape takes it: float32, CHW.
-    Raises UsageError for a file that is no image."""
+    Raises UsageError for a file that is not an image."""
     try:
         return preprocessed(read_image(path), preprocessing_of(settings, shape))
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({(error.strerror or '').lower()})") from None
     except UnreadableImage as error:
-        raise UsageError(f"{path} is no readable image ({error})") from None
+        raise UsageError(f"{path} is not a readable image ({error})") from None
 
 
 def read_image(path: str | os.PathLike[str]) -> bytes:
@@ -84,15 +84,15 @@ def preprocessed(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
 def resized(image: Image.Image, to: Resize, crop: Crop | None = None) -> Image.Image:
     """An image of another size, and of that only what is cut out. Raises UnreadableImage where all
     of a size that no memory is asked for would be needed."""
-    if crop is not None and to.width * to.height > MOST_PIXELS:
+    if crop is not None and to.width * to.height > MAX_PIXELS:
         across, down = image.width / to.width, image.height / to.height
         right, bottom = crop.left + crop.width, crop.top + crop.height
         box = (crop.left * across, crop.top * down, right * across, bottom * down)
         return image.resize((crop.width, crop.height), RESAMPLING[to.filter], box)
-    if to.width * to.height > max(MOST_PIXELS, image.width * image.height):
+    if to.width * to.height > max(MAX_PIXELS, image.width * image.height):
         raise UnreadableImage(
             f"its sides are {image.width:,} x {image.height:,} pixels and would become"
-            f" {to.width:,} x {to.height:,}, of which at most {MOST_PIXELS:,} are computed"
+            f" {to.width:,} x {to.height:,}, of which at most {MAX_PIXELS:,} are computed"
         )
     if (to.width, to.height) != image.size:
         image = image.resize((to.width, to.height), RESAMPLING[to.filter])

@@ -25,7 +25,7 @@ class Scores:
 
 def right(logits: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
     """How many labels are the first class, and among the first five. Of equal logits the lower
-    class comes first, as argmax has it; a label whose logit is no number is wrong."""
+    class comes first, as argmax has it; a label whose logit is not a number is wrong."""
     rows = np.arange(len(labels))
     own = logits[rows, labels][:, None]
     before = np.arange(logits.shape[1]) < labels[:, None]

@@ -117,7 +117,7 @@ def preprocessing_of(settings: Mapping[str, Any], shape: Shape) -> Preprocessing
     for value in mean:
         if not 0 <= value <= 1:
             raise UsageError(
-                f"the spec's input has a mean of {value}; means of pixels scaled to 0..1 would do"
+                f"the spec's input has a mean of {value}; use means of pixels scaled to 0..1"
             )
     rows, columns = _pair(settings.get("crop", settings.get("shape", shape)[1:]))
     resize = settings.get("resize", [rows, columns])
@@ -130,7 +130,7 @@ def preprocessing_of(settings: Mapping[str, Any], shape: Shape) -> Preprocessing
     if too_small:
         raise UsageError(
             f"the spec's input is resized to {_shown(resize)}, from which {height}x{width} cannot"
-            " be cut; a larger resize would do"
+            " be cut; use a larger resize"
         )
     return Preprocessing(
         channels,

@@ -24,7 +24,7 @@ from archspec.extras import lacking
 FITTED = "efficiency, launch_us"
 """The key of their provenance in a device."""
 LONGEST_NAME = 200
-LEAST_EFFICIENCY, MOST_LAUNCH_US = 0.01, 1e6
+LEAST_EFFICIENCY, MAX_LAUNCH_US = 0.01, 1e6
 START = (0.9, 50.0)
 SCALE = (1.0, 50.0)
 LEAST_SLOPE = 1e-4
@@ -81,8 +81,8 @@ def calibrate(device: Device, measurements: Sequence[Measurement], source: str) 
     if len(measurements) < 2:
         raise SpecError(
             Problem(
-                "two constants cannot be fitted to one measurement; those of two networks or more"
-                " would do",
+                "two constants cannot be fitted to one measurement; use those of two"
+                " networks or more",
                 source,
             )
         )
@@ -92,7 +92,7 @@ def calibrate(device: Device, measurements: Sequence[Measurement], source: str) 
         raise SpecError(
             Problem(
                 "these measurements do not tell the cube's efficiency from the cost of a launch;"
-                " networks that differ more in depth and width would do",
+                " use networks that differ more in depth and width",
                 source,
             )
         )
@@ -141,7 +141,7 @@ def _fit(device: Device, samples: Sequence[Sample]) -> Device | None:
         tried = with_constants(values)
         return [math.log(_ms(works, tried) / ms) for works, ms in samples]
 
-    bounds = ([LEAST_EFFICIENCY, 0], [1, MOST_LAUNCH_US])
+    bounds = ([LEAST_EFFICIENCY, 0], [1, MAX_LAUNCH_US])
     found = least_squares(misses, START, bounds=bounds, x_scale=SCALE)
     slopes = abs(diag(qr(found.jac * SCALE, mode="r")))
     if slopes.min() < LEAST_SLOPE:

@@ -170,8 +170,8 @@ def find_device(name: str) -> Device:
         )
     if not Path(name).exists():
         raise UsageError(
-            f"{name} is not there; a file that `archspec latency calibrate` wrote"
-            f" or {listed([*devices()])} would do"
+            f"{name} is not there; use a file that `archspec latency calibrate` wrote"
+            f" or {listed([*devices()])}"
         )
     return _device(At(read_document(name)))
 

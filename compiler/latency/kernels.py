@@ -26,7 +26,7 @@ from archspec.shapes import elements
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
 """Activations of a few comparisons and products, done to a result before it is stored."""
 
-MOST_LAYERS = 2**16
+MAX_LAYERS = 2**16
 """Remembered for the next network of a search, most of whose layers were met before."""
 
 Role: TypeAlias = Literal["kernel", "fused", "read", "view"]
@@ -106,7 +106,7 @@ class Placement:
         return not self._outputs.isdisjoint(self._graph.nodes[name].results)
 
     def only_reader(self, name: str) -> Node | None:
-        """The node that alone reads a node's one result, if that is no output."""
+        """The node that alone reads a node's one result, if that is not an output."""
         results = self._graph.nodes[name].results
         if len(results) != 1 or self._counts.get(results[0]) != 1 or self.is_output(name):
             return None
@@ -224,7 +224,7 @@ def _placed(nature: _Nature, source: _Source) -> tuple[Role, _Source]:
     return "kernel", "kernel"
 
 
-@lru_cache(maxsize=MOST_LAYERS)
+@lru_cache(maxsize=MAX_LAYERS)
 def _nature(layer: Layer) -> _Nature:
     op = layer.op
     nature = _NATURES.get(op.work().kind, "other")

@@ -57,7 +57,7 @@ Met: TypeAlias = "Iterator[tuple[Node, str, float, float | None]]"
 
 
 class Rule(NamedTuple):
-    """A rule, and what would do instead of what it finds."""
+    """A rule, and what to use instead of what it finds."""
 
     look: Callable[[Subject], Met]
     advice: str

@@ -37,7 +37,7 @@ TIMES = ("ms_per_image", "ms_per_batch")
 EXPORTS = ("archspec", "other")
 COLUMNS = ("spec", "batch", *TIMES, "set", "input", "export", "name", "source")
 LARGEST_FILE = 2**20
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 LARGEST_BATCH = 1_000_000
 
 
@@ -103,7 +103,7 @@ def read_measurements(path: str | Path) -> list[Measurement]:
 
 def _rows_of(path: str | Path) -> list[Measurement]:
     if not Path(path).exists():
-        raise UsageError(f"{path} is not there; a CSV file of measurements would do")
+        raise UsageError(f"{path} is not there; use a CSV file of measurements")
     name = str(path)
     text = read_text(path, name, "a CSV file of measurements", LARGEST_FILE)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -113,10 +113,8 @@ def _rows_of(path: str | Path) -> list[Measurement]:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise SpecError(Problem(f"this is not CSV: {error}", f"{name}:{reader.line_num}")) from None
-    if not 1 <= len(rows) <= MOST_ROWS:
-        raise SpecError(
-            Problem(f"the file has {len(rows):,} rows; 1 to {MOST_ROWS:,} would do", name)
-        )
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise SpecError(Problem(f"the file has {len(rows):,} rows; use 1 to {MAX_ROWS:,}", name))
     measurements: list[Measurement] = []
     problems: list[Problem] = []
     for line, row in rows:
@@ -143,36 +141,34 @@ def _check_header(header: Sequence[str], name: str) -> None:
                 )
             )
         if header.count(column) > 1:
-            raise SpecError(
-                Problem(f"the column {column!r} stands twice; once would do", f"{name}:1")
-            )
+            raise SpecError(Problem(f"the column {column!r} stands twice; keep one", f"{name}:1"))
     missing = [column for column in ("spec", "batch") if column not in header]
     if missing:
         raise SpecError(Problem(f"the column {missing[0]!r} is missing", f"{name}:1"))
     if sum(column in header for column in TIMES) != 1:
-        raise SpecError(Problem(f"one column of times, {listed(TIMES)}, would do", f"{name}:1"))
+        raise SpecError(Problem(f"use one column of times: {listed(TIMES)}", f"{name}:1"))
 
 
 def _wrong_cells(header: Sequence[str], row: Sequence[str]) -> Iterator[str]:
     if len(row) != len(header):
-        yield f"the row has {len(row)} cells; {len(header)}, as the first line, would do"
+        yield f"the row has {len(row)} cells; use {len(header)}, as the first line"
         return
     cells = dict(zip(header, map(str.strip, row), strict=True))
     if not cells["spec"]:
-        yield "spec is empty; the path of a spec, or the name of a shipped one, would do"
+        yield "spec is empty; use the path of a spec, or the name of a shipped one"
     if not (cells["batch"].isascii() and cells["batch"].isdigit()) or not (
         1 <= int(cells["batch"][:20]) <= LARGEST_BATCH
     ):
-        yield f"batch is {cells['batch']!r}; a whole number from 1 to {LARGEST_BATCH:,} would do"
+        yield f"batch is {cells['batch']!r}; use a whole number from 1 to {LARGEST_BATCH:,}"
     time = next(column for column in TIMES if column in cells)
     if not 0 < _number(cells[time]) < math.inf:
-        yield f"{time} is {cells[time]!r}; a number of milliseconds over 0 would do"
+        yield f"{time} is {cells[time]!r}; use a number of milliseconds over 0"
     if _shape(cells.get("input", "")) == ():
-        yield f"input is {cells['input']!r}; channels x height x width such as 3x224x224 would do"
+        yield f"input is {cells['input']!r}; use channels x height x width such as 3x224x224"
     if any("=" not in setting for setting in cells.get("set", "").split()):
-        yield f"set is {cells['set']!r}; ARG=VALUE, several with spaces between, would do"
+        yield f"set is {cells['set']!r}; use ARG=VALUE, several with spaces between"
     if cells.get("export", "") not in ("", *EXPORTS):
-        yield f"export is {cells['export']!r}; {listed(EXPORTS)} would do"
+        yield f"export is {cells['export']!r}; use {listed(EXPORTS)}"
 
 
 def _measurement(cells: Mapping[str, str], where: str) -> Measurement:
@@ -211,7 +207,7 @@ def _number(text: str) -> float:
 
 
 def _shape(text: str) -> Shape | None:
-    """The shape written as 3x224x224; None where nothing is, () where it is no shape."""
+    """The shape written as 3x224x224; None where nothing is, () where it is not a shape."""
     if not text:
         return None
     parts = text.split("x")

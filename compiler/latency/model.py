@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from archspec.compiler.latency.device import Device
-from archspec.compiler.latency.kernels import MOST_LAYERS, Role, roles
+from archspec.compiler.latency.kernels import MAX_LAYERS, Role, roles
 from archspec.compiler.latency.work import CUBE, NOTHING, Load, read_again, work_of
 from archspec.graph import Graph
 from archspec.node import Layer
@@ -182,7 +182,7 @@ def _layer_time(layer: Layer, device: Device, batch: int, role: Role) -> LayerTi
 
 # Layers and devices are told apart by identity, which makes this cheap: the networks of a search
 # share their layers.
-@lru_cache(maxsize=MOST_LAYERS)
+@lru_cache(maxsize=MAX_LAYERS)
 def _layer_ms(layer: Layer, device: Device, batch: int, is_read: bool) -> float:
     return _layer_time(layer, device, batch, "read" if is_read else "kernel").ms
 

@@ -260,7 +260,7 @@ def lint_as_json(linted: Linted) -> dict[str, Any]:
 
 
 def findings_table(linted: Linted, most: int | None) -> Table:
-    """The findings of one network, at most so many rows, and what would do instead. Nodes of which
+    """The findings of one network, at most so many rows, and what to use instead. Nodes of which
     the same is said share a row."""
     found = linted.told.estimate
     alike: dict[tuple[str, str], list[Finding]] = {}

@@ -45,7 +45,7 @@ from archspec.space import Space
 from archspec.syntax import Decision
 
 SUPERKERNEL = "superkernel"
-MOST_NAMED = 3
+MAX_NAMED = 3
 CHANNELWISE = (
     Act, Add, AvgPool, BatchNorm, Dropout, DropPath, Flatten, GlobalAvgPool, GlobalMaxPool,
     Identity, LayerScale, MaxPool, Mul, Pad, Upsample,
@@ -79,24 +79,24 @@ def _decisions(space: Space) -> dict[str, Decision]:
 
     Expander(space.program).fragment(decide=largest)
     if not found:
-        raise space.program.at.error("this spec has no choice; a search space would do")
+        raise space.program.at.error("this spec has no choice; use a search space")
     apart = [key for key, one in found.items() if one.share != SUPERKERNEL]
     if apart:
         raise found[apart[0]].at.error(
             f"no supernet holds {space.program.name}: {_named(apart)} not said to share weights;"
-            f' "share": "{SUPERKERNEL}" would do where small options are parts of large ones'
+            f' use "share": "{SUPERKERNEL}" where small options are parts of large ones'
         )
     others = [key for key, one in found.items() if not all(map(_is_number, one.options))]
     if others:
         raise found[others[0]].at.error(
-            f"no supernet holds {space.program.name}: {_named(others)} not between numbers; kernel"
-            " sizes, expansions or widths would do"
+            f"no supernet holds {space.program.name}: {_named(others)} not between numbers; use"
+            " kernel sizes, expansions or widths"
         )
     return found
 
 
 def _named(keys: Sequence[str]) -> str:
-    choices = listed(keys, "and", MOST_NAMED)
+    choices = listed(keys, "and", MAX_NAMED)
     return f"the choice {choices} is" if len(keys) == 1 else f"the choices {choices} are"
 
 
@@ -112,7 +112,7 @@ def _smaller(
     except SpecError as error:
         raise decision.at.error(
             f"no supernet holds {space.program.name}: with {option!r} for {key!r} and the largest"
-            f" option of every other choice it is no network, for {error.problems[0].message}"
+            f" option of every other choice it is not a network, for {error.problems[0].message}"
         ) from None
 
 
@@ -133,7 +133,7 @@ class _Parts:
 
     def compare(self, level: int, option: Any, smaller: Graph) -> None:
         """Note how the network of an option differs from the largest. Raises SpecError where that
-        is no matter of gates."""
+        is not a matter of gates."""
         large = self.graph.nodes
         for name in smaller.nodes:
             if name not in large:
@@ -242,7 +242,7 @@ class _Branches:
 
 
 def _misfit(large: Node, small: Node) -> str:
-    """Why a node of the network of a smaller option is no part of the largest's, or nothing."""
+    """Why a node of the network of a smaller option is not part of the largest's, or nothing."""
     one, other = large.layer, small.layer
     if type(one.op) is not type(other.op):
         return f"is {other.op.name} and not {one.op.name}"

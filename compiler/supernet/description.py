@@ -105,7 +105,7 @@ class Supernet:
             if isinstance(option, bool) or option not in choice.options:
                 raise SpecError(
                     f"{choice.key!r} has no option {option!r};"
-                    f" {', '.join(map(repr, choice.options))} would do"
+                    f" use {', '.join(map(repr, choice.options))}"
                 )
             levels.append(choice.options.index(option))
         return levels

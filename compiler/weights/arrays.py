@@ -15,7 +15,7 @@ Array: TypeAlias = np.ndarray
 
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 """What weights may be in a file. Half precision is widened, which is exact; float64 is rounded,
-which is what every target would do with it."""
+which is what every target does with it."""
 
 
 MAX_TENSORS = 20_000
@@ -98,7 +98,7 @@ def check_number(path: str, count: int) -> None:
 
 def damaged(path: str, why: str) -> SpecError:
     """The error for a file that cannot be what its name says."""
-    return SpecError(Problem(f"the file is damaged ({why}); a fresh copy would do", path))
+    return SpecError(Problem(f"the file is damaged ({why}); use a fresh copy", path))
 
 
 def as_float32(array: Array, name: str, path: str) -> Array:
@@ -113,7 +113,7 @@ def as_float32(array: Array, name: str, path: str) -> Array:
         raise SpecError(
             Problem(
                 f"{name} holds {count:,} of {result.size:,} numbers that are infinite, no numbers"
-                " or too large for float32; weights of a run that had not diverged would do",
+                " or too large for float32; use weights of a run that had not diverged",
                 path,
             )
         )

@@ -9,9 +9,9 @@ from archspec.compiler.weights.arrays import FLOATS, Entry
 from archspec.errors import Problem, SpecError, did_you_mean
 from archspec.shapes import Shape, written
 
-MOST_SHOWN = 8
+MAX_SHOWN = 8
 """Differences of one kind that are told; the others are counted."""
-MOST_GUESSES = 200
+MAX_GUESSES = 200
 """Unexpected names that a missing one is compared with."""
 
 
@@ -79,12 +79,12 @@ def _lines(found: Sequence[Difference]) -> Iterator[str]:
     unexpected = [difference.name for difference in found if difference.kind == "unexpected"]
     for kind in KINDS:
         same = [difference for difference in found if difference.kind == kind]
-        for difference in same[:MOST_SHOWN]:
+        for difference in same[:MAX_SHOWN]:
             sought = difference.sought
-            guess = did_you_mean(sought, unexpected[:MOST_GUESSES]) if sought else ""
+            guess = did_you_mean(sought, unexpected[:MAX_GUESSES]) if sought else ""
             yield f"  {kind:<{width}}  {difference.name}{difference.said}{guess}"
-        if len(same) > MOST_SHOWN:
-            yield f"  {kind:<{width}}  ... and {len(same) - MOST_SHOWN:,} more"
+        if len(same) > MAX_SHOWN:
+            yield f"  {kind:<{width}}  ... and {len(same) - MAX_SHOWN:,} more"
 
 
 def _shown(shape: Shape) -> str:

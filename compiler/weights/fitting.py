@@ -16,7 +16,7 @@ from archspec.loading import build
 from archspec.program import Program, read_program
 from archspec.sources import shipped_names
 
-MOST_CLASSES = 4
+MAX_CLASSES = 4
 """Different numbers of classes that a file's dense layers suggest."""
 LIKELY = 0.8
 """The share of names from which on other args of a spec are tried."""
@@ -106,4 +106,4 @@ def _settings(program: Program, entries: Mapping[str, Entry]) -> Iterator[dict[s
 def _class_counts(entries: Mapping[str, Entry]) -> list[int]:
     """The features of the dense layers of a file, which are its matrices; the last ones first."""
     rows = [entry.shape[0] for entry in entries.values() if len(entry.shape) == 2]
-    return list(dict.fromkeys(reversed(rows)))[:MOST_CLASSES]
+    return list(dict.fromkeys(reversed(rows)))[:MAX_CLASSES]

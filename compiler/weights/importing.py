@@ -129,7 +129,7 @@ def import_weights(
     an unknown publisher or part.
     """
     if publisher is not None and publisher not in PUBLISHERS:
-        raise UsageError(f"{publisher!r} is no publisher; {listed(list(PUBLISHERS))} would do")
+        raise UsageError(f"{publisher!r} is not a publisher; use {listed(list(PUBLISHERS))}")
     with open_tensors(path) as file:
         try:
             plan = plan_import(file, graph, publisher, part)
@@ -204,7 +204,7 @@ def plans_for(
             if part not in parts:
                 raise UsageError(
                     f"--part {part}: the file holds {_network_list(parts)};"
-                    f" --part {' or --part '.join(map(str, parts))} would do"
+                    f" use --part {' or --part '.join(map(str, parts))}"
                 )
             parts = [part]
         for one in parts or [None]:
@@ -326,7 +326,7 @@ def _alike(fitting: Sequence[Plan], graph: Graph) -> str:
     parts = [plan.part for plan in fitting if plan.part is not None]
     if len(parts) == len(fitting):
         options = " or ".join(f"--part {part}" for part in parts)
-        return f"the file holds {len(parts)} networks that fit {graph.name}; {options} would do"
+        return f"the file holds {len(parts)} networks that fit {graph.name}; use {options}"
     names = listed([plan.family.name for plan in fitting], "and")
     return f"the names of {names} fit alike; --from would pick one"
 

@@ -139,12 +139,12 @@ def initialize(graph: Graph, scheme: Scheme | str = "he", seed: int = 0) -> dict
     if isinstance(scheme, str):
         if scheme not in SCHEMES:
             raise UsageError(
-                f"{scheme!r} is no initialisation{did_you_mean(scheme, SCHEMES)}"
+                f"{scheme!r} is not an initialisation{did_you_mean(scheme, SCHEMES)}"
                 f" (known: {', '.join(SCHEMES)})"
             )
         scheme = SCHEMES[scheme]
     if not 0 <= seed <= MAX_SEED:
-        raise UsageError(f"seed {seed}: a whole number from 0 to 2**63 - 1 would do")
+        raise UsageError(f"seed {seed}: must be a whole number from 0 to 2**63 - 1")
     zero = set(last_gammas(graph)) if scheme.zero_last_gamma else set()
     work: dict[str, Callable[[], Array]] = {}
     for node in graph.nodes.values():

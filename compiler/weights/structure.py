@@ -19,7 +19,7 @@ from archspec.graph import Graph
 from archspec.node import INPUT
 from archspec.shapes import Shape, written
 
-MOST_STEPS = 200_000
+MAX_STEPS = 200_000
 """Placements that are tried before the search gives up."""
 
 
@@ -54,7 +54,9 @@ def match_structure(graph: Graph, entries: Mapping[str, Entry]) -> Match:
     """Place every tensor by kind, shape and execution order, or say why that cannot be."""
     modules, odd = modules_of(entries)
     if odd:
-        return Match(None, f"{odd} is no tensor of a convolution, dense layer, batch norm or prelu")
+        return Match(
+            None, f"{odd} is not a tensor of a convolution, dense layer, batch norm or prelu"
+        )
     signatures = {
         node.name: Signature(
             node.op.name, tuple((weight.name, weight.shape) for weight in node.layer.weights)
@@ -120,7 +122,7 @@ def _search(
     placed: dict[str, Module] = {}
     farthest = 0
     ways: list[Iterator[str]] = [iter(_ready(modules[0], signatures, waits, placed))]
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         if not ways:
             break
         name = next(ways[-1], None)

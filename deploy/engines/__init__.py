@@ -68,8 +68,8 @@ def engine_for(path: str | os.PathLike[str]) -> str:
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise UsageError(
-            f"{path} does not tell by its ending which engine runs it; a name that ends in"
-            f" {', '.join(ENDINGS)}, or --engine, would do"
+            f"{path} does not tell by its ending which engine runs it; use a name that ends in"
+            f" {', '.join(ENDINGS)}, or --engine"
         )
     return ENDINGS[ending]
 
@@ -111,5 +111,5 @@ def check_arrays(inputs: Sequence[Port], arrays: Mapping[str, np.ndarray]) -> No
     if strange:
         raise UsageError(
             f"the model has no input {listed(strange)};"
-            f" {listed([port.name for port in inputs], 'and')} would do"
+            f" use {listed([port.name for port in inputs], 'and')}"
         )

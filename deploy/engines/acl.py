@@ -60,7 +60,7 @@ class AclEngine:
         self._path = os.fspath(path)
         _check_file(self._path)
         if device < 0:
-            raise UsageError(f"there is no device {device}; 0, the first, would do")
+            raise UsageError(f"there is no device {device}; use 0, the first")
         self._acl = Acl(self._path)
         self.is_simulated = self._acl.is_stand_in
         self.metadata: Mapping[str, str] = {}  # atc keeps nothing of the ONNX's
@@ -74,7 +74,7 @@ class AclEngine:
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self._acl.is_closed:
-            raise UsageError(f"{self._path} is closed; opening it again would do")
+            raise UsageError(f"{self._path} is closed; open it again")
         check_arrays(self.inputs, arrays)
         wanted, batch = self._batch(arrays)
         try:
@@ -127,7 +127,7 @@ class AclEngine:
             if code not in DTYPES:
                 raise self._unfit(
                     f"its {end} {dims['name']!r} is of acl's data type {code}, which numpy has not;"
-                    " float32, as archspec export asks atc for, would do"
+                    " use float32, as archspec export asks atc for"
                 )
             shape = tuple(None if extent < 0 else extent for extent in dims["dims"])
             slots.append(_Slot(Port(dims["name"], DTYPES[code], shape), size))
@@ -140,7 +140,7 @@ class AclEngine:
         -1 where its batch is fixed. Raises SpecError where more than the batch may change."""
         names = [slot.port.name for slot in given]
         if AIPP_INPUT in names:
-            raise self._unfit("its AIPP is dynamic; a static one, as archspec export's, would do")
+            raise self._unfit("its AIPP is dynamic; use a static one, as archspec export's")
         batches: tuple[int, ...] = ()
         if BATCH_INPUT in names:
             known = self._acl.value("mdl.get_dynamic_batch", self._description)
@@ -148,8 +148,7 @@ class AclEngine:
         changing = [slot.port.shape for slot in given if None in slot.port.shape]
         if bool(changing) != bool(batches) or any(None in shape[1:] for shape in changing):
             raise self._unfit(
-                "more than its batch may change when it runs; a fixed batch, or --dynamic-batch,"
-                " would do"
+                "more than its batch may change when it runs; use a fixed batch, or --dynamic-batch"
             )
         return batches, names.index(BATCH_INPUT) if batches else -1
 
@@ -171,7 +170,7 @@ class AclEngine:
             if not 0 < needed <= size:
                 raise self._unfit(
                     f"its {end} {port.name!r} is {port}, which is {needed:,} bytes, and has"
-                    f" {size:,}; a fixed shape, and with AIPP images of RGB888_U8, would do"
+                    f" {size:,}; use a fixed shape, and with AIPP images of RGB888_U8"
                 )
 
     def _allocated(self, slots: Sequence[_Slot]) -> list[_Slot]:
@@ -242,7 +241,7 @@ class AclEngine:
 
 
 def _check_file(path: str) -> None:
-    """Raises UsageError for what is no OM, SpecError for one that is not whole. What else is
+    """Raises UsageError for what is not an OM, SpecError for one that is not whole. What else is
     wrong is for the device to say."""
     try:
         container = read_container(path)

@@ -51,8 +51,8 @@ class Acl:
         address = self.number(call, *arguments)
         if not address:
             raise UsageError(
-                f"{self._path}: acl.{call} gave nothing{self._saying()}; a device with room for the"
-                " model would do"
+                f"{self._path}: acl.{call} gave nothing{self._saying()}; use a device with room for"
+                " the model"
             )
         return address
 
@@ -61,7 +61,7 @@ class Acl:
         try:
             function = reduce(getattr, call.split("."), self._module)
         except AttributeError:
-            raise UsageError(f"this CANN's acl has no {call}; a newer CANN would do") from None
+            raise UsageError(f"this CANN's acl has no {call}; use a newer CANN") from None
         return function(*arguments)
 
     def later(self, call: str, *arguments: Any) -> None:
@@ -117,12 +117,12 @@ def _acl() -> Any:
         module: Any = import_module("acl")
     except ImportError as error:
         raise UsageError(
-            f"the engine acl needs CANN and its Python module acl ({error}); {how_to_source()} in"
-            " this shell would do"
+            f"the engine acl needs CANN and its Python module acl ({error}); use {how_to_source()}"
+            " in this shell"
         ) from None
     if not hasattr(module, "mdl"):
         raise UsageError(
             f"the module acl is not CANN's but {getattr(module, '__file__', 'another')};"
-            f" {how_to_source()} in this shell would do"
+            f" use {how_to_source()} in this shell"
         )
     return module

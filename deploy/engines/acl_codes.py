@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from archspec.deploy.cann import how_to_source
 
-DAMAGED = "the file is damaged or cut short; exporting it again would do"
+DAMAGED = "the file is damaged or cut short; export it again"
 OTHER_RELEASE = (
     "it may be of another chip or of a newer CANN than this one (`archspec om inspect` says which);"
-    " converting it with this CANN's atc would do"
+    " convert it with this CANN's atc"
 )
-MEMORY = "a smaller batch, or ending what else runs on the device (`npu-smi info`), would do"
-SEEN_DEVICE = "a device that `npu-smi info` lists would do"
+MEMORY = "use a smaller batch, or end what else runs on the device (`npu-smi info`)"
+SEEN_DEVICE = "use a device that `npu-smi info` lists"
 LOGS = "the logs in ~/ascend/log say more"
 FAULT = "this is a fault of archspec; please report it"
 NOT_SAID = "no meaning is known here"
@@ -20,7 +20,7 @@ CODES: dict[int, tuple[str, str]] = {
     100001: ("acl is not started", FAULT),
     100002: (
         "acl is started already, or the model loaded",
-        "something else in this process uses the device; a process of its own would do",
+        "something else in this process uses the device; use a process of its own",
     ),
     100003: ("the file is invalid", DAMAGED),
     100005: ("the file's size is invalid", DAMAGED),
@@ -28,7 +28,7 @@ CODES: dict[int, tuple[str, str]] = {
     100011: ("there is no such model", FAULT),
     100012: ("the model cannot be deserialised", OTHER_RELEASE),
     100013: ("the model cannot be parsed", OTHER_RELEASE),
-    100014: ("the model's file cannot be read", "a file that this user may read would do"),
+    100014: ("the model's file cannot be read", "use a file that this user may read"),
     100015: ("the model's size is invalid", DAMAGED),
     100016: ("the model lacks an attribute", OTHER_RELEASE),
     100017: ("the inputs are not the model's", FAULT),
@@ -38,14 +38,14 @@ CODES: dict[int, tuple[str, str]] = {
     100037: ("acl is ended already", FAULT),
     100039: (
         "the libraries found are only to compile against",
-        "LD_LIBRARY_PATH without devlib and stub folders would do",
+        "use LD_LIBRARY_PATH without devlib and stub folders",
     ),
     107000: ("an argument is invalid", FAULT),
     107001: ("there is no device of this number", SEEN_DEVICE),
     107002: ("there is no context", FAULT),
     145000: ("an argument is invalid", FAULT),
     145001: ("acl is not started", FAULT),
-    145002: ("the model's path is invalid", "a path of letters, digits, _, - and . would do"),
+    145002: ("the model's path is invalid", "use a path made of letters, digits, _, - and . alone"),
     145003: ("there is no such model", FAULT),
     145006: ("the model's size is invalid", DAMAGED),
     145007: ("the model's address is invalid", FAULT),
@@ -58,13 +58,13 @@ CODES: dict[int, tuple[str, str]] = {
     145016: ("the mode of AIPP is invalid", OTHER_RELEASE),
     145017: ("a task's type is invalid", OTHER_RELEASE),
     145018: ("a kernel's type is invalid", OTHER_RELEASE),
-    145019: ("a library is invalid", f"{how_to_source()} in a new shell would do"),
+    145019: ("a library is invalid", f"use {how_to_source()} in a new shell"),
     145020: ("a layout is invalid", OTHER_RELEASE),
     145021: ("a shape is invalid", OTHER_RELEASE),
     145022: ("a data type is invalid", OTHER_RELEASE),
-    148049: ("ASCEND_OPP_PATH is not set right", f"{how_to_source()} would do"),
+    148049: ("ASCEND_OPP_PATH is not set right", f"use {how_to_source()}"),
     200000: ("memory cannot be had", MEMORY),
-    200001: ("this CANN has no such call", "a newer CANN would do"),
+    200001: ("this CANN has no such call", "use a newer CANN"),
     200002: ("there is no such device", SEEN_DEVICE),
     200006: ("the device cannot do this", LOGS),
     207000: ("the device cannot do this", LOGS),
@@ -73,7 +73,7 @@ CODES: dict[int, tuple[str, str]] = {
     207005: ("the device is short of resources", MEMORY),
     207006: (
         "this user may not use the device",
-        "a user of the driver's group (HwHiAiUser) would do",
+        "use a user of the driver's group (HwHiAiUser)",
     ),
     207010: ("the device is short of room for models", MEMORY),
     207018: ("the device's memory is used up", MEMORY),
@@ -96,11 +96,11 @@ CODES: dict[int, tuple[str, str]] = {
     507018: ("the AI CPU failed", LOGS),
     507033: (
         "the device cannot be set up",
-        "a device that `npu-smi info` shows healthy and free, and a driver of this CANN's release,"
-        " would do",
+        "use a device that `npu-smi info` shows healthy and free, and a driver of this"
+        " CANN's release",
     ),
     507053: ("the device's memory has an error", LOGS),
-    507899: ("an error inside the driver", "a driver of this CANN's release would do"),
+    507899: ("an error inside the driver", "use a driver of this CANN's release"),
     545000: ("an unknown error inside the graph engine", LOGS),
     545001: ("the model cannot be loaded", OTHER_RELEASE),
     545002: ("the model's definition cannot be loaded", OTHER_RELEASE),

@@ -25,7 +25,7 @@ PARTS = {
 
 def check_self_contained(path: str | os.PathLike[str]) -> None:
     """Raises UsageError where a tensor's numbers are in another file, OSError where the file cannot
-    be read; nothing of one that is no ONNX."""
+    be read; nothing of one that is not an ONNX."""
     with open_regular(path) as file:
         if not os.fstat(file.fileno()).st_size:
             return

@@ -21,7 +21,7 @@ def first_bytes(path: str | os.PathLike[str]) -> bytes:
             f"{path} cannot be read ({(error.strerror or str(error)).lower()}){_meant(file)}"
         ) from None
     if not head:
-        raise UsageError(f"{path} is empty; a model that archspec export wrote would do")
+        raise UsageError(f"{path} is empty; use a model that archspec export wrote")
     return head
 
 

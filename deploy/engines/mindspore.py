@@ -108,7 +108,7 @@ def _use_threads(ms: Any, threads: int) -> None:
     except RuntimeError:
         raise UsageError(
             "MindSpore takes the number of its threads once in a process, and it has one already;"
-            " no number would do"
+            " leave the number out"
         ) from None
 
 
@@ -131,8 +131,8 @@ def _described(path: str | os.PathLike[str]) -> Any:
 
 def _not_ours(path: str | os.PathLike[str], why: str) -> UsageError:
     return UsageError(
-        f"{path} is no model that MindSpore runs ({why}); a .mindir file that archspec export wrote"
-        " would do"
+        f"{path} is not a model that MindSpore runs ({why}); use a .mindir file that"
+        " archspec export wrote"
     )
 
 

@@ -58,7 +58,7 @@ class OnnxRuntimeEngine:
         if device != 0:
             raise UsageError(f"onnxruntime runs on the CPU, which is device 0, not {device}")
         if head.startswith(MAGIC):
-            raise UsageError(f"{path} is an Ascend offline model; --engine acl would do")
+            raise UsageError(f"{path} is an Ascend offline model; use --engine acl")
         self.is_simulated = head == STAND_IN
         model = recorded_onnx(path) if self.is_simulated else Path(path)
         self.threads = usable_workers(sys.maxsize) if threads is None else threads
@@ -78,8 +78,8 @@ class OnnxRuntimeEngine:
         except Exception as error:  # onnxruntime has a class of its own for each reason
             reason = str(error).partition("\n")[0]
             raise UsageError(
-                f"{model} is no model that onnxruntime runs ({reason}); an .onnx file that archspec"
-                " export wrote would do"
+                f"{model} is not a model that onnxruntime runs ({reason}); use an .onnx file that"
+                " archspec export wrote"
             ) from None
         self._session: Any = session
         try:

@@ -21,7 +21,7 @@ STAND_IN = b"ARCHSPEC-STANDIN-NOT-AN-OM"
 HEADER_SIZE = 256
 COUNTED_MODELS = 0x2000_0000
 """The version of files from which on the header says how many models there are."""
-MOST_PARTITIONS = 4096
+MAX_PARTITIONS = 4096
 """Of all models together."""
 
 KINDS = {
@@ -142,14 +142,14 @@ def read_container(path: str | os.PathLike[str]) -> Container:
 
 
 def open_file(path: str | os.PathLike[str]) -> IO[bytes]:
-    """A file to read. Raises UsageError where there is none, or it is no regular file."""
+    """A file to read. Raises UsageError where there is none, or it is not a regular file."""
     try:
         return open_regular(path)
     except NotRegular as error:
-        raise UsageError(f"{path} is {error.kind}; a file that atc wrote would do") from None
+        raise UsageError(f"{path} is {error.kind}; use a file that atc wrote") from None
     except (OSError, ValueError) as error:
         why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"{path}: {why}; a file that atc wrote would do") from None
+        raise UsageError(f"{path}: {why}; use a file that atc wrote") from None
 
 
 def text_of(raw: bytes) -> str:
@@ -161,8 +161,8 @@ def _check_kind(path: str, start: bytes) -> None:
     if start.startswith(STAND_IN):
         raise _not_an_om(
             path,
-            "a stand-in of archspec's tests, which no device can run; what CANN's own atc writes"
-            " would do",
+            "a stand-in of archspec's tests, which no device can run; use what CANN's own"
+            " atc writes",
         )
     if not start:
         raise _not_an_om(path, "it is empty")
@@ -184,7 +184,7 @@ def _header(start: bytes, problems: list[str]) -> Header:
         models, platform_version, platform_type, model_length, host_check, dynamic,
     ) = _HEADER.unpack(start)  # fmt: skip
     if size != HEADER_SIZE:
-        problems.append(f"its header says that it is {size:,} bytes long; {HEADER_SIZE} would do")
+        problems.append(f"its header says that it is {size:,} bytes long; it must be {HEADER_SIZE}")
     is_counted = version >= COUNTED_MODELS
     return Header(
         size=size,
@@ -231,8 +231,8 @@ def _partitions(file: IO[bytes], header: Header, size: int, problems: list[str])
         entries = _table(file, header, model, start, size, problems)
         if entries is None:
             break
-        if len(found) + len(entries) > MOST_PARTITIONS:
-            problems.append(f"it has more than {MOST_PARTITIONS:,} partitions; no more are read")
+        if len(found) + len(entries) > MAX_PARTITIONS:
+            problems.append(f"it has more than {MAX_PARTITIONS:,} partitions; no more are read")
             break
         start = data = start + _table_size(header, len(entries))
         for type_, offset, length in entries:
@@ -276,7 +276,7 @@ def _table(
             f" room for {room:,}"
         )
         return None
-    return list(entry.iter_unpack(file.read(min(count, MOST_PARTITIONS + 1) * entry.size)))
+    return list(entry.iter_unpack(file.read(min(count, MAX_PARTITIONS + 1) * entry.size)))
 
 
 def _within(partition: Partition, size: int, problems: list[str]) -> list[Partition]:

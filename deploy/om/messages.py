@@ -11,7 +11,7 @@ from typing import Any
 from archspec.deploy.om import wire
 from archspec.errors import MAX_PROBLEMS
 
-MOST_FIELDS = 1_000_000
+MAX_FIELDS = 1_000_000
 """Of one file, numbers in lists among them. A network of a thousand operators has a tenth."""
 LONGEST_TEXT = 20_000
 
@@ -20,7 +20,7 @@ class Allowance:
     """What may still be read of a file, so that none takes minutes or gigabytes."""
 
     def __init__(self) -> None:
-        self.fields = MOST_FIELDS
+        self.fields = MAX_FIELDS
         self.is_spent = False
 
 
@@ -43,7 +43,7 @@ class Messages:
         allowance.fields -= granted
         if granted < wanted and not allowance.is_spent:
             allowance.is_spent = True
-            self.note(f"no more than {MOST_FIELDS:,} fields of a file are read")
+            self.note(f"no more than {MAX_FIELDS:,} fields of a file are read")
         return granted
 
     def fields(self, message: memoryview, part: str) -> Iterator[wire.Field]:
@@ -62,7 +62,7 @@ class Messages:
             try:
                 return bytes(field.content).decode()
             except UnicodeDecodeError:
-                self.note(f"{part} is no UTF-8")
+                self.note(f"{part} is not UTF-8")
         return lenient(field.content)
 
     def numbers(self, field: wire.Field, part: str) -> list[int]:

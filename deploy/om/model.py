@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from archspec.deploy.om import wire
 from archspec.deploy.om.messages import Allowance, Messages, lenient
 
-MOST_OPERATORS = 200_000
-MOST_GRAPHS = 1000
-MOST_EXTENTS = 32
-MOST_BATCHES = 1000
+MAX_OPERATORS = 200_000
+MAX_GRAPHS = 1000
+MAX_EXTENTS = 32
+MAX_BATCHES = 1000
 LONGEST_KEY = 8
 
 DTYPES = {
@@ -145,9 +145,9 @@ class _Definition:
                     graphs.append(field.content)
                 case 11, wire.BYTES:
                     entries.append(field.content)
-        if len(graphs) > MOST_GRAPHS:
-            self._messages.note(f"it has {len(graphs):,} graphs; {MOST_GRAPHS:,} are read")
-        return name, graphs[:MOST_GRAPHS], entries
+        if len(graphs) > MAX_GRAPHS:
+            self._messages.note(f"it has {len(graphs):,} graphs; {MAX_GRAPHS:,} are read")
+        return name, graphs[:MAX_GRAPHS], entries
 
     def _add_end(self, raw: _RawOperator, attributes: Mapping[str, Any], ends: _Ends) -> None:
         if raw.type in INPUT_TYPES:
@@ -198,7 +198,7 @@ class _Definition:
         for field in self._messages.fields(graph, part):
             if (field.number, field.kind) != (6, wire.BYTES):
                 continue
-            if known == MOST_OPERATORS:
+            if known == MAX_OPERATORS:
                 self._messages.note(f"it has more than {known:,} operators; no more are read")
                 return
             yield self._operator(field.content, f"operator {known} of {part}")
@@ -253,9 +253,9 @@ class _Definition:
                     layout = self._messages.text(field, f"the layout of {part}")
                 case 10, wire.VARINT:
                     size = wire.signed(field.value)
-        if len(shape) > MOST_EXTENTS:
+        if len(shape) > MAX_EXTENTS:
             self._messages.note(f"{part} has {len(shape):,} extents")
-        extents = tuple(map(wire.signed, shape[:MOST_EXTENTS]))
+        extents = tuple(map(wire.signed, shape[:MAX_EXTENTS]))
         return Tensor(name, DTYPES.get(dtype, f"type {dtype}"), extents, layout, size)
 
     def _input(self, raw: _RawOperator, default: int) -> tuple[int, Tensor]:
@@ -266,7 +266,7 @@ class _Definition:
         for key in DYNAMIC_SHAPES:
             shape = attributes.get(key)
             if isinstance(shape, list) and all(type(extent) is int for extent in shape):
-                tensor = replace(tensor, shape=tuple(shape[:MOST_EXTENTS]))
+                tensor = replace(tensor, shape=tuple(shape[:MAX_EXTENTS]))
                 break
         index = attributes.get(INPUT_INDEX)
         return index if type(index) is int else default, replace(tensor, name=raw.name)
@@ -292,5 +292,5 @@ class _Definition:
         count = attributes.get(BATCH_COUNT)
         if attributes.get(DYNAMIC_TYPE) != DYNAMIC_BATCH or type(count) is not int:
             return []
-        values = [attributes.get(f"{BATCH_VALUE}_{at}") for at in range(min(count, MOST_BATCHES))]
+        values = [attributes.get(f"{BATCH_VALUE}_{at}") for at in range(min(count, MAX_BATCHES))]
         return [value[0] for value in values if type(value) is list and value]

@@ -43,7 +43,7 @@ def fields(message: memoryview) -> Iterator[Field]:
         number, kind = key >> 3, key & 7
         value, content = 0, NOTHING
         if not 0 < number < 1 << 29 or kind > FIXED32:
-            raise Damage(f"is no protobuf at byte {start:,} of {end:,}")
+            raise Damage(f"is not protobuf at byte {start:,} of {end:,}")
         if kind == VARINT:
             value, place = _varint(message, place)
         elif kind == GROUP:

@@ -45,7 +45,7 @@ def find_msprof(environment: Mapping[str, str]) -> Path | None:
 
 def no_msprof() -> UsageError:
     return UsageError(
-        f"there is no msprof here; where CANN is installed, {how_to_source()} would do, and"
+        f"there is no msprof here; where CANN is installed, use {how_to_source()}, and"
         " archspec profile SPEC --device ascend310 estimates without"
     )
 
@@ -69,7 +69,7 @@ def run_msprof(
     if program is None:
         raise no_msprof()
     if keep is not None and Path(keep).exists():
-        raise UsageError(f"{keep} is there already; another name, or removing it, would do")
+        raise UsageError(f"{keep} is there already; use another name, or remove it")
     with tempfile.TemporaryDirectory(prefix="archspec-msprof-") as temporary:
         folder = Path(temporary)
         _run(program, _application(folder, model, engine, device, batch, runs), folder)

@@ -42,7 +42,7 @@ def find_op_summary(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
     if not place.is_dir():
-        raise UsageError(f"{place} is not there; a folder of msprof's, or {PATTERN}, would do")
+        raise UsageError(f"{place} is not there; use a folder of msprof's, or {PATTERN}")
     found = sorted(place.rglob(PATTERN))
     if not found:
         raise UsageError(
@@ -62,7 +62,7 @@ def is_stand_in(place: Path) -> bool:
 
 def read_op_summary(paths: Iterable[Path], warm_up: int = 0) -> list[Kernel]:
     """Each operator of the tables, in the order of its first run; its time is the median over its
-    runs after those to warm up. Raises SpecError for what is no such table."""
+    runs after those to warm up. Raises SpecError for what is not such a table."""
     times: dict[tuple[str, str], list[float]] = {}
     bounds: dict[tuple[str, str], str | None] = {}
     for path in paths:
@@ -71,7 +71,7 @@ def read_op_summary(paths: Iterable[Path], warm_up: int = 0) -> list[Kernel]:
             times.setdefault(key, []).append(float(row[DURATION]) / 1e3)
             bounds[key] = _bound(row)
     if not times:
-        raise SpecError("op_summary has no operator that ran; one of a whole run would do")
+        raise SpecError("op_summary has no operator that ran; use one of a whole run")
     return [
         Kernel(name, kind, statistics.median(found[warm_up:] or found), bounds[name, kind])
         for (name, kind), found in times.items()
@@ -89,7 +89,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     missing = [title for title in (NAME, KIND, DURATION) if title not in titles]
     if missing:
         raise SpecError(
-            f"{path} is no op_summary: it has no column Op Name, OP Type or Task Duration(us)"
+            f"{path} is not an op_summary: it has no column Op Name, OP Type or Task Duration(us)"
         )
     rows = [dict(zip(titles, line, strict=False)) for line in table[1:]]
     return [row for row in rows if _number(row.get(DURATION)) is not None]

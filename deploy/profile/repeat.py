@@ -32,8 +32,8 @@ def shape_of(port: Port, batch: int | None) -> tuple[int, ...]:
         return (DEFAULT_BATCH if batch is None else batch, *rest)
     if batch not in (None, fixed):
         raise UsageError(
-            f"--batch {batch}: the model takes {fixed} images at a time; --batch {fixed}, or none,"
-            " would do"
+            f"--batch {batch}: the model takes {fixed} images at a time; use --batch"
+            f" {fixed}, or none"
         )
     return (first, *rest)
 

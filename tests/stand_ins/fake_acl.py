@@ -6,7 +6,7 @@ Every call checks what the manual asks for: the order, that what it is given is 
 that nothing is left when acl ends. What breaks a rule is a Misuse, raised at once and kept in
 `misuses`. `fail` and `fail_at` make a call give a code. Models are containers with an ONNX in the
 place of weights (`write_model`), which onnxruntime runs: the numbers are real, the times are not an
-NPU's. This is no model of a device's precision, speed or memory.
+NPU's. This is not a model of a device's precision, speed or memory.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class FakeAcl:
 
     def _get(self, handle: int, kind: type) -> Any:
         found = self._live.get(handle)
-        self._rule(isinstance(found, kind), f"{handle} is no living {kind.__name__}")
+        self._rule(isinstance(found, kind), f"{handle} is not a living {kind.__name__}")
         return found
 
     def _need_context(self) -> None:

@@ -48,24 +48,22 @@ __all__ = [
 
 def scan(path: str | os.PathLike[str], split: str) -> Source:
     """The images of one split ("train" or "val"): PATH/SPLIT/CLASS/IMAGE or PATH/SPLIT.mindrecord,
-    where PATH may also be that file itself. Raises UsageError with what would do."""
+    where PATH may also be that file itself. Raises UsageError with what to use."""
     root = Path(path)
     layout = f"{split}/CLASS/IMAGE or {split}{SUFFIX}"
     if not root.exists():
         beside = root.absolute().parent
         others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
         raise UsageError(
-            f"{path} is not there; a folder with {layout} would do{did_you_mean(root.name, others)}"
+            f"{path} is not there; use a folder with {layout}{did_you_mean(root.name, others)}"
         )
     if root.is_file():
         if root.name != f"{split}{SUFFIX}":
-            raise UsageError(
-                f"{path} is a file; {split}{SUFFIX} or a folder with {layout} would do"
-            )
+            raise UsageError(f"{path} is a file; use {split}{SUFFIX} or a folder with {layout}")
         return _scan_mindrecord(root)
     folder, file = root / split, root / f"{split}{SUFFIX}"
     if folder.is_dir() and file.is_file():
-        raise UsageError(f"{root} has both {split}/ and {file.name}; one of them would do")
+        raise UsageError(f"{root} has both {split}/ and {file.name}; use one of them")
     if file.is_file():
         return _scan_mindrecord(file)
     if not folder.is_dir():
@@ -80,8 +78,8 @@ def _scan_mindrecord(path: Path) -> Source:
 def _refuse(root: Path, split: str, layout: str) -> None:
     found = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
     if not found:
-        raise UsageError(f"{root} is empty; {layout} would do")
+        raise UsageError(f"{root} is empty; use {layout}")
     hint = did_you_mean(split, found)
     if (root.parent / split).is_dir():
         hint = f"; is the folder above it, {root.parent}, meant?"
-    raise UsageError(f"{root} has no {split}/; {layout} would do{hint}")
+    raise UsageError(f"{root} has no {split}/; use {layout}{hint}")

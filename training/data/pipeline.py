@@ -72,7 +72,7 @@ class Pipeline(ABC):
             of_all = f" on each of {ranks} devices" if ranks > 1 else ""
             raise UsageError(
                 f"{source.where} has {images:,} images, fewer than one step's {batch:,}{of_all};"
-                f" --set batch={max(1, images // ranks)} would do"
+                f" use --set batch={max(1, images // ranks)}"
             )
 
     @abstractmethod

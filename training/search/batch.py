@@ -26,9 +26,9 @@ Kept: TypeAlias = "np.ndarray | slice"
 Legs: TypeAlias = Sequence[int]
 """Ascending."""
 BATCH = 200
-MOST_DRAWS = 50
+MAX_DRAWS = 50
 """Batches drawn in a row without one new network, until there are taken to be no more."""
-MOST_DRAWN = 20_000
+MAX_DRAWN = 20_000
 """At once."""
 CROSSOVER = 0.9
 
@@ -211,7 +211,7 @@ def _made(
 ) -> Batch:
     """New children, and where there are too few of them networks drawn at random."""
     found: list[Batch] = []
-    for _ in range(MOST_DRAWS):
+    for _ in range(MAX_DRAWS):
         missing = wanted - sum(len(rows) for rows, _ in found)
         if not missing:
             break
@@ -226,10 +226,10 @@ def _drawn(problem: Counted, fresh: Fresh, generator: np.random.Generator, wante
     """New networks at random, fewer where no more turn up."""
     found = [fresh.take(problem.encoding.draw(0, generator), 0)]
     in_vain = 0
-    while wanted and in_vain < MOST_DRAWS:
+    while wanted and in_vain < MAX_DRAWS:
         # as many as should be enough, from how many were good so far
         count = round(1.2 * wanted * (fresh.drawn + 1) / (fresh.kept + 1))
-        drawn = problem.encoding.draw(min(max(count, BATCH), MOST_DRAWN), generator)
+        drawn = problem.encoding.draw(min(max(count, BATCH), MAX_DRAWN), generator)
         rows, costs = fresh.take(drawn, wanted)
         in_vain = 0 if len(rows) else in_vain + 1
         wanted -= len(rows)

@@ -97,8 +97,8 @@ class _Log:
 def _changed(trials: Trials, number: int) -> SpecError:
     return SpecError(
         Problem(
-            f"trial {number} is not what this seed gives now; the version of archspec that began"
-            " the search, or a new --out, would do",
+            f"trial {number} is not what this seed gives now; use the version of archspec that"
+            " began the search, or a new --out",
             str(trials.path / TRIALS),
         )
     )

@@ -25,12 +25,12 @@ from archspec.space_gates import common_decisions
 from archspec.space_tree import CostTree, Leaf, NotDecomposable, Sum
 from archspec.syntax import Decision
 
-MOST_VALUES = 512
+MAX_VALUES = 512
 """Of a column that is a whole part; a part of more is columns for its decisions."""
 KEPT = 5000
-"""Assignments that a space which is no tree keeps, each some kilobytes."""
+"""Assignments that a space which is not a tree keeps, each some kilobytes."""
 DRAWN = 200
-"""Networks drawn to learn the decisions of a space that is no tree."""
+"""Networks drawn to learn the decisions of a space that is not a tree."""
 
 Value: TypeAlias = "tuple[tuple[str, Any], ...]"
 """What one value of a column settles: decisions with their options."""
@@ -78,7 +78,7 @@ def encoding_of(
     space: Space, metrics: Sequence[str] = METRICS, functions: Mapping[str, Function] | None = None
 ) -> tuple[Encoding, str]:
     """The encoding of a space that counts these of METRICS at least, and `functions` of whole
-    networks; and where it is no tree a clause that says why. Raises SpecError where the
+    networks; and where it is not a tree a clause that says why. Raises SpecError where the
     networks of the space are all wrong."""
     functions = functions or {}
     try:
@@ -151,7 +151,7 @@ def _part(one: Sum, columns: _Columns) -> Part:
     splits: list[tuple[int, tuple[Part, ...]]] = []
     for split in one.splits:
         leaves = split.leaves()
-        if leaves is not None and len(leaves) <= MOST_VALUES:
+        if leaves is not None and len(leaves) <= MAX_VALUES:
             places: dict[Any, int] = {}
             different: list[Leaf] = []
             for leaf in leaves:

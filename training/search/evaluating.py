@@ -50,7 +50,7 @@ def _function(name: str) -> Callable[[Graph], float]:
     try:
         module = import_module(module_name)
     except ImportError as error:
-        raise UsageError(f"{name}: {error}; a module that can be imported here would do") from None
+        raise UsageError(f"{name}: {error}; use a module that can be imported here") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -88,7 +88,7 @@ def called(name: str, function: Callable[[Graph], float], graph: Graph) -> float
             raise
         raise EvaluationError(f"{name}: {_told(error)}") from error
     if not math.isfinite(value):
-        raise EvaluationError(f"{name} is {value}, which is no number to seek")
+        raise EvaluationError(f"{name} is {value}, which is not a number to seek")
     return value
 
 

@@ -15,7 +15,7 @@ from archspec.training.search.counted import Counted
 from archspec.training.search.encoding import Part, TreeEncoding
 from archspec.training.search.pareto import nondominated
 
-MOST_POINTS = {1: 4_000_000, 2: 4_000_000, 3: 400_000}
+MAX_POINTS = {1: 4_000_000, 2: 4_000_000, 3: 400_000}
 """By what is sought at once: held before those that are beaten are left out. Of more than three
 nearly all would be left."""
 
@@ -40,7 +40,7 @@ def exact_front(problem: Counted) -> np.ndarray | None:
     ways = {o.name: o.sign for o in problem.objectives}
     for constraint in problem.constraints:
         sign = 1.0 if constraint.operator.startswith("<") else -1.0
-        # a bound on what is no objective is one more thing to make small, until the end
+        # a bound on what is not an objective is one more thing to make small, until the end
         if ways.setdefault(constraint.metric, sign) != sign:
             return None
     places = [encoding.metrics.index(name) for name in ways]
@@ -76,7 +76,7 @@ def _best(fronts: Sequence[_Front]) -> _Front:
 
 def _sum(one: _Front, other: _Front) -> _Front:
     count = len(one.values) * len(other.values)
-    if count > MOST_POINTS.get(one.values.shape[1], 0):
+    if count > MAX_POINTS.get(one.values.shape[1], 0):
         raise TooManyPoints
     values = (one.values[:, None] + other.values[None]).reshape(count, -1)
     kept = nondominated(values)

@@ -22,12 +22,12 @@ LISTED = "single-path"
 COUNTING = ("random", "enumerate", "nsga2", "evolution")
 """Engines that count thousands of networks a second where nothing is trained."""
 ENGINES = (*COUNTING, "tpe", LISTED)
-MOST_TRIALS = 10_000_000
+MAX_TRIALS = 10_000_000
 MAX_SEED = 2**63 - 1
 MAX_EPOCHS = 1_000_000
 
 
-def _whole(least: int, most: int = MOST_TRIALS) -> dict[str, Any]:
+def _whole(least: int, most: int = MAX_TRIALS) -> dict[str, Any]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
@@ -132,7 +132,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     version = facts.get("search")
     if version not in (UNSEALED, VERSION) or isinstance(version, bool):
         raise SpecError(
-            Problem(f"this is no search of version {VERSION}, which is known here", str(folder))
+            Problem(f"this is not a search of version {VERSION}, which is known here", str(folder))
         )
     if is_sealed != (version == VERSION):
         raise damaged(path, "its checksum is not there")

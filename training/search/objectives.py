@@ -77,12 +77,12 @@ def is_counted(name: str) -> bool:
 def read_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
     """The objectives of texts such as "min:macs". Raises UsageError."""
     if not texts:
-        raise UsageError("a search needs something to seek; --objective min:macs would do")
+        raise UsageError("a search needs something to seek; use --objective min:macs")
     found = tuple(map(_read_objective, texts))
     names = [objective.name for objective in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f"{twice} is an objective twice; once would do")
+        raise UsageError(f"{twice} is an objective twice; say it once")
     return found
 
 
@@ -91,15 +91,15 @@ def _read_objective(text: str) -> Objective:
     if way not in WAYS or not colon:
         word = name if colon else way
         raise UsageError(
-            f"--objective {text} does not say min or max first; 'min:macs' or 'max:accuracy' would"
-            f" do{did_you_mean(word, EXAMPLES)}"
+            f"--objective {text} does not say min or max first; use 'min:macs' or 'max:accuracy'"
+            f"{did_you_mean(word, EXAMPLES)}"
         )
     check_metric(name, f"--objective {text}")
     return Objective(name, way == "max")
 
 
 def check_metric(name: str, where: str) -> None:
-    """Raises UsageError for what is no metric; `where` begins the sentence."""
+    """Raises UsageError for what is not a metric; `where` begins the sentence."""
     if name in METRICS or name == ACCURACY:
         return
     if name.startswith(LATENCY):
@@ -108,11 +108,10 @@ def check_metric(name: str, where: str) -> None:
     if name.startswith(PYTHON):
         module, colon, function = name.removeprefix(PYTHON).partition(":")
         if not colon or not all(part.isidentifier() for part in (*module.split("."), function)):
-            raise UsageError(f"{where}: {PYTHON}package.module:function would do")
+            raise UsageError(f"{where}: use {PYTHON}package.module:function")
         return
     raise UsageError(
-        f"{where}: there is no metric {name!r}{did_you_mean(name, EXAMPLES)} ({listed(EXAMPLES)}"
-        " would do)"
+        f"{where}: there is no metric {name!r}{did_you_mean(name, EXAMPLES)} ({listed(EXAMPLES)})"
     )
 
 
@@ -126,22 +125,20 @@ def read_constraint(text: str) -> Constraint:
     where = f"--constraint {text!r}"
     match = _CONSTRAINT.fullmatch(text)
     if match is None:
-        raise UsageError(
-            f"{where} is no METRIC, <, <=, > or >=, and a number; 'params<5e6' would do"
-        )
+        raise UsageError(f"{where} is not a METRIC, <, <=, > or >=, and a number; use 'params<5e6'")
     name, sign, number = match.groups()
     check_metric(name, where)
     if not is_counted(name):
         raise UsageError(
             f"{where}: {name} is not known before a network is trained;"
-            f" {listed((*METRICS, f'{LATENCY}DEVICE'))} would do"
+            f" use {listed((*METRICS, f'{LATENCY}DEVICE'))}"
         )
     try:
         bound = float(number)
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise UsageError(f"{where}: {number} is no number; 5e6 would do")
+        raise UsageError(f"{where}: {number} is not a number; use 5e6")
     return Constraint(name, sign, bound)
 
 
@@ -167,7 +164,7 @@ def device_of(name: str) -> tuple[Device, int]:
     else:
         device_name = words
     if not 1 <= batch <= 1_000_000:
-        raise UsageError(f"{name}: a batch of {batch}; 1 to 1,000,000 would do")
+        raise UsageError(f"{name}: a batch of {batch}; use 1 to 1,000,000")
     return find_device(device_name), batch
 
 

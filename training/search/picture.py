@@ -22,11 +22,11 @@ PALE, DEEP, GREY, EXACT = "#a9c9e6", "#0b3a70", "#b9bfc6", "#2c7a3f"
 apart too."""
 WIDTH, HEIGHT, GAP = 720.0, 480.0, 12.0
 LEFT, RIGHT, TOP, BOTTOM = 76.0, 22.0, 78.0, 52.0
-MOST_DOTS = 1500
+MAX_DOTS = 1500
 """Of a cloud; more would be one blot."""
 FEW_DOTS = 200
 """Of a cloud that are drawn larger."""
-MOST_MARKS = 120
+MAX_MARKS = 120
 """Of a front that are drawn as points; the line says the rest."""
 
 
@@ -84,7 +84,7 @@ def pareto_picture(results: Results) -> Picture | None:
         legend += [("random search", GREY, f"{len(baseline):,}"), ("its front", BADGE, "")]
     front = tried[nondominated(tried * signs)]
     shapes.append(_line(frame, _stairs(front, signs), DEEP, 1.6, "front"))
-    marked = front[np.argsort(front[:, 0])][:: -(-len(front) // MOST_MARKS)]
+    marked = front[np.argsort(front[:, 0])][:: -(-len(front) // MAX_MARKS)]
     radius = 3.0 if len(everything) > FEW_DOTS else 4.2
     shapes += [Circle(*frame.place(point), radius, "front", DEEP, PAPER) for point in marked]
     others = f" (of {len(results.objectives)} objectives)" if len(results.objectives) > 2 else ""
@@ -172,7 +172,7 @@ def _paper(
 
 
 def _cloud(frame: _Frame, values: np.ndarray, color: str, role: str) -> list[Shape]:
-    chosen = values[:: max(1, -(-len(values) // MOST_DOTS))]
+    chosen = values[:: max(1, -(-len(values) // MAX_DOTS))]
     radius = 1.8 if len(chosen) > FEW_DOTS else 2.8
     return [Circle(*frame.place(point), radius, role, color, color) for point in chosen.tolist()]
 

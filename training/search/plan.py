@@ -17,7 +17,7 @@ from archspec.space_gates import assignments_of
 from archspec.training.backend import DEFAULT
 from archspec.training.search.counted import counted
 from archspec.training.search.evaluating import entry_points
-from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MOST_TRIALS
+from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MAX_TRIALS
 from archspec.training.search.feasible import why_impossible
 from archspec.training.search.objectives import (
     ACCURACY,
@@ -72,8 +72,8 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     program = read_program(settings.space)
     if not program.has_choice:
         raise UsageError(
-            f"{settings.space} has no choice in it, so there is nothing to search; a spec with"
-            " choices such as spaces/tiny would do"
+            f"{settings.space} has no choice in it, so there is nothing to search; use a spec with"
+            " choices such as spaces/tiny"
         )
     _check(settings)
     objectives = read_objectives(settings.objectives)
@@ -130,8 +130,8 @@ def extended(trials: Trials, wanted: int) -> Trials:
             " --out to find more"
         )
     asked = facts["trials"]
-    if not asked <= wanted <= MOST_TRIALS:
-        raise UsageError(f"--trials {wanted}: {asked:,} to {MOST_TRIALS:,} would do")
+    if not asked <= wanted <= MAX_TRIALS:
+        raise UsageError(f"--trials {wanted}: must be {asked:,} to {MAX_TRIALS:,}")
     if wanted == asked:
         return trials
     changed: dict[str, Any] = {"trials": wanted}
@@ -164,7 +164,7 @@ def counts(engine: str, objectives: Sequence[Objective]) -> bool:
 def check_workers(workers: int, engine: str, objectives: Sequence[Objective]) -> None:
     """Raises UsageError where so many processes cannot try networks."""
     if workers < 1:
-        raise UsageError(f"--workers {workers}: 1 or more would do")
+        raise UsageError(f"--workers {workers}: must be 1 or more")
     if workers > 1 and counts(engine, objectives):
         raise UsageError(
             f"--workers {workers}: where networks are only counted, one process does it; without"
@@ -229,7 +229,7 @@ def _check(settings: SearchSettings) -> None:
             )
     if settings.engine not in ENGINES:
         raise UsageError(
-            f"--engine {settings.engine}: {listed(ENGINES)} would do"
+            f"--engine {settings.engine}: use {listed(ENGINES)}"
             f"{did_you_mean(settings.engine, ENGINES)}"
         )
     for name, value, least in (
@@ -239,8 +239,8 @@ def _check(settings: SearchSettings) -> None:
         ("seeds", settings.seeds, 1),
         ("seed", settings.seed, 0),
     ):
-        if value is not None and not least <= value <= MOST_TRIALS:
-            raise UsageError(f"--{name} {value}: {least} to {MOST_TRIALS:,} would do")
+        if value is not None and not least <= value <= MAX_TRIALS:
+            raise UsageError(f"--{name} {value}: must be {least} to {MAX_TRIALS:,}")
     objectives = read_objectives(settings.objectives)
     if counts(settings.engine, objectives):
         for name in ("baseline", "storage", "study"):
@@ -270,7 +270,7 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
         missing = "--recipe" if settings.recipe is None else "--data"
         raise UsageError(
             f"accuracy is that of networks which are trained; {missing} is missing for it"
-            " (--recipe NAME --data DIR would do)"
+            " (use --recipe NAME --data DIR)"
         )
     from archspec.training.plan import plan_run
     from archspec.training.recipe import read_recipe, written

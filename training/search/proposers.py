@@ -4,7 +4,7 @@ A proposal depends on the trials that ended well, its number and the seed, and o
 search that was stopped goes on as it would have, and workers need not share random numbers. TPE and
 NSGA-II are Optuna's (archspec.training.search.suggesting).
 
-An engine that has learnt something asks again and again for what it knows. What is no good (met
+An engine that has learnt something asks again and again for what it knows. What is not good (met
 before, or outside the constraints) is then replaced by the best that the engine has not seen: for
 TPE by what its model expects most of, for the others by their own suggestions with more and more
 columns changed. Only where that finds nothing a network is drawn.

@@ -32,13 +32,13 @@ from archspec.training.search.proposers import (
     SUGGESTED,
     drawn_first,
 )
-from archspec.training.search.results import MOST_NETWORKS, Results, results_of, spread
+from archspec.training.search.results import MAX_NETWORKS, Results, results_of, spread
 from archspec.training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
 from archspec.writing import write_whole
 
-MOST_ROWS = 20
+MAX_ROWS = 20
 """Of the table; of a long front rows spread over it."""
-MOST_ARCHS = 100
+MAX_ARCHS = 100
 """Networks of pareto.csv that are written as specs."""
 MAX_DRAWN, MAX_DRAWN_PLAIN = 10_000, 300
 """Networks drawn for the acceptance rate of constraints; fewer where each is counted by itself."""
@@ -52,7 +52,7 @@ def publish(trials: Trials, problem: Counted) -> Results:
         if rows is not None:
             exact = problem.encoding.costs(rows)[:, problem.places]
     results = results_of(trials, problem.encoding, exact)
-    for trial in spread(spread(results.listed, MOST_NETWORKS), MOST_ARCHS):
+    for trial in spread(spread(results.listed, MAX_NETWORKS), MAX_ARCHS):
         trials.write_arch(results.graph(trial))
     rows = [{**row, "decisions": written_assignment(row["decisions"])} for row in results.rows]
     write_whole(trials.path / FRONT, as_csv(Table(_columns(results, for_csv=True), rows)))
@@ -85,7 +85,7 @@ def report(results: Results, problem: Counted) -> str:
     lines += [*_verdict(results), ""]
     if results.tried:
         lines += [f"![the networks tried and their front]({PICTURE})", ""]
-        lines += [as_markdown(front_table(results, MOST_ROWS)).rstrip(), ""]
+        lines += [as_markdown(front_table(results, MAX_ROWS)).rstrip(), ""]
     for paragraph in (_listed(results), _noise(results)):
         lines += [*paragraph, ""] if paragraph else []
     known = [(what, value) for what, value in _facts(results, problem) if value]
@@ -95,7 +95,7 @@ def report(results: Results, problem: Counted) -> str:
         *(f"| {what} | {markdown_text(value)} |" for what, value in known),
     ]
     if results.rows:
-        written = spread(results.rows, MOST_ARCHS)
+        written = spread(results.rows, MAX_ARCHS)
         spec = path / ARCHS / f"{written[len(written) // 2]['id']}.json"
         lines += [
             "",

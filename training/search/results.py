@@ -20,7 +20,7 @@ BEYOND = 0.1
 """How far the box goes beyond the worst, so that the ends of a front cover some of it too."""
 TOP = 10
 """Networks that are listed where one objective is sought, whose front is one alone."""
-MOST_NETWORKS = 1000
+MAX_NETWORKS = 1000
 """Of the front that are built for pareto.csv."""
 
 
@@ -63,9 +63,9 @@ class Results:
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Those as rows of pareto.csv, spread over the front where it has more than
-        MOST_NETWORKS. Two assignments of one network are one row."""
+        MAX_NETWORKS. Two assignments of one network are one row."""
         rows: dict[str, dict[str, Any]] = {}
-        for trial in spread(self.listed, MOST_NETWORKS):
+        for trial in spread(self.listed, MAX_NETWORKS):
             graph = self.graph(trial)
             row = {
                 "id": graph.fingerprint[:ID_LENGTH],

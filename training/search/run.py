@@ -102,7 +102,7 @@ def check_allowed(trials: Trials, allowed: Sequence[str]) -> None:
         if objective.name.startswith(PYTHON) and str(objective) not in allowed:
             raise UsageError(
                 f"{trials.path} calls {objective.name.removeprefix(PYTHON)}, which is code and is"
-                f" run only where it is asked for; --objective {objective} beside it would do"
+                f" run only where it is asked for; use --objective {objective} beside it"
             )
 
 

@@ -80,7 +80,7 @@ def storage_url(url: str) -> str:
     """The URL of a storage, leading there from any folder. Raises UsageError for what is none."""
     if "://" not in url:
         raise UsageError(
-            f"--storage {url} is no URL; sqlite:///search.db or postgresql://host/name would do"
+            f"--storage {url} is not a URL; use sqlite:///search.db or postgresql://host/name"
         )
     file = url.removeprefix(SQLITE)
     return url if file == url or file.startswith("/") else f"{SQLITE}{Path(file).resolve()}"
@@ -170,8 +170,8 @@ def open_database(url: str) -> Any:
                 time.sleep(PAUSE)
                 continue
         raise UsageError(
-            f"the storage {redacted(url)} cannot be used ({reason}); the URL of a database that is"
-            " there, or no --storage, would do"
+            f"the storage {redacted(url)} cannot be used ({reason}); use the URL of a database that"
+            " is there, or no --storage"
         )
 
 

@@ -298,7 +298,7 @@ def _odd_lines(content: bytes, names: Sequence[str]) -> list[DamagedLine]:
     for number, line in enumerate(content.split(b"\n"), 1):
         records = read_lines(line).records
         if records and not _is_trial(records[0], names):
-            found.append(DamagedLine(number, line, "this line is no trial"))
+            found.append(DamagedLine(number, line, "this line is not a trial"))
     return found
 
 
@@ -311,7 +311,7 @@ def check_free(out: str | os.PathLike[str]) -> None:
             " start a new one"
         )
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path} is there already and is no search; another --out would do")
+        raise UsageError(f"{path} is there already and is not a search; use another --out")
 
 
 def open_trials(path: str | os.PathLike[str]) -> Trials:
@@ -321,7 +321,7 @@ def open_trials(path: str | os.PathLike[str]) -> Trials:
         hint = ""
         if folder.parent.is_dir():
             hint = did_you_mean(folder.name, (other.name for other in folder.parent.iterdir()))
-        raise UsageError(f"{folder} is no folder of a search, for it has no {FACTS}{hint}")
+        raise UsageError(f"{folder} is not a folder of a search, for it has no {FACTS}{hint}")
     facts = read_facts(folder)
     check_files(folder, facts)
     return Trials(folder, facts)

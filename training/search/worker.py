@@ -43,7 +43,7 @@ from archspec.training.signals import Stop
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-MOST_TIMES = 5
+MAX_TIMES = 5
 """That a trial is begun whose process always ends before it does."""
 WAIT_EVERY = 1.0
 """Seconds between two looks at the trials of others."""
@@ -278,8 +278,8 @@ class _Task:
         was_trained = training_time(self.trials, graph) is not None
         outcome: dict[str, Any]
         try:
-            if times > MOST_TIMES:
-                raise EvaluationError(f"the process that tried it ended {MOST_TIMES} times")
+            if times > MAX_TIMES:
+                raise EvaluationError(f"the process that tried it ended {MAX_TIMES} times")
             outcome = {"state": "done", **self.patience(lambda: self._worth(trial, graph))}
         except EvaluationError as error:
             outcome = {"state": "failed", "error": str(error)}

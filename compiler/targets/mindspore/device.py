@@ -175,7 +175,7 @@ def set_device(name: str, number: int | None = None) -> None:
     lacking = missing_for(name)
     if lacking:
         verb = "are" if " and " in lacking else "is"
-        raise UsageError(f"{name} cannot be used here: {lacking} {verb} missing; CPU would do")
+        raise UsageError(f"{name} cannot be used here: {lacking} {verb} missing; use CPU")
     prepare()
     ms = mindspore()
     runs_on = ms.get_context("device_target"), ms.get_context("device_id")

@@ -34,7 +34,7 @@ from archspec.errors import Problem, SpecError
 CHECKSUM_MARK = b"crc_num"
 CHECKSUM_LENGTH = len(CHECKSUM_MARK) + 10
 LONGEST_NAME = 4096
-MOST_FIELDS = 100
+MAX_FIELDS = 100
 """Of one tensor; there are at most a few and its extents."""
 CHUNK = 1 << 22
 
@@ -59,7 +59,7 @@ class _Piece(NamedTuple):
 
 
 def open_ckpt(path: str, file: IO[bytes]) -> TensorFile:
-    """Raises SpecError for what is no checkpoint or does not meet its checksum."""
+    """Raises SpecError for what is not a checkpoint or does not meet its checksum."""
     size = os.fstat(file.fileno()).st_size
     try:
         end = _checked_end(file, size)
@@ -172,7 +172,7 @@ def _checked_end(file: IO[bytes], size: int) -> int:
 def _pieces(path: str, file: IO[bytes], end: int) -> Iterator[_Piece]:
     for field in _fields(file, 0, end):
         if field.number != 1 or field.length < 0:
-            raise _Damage("it is no MindSpore checkpoint, or an encrypted one")
+            raise _Damage("it is not a MindSpore checkpoint, or an encrypted one")
         yield _piece(path, file, field)
 
 
@@ -190,7 +190,7 @@ def _piece(path: str, file: IO[bytes], value: _Field) -> _Piece:
                 )
             )
     if not name or tensor is None or tensor.length < 0:
-        raise _Damage("it is no MindSpore checkpoint, or an encrypted one")
+        raise _Damage("it is not a MindSpore checkpoint, or an encrypted one")
     shape: list[int] = []
     dtype, content = "", None
     for field in _few_fields(file, tensor):
@@ -236,15 +236,15 @@ def _words(path: str, file: IO[bytes], piece: _Piece) -> str:
     try:
         return file.read(piece.length).decode("utf-32-le")
     except UnicodeDecodeError:
-        raise damaged(path, f"{piece.name[:100]!r} is no text") from None
+        raise damaged(path, f"{piece.name[:100]!r} is not text") from None
 
 
 def _few_fields(file: IO[bytes], message: _Field) -> Iterator[_Field]:
     """The fields of a message inside another. Raises _Damage for more than a tensor can have."""
     fields = _fields(file, message.offset, message.offset + message.length)
     for count, field in enumerate(fields):
-        if count > MOST_FIELDS:
-            raise _Damage("it is no MindSpore checkpoint, or an encrypted one")
+        if count > MAX_FIELDS:
+            raise _Damage("it is not a MindSpore checkpoint, or an encrypted one")
         yield field
 
 
@@ -266,13 +266,13 @@ def _fields(file: IO[bytes], start: int, stop: int) -> Iterator[_Field]:
             length, size = _read_varint(file)
             at += size
             if length > stop - at:
-                raise _Damage("it ends too early, or it is no MindSpore checkpoint")
+                raise _Damage("it ends too early, or it is not a MindSpore checkpoint")
             yield _Field(number, 0, at, length)
             at += length
         else:
-            raise _Damage("it is no MindSpore checkpoint, or an encrypted one")
+            raise _Damage("it is not a MindSpore checkpoint, or an encrypted one")
     if at != stop:
-        raise _Damage("it ends too early, or it is no MindSpore checkpoint")
+        raise _Damage("it ends too early, or it is not a MindSpore checkpoint")
 
 
 def _read_varint(file: IO[bytes]) -> tuple[int, int]:
@@ -285,7 +285,7 @@ def _read_varint(file: IO[bytes]) -> tuple[int, int]:
         number |= (byte[0] & 0x7F) << (7 * (size - 1))
         if byte[0] < 0x80:
             return number, size
-    raise _Damage("it ends too early, or it is no MindSpore checkpoint")
+    raise _Damage("it ends too early, or it is not a MindSpore checkpoint")
 
 
 def _packed(file: IO[bytes], field: _Field) -> list[int]:
@@ -301,9 +301,9 @@ def _packed(file: IO[bytes], field: _Field) -> list[int]:
 
 def _string(file: IO[bytes], field: _Field) -> str:
     if not 0 <= field.length <= LONGEST_NAME:
-        raise _Damage("it is no MindSpore checkpoint, or an encrypted one")
+        raise _Damage("it is not a MindSpore checkpoint, or an encrypted one")
     file.seek(field.offset)
     try:
         return file.read(field.length).decode()
     except UnicodeDecodeError:
-        raise _Damage("it is no MindSpore checkpoint, or an encrypted one") from None
+        raise _Damage("it is not a MindSpore checkpoint, or an encrypted one") from None

@@ -30,13 +30,13 @@ class _Header(NamedTuple):
 
 
 def open_npz(path: str, file: IO[bytes]) -> TensorFile:
-    """Raises SpecError for what is no zip of plain arrays."""
+    """Raises SpecError for what is not a zip of plain arrays."""
     file.seek(0)
     try:
         archive = zipfile.ZipFile(file)
         infos = {info.filename.removesuffix(SUFFIX): info for info in archive.infolist()}
     except (*_DAMAGE, OSError):
-        raise damaged(path, "it is no zip, or its end is missing") from None
+        raise damaged(path, "it is not a zip, or its end is missing") from None
     check_number(path, len(infos))
     headers = {name: _header(path, archive, name, info) for name, info in infos.items()}
 
@@ -75,7 +75,7 @@ def write_npz(file: IO[bytes], arrays: Mapping[str, Array], metadata: Mapping[st
 
 def _header(path: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Header:
     if not info.filename.endswith(SUFFIX):
-        raise damaged(path, f"{info.filename[:100]!r} in it is no numpy array")
+        raise damaged(path, f"{info.filename[:100]!r} in it is not a numpy array")
     try:
         with archive.open(info) as entry, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy's on files of Python 2, which are fine
@@ -86,13 +86,13 @@ def _header(path: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInf
                 header = np.lib.format.read_array_header_2_0(entry)
             length = entry.tell()
     except Exception:  # numpy reads headers with Python's parser, which raises what it likes
-        raise damaged(path, f"{name[:100]!r} in it is no numpy array") from None
+        raise damaged(path, f"{name[:100]!r} in it is not a numpy array") from None
     shape, is_fortran, dtype = header
     if dtype.hasobject:
         raise SpecError(
             Problem(
-                f"{name[:100]!r} is a pickled array, which could run code when read; arrays of"
-                " numbers would do",
+                f"{name[:100]!r} is a pickled array, which could run code when read; use arrays of"
+                " numbers",
                 path,
             )
         )
@@ -113,7 +113,7 @@ def _metadata(path: str, array: Array) -> dict[str, str]:
     try:
         value = json.loads(str(array.reshape(())))
     except (ValueError, RecursionError):
-        raise damaged(path, "its metadata is no JSON") from None
+        raise damaged(path, "its metadata is not a JSON") from None
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise damaged(path, "its metadata is not words by name")
     return value

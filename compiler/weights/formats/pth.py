@@ -26,9 +26,9 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
     except ModuleNotFoundError:
         file.close()
         raise UsageError(
-            f"{path}: only PyTorch reads its own files and it is not installed; pip install torch"
-            " would do, or where it is installed"
-            " safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+            f"{path}: only PyTorch reads its own files and it is not installed; run pip install"
+            " torch, or where it is installed safetensors.torch.save_file(model.state_dict(),"
+            " 'weights.safetensors')"
         ) from None
     size = os.fstat(file.fileno()).st_size
     file.seek(0)
@@ -75,7 +75,7 @@ def _check_zip(path: str, file: IO[bytes]) -> None:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
-        raise damaged(path, "it is no zip, or its end is missing") from None
+        raise damaged(path, "it is not a zip, or its end is missing") from None
     check_number(path, len(infos))
     size = os.fstat(file.fileno()).st_size
     unpacked = sum(info.file_size for info in infos)

@@ -101,10 +101,10 @@ def _read_index(path: str, text: bytes) -> dict[str, Any]:
     except RecursionError:
         raise damaged(path, "its index is nested too deeply") from None
     except ValueError as error:
-        why = str(error) if "twice" in str(error) else "its index is no JSON"
+        why = str(error) if "twice" in str(error) else "its index is not a JSON"
         raise damaged(path, why) from None
     if not isinstance(index, dict):
-        raise damaged(path, "its index is no object")
+        raise damaged(path, "its index is not an object")
     return index
 
 

@@ -93,7 +93,7 @@ def scan_mindrecord(path: Path) -> MindRecord:
     image = next((name for name in IMAGE_COLUMNS if name in columns), None)
     if image is None or "label" not in columns:
         raise UsageError(
-            f"{path} has columns {listed(columns, 'and')}; 'label', and 'image' or 'data', would do"
+            f"{path} has columns {listed(columns, 'and')}; use 'label', and 'image' or 'data'"
         )
     wanted = ["label", *(name for name in ("class",) if name in columns)]
     labels, names = [], {}
@@ -102,12 +102,12 @@ def scan_mindrecord(path: Path) -> MindRecord:
         labels.append(label)
         names[label] = str(row[1]) if len(row) > 1 else str(label)
     if not labels or min(labels) < 0:
-        raise UsageError(f"{path} has no rows, or labels below 0; rows of 0 or more would do")
+        raise UsageError(f"{path} has no rows, or labels below 0; use rows of 0 or more")
     missing = [str(label) for label in range(max(labels) + 1) if label not in names]
     if missing:
         raise UsageError(
             f"{path} has labels up to {max(labels)} and none of {listed(missing, 'and')};"
-            " labels without gaps would do"
+            " use labels without gaps"
         )
     return MindRecord(
         path,
@@ -158,11 +158,11 @@ def _columns(path: Path) -> list[str]:
     from mindspore.mindrecord import FileReader
 
     if not _index(path).is_file():
-        raise UsageError(f"{path} lacks its index {_index(path).name}, which would do beside it")
+        raise UsageError(f"{path} lacks its index {_index(path).name}, which must stand beside it")
     try:
         reader = FileReader(str(path))
     except RuntimeError as error:
-        raise UsageError(f"{path} is no MindRecord file ({_first_line(error)})") from None
+        raise UsageError(f"{path} is not a MindRecord file ({_first_line(error)})") from None
     columns = sorted(reader.schema())
     reader.close()
     return columns

@@ -152,8 +152,7 @@ def _recipe(settings: SinglePathSettings) -> Recipe:
     ):
         if is_set:
             raise UsageError(
-                f"{recipe.name} sets {key}, with which no supernet learns; a recipe without it"
-                " would do"
+                f"{recipe.name} sets {key}, with which no supernet learns; use a recipe without it"
             )
     return recipe
 
@@ -171,6 +170,6 @@ def _warmup(settings: SinglePathSettings, recipe: Recipe) -> int:
     if settings.warmup_epochs >= recipe.epochs:
         raise UsageError(
             f"warmup_epochs is {settings.warmup_epochs} and epochs is {recipe.epochs}, which leaves"
-            " none for the thresholds; fewer would do"
+            " none for the thresholds; use fewer"
         )
     return settings.warmup_epochs

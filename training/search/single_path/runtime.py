@@ -75,7 +75,7 @@ def runtime_of(kind: str, supernet: Supernet) -> Runtime:
         return _by_latency(kind, supernet)
     if not Path(kind).is_file():
         raise UsageError(
-            f"there is no runtime {kind!r}; {MACS}, {LATENCY}DEVICE or the path of a table would do"
+            f"there is no runtime {kind!r}; use {MACS}, {LATENCY}DEVICE or the path of a table"
         )
     return _by_table(kind, supernet)
 
@@ -97,8 +97,8 @@ def _by_parts(
         tree = cost_tree(supernet.space, functions)
     except NotDecomposable as error:
         raise UsageError(
-            f"the {unit} of {supernet.graph.name} cannot be had layer by layer: {error}; a table"
-            " would do"
+            f"the {unit} of {supernet.graph.name} cannot be had layer by layer: {error}; use"
+            " a table"
         ) from None
     place = tree.metrics.index(metric)
     terms: list[Term] = []
@@ -174,9 +174,8 @@ def searched_layers(supernet: Supernet) -> list[tuple[Choice, Choice]]:
     ]
     if odd:
         raise UsageError(
-            f"a table has four times for each layer, so it cannot speak of {listed(odd[:1])}; a"
-            " space of layers with two kernels and two widths each would do, and so would another"
-            " runtime"
+            f"a table has four times for each layer, so it cannot speak of {listed(odd[:1])}; use a"
+            " space of layers with two kernels and two widths each, and so would another runtime"
         )
     return found
 
@@ -185,8 +184,8 @@ def _entries(data: Mapping[str, Any], layer: str, at: At) -> tuple[float, ...]:
     row = data.get(layer)
     if not isinstance(row, dict) or not all(_is_time(row.get(str(k))) for k in range(4)):
         raise (at / layer if layer in data else at).error(
-            f'layer "{layer}" lacks its times; {{"0": ms, "1": ms, "2": ms, "3": ms}}, each over 0,'
-            " would do"
+            f'layer "{layer}" lacks its times; use {{"0": ms, "1": ms, "2": ms, "3": ms}},'
+            " each over 0"
         )
     return tuple(float(row[str(k)]) for k in range(4))
 

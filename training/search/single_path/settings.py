@@ -52,7 +52,7 @@ class SinglePathSettings:
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that cannot be."""
-        for name, is_right, would_do in (
+        for name, is_right, wanted in (
             ("epochs", self.epochs is None or self.epochs > 0, "1 or more"),
             ("warmup_epochs", (self.warmup_epochs or 0) >= 0, "0 or more"),
             ("batch", self.batch is None or self.batch > 0, "1 or more"),
@@ -67,4 +67,4 @@ class SinglePathSettings:
         ):
             if not is_right:
                 value: Any = getattr(self, name)
-                raise UsageError(f"{name} is {value}; {would_do} would do")
+                raise UsageError(f"{name} is {value}; use {wanted}")
