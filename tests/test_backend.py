@@ -32,7 +32,7 @@ from archspec.training.build import learners_of  # noqa: E402
 from archspec.training.loop import train_run  # noqa: E402
 from archspec.training.meter import Meter, Sums  # noqa: E402
 from archspec.training.noise import draw_mask  # noqa: E402
-from archspec.training.predict import scored  # noqa: E402
+from archspec.training.predict import score_weights  # noqa: E402
 from archspec.training.run import RunError, open_run  # noqa: E402
 from archspec.training.search import search  # noqa: E402
 from archspec.training.search.single_path import (  # noqa: E402
@@ -134,7 +134,7 @@ def test_it_learns(tmp_path):
 def test_weights_score_what_the_metrics_say(whole):
     best = max(runs.metrics(whole), key=lambda line: line.get("top1", 0))
     graph = open_run(whole).networks[0]
-    scores = scored(graph, whole / "best.safetensors", "data", batch=5, backend="fake")
+    scores = score_weights(graph, whole / "best.safetensors", "data", batch=5, backend="fake")
     assert scores.top1 == pytest.approx(best["top1"])
     assert scores.loss == pytest.approx(best["val_loss"], rel=1e-5)
 
@@ -418,12 +418,12 @@ def test_a_single_path_search_ends_in_time(tmp_path):
 def test_nothing_of_a_framework_is_imported(inputs, whole):
     """By training, evaluating, classifying and searching over a backend that is not one."""
     code = f"""
-from archspec.training.predict import open_classifier, scored
+from archspec.training.predict import open_classifier, score_weights
 from archspec.training.search import plan, run, worker
 from archspec.training.search.single_path import engine
 graph = open_run({str(whole)!r}).networks[0]
 begin("imports")
-scored(graph, "imports/best.safetensors", "data", backend="fake")
+score_weights(graph, "imports/best.safetensors", "data", backend="fake")
 open_classifier(graph, "imports/best.safetensors", backend="fake")
 print(*{{name.split(".")[0] for name in sys.modules}})
 """

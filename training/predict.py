@@ -28,7 +28,7 @@ BATCH = 16
 """Images that are run at a time, where there are as many."""
 
 
-def scored(
+def score_weights(
     graph: Graph,
     weights: str | os.PathLike[str],
     data: str | os.PathLike[str],

@@ -141,6 +141,10 @@ class Optimizer(Named):
     clip_norm: float | None = setting(or_null(OVER_ZERO), "the gradients' largest L2 norm", None)
     accumulate: int = setting(POSITIVE, "batches whose gradients are averaged for a step", 1)
 
+    def decays(self, path: str) -> bool:
+        """Whether a weight decays: "stage1.conv.weight" does unless "weight" is in `no_decay`."""
+        return self.weight_decay > 0 and path.rpartition(".")[2] not in self.no_decay
+
 
 @dataclass(frozen=True)
 class Sgd(Optimizer):

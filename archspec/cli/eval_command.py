@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from archspec.training.predict import scored
+    from archspec.training.predict import score_weights
 
     graph = graph_of(options.spec, options)
-    scores = scored(
+    scores = score_weights(
         graph, options.weights, options.data, options.split, options.batch, options.workers,
         options.device, lambda note: print(f"note: {note}", file=sys.stderr),
     )  # fmt: skip

@@ -27,12 +27,6 @@ from archspec.training.recipe import AdamW, Lamb, Lars, Optimizer, Sgd
 from archspec.training.schedules import Rates
 
 
-def decays(name: str, settings: Optimizer) -> bool:
-    """Whether a parameter is one that decays: "stage1.conv.weight" does unless "weight" is among
-    `no_decay`."""
-    return settings.weight_decay > 0 and name.rpartition(".")[2] not in settings.no_decay
-
-
 def build_optimizer(settings: Optimizer, parameters: Iterable[Parameter], rates: Rates) -> Any:
     """The optimizer of a recipe as a cell: called with the gradients, it makes one step, the i-th
     with rates[i]. Clipping and accumulation are the step's."""
@@ -46,8 +40,8 @@ def _built(settings: Optimizer, parameters: list[Parameter], rates: list[float])
 
 def _groups(settings: Optimizer, parameters: list[Parameter]) -> list[dict[str, Any]]:
     """Parameters and their weight decay as MindSpore's optimizers take them, in their own order."""
-    decayed = [p for p in parameters if decays(p.name, settings)]
-    others = [p for p in parameters if not decays(p.name, settings)]
+    decayed = [p for p in parameters if settings.decays(p.name)]
+    others = [p for p in parameters if not settings.decays(p.name)]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},
@@ -92,7 +86,7 @@ class _Adam(nn.Optimizer):
         self.log_betas = tuple(math.log(beta) if beta else -1e4 for beta in self.betas)
         self.epsilon = settings.epsilon
         self.decay = settings.weight_decay
-        self.decayed = tuple(decays(p.name, settings) for p in self.parameters)
+        self.decayed = tuple(settings.decays(p.name) for p in self.parameters)
 
     def corrections(self):
         """1 - beta^t for both betas, t counting from 1; counts a step."""
@@ -176,7 +170,7 @@ class LarsCell(nn.Cell):
         self.parameters = self.sgd.parameters
         self.decay = settings.weight_decay
         self.trust = settings.trust
-        self.decayed = tuple(decays(p.name, settings) for p in self.parameters)
+        self.decayed = tuple(settings.decays(p.name) for p in self.parameters)
 
     def construct(self, gradients):
         scaled = ()
