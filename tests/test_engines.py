@@ -324,6 +324,6 @@ def test_threads_of_mindspore_are_chosen_once(folder):
         env={**os.environ, "PYTHONPATH": str(ROOT), "GLOG_v": "3"},
     )  # fmt: skip
     assert result.stdout == (
-        "MindSpore takes the number of its threads once in a process, and it has one already; use"
-        " no number\n"
+        "MindSpore takes the number of its threads once in a process, and it has one already;"
+        " leave the number out\n"
     )

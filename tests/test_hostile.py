@@ -158,7 +158,7 @@ SPECS = {
     "long source": (net(CONV, expect={"params": 1, "source": LONG}), "expected 1 params"),
     "long output": (net(CONV, expect={"output": {LONG: [1]}}), "expected outputs"),
     "long options": (
-        net([], args={"a": {"enum": [LONG], "default": "b", "type": "string"}}), "a is 'b'",
+        net([], args={"a": {"enum": [LONG], "default": "b", "type": "string"}}), "a must be 'aaa",
     ),
     "3,000 choices of 1,000 options": (
         net([conv(channels={"choice": [*range(1, 1001)]})] * 3000), "more than 100,000 options",

@@ -111,7 +111,8 @@ def check_metric(name: str, where: str) -> None:
             raise UsageError(f"{where}: use {PYTHON}package.module:function")
         return
     raise UsageError(
-        f"{where}: there is no metric {name!r}{did_you_mean(name, EXAMPLES)} ({listed(EXAMPLES)})"
+        f"{where}: there is no metric {name!r}{did_you_mean(name, EXAMPLES)}"
+        f" (use {listed(EXAMPLES)})"
     )
 
 
