@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from archspec import schema
+from archspec import grammar, schema
 from archspec.dialect import matches
 from archspec.document import At, Document
 from archspec.errors import Problem, did_you_mean, first_problems, listed, use
@@ -35,12 +35,12 @@ def check_document(document: Document) -> list[Problem]:
     data = document.data
     if not isinstance(data, dict):
         return [at.problem(f"a spec must be an object, not {shown(data)}")]
-    kind = next((kind for kind, key in schema.DOCUMENT_KEYS.items() if key in data), None)
+    kind = next((kind for kind, key in grammar.DOCUMENT_KEYS.items() if key in data), None)
     if kind is None:
-        keys = tuple(schema.DOCUMENT_KEYS.values())
+        keys = tuple(grammar.DOCUMENT_KEYS.values())
         hints = (did_you_mean(key, keys) for key in islice(data, MAX_UNKNOWN))
         hint = next(filter(None, hints), "; `archspec new NAME` writes one to start from")
-        return [at.problem(f"{schema.ONE_DOCUMENT}, and this has none of them{hint}")]
+        return [at.problem(f"{grammar.ONE_DOCUMENT}, and this has none of them{hint}")]
     too_many = _check_options(at, data)
     return [too_many] if too_many else first_problems(_check_whole(kind, at, data))
 
@@ -117,9 +117,9 @@ def _check_node(node: Any, at: At) -> Iterator[Problem]:
         for index, child in enumerate(node):
             yield from _check_node(child, at / index)
     elif isinstance(node, str):
-        yield from _check_word(node, at, schema.WORDS)
+        yield from _check_word(node, at, grammar.WORDS)
     elif not isinstance(node, dict):
-        yield at.problem(f"{schema.NODE_FORMS}, not {shown(node)}")
+        yield at.problem(f"{grammar.NODE_FORMS}, not {shown(node)}")
     else:
         yield from _check_node_object(node, at)
 
@@ -130,14 +130,14 @@ def _check_node_object(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
         met = "none" if not kinds else listed(kinds, "and")
         other = next((key for key in node if key not in MODIFIERS), "")
         hint = "" if kinds else suggest_attribute(other, KINDS) or did_you_mean(other, KINDS)
-        yield at.problem(f"{schema.ONE_KIND}, and this has {met}{hint}")
+        yield at.problem(f"{grammar.ONE_KIND}, and this has {met}{hint}")
         return
     kind = kinds[0]
-    for rule in schema.COPY_RULES:
+    for rule in grammar.COPY_RULES:
         for key in rule.broken_by(node):
             yield (at / key).problem(rule.sentence)
-    if kind in schema.KIND_RULES and schema.KIND_RULES[kind].broken_by(node):
-        yield at.problem(schema.KIND_RULES[kind].sentence)
+    if kind in grammar.KIND_RULES and grammar.KIND_RULES[kind].broken_by(node):
+        yield at.problem(grammar.KIND_RULES[kind].sentence)
     if kind == "op":
         yield from _check_call(node, at)
         return

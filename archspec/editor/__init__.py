@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from archspec import schema
+from archspec import grammar, schema
 from archspec.editor.references import refer, refer_inside
 from archspec.editor.words import (
     CALL_DOC,
@@ -25,14 +25,15 @@ from archspec.editor.words import (
     words_of,
 )
 from archspec.errors import SpecError
+from archspec.grammar import has_any, sentence_case
 from archspec.library import Library, read_library, read_spec, standard_library
 from archspec.ops import OPS
-from archspec.schema import Schema, closed, has_any, sentence_case
+from archspec.schema import Schema, closed
 from archspec.syntax import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-ONE_KIND = sentence_case(schema.ONE_KIND)
+ONE_KIND = sentence_case(grammar.ONE_KIND)
 OTHER_KIND: Schema = {"not": {}, "errorMessage": ONE_KIND, "doNotSuggest": True}
 NO_KIND: Schema = {
     "properties": {
@@ -140,7 +141,7 @@ def _document(spec: Schema, library: Schema) -> Schema:
         "anyOf": [{"required": [key]} for key in ("input", "outputs", "expect", "defaults")],
         "properties": hints,
     }
-    nothing = _refused(sentence_case(schema.ONE_DOCUMENT))
+    nothing = _refused(sentence_case(grammar.ONE_DOCUMENT))
     return _choice(
         {"required": ["extends"]},
         schema.DOCUMENTS["extension"],
@@ -186,7 +187,7 @@ def _nodes(
     return {
         f"{family}node": {
             "type": ["array", "object", "string"],
-            "errorMessage": sentence_case(schema.NODE_FORMS),
+            "errorMessage": sentence_case(grammar.NODE_FORMS),
             "items": {"$ref": f"#/$defs/{family}node"},
             "allOf": [snippets_of(templates)],
             **_choice(
@@ -197,7 +198,7 @@ def _nodes(
         },
         f"{family}node_object": {
             **node_object,
-            "allOf": [rule.as_schema() for rule in schema.COPY_RULES],
+            "allOf": [rule.as_schema() for rule in grammar.COPY_RULES],
         },
         f"{family}call": _call(templates, needs),
     }
@@ -243,7 +244,7 @@ def _closed_node(kind: str, properties: Mapping[str, Schema]) -> Schema:
     own: dict[str, Any] = {**properties, **schema.MODIFIER_PROPERTIES, **others}
     if kind == "op":
         own["op"] = True
-    rule = schema.KIND_RULES.get(kind)
+    rule = grammar.KIND_RULES.get(kind)
     return closed(own, () if rule is None else rule.beside)
 
 

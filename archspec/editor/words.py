@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any, TypeAlias
 
-from archspec import schema
+from archspec import grammar, schema
 from archspec.ops import OPS, Op
 from archspec.schema import Schema, described, writable
 from archspec.syntax import is_declaration
@@ -55,7 +55,7 @@ def arguments_of(template: Mapping[str, Any]) -> dict[str, Schema]:
 
 def words_of(templates: Templates) -> Schema:
     """What a node can be that is a word alone, templates of which nothing is known left aside."""
-    return _enum({**schema.WORDS, **_docs_of(templates)})
+    return _enum({**grammar.WORDS, **_docs_of(templates)})
 
 
 def calls_of(templates: Templates) -> Schema:

@@ -1,0 +1,76 @@
+"""The rules of the grammar that check and editors hold a text to, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from archspec.errors import listed
+from archspec.ops import FUNCTIONS, OPS
+from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING
+
+Schema: TypeAlias = "Mapping[str, Any]"
+
+
+class NodeRule(NamedTuple):
+    """What the keys of a node ask of each other: where one of `keys` is written, one of `beside`
+    must be too, and none of `without`."""
+
+    keys: tuple[str, ...]
+    sentence: str
+    beside: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def broken_by(self, node: Mapping[str, Any]) -> list[str]:
+        """The keys of a node that break the rule."""
+        is_kept = not self.beside or any(key in node for key in self.beside)
+        if is_kept and not any(key in node for key in self.without):
+            return []
+        return [key for key in self.keys if key in node]
+
+    def as_schema(self) -> Schema:
+        """The rule for an editor."""
+        message = {"errorMessage": sentence_case(self.sentence)}
+        if self.without:
+            return {"not": {"required": [*self.keys, *self.without]}, **message}
+        refusal = {"if": {"not": has_any(self.beside)}, "then": {"not": {}, **message}}
+        return {"if": has_any(self.keys), "then": refusal}
+
+
+COPY_RULES = (
+    NodeRule(("each",), "a node must have repeat or each, not both", without=("repeat",)),
+    NodeRule(
+        ("first", "last"),
+        "first and last must stand beside a repeat or an each",
+        beside=("repeat", "each"),
+    ),
+)
+"""Of every node."""
+KIND_RULES = {
+    "branches": NodeRule(
+        ("branches",), f"branches need a join; use {listed(JOINS)}", beside=("join",)
+    )
+}
+"""Of a node of one kind, whose keys an editor tells apart by itself."""
+ONE_KIND = f"a node must have one of the keys {', '.join(KINDS[:-1])} and {KINDS[-1]}"
+NODE_FORMS = "a node must be an object, a list of nodes or a word"
+WORDS: Mapping[str, str] = {
+    NOTHING: "the input as it is",
+    **FUNCTIONS,
+    **{name: op.doc for name, op in OPS.items()},
+}
+"""What a node can be that is a word alone, with what it means; templates are others."""
+DOCUMENT_KEYS = {"extension": "extends", "spec": "body", "library": "templates"}
+"""The kinds of documents and the key that tells each; the first that is there counts."""
+ONE_DOCUMENT = "a spec must have a body, or extends, or templates"
+
+
+def has_any(keys: Iterable[str]) -> Schema:
+    """An object with one of these keys at least."""
+    return {"anyOf": [{"required": [key]} for key in keys]}
+
+
+def sentence_case(sentence: str) -> str:
+    """A sentence as editors show it; a key that it begins with stays as it is."""
+    is_key = sentence.partition(" ")[0] in MODIFIERS
+    return f"{sentence if is_key else sentence[0].upper() + sentence[1:]}."
