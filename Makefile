@@ -8,7 +8,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test core lint format bench fuzz schema lock clean
+.PHONY: demo test test-fast core lint format bench fuzz schema lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -32,6 +32,14 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto
+
+# Without a framework and without processes: under two minutes.
+test-fast: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto --fast
+
+# One part: make test-language, test-compiler, test-training, test-search, test-deploy, test-faces.
+test-%: $(VENV)/.installed $(ENGINES)/.installed
+	$(BIN)/python -m pytest -n auto tests/$*
 
 # Without MindSpore, on the newest Python that is here.
 core:
@@ -72,11 +80,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# The JSON engines of editors, which tests/test_editor.py asks; without node it is skipped.
+# The JSON engines of editors, which tests/faces/test_editor.py asks; without node it is skipped.
 $(ENGINES)/.installed: tests/editor/package.json tests/editor/package-lock.json
 	@if command -v npm > /dev/null; then \
 		(cd tests/editor && npm ci --no-audit --no-fund) && touch $@; \
-	else echo "npm is not on PATH: tests/test_editor.py will be skipped"; fi
+	else echo "npm is not on PATH: tests/faces/test_editor.py will be skipped"; fi
 
 clean:
 	rm -rf $(VENV) $(ENGINES) build

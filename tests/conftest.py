@@ -1,7 +1,10 @@
 """The `archspec` command, for tests of what it says. Hypothesis draws the same examples every time;
-ARCHSPEC_EXAMPLES=5000 asks for other, more."""
+ARCHSPEC_EXAMPLES=5000 asks for other, more. `--fast` leaves out what needs a framework or starts
+processes (make test-fast)."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -38,3 +41,29 @@ def told(run):
         return err if code else out
 
     return call
+
+
+FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
+WITH_PROCESSES = (
+    "test_checkpoint", "test_distributed", "test_editor", "test_installs", "test_processes",
+    "test_readme", "test_search_storage", "test_search_trials", "test_terminal",
+)  # fmt: skip
+"""Files whose tests start processes, or wait for them."""
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--fast", action="store_true", help="no framework is imported and no process started"
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("fast"):
+        # whoever imports one meets a ModuleNotFoundError, as on a machine without it
+        sys.modules.update(dict.fromkeys(FRAMEWORKS))
+
+
+def pytest_ignore_collect(collection_path: Path, config):
+    if config.getoption("fast") and collection_path.stem in WITH_PROCESSES:
+        return True
+    return None

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.test_isynet_format import NETWORKS, original
+from test_isynet_format import NETWORKS, original
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

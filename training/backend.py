@@ -5,7 +5,7 @@ back as it came (Pending), and only `read` says what it was. A framework is a fo
 found here by name when a run asks for it, so that nothing above imports one.
 
 Whoever writes another: backends/mindspore has the files and their names, tests/fakes has one in
-numpy, over which tests/test_backend.py runs all that training does.
+numpy, over which tests/training/test_backend.py runs all that training does.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 A large tensor may lie in several Values of its name that follow each other. Words are tensors of
 type "str" in UTF-32. Read and written here rather than by MindSpore: no framework is needed, damage
 is one sentence instead of log lines, the checksum is always used where there is one, and the file
-keeps normal permissions. tests/test_weights.py holds both against MindSpore's own.
+keeps normal permissions. tests/compiler/test_weights.py holds both against MindSpore's own.
 """
 
 from __future__ import annotations

@@ -1,0 +1,461 @@
+"""All of training but the framework, over a backend in numpy: what is learned, written and said;
+runs killed before each step; searches. And that none of it imports a framework.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from oracles import runs
+
+np = pytest.importorskip("numpy")
+
+from fakes import backend as fake  # noqa: E402 (needs numpy)
+
+from archspec import training  # noqa: E402
+from archspec.cli import main  # noqa: E402
+from archspec.compiler.weights.files import open_tensors  # noqa: E402
+from archspec.errors import UsageError  # noqa: E402
+from archspec.space import Space  # noqa: E402
+from archspec.training.backend import BACKENDS, DEFAULT, find_backend, is_installed  # noqa: E402
+from archspec.training.build import learners_of  # noqa: E402
+from archspec.training.loop import train_run  # noqa: E402
+from archspec.training.meter import Meter, Sums  # noqa: E402
+from archspec.training.noise import draw_mask  # noqa: E402
+from archspec.training.predict import score_weights  # noqa: E402
+from archspec.training.run import RunError, open_run  # noqa: E402
+from archspec.training.search import search  # noqa: E402
+from archspec.training.search.single_path import (  # noqa: E402
+    SinglePathSettings,
+    search_single_path,
+)
+from archspec.training.session import Progress, Session  # noqa: E402
+from archspec.training.signals import Stop  # noqa: E402
+
+OLD = Path(__file__).parents[1] / "data" / "f0ec3b9" / "run"
+RECIPE = """\
+recipe: 1
+name: small
+epochs: 2
+batch: 12
+data: {workers: 1}
+augment: [{horizontal_flip: 0.5}, {random_erasing: 0.2}]
+mix: {mixup: 0.2, probability: 0.3}
+optimizer: {name: sgd, lr: 0.002}
+schedule: {name: constant}
+ema: {decay: 0.9, warmup: false}
+checkpoint: {every_epochs: 1, keep: 9}
+"""
+SUPERNET = {
+    "archspec": 1,
+    "name": "super",
+    "input": {"shape": [3, 12, 12], "mean": [0.4, 0.4, 0.4], "std": [0.3, 0.3, 0.3]},
+    "body": [
+        {"op": "ConvNormAct", "name": "stem", "kernel": 3, "channels": 4},
+        {
+            "op": "MBConv", "name": "layer", "channels": 4, "drop_path": 0.2,
+            "kernel": {"choice": [3, 5], "share": "superkernel"},
+            "expand": {"choice": [0, 2, 4], "share": "superkernel"},
+        },
+        {"op": "Classifier", "name": "classifier", "classes": 3},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "linear.json").write_text(json.dumps(fake.LINEAR))
+    (folder / "super.json").write_text(json.dumps(SUPERNET))
+    (folder / "small.yaml").write_text(RECIPE)
+    runs.write_images(folder / "data", train=16, val=6)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def there(inputs, monkeypatch):
+    monkeypatch.setitem(BACKENDS, "fake", fake.ENTRY)
+    monkeypatch.chdir(inputs)
+    monkeypatch.setattr(fake, "before_step", [])
+    return inputs
+
+
+def train(out, *settings):
+    return training.train(
+        "linear.json", "small.yaml", "data", out, settings=settings, backend="fake"
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(inputs):
+    """A run that nobody disturbed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKENDS, "fake", fake.ENTRY)
+        patch.chdir(inputs)
+        return train("whole").run.path
+
+
+def files(run):
+    """Everything that a run leaves behind and that no clock is in."""
+    weights = {}
+    for name in ("best", "last"):
+        with open_tensors(run / f"{name}.safetensors") as file:
+            weights[name] = {path: file.read(path).tobytes() for path in file.entries}
+            weights[name] |= {key: file.metadata[key] for key in ("epoch", "top1", "classes")}
+    return runs.state(run), runs.metrics(run), weights
+
+
+# What is learned, written and said.
+
+
+def test_it_learns(tmp_path):
+    result = train(tmp_path / "run", "epochs=12", "augment=[]", "mix=null")
+    assert result.best_top1 > 0.9
+    losses = [line["loss"] for line in result.run.metrics() if line["kind"] == "epoch"]
+    assert losses[-1] < 0.7 * losses[0]
+    assert result.steps == 12 * 4
+    assert result.run.facts["backend"] == "fake"
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert f"**Top-1 {result.best_top1:.2%}**" in report
+    assert "without EMA" in report
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_score_what_the_metrics_say(whole):
+    best = max(runs.metrics(whole), key=lambda line: line.get("top1", 0))
+    graph = open_run(whole).networks[0]
+    scores = score_weights(graph, whole / "best.safetensors", "data", batch=5, backend="fake")
+    assert scores.top1 == pytest.approx(best["top1"])
+    assert scores.loss == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_peers_and_accumulation_have_their_place(tmp_path):
+    settings = ('loss.mutual.specs=["linear.json"]', "optimizer.accumulate=2")
+    state = runs.state(train(tmp_path / "run", *settings).run.path)
+    assert state["peer1.dense.weight"] != state["dense.weight"]
+
+
+def test_every_step_has_masks_of_its_own(tmp_path, monkeypatch):
+    given, step = [], fake.NumpyTrainer.step
+
+    def spied(self, images, labels, masks):
+        given.append(masks)
+        return step(self, images, labels, masks)
+
+    monkeypatch.setattr(fake.NumpyTrainer, "step", spied)
+    run = train(tmp_path / "run", "seed=5").run
+    (place,) = learners_of(run).places
+    assert (place.name, place.rate, place.shape) == ("dropout", 0.2, (12, 3, 12, 12))
+    assert len(given) == 8
+    for number, masks in enumerate(given):
+        wanted = draw_mask(0.2, (12, 3, 12, 12), 5, number, "dropout")
+        assert np.array_equal(masks["dropout"], wanted)
+
+
+def test_a_loss_that_is_not_finite_ends_it(tmp_path):
+    with pytest.raises(
+        RunError, match=r"became infinite (at|by) step \d+ .*try a smaller learning rate"
+    ):
+        train(tmp_path / "run", "epochs=20", "optimizer.lr=1e38")
+    for path in runs.checkpoints(tmp_path / "run"):
+        with open_tensors(path) as file:
+            assert all(np.isfinite(file.read(name)).all() for name in file.entries)
+
+
+@dataclass
+class Steps:
+    """A task of steps with given losses."""
+
+    losses: list
+    skips_steps: bool = False
+    progress: Progress = field(default_factory=Progress)
+    taken: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.steps_per_epoch = len(self.losses)
+        self.meters = (Meter(self),)
+
+    def read(self, pending):
+        return [(loss, np.eye(2)) for loss in pending]
+
+    def state(self):
+        return {}
+
+    def steps(self):
+        for loss in self.losses[self.progress.position :]:
+            self.meters[0].add(loss, np.array([0, 1]))
+            yield
+
+    def wants_look(self):
+        return False
+
+    def take(self, sums):
+        self.taken += sums
+
+    def looked(self):
+        pass
+
+    def end_epoch(self):
+        return False
+
+    def saved(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("losses", "skips", "message"),
+    [
+        ([1.0, math.inf, 3.0], False, "the loss of X became infinite at step 2 "),
+        ([1.0, math.nan, 3.0], True, None),
+        ([math.nan], True, "the loss of X became infinite at step 1 "),
+    ],
+)
+def test_a_skipped_step_is_not_a_bad_one(losses, skips, message, tmp_path, monkeypatch):
+    """A dynamic loss scale leaves some steps out; all of them would be a training that diverges."""
+    monkeypatch.setattr(Session, "_is_due", lambda *_: False)
+    task = Steps(losses, skips)
+    session = Session(task, task.progress, tmp_path, 1, Stop(), what="the loss of X")
+    if message is None:
+        assert session.learn(task, 1)
+        assert task.taken == [Sums(4.0, 6, 6, 2)]
+    else:
+        with pytest.raises(RunError, match=message):
+            session.learn(task, 1)
+
+
+def test_more_epochs_are_those_of_a_longer_run(tmp_path, capsys):
+    train(tmp_path / "run")
+    assert main(["train", "--resume", str(tmp_path / "run"), "--epochs", "3"]) == 0
+    assert "the run is extended to 3 epochs" in capsys.readouterr().err
+    train(tmp_path / "longer", "epochs=3")
+    assert files(tmp_path / "run") == files(tmp_path / "longer")
+
+
+# Killed, stopped, resumed. Children are forked, so that each begins in a millisecond; the parent is
+# a process of its own, for a fork takes no threads along.
+
+PARENT = """\
+import os, signal, sys, time
+sys.path.insert(0, {tests!r})
+from archspec.training.signals import Stop
+from fakes import backend as fake
+from archspec import training
+from archspec.training.loop import train_run
+from archspec.training.run import open_run
+fake.BACKENDS["fake"] = fake.ENTRY
+
+def child(work):
+    if (process := os.fork()) == 0:
+        code = 99
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+def at(number, act):
+    return [lambda step: act() if step == number else None]
+
+def begin(out):
+    training.train("linear.json", "small.yaml", "data", out, backend="fake")
+    return 0
+
+def resume(out):
+    with Stop() as stop:
+        stopped = train_run(open_run(out), stop, "none").stopped_by
+    return 0 if stopped is None else 128 + stopped
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def wish(number):
+    def act():
+        os.kill(os.getpid(), number)
+        time.sleep(0.05)  # another thread waits for signals
+    return act
+"""
+
+
+def run_parent(inputs, code):
+    script = PARENT.format(tests=str(Path(__file__).parents[1])) + code
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=inputs, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def test_killed_before_each_step_it_resumes_to_the_bit(inputs, whole):
+    steps = runs.metrics(whole)[-1]["step"]
+    assert steps == 8
+    code = f"""
+import archspec.training.session as session
+session.CHECKPOINT_EVERY = -1.0
+for step in range({steps}):
+    fake.before_step[:] = at(step, kill)
+    assert child(lambda: begin(f"killed{{step}}")) == -signal.SIGKILL
+    if step == 3:  # and once more, two steps further
+        fake.before_step[:] = at(step + 2, kill)
+        assert child(lambda: resume(f"killed{{step}}")) == -signal.SIGKILL
+    fake.before_step.clear()
+    assert child(lambda: resume(f"killed{{step}}")) == 0
+"""
+    run_parent(inputs, code)
+    for step in range(steps):
+        assert files(inputs / f"killed{step}") == files(whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_and_resumes_to_the_bit(number, inputs, whole):
+    out = f"stopped{int(number)}"
+    said = run_parent(inputs, f"""
+from archspec.training.plan import plan_run
+from archspec.training.run import create_run
+create_run(plan_run("linear.json", "small.yaml", "data", backend="fake"), "{out}", ())
+fake.before_step[:] = at(2, wish({int(number)}))
+assert child(lambda: resume("{out}")) == 128 + {int(number)}
+""").stderr  # fmt: skip
+    assert "stopping after this step" in said
+    assert runs.checkpoints(inputs / out)[-1].stem == "step-000000003"
+    with Stop() as stop:
+        assert train_run(open_run(out), stop, "none").stopped_by is None
+    assert files(inputs / out) == files(whole)
+
+
+# Searches.
+
+
+def test_a_search_trains_its_networks(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    (tmp_path / "space.json").write_text(
+        json.dumps({**fake.LINEAR, "args": {"classes": 3, "rate": {"choice": [0.1, 0.4]}}})
+    )
+    monkeypatch.setattr("archspec.training.search.evaluating.python_command", fake.command)
+    results = search(
+        str(tmp_path / "space.json"), ["max:accuracy", "min:params"], str(tmp_path / "found"),
+        engine="enumerate", trials=2, recipe="small.yaml", data="data", epochs=2, seeds=1,
+        baseline=0, backend="fake",
+    )  # fmt: skip
+    assert len(results.tried) == 2
+    facts = json.loads((tmp_path / "found" / "run.json").read_text())
+    assert facts["training"]["backend"] == "fake"
+    homes = [*(tmp_path / "found" / "training").iterdir()]
+    assert len(homes) == 2
+    for home in homes:
+        (last,) = json.loads((home / "accuracy.json").read_text())["top1"]
+        assert last == runs.metrics(home / "seed1")[-1]["top1"]
+        assert json.loads((home / "seed1" / "run.json").read_text())["backend"] == "fake"
+
+
+def find(out, *before, stop=None):
+    fake.before_step[:] = before
+    settings = SinglePathSettings(
+        "data", "small.yaml", ("batch=6", "epochs=4"), warmup_epochs=1, held_out=0.25, lam=(0.8,),
+        backend="fake",
+    )  # fmt: skip
+    said: list[str] = []
+    with Stop() as own:
+        found = search_single_path(
+            Space("super.json"), settings, Path(out), stop or own, said.append
+        )
+    return found, said
+
+
+def test_a_single_path_search_stopped_anywhere_comes_to_the_same(inputs):
+    (found,), said = find("straight")
+    home = inputs / "straight" / "single_path"
+    assert found.objectives["top1"] > 0.5
+    assert re.fullmatch(r"seed1-warmup: epoch 1/4  loss [\d.]+  accuracy [\d.]+%", said[1])
+    lines = [json.loads(line) for line in found.log.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [2, 3, 4]
+    assert lines[-1]["assignment"] == dict(found.assignment)
+    assert "the moving average of small is left out" in said[0]
+    with open_tensors(sorted((home / found.name / "checkpoints").iterdir())[-1]) as file:
+        thresholds = file.read("thresholds")
+    # 2 norms of 4 steps of half a cosine, times lam and what the backend says of each gate
+    assert thresholds == pytest.approx(0.8 * 2 * np.linspace(0.2, 1, len(thresholds)), rel=0.2)
+
+    steps = 6 * 4
+    for step in (0, 3, 5, 6, 11, steps - 1):
+        out = f"halted{step}"
+        stop = Stop()  # as the thread that waits for signals would set it
+
+        def halt(number, stop=stop, step=step):
+            stop.number = signal.SIGTERM if number == step else None
+
+        assert find(out, halt, stop=stop)[0] == []
+        ((again,), _) = find(out)
+        assert again.objectives == found.objectives
+        for part in ("seed1-warmup", found.name):
+            one, other = (inputs / run / "single_path" / part for run in (out, "straight"))
+            assert runs.state(one) == runs.state(other)
+            assert (one / "log.jsonl").read_bytes() == (other / "log.jsonl").read_bytes()
+
+
+def test_a_single_path_search_ends_in_time(tmp_path):
+    settings = SinglePathSettings("data", "small.yaml", ("batch=6", "epochs=4"), backend="fake")
+    with Stop() as stop:
+        found = search_single_path(
+            Space("super.json"), settings, tmp_path, stop, ends=time.monotonic() - 1
+        )
+    assert found == []
+    assert len(runs.checkpoints(tmp_path / "single_path" / "seed1-warmup")) == 1
+
+
+# Which backend.
+
+
+def test_nothing_of_a_framework_is_imported(inputs, whole):
+    """By training, evaluating, classifying and searching over a backend that is not one."""
+    code = f"""
+from archspec.training.predict import open_classifier, score_weights
+from archspec.training.search import plan, run, worker
+from archspec.training.search.single_path import engine
+graph = open_run({str(whole)!r}).networks[0]
+begin("imports")
+score_weights(graph, "imports/best.safetensors", "data", backend="fake")
+open_classifier(graph, "imports/best.safetensors", backend="fake")
+print(*{{name.split(".")[0] for name in sys.modules}})
+"""
+    loaded = set(run_parent(inputs, code).stdout.split())
+    assert "numpy" in loaded
+    assert not loaded & {"mindspore", "torch", "tensorflow", "onnx", "onnxruntime"}
+
+
+def test_a_run_that_names_no_backend_is_of_mindspore(tmp_path):
+    shutil.copytree(OLD, tmp_path / "run")
+    assert "backend" not in json.loads((tmp_path / "run" / "run.json").read_text())
+    assert open_run(tmp_path / "run").backend == DEFAULT == "mindspore"
+
+
+def test_a_backend_that_does_not_exist_is_said(whole, monkeypatch, tmp_path):
+    with pytest.raises(UsageError, match=r"did you mean 'mindspore'\?; use one of mindspore, fake"):
+        find_backend("mindspor")
+    shutil.copytree(whole, tmp_path / "run")
+    monkeypatch.delitem(BACKENDS, "fake")
+    message = "run needs the backend 'fake', which does not exist"
+    with pytest.raises(UsageError, match=message), Stop() as stop:
+        train_run(open_run(tmp_path / "run"), stop, "none")
+    monkeypatch.setattr("archspec.training.backend.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="this run needs MindSpore, which is not installed; use"):
+        find_backend("mindspore")
+
+
+def test_every_backend_has_what_training_asks_for():
+    for name in BACKENDS:
+        if not is_installed(name):
+            continue
+        backend = find_backend(name)
+        assert backend.name == name
+        for method in ("is_one_of_several", "join", "team", "pipeline", "trainer", "predictor"):
+            assert callable(getattr(backend, method))
