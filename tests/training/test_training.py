@@ -380,7 +380,7 @@ def train_here(*arguments):
         (["noisy.json", "--data", "data", "--recipe", "tinny"], "did you mean 'tiny'"),
         (["noisy.json", "--data", "dat", "--recipe", "small.yaml"], "did you mean 'data'"),
         (["resnet18", "--data", "data", "--recipe", "small.yaml"], "use --set classes=3"),
-        (["unet", "--data", "data", "--recipe", "small.yaml"], "use one vector of logits"),
+        (["unet", "--data", "data", "--recipe", "small.yaml"], "a network with one vector of"),
         (["isynet", "--data", "data", "--recipe", "small.yaml"], "is a search space"),
         (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--set", "optimizer.lrr=1"],
          "lrr"),
