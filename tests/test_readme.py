@@ -83,3 +83,13 @@ def test_python_page_runs(folder):
     assert lines[-1] == re.search(r"# (Cost\(.*\))", code).group(1)
     for comment in re.findall(r"# (?:\.\.\. )?((?:written|net\.json).*?)(?: \.\.\.)?\n", code):
         assert any(comment in line for line in lines)
+
+
+def test_the_worked_example_is_the_code():
+    """Each block of CONTRIBUTING.md in Python stands in the file that was named last before it."""
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    blocks = [*re.finditer(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)]
+    assert len(blocks) == 4
+    for block in blocks:
+        *_, name = re.findall(r"`([\w/]+\.py)`", page[: block.start()])
+        assert block.group(1) in (ROOT / name).read_text()
