@@ -29,6 +29,7 @@ PACKAGES: Mapping[str, Package] = {
     "onnx": Package("onnx", "onnx"),
     "onnxruntime": Package("onnxruntime", "onnx"),
     "mindspore": Package("MindSpore", "mindspore"),
+    "torch": Package("PyTorch", "torch"),
     "optuna": Package("Optuna", "search"),
     "scipy": Package("scipy", "calibrate"),
 }

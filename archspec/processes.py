@@ -8,9 +8,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 HOME = str(Path(__file__).resolve().parents[1])
 """The folder that this archspec was imported from."""
@@ -29,6 +29,24 @@ def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of archspec in a Python of its own, as `python -m` does, with
     this process's archspec and without the working folder on its path."""
     return [sys.executable, "-c", _START, HOME, module, *arguments]
+
+
+def start_process(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: IO[bytes] | int | None = None,
+    errors: IO[bytes] | int | None = None,
+) -> subprocess.Popen[bytes]:
+    """A process that asks for no input, with `environment` beside what this one has. Its session is
+    its own: a Ctrl-C is for this process alone, which passes it on."""
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        start_new_session=True,
+    )
 
 
 def wait_for_end(processes: Iterable[subprocess.Popen[Any]], seconds: float) -> None:

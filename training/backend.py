@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from archspec.errors import UsageError, did_you_mean
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,19 +216,15 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A backend by its name: the module whose BACKEND it is, what must be installed for it, and the
-    extra of pyproject.toml that installs it. `title` is what people call it."""
+    """A backend by its name: the module whose BACKEND it is, and what must be installed for it, the
+    framework last."""
 
-    title: str
     module: str
     packages: tuple[str, ...]
-    extra: str
 
 
 BACKENDS: dict[str, Entry] = {
-    "mindspore": Entry(
-        "MindSpore", "archspec.training.backends.mindspore.backend", ("mindspore",), "mindspore"
-    ),
+    "mindspore": Entry("archspec.training.backends.mindspore.backend", ("mindspore",)),
 }
 DEFAULT = "mindspore"
 """What trains where nothing says otherwise. Run folders that name no backend are of this one."""
@@ -249,9 +245,7 @@ def find_backend(name: str, what: str = "this run") -> Backend:
         )
     entry = BACKENDS[name]
     if not is_installed(name):
-        raise UsageError(
-            f"{what} needs {entry.title}, which is not installed; use {install_hint(entry.extra)}"
-        )
+        raise UsageError(lacking(what, entry.packages[-1]))
     return import_module(entry.module).BACKEND
 
 

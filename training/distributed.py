@@ -23,7 +23,7 @@ import numpy as np
 from archspec.compiler.targets.python.modules import remove_files
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.machine import usable_cpus
-from archspec.processes import python_command, wait_for_end
+from archspec.processes import python_command, start_process, wait_for_end
 from archspec.training.backend import Backend
 from archspec.training.signals import Stop
 from archspec.writing import write_whole
@@ -183,14 +183,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     log.unlink(missing_ok=True)  # it may be a link
     with open(log, "wb") as file:
-        # in a session of its own, so that a Ctrl-C reaches the parent alone, which passes it on
-        return subprocess.Popen(
-            command,
-            env={**environment, LOGS: str(log.parent)},
-            stdin=subprocess.DEVNULL,
-            stderr=file,
-            start_new_session=True,
-        )
+        return start_process(command, {**environment, LOGS: str(log.parent)}, errors=file)
 
 
 def _watch(team: Sequence[_Worker], stop: Stop) -> int:

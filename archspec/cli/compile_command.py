@@ -10,20 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import check_lines, classes_of, model_of
+from archspec.cli.exporting import (
+    OPSETS,
+    add_weights,
+    model_of,
+    read_images,
+    source_of,
+    tell_written,
+    write_checked,
+)
 from archspec.cli.outputs import OutputPath
 from archspec.compiler.targets import Target, check_packages, find_target, written_by
 from archspec.errors import UsageError, use
-from archspec.extras import install_hint
-from archspec.tables import shown_bytes, shown_count
+from archspec.extras import lacking
 from archspec.writing import write_whole
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
 
 TARGETS = written_by("compile")
-OPSETS = (11, 13, 17)
 CHECKPOINT = ".ckpt"
+MAX_IMAGES = 65_536
+"""At a time."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=list(TARGETS),
         help=f"{listed_targets()}; default: what the output's name ends in",
     )
-    parser.add_argument(
-        "--weights", metavar="FILE", help="the network's weights (.safetensors, .npz or .ckpt)"
-    )
+    add_weights(parser)
     parser.add_argument(
         "--deployment",
         action="store_true",
@@ -64,10 +70,7 @@ def run(options: argparse.Namespace) -> int:
         graph, said = _write_source(graph, target, options)
     else:
         graph, said = _write_checked(graph, target, batch, options)
-    size = shown_bytes(Path(options.output).stat().st_size)
-    print(f"wrote {options.output}: {shown_count(graph.params)} parameters, {size}")
-    for line in said:
-        print(line)
+    tell_written(options.output, graph.params, said)
     return 0
 
 
@@ -91,9 +94,7 @@ def _target_of(output: str) -> Target:
 def _batch(text: str) -> int | None:
     if text == "any":
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:7]) <= 65536 and len(text) < 7):
-        raise UsageError(f'--batch {text}: it must be 1 to 65,536, or "any"')
-    return int(text)
+    return read_images("--batch", text, MAX_IMAGES, otherwise=', or "any"')
 
 
 def _write_checked(
@@ -102,19 +103,13 @@ def _write_checked(
     """An array of weights cannot be left out of these, so without a file they are random."""
     check_packages(target)
     from archspec.compiler.pipeline import for_deployment
-    from archspec.deploy.export import Source, write_mindir, write_onnx
 
-    source = Source(
-        model_of(graph, options.weights),
-        batch,
-        opset=options.opset,
-        notes=classes_of(options.weights, graph),
-        is_deployment=options.deployment,
-    )
-    write = write_onnx if target.name == "onnx" else write_mindir
-    comparison = write(source, options.output)
-    written = for_deployment(graph).graph if options.deployment else graph
-    return written, check_lines(comparison)
+    source = source_of(
+        graph, options.weights,
+        batch=batch, opset=options.opset, is_deployment=options.deployment,
+    )  # fmt: skip
+    said = write_checked(target.name, source, options.output)
+    return for_deployment(graph).graph if options.deployment else graph, said
 
 
 def _write_source(
@@ -144,9 +139,5 @@ def _write_source(
         save_weights(beside, model.graph, model.weights, names=module.weight_names(model.graph))
         print(f"wrote {beside}: its weights")
     write_whole(options.output, text)
-    lacking = target.lacks()
-    note = (
-        f"note: to run it needs {lacking}, which is not installed here:"
-        f" {install_hint(target.extra)}"
-    )
-    return model.graph, [note] if lacking else []
+    note = f"note: {lacking('running it', target.packages[-1])}"
+    return model.graph, [note] if target.lacks() else []

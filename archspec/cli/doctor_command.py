@@ -13,18 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archspec.cli.common import add_format, print_json
-from archspec.compiler.targets import TARGETS, written_by
+from archspec.compiler.targets import written_by
 from archspec.errors import UsageError
-from archspec.extras import install_hint, why_missing
+from archspec.extras import PACKAGES, install_hint, why_missing
+from archspec.machine import DEVICES
 from archspec.tables import Column, Table, write_table
-
-PACKAGES = {
-    "numpy": "onnx",
-    "onnx": "onnx",
-    "onnxruntime": "onnx",
-    **{target.packages[-1]: target.extra for target in TARGETS.values()},
-}
-"""Packages that something of archspec needs, and the extra that brings each."""
 
 
 class Finding(NamedTuple):
@@ -57,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 def _packages() -> Iterator[Finding]:
     yield Finding("Python", "yes", f"{platform.python_version()}, {sys.executable}")
     yield Finding("archspec", "yes", version("archspec-nn"))
-    for package, extra in PACKAGES.items():
+    for package, (_, extra) in PACKAGES.items():
         reason = why_missing(package)
         if not reason:
             yield Finding(package, "yes", _version(package))
@@ -73,7 +66,7 @@ def _targets() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    from archspec.compiler.targets.mindspore.device import DEVICES, missing_for
+    from archspec.compiler.targets.mindspore.device import missing_for
 
     for device in DEVICES:
         if why_missing("mindspore"):

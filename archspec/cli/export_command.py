@@ -7,21 +7,28 @@ before it takes its place.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import check_lines, classes_of, model_of
+from archspec.cli.exporting import (
+    OPSETS,
+    add_weights,
+    check_lines,
+    read_images,
+    source_of,
+    tell_written,
+    write_checked,
+)
 from archspec.cli.outputs import OutputPath
 from archspec.compiler.targets import check_packages, find_target, written_by
 from archspec.errors import UsageError
-from archspec.tables import shown_bytes, shown_count
 
 if TYPE_CHECKING:
     from archspec.deploy.export import Source
 
 FORMATS = written_by("export")
-OPSETS = (11, 13, 17)
 ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",),
             "tolerance": ("onnx", "mindir", "om")}  # fmt: skip
 """Options that mean nothing to the other formats."""
@@ -32,9 +39,7 @@ MAX_IMAGES = 2048
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_overrides(parser)
-    parser.add_argument(
-        "--weights", metavar="FILE", help="the network's weights (.safetensors, .npz or .ckpt)"
-    )
+    add_weights(parser)
     parser.add_argument(
         "--format", choices=list(FORMATS), help="default: what the output's name ends in"
     )
@@ -78,23 +83,15 @@ def run(options: argparse.Namespace) -> int:
     check_packages(find_target(kind))
     from archspec.compiler.pipeline import for_deployment
     from archspec.deploy.checking import TOLERANCE
-    from archspec.deploy.export import Source
 
-    source = Source(
-        model_of(graph, options.weights),
-        batch,
-        gears,
-        options.opset or OPSETS[0],
-        classes_of(options.weights, graph),
+    source = source_of(
+        graph, options.weights,
+        batch=batch, gears=gears, opset=options.opset or OPSETS[0],
         tolerance=options.tolerance or TOLERANCE,
-    )
+    )  # fmt: skip
     output = options.output or f"{graph.name}.{kind}"
     said = WRITERS[kind](source, output, options)
-    size = shown_bytes(Path(output).stat().st_size)
-    params = for_deployment(graph).graph.params
-    print(f"wrote {output}: {shown_count(params)} parameters, {size}")
-    for line in said:
-        print(line)
+    tell_written(output, for_deployment(graph).graph.params, said)
     return 0
 
 
@@ -123,30 +120,12 @@ def _refuse_what_means_nothing(options: argparse.Namespace, kind: str) -> None:
 def _batch(options: argparse.Namespace) -> tuple[int | None, tuple[int, ...]]:
     """The batch, None for any, and the sizes that are asked for then, in order."""
     if options.dynamic_batch is None:
-        return _images("--batch", options.batch or "1"), ()
-    gears = [_images("--dynamic-batch", part) for part in options.dynamic_batch.split(",")]
+        return read_images("--batch", options.batch or "1", MAX_IMAGES), ()
+    gears = [
+        read_images("--dynamic-batch", part, MAX_IMAGES)
+        for part in options.dynamic_batch.split(",")
+    ]
     return None, tuple(sorted(set(gears)))
-
-
-def _images(option: str, text: str) -> int:
-    text = text.strip()
-    is_number = text.isascii() and text.isdigit() and len(text) < 7
-    if not is_number or not 1 <= int(text) <= MAX_IMAGES:
-        given = text or "without a number"
-        raise UsageError(f"{option} {given}: it must be 1 to {MAX_IMAGES:,}")
-    return int(text)
-
-
-def _onnx(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from archspec.deploy.export import write_onnx
-
-    return check_lines(write_onnx(source, output))
-
-
-def _mindir(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from archspec.deploy.export import write_mindir
-
-    return check_lines(write_mindir(source, output))
 
 
 def _air(source: Source, output: str, options: argparse.Namespace) -> list[str]:
@@ -170,5 +149,9 @@ def _om(source: Source, output: str, options: argparse.Namespace) -> list[str]:
     ]
 
 
-WRITERS = {"onnx": _onnx, "mindir": _mindir, "air": _air, "om": _om}
+def _writer(kind: str) -> Callable[[Source, str, argparse.Namespace], list[str]]:
+    return lambda source, output, _: write_checked(kind, source, output)
+
+
+WRITERS = {"onnx": _writer("onnx"), "mindir": _writer("mindir"), "air": _air, "om": _om}
 """Each writes the file and gives the lines that tell of it."""

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
-from archspec.extras import install_hint, why_missing
+from archspec.extras import lacking, why_missing
 from archspec.graph import Graph
 from archspec.node import Node
 
@@ -25,18 +25,16 @@ _HERE = __name__
 class Target:
     """One target: its `name`, what it `writes` in words, and the `ending` of such files.
 
-    `packages` are what it takes to write or run one, `extra` what brings those; `needed` is the one
-    without which there is none. `module` is a subpackage, imported on use: `make` is its function
-    that makes the target's own form of a model, `spelling` the one that is registered for each op
-    it can write. A source is text, to which `weights` is the ending of a file beside it. `commands`
-    are those that write the target.
+    `packages` are what it takes to write or run one, the last of them what makes it. `module` is a
+    subpackage, imported on use: `make` is its function that makes the target's own form of a model,
+    `spelling` the one that is registered for each op it can write. A source is text, to which
+    `weights` is the ending of a file beside it. `commands` are those that write the target.
     """
 
     name: str
     writes: str
     ending: str
     packages: tuple[str, ...]
-    extra: str
     module: str
     spelling: str
     make: str = ""
@@ -70,19 +68,19 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target(
             "mindspore", "MindSpore source", ".py", ("numpy", "mindspore"), "mindspore",
-            "mindspore", _MINDSPORE, make="to_cell", weights=".ckpt", commands=("compile",),
+            _MINDSPORE, make="to_cell", weights=".ckpt", commands=("compile",),
         ),
         Target(
-            "torch", "PyTorch source", ".py", ("torch",), "torch", "torch",
+            "torch", "PyTorch source", ".py", ("torch",), "torch",
             "torch.spelling:spelling_of", make="to_module", weights=".torch.safetensors",
             commands=("compile",),
         ),
-        Target("onnx", "ONNX", ".onnx", ("numpy", "onnx"), "onnx", "onnx", _ONNX, make="to_onnx"),
-        Target("mindir", "MindIR", ".mindir", ("numpy", "mindspore"), "mindspore", "mindspore",
+        Target("onnx", "ONNX", ".onnx", ("numpy", "onnx"), "onnx", _ONNX, make="to_onnx"),
+        Target("mindir", "MindIR", ".mindir", ("numpy", "mindspore"), "mindspore",
                _MINDSPORE),
-        Target("air", "AIR", ".air", ("numpy", "mindspore"), "mindspore", "mindspore", _MINDSPORE,
+        Target("air", "AIR", ".air", ("numpy", "mindspore"), "mindspore", _MINDSPORE,
                commands=("export",)),
-        Target("om", "OM, by CANN's atc", ".om", ("numpy", "onnx"), "onnx", "onnx", _ONNX,
+        Target("om", "OM, by CANN's atc", ".om", ("numpy", "onnx"), "onnx", _ONNX,
                commands=("export",)),
     )
 }  # fmt: skip
@@ -109,10 +107,7 @@ def check_packages(target: Target) -> None:
     try:
         import_module(target.packages[-1])
     except ImportError as error:
-        raise UsageError(
-            f"{target.writes} needs the package {target.packages[-1]} ({error}); use"
-            f" {install_hint(target.extra)}"
-        ) from error
+        raise UsageError(lacking(target.writes, target.packages[-1], error)) from error
 
 
 def check_spellings(name: str, graph: Graph) -> None:

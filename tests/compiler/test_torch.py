@@ -27,7 +27,7 @@ from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.torch import network_name, source_of, weight_names
 from archspec.compiler.targets.torch.dialect import DIALECT
 from archspec.errors import SpecError, UsageError
-from archspec.extras import install_hint
+from archspec.extras import install_hint, lacking
 from archspec.graph import Graph
 from archspec.node import Layer, Node, Tensor
 from archspec.ops.activation import FUNCTIONS, Act
@@ -167,10 +167,8 @@ def test_without_torch_the_source_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["compile", "tiny/isynet", "--target", "torch", "-o", "net.py"]) == OK
     assert "class TinyIsynet(nn.Module)" in Path("net.py").read_text()
-    assert f"it needs torch, which is not installed here: {install_hint('torch')}" in (
-        capsys.readouterr().out
-    )
-    with pytest.raises(UsageError, match=r"PyTorch is not installed .*; use pip install"):
+    assert f"note: {lacking('running it', 'torch')}\n" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"needs PyTorch, which is not installed .*; run pip inst"):
         build("tiny/isynet", target="torch")
 
 

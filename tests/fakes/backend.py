@@ -291,7 +291,7 @@ class NumpyBackend:
 
 
 BACKEND = NumpyBackend()
-ENTRY = Entry("numpy", "fakes.backend", ("numpy",), "search")
+ENTRY = Entry("fakes.backend", ("numpy",))
 HOME = str(Path(__file__).parents[1])
 
 

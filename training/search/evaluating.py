@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,7 @@ from archspec.checksums import read_sealed, seal
 from archspec.errors import SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
 from archspec.locks import locked_file
-from archspec.processes import python_command, wait_for_end
+from archspec.processes import python_command, start_process, wait_for_end
 from archspec.training.distributed import PARENT
 from archspec.training.search.objectives import PYTHON, Objective
 from archspec.training.search.patience import Interrupted, Trouble, passing_trouble
@@ -150,14 +149,7 @@ def _ended(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> int
     """The exit code of a process that trains, negative where a signal killed it."""
     command = python_command("archspec.training.search.accuracy", str(run), folder.name)
     with open(folder / LOG, "ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, PARENT: str(os.getpid())},
-            start_new_session=True,  # Ctrl-C is for this process, which passes it on
-        )
+        process = start_process(command, {PARENT: str(os.getpid())}, log, log)
         is_told = False
         while process.poll() is None:
             sign()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import threading
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from archspec.processes import python_command, wait_for_end
+from archspec.processes import python_command, start_process, wait_for_end
 from archspec.training.search.evaluating import LOOK_EVERY
 from archspec.training.search.storage import VARIABLE
 from archspec.training.search.trials import Trials
@@ -111,13 +110,7 @@ class _Crew:
             command += ["--objective", objective]
         if self._ends is not None:
             command += ["--budget", f"{max(round(self._ends - time.monotonic()), 1)}s"]
-        environment = {**os.environ}
-        if self._trials.storage is not None:
-            environment[VARIABLE] = self._trials.storage  # a command is seen by all users
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # the front, which this process prints
-            start_new_session=True,  # Ctrl-C is for this process, which passes it on
-        )
+        storage = self._trials.storage
+        environment = {} if storage is None else {VARIABLE: storage}  # all users see a command
+        # what it would print is the front, which this process prints
+        return start_process(command, environment, output=subprocess.DEVNULL)

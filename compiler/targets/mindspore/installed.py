@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 
 def mindspore() -> Any:
@@ -13,7 +13,5 @@ def mindspore() -> Any:
     try:
         import mindspore as package
     except ImportError as error:
-        raise UsageError(
-            f"MindSpore is not installed ({error}); use {install_hint('mindspore')}"
-        ) from error
+        raise UsageError(lacking("this", "mindspore", error)) from error
     return package

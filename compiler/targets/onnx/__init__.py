@@ -8,14 +8,12 @@ Importing this raises UsageError where the onnx package is missing.
 """
 
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 try:
     import onnx as _onnx  # noqa: F401  (only whether it is there)
 except ImportError as error:
-    raise UsageError(
-        f"ONNX needs the onnx package ({error}); use {install_hint('onnx')}"
-    ) from error
+    raise UsageError(lacking("ONNX", "onnx", error)) from error
 
 from archspec.compiler.targets.onnx.model import to_onnx, write_onnx
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.errors import UsageError
-from archspec.extras import install_hint
+from archspec.extras import lacking
 
 
 def torch() -> Any:
@@ -13,7 +13,5 @@ def torch() -> Any:
     try:
         import torch as package  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UsageError(
-            f"PyTorch is not installed ({error}); use {install_hint('torch')}"
-        ) from error
+        raise UsageError(lacking("this", "torch", error)) from error
     return package

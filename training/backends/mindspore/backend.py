@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.compiler.model import Model
 from archspec.compiler.supernet import Supernet
+from archspec.machine import DEVICES
 from archspec.training.backend import Backend, GatedTrainer, Predictor, Trainer
 from archspec.training.backends.mindspore import ranks
 from archspec.training.build import Learners
@@ -22,7 +23,7 @@ class MindSpore:
     none of it."""
 
     name = "mindspore"
-    devices = ("CPU", "GPU", "Ascend")
+    devices = DEVICES
 
     def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
         return ranks.is_one_of_several(environment)
