@@ -9,6 +9,7 @@ from pathlib import Path
 import networkx
 import pytest
 
+from archspec.machine import DEVICES
 from archspec.ops import OPS
 
 ROOT = Path(__file__).parents[1]
@@ -307,3 +308,27 @@ def test_an_op_answers_for_itself():
         for module, path in ALL.items()
         if not module.startswith("archspec.ops") and asks_for_kinds(path)
     } == ASK_FOR_KINDS
+
+
+ONE_PLACE = {
+    "sched_getaffinity": {"archspec.machine"},
+    '"GPU", "Ascend"': {"archspec.machine"},
+    "start_new_session": {"archspec.processes", "archspec.deploy.atc"},  # atc leads a group
+    "pip install -e": {"archspec.extras"},
+    "(11, 13, 17)": {"archspec.cli.exporting"},
+    '"OnnxRuntimeEngine"': {"archspec.deploy.engine_table"},
+    'nearest", "bilinear", "bicubic': {"archspec.schema"},
+}
+"""Spellings of facts, and the modules that may have them."""
+
+
+def test_one_fact_has_one_place():
+    texts = {module: path.read_text() for module, path in ALL.items()}
+    for spelling, places in ONE_PLACE.items():
+        assert {module for module, text in texts.items() if spelling in text} == places, spelling
+
+
+def test_frameworks_name_the_devices_that_there_are():
+    from archspec.compiler.targets.mindspore import device
+
+    assert tuple(device.DEVICES) == DEVICES
