@@ -41,7 +41,7 @@ def lacking(who: str, package: str, error: ImportError | None = None, extra: str
     else is needed then, where that is not its own."""
     title, own = PACKAGES[package]
     why = "" if error is None else f" ({error})"
-    return f"{who} needs {title}, which is not installed{why}; use {install_hint(extra or own)}"
+    return f"{who} needs {title}, which is not installed{why}; run {install_hint(extra or own)}"
 
 
 def need(who: str, package: str, extra: str = "") -> None:

@@ -1152,7 +1152,7 @@ def test_calibrating_without_scipy_names_what_to_install():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: calibrating needs scipy, which is not installed (")
-    assert result.stderr.endswith(f"; use {install_hint('calibrate')}\n")
+    assert result.stderr.endswith(f"; run {install_hint('calibrate')}\n")
 
 
 # --- stats --device

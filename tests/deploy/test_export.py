@@ -313,7 +313,7 @@ def test_without_onnxruntime_it_is_written_and_said():
     assert result.returncode == OK
     note = result.stderr.removeprefix(RANDOM)
     assert note.startswith("note: the ONNX was not run; that needs onnxruntime, which is not")
-    assert note.endswith(f"); use {install_hint('onnx')}\n")
+    assert note.endswith(f"); run {install_hint('onnx')}\n")
     assert result.stdout.startswith("wrote net.onnx: ")
     assert "checked" not in result.stdout
     assert logits("net.onnx", image((1, 8, 8))).shape == (1, 10)

@@ -447,7 +447,7 @@ def test_a_backend_that_does_not_exist_is_said(whole, monkeypatch, tmp_path):
     with pytest.raises(UsageError, match=message), Stop() as stop:
         train_run(open_run(tmp_path / "run"), stop, "none")
     monkeypatch.setattr("archspec.training.backend.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="this run needs MindSpore, which is not installed; use"):
+    with pytest.raises(UsageError, match="this run needs MindSpore, which is not installed; run"):
         find_backend("mindspore")
 
 
