@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from archspec.checksums import set_aside
 from archspec.compiler.weights.files import open_tensors
@@ -13,8 +13,15 @@ from archspec.training.checkpoint import sync_folder
 from archspec.training.progress import Display
 from archspec.training.run import BEST, LAST, Run
 
-if TYPE_CHECKING:
-    from archspec.training.loop import RunProgress
+
+class Reached(Protocol):
+    """How far a run has come: epochs that are over, steps of the next one, the best epoch so far,
+    and the lines of metrics.jsonl of those that are over."""
+
+    epoch: int
+    position: int
+    best_epoch: int
+    epochs: list[dict[str, Any]]
 
 
 class SavedWeights:
@@ -49,7 +56,7 @@ class SavedWeights:
         sync_folder(self.run.path)
         self._there[name] = (epoch, round(top1, 6))
 
-    def write_again(self, progress: RunProgress) -> None:
+    def write_again(self, progress: Reached) -> None:
         """Save what is lost of them and is in the state of a checkpoint just taken up."""
         at_end = progress.epochs[-1] if progress.position == 0 and progress.epochs else None
         if at_end is None or at_end["epoch"] != progress.epoch:

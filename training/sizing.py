@@ -40,7 +40,7 @@ def channels_of(augment: Sequence[Mapping[str, Any]], preprocessing: Preprocessi
 def as_for_evaluation(to: Preprocessing) -> Sizing:
     """The spec's own resize and centre crop, which draw nothing."""
 
-    def size(image: Image.Image, _: Numbers) -> Image.Image:
+    def size(image: Image.Image, numbers: Numbers) -> Image.Image:
         _, resize, crop, _ = to.steps(image.size)
         return resized(image, resize, crop)
 
@@ -51,7 +51,7 @@ def resize(size: int | list[int], to: Preprocessing) -> Sizing:
     """Pixels for the short side, or [height, width]."""
     wanted = size if isinstance(size, int) else (size[0], size[1])
 
-    def apply(image: Image.Image, _: Numbers) -> Image.Image:
+    def apply(image: Image.Image, numbers: Numbers) -> Image.Image:
         return resized(image, resize_to(wanted, image.size, to.interpolation))
 
     return apply
@@ -76,7 +76,7 @@ def _drawn(
     width, height = size
     lowest, highest = math.log(ratio[0]), math.log(ratio[1])
     for _ in range(ATTEMPTS):
-        area = generator.uniform(*scale) * width * height
+        area = generator.uniform(scale[0], scale[1]) * width * height
         sides = math.exp(generator.uniform(lowest, highest))
         wide, tall = round(math.sqrt(area * sides)), round(math.sqrt(area / sides))
         if 0 < wide <= width and 0 < tall <= height:

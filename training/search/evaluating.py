@@ -127,6 +127,7 @@ def trained(
 
 def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> Mapping[str, Any]:
     """What its trainings, made now, came to."""
+    code = 0
     for _ in range(MAX_KILLED):
         code = _ended(run, folder, stop, sign)
         measured = _measured(folder)

@@ -264,12 +264,12 @@ class _JournalLock:
 def exclusive(storage: Any, name: str) -> Iterator[None]:
     """Keep the processes that have the same database, on whatever machine, from doing the same;
     where it knows no locks, nothing."""
-    engine = getattr(storage, "engine", None)
+    engine: Any = getattr(storage, "engine", None)
     dialect = "" if engine is None else engine.dialect.name
     with ExitStack() as stack:
         if dialect == "postgresql":
             stack.enter_context(_advisory_lock(engine, zlib.crc32(name.encode())))
-        elif dialect == "sqlite" and engine.url.database:
+        elif engine is not None and dialect == "sqlite" and engine.url.database:
             file = Path(f"{engine.url.database}.lock")
             stack.enter_context(locked_file(file, waits=True))
         yield

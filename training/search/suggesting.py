@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from optuna.trial import create_trial
 
 NAME = "trials"
@@ -88,7 +89,9 @@ class Suggester:
         self._count = 0
         self._storage = InMemoryStorage()
         self._study = optuna.create_study(
-            study_name=NAME, storage=self._storage, directions=["minimize"] * self._objectives
+            study_name=NAME,
+            storage=self._storage,
+            directions=[StudyDirection.MINIMIZE] * self._objectives,
         )
         self._study.ask()
         self._trial = self._study.get_trials()[0]
@@ -100,7 +103,7 @@ class Suggester:
         self._study.add_trial(
             create_trial(
                 params={name: row[column] for name, column in self._columns.items()},
-                distributions=self._space,
+                distributions={**self._space},
                 values=[*values],
                 system_attrs=attributes,
             )
@@ -115,7 +118,9 @@ class Suggester:
             return NSGAIISampler(seed=seed, population_size=self._population)
 
     def _suggested(self, sampler: BaseSampler) -> np.ndarray:
-        space = {name: self._space[name] for name in sorted(self._space)} if self._count else {}
+        space: dict[str, BaseDistribution] = {
+            name: self._space[name] for name in sorted(self._space) if self._count
+        }
         found = sampler.sample_relative(self._study, self._trial, space)
         row = np.zeros(self._width, np.int64)
         for name, one in self._space.items():

@@ -4,6 +4,11 @@ Labels are whole numbers (N) or shares of each class (N, C), as mixing images ma
 the network computes in, a loss is computed in float32.
 """
 
+# pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
+# (MindSpore's own annotations are not those of what its functions take and give)
+
 from __future__ import annotations
 
 from typing import Any

@@ -8,6 +8,11 @@ Seen at work on CPUs, started by --workers and by msrun. HCCL and NCCL are calle
 documented interface and were never run here.
 """
 
+# pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
+# (MindSpore's own annotations are not those of what its functions take and give)
+
 from __future__ import annotations
 
 import os

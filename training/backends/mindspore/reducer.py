@@ -1,5 +1,10 @@
 """Gradients averaged over the processes that train together."""
 
+# pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
+# (MindSpore's own annotations are not those of what its functions take and give)
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,10 @@
 """A supernet that learns, compiled once for all searches of a space (training.backend)."""
 
+# pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
+# (MindSpore's own annotations are not those of what its functions take and give)
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

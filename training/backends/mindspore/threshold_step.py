@@ -8,6 +8,11 @@ the thresholds together with that of the runtime. lam and T are data, so that al
 space use what was compiled once.
 """
 
+# pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
+# (MindSpore's own annotations are not those of what its functions take and give)
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
