@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -123,6 +122,8 @@ def command_line(*words: str | os.PathLike[str]) -> str:
 
 
 def _quoted(word: str) -> str:
+    import shlex  # costs a millisecond, so only when it is needed
+
     if word.isprintable():
         return shlex.quote(word)
     escaped = word.translate({ord("\\"): r"\\", ord("'"): r"\'"})

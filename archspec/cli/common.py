@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import random
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +70,8 @@ def _say_warnings(name: str, program: Program, graph: Graph) -> None:
     none, which a test holds, and are not looked at."""
     if shipped_name(program.at.document.source) is not None:
         return
+    import shlex  # costs a millisecond, so only when it is needed
+
     from archspec.warn import find_warnings
 
     count = len(find_warnings(program, [graph]))
