@@ -141,8 +141,8 @@ def output_of(engine: Engine, name: str | None, path: str | os.PathLike[str]) ->
         )
     if len(port.shape) != 2 or port.shape[1] is None:
         raise SpecError(
-            f"{path}: its output {port.name!r} is {port}; use what is scored here is a classifier,"
-            " so one vector of logits for an image"
+            f"{path}: its output {port.name!r} is {port}; what is scored here is a classifier,"
+            " so use an output of one vector for an image"
         )
     return port
 

@@ -318,8 +318,8 @@ REFUSED = {
     "no choice": ([CONV, *TAIL], "this spec has no choice; use a search space"),
     "paths": (
         [{**CONV, "kernel": {"choice": [3, 5]}}, *TAIL],
-        "no supernet holds toy: the choice 'conv.kernel' is not said to share weights; \"share\":"
-        ' use "superkernel" where small options are parts of large ones',
+        "no supernet holds toy: the choice 'conv.kernel' is not said to share weights;"
+        ' use "share": "superkernel" where small options are parts of large ones',
     ),
     "words": (
         [{**CONV, "padding": choice("half", "same")}, *TAIL],

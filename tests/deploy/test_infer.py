@@ -509,7 +509,7 @@ def test_folders(there, told, tmp_path):
     assert images_in(tmp_path / "named").classes == ("other", "val")
     photographs(tmp_path / "learned" / "train", {"a": 2})
     for path, message in (
-        (tmp_path / "learned", "has train/ and no val/; images that were not learned from, or"),
+        (tmp_path / "learned", "has train/ and no val/; use images that were not learned from, or"),
         (tmp_path / "bot", "is not there; use a folder with DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE"
                            "; did you mean 'both'?"),
         (there / "net.onnx", "is a file; use a folder with DIR/val/CLASS/IMAGE"),
@@ -532,7 +532,7 @@ def test_folders(there, told, tmp_path):
         (["net.onnx", "-o", "."], ". is not a regular file; use the name of a file, old or new"),
         (["net.onnx", "-o", "w.safetensors/r.json"], "w.safetensors/r.json cannot be written (not a"
                                                      " directory); use a path in a folder"),
-        (["net.onnx", "--set", "classes=3"], "--set changes a spec, and none is given; --spec"),
+        (["net.onnx", "--set", "classes=3"], "--set changes a spec, and none is given; use --spec"),
         (["net.pt"], "net.pt does not tell by its ending which engine runs it"),
         (["nte.onnx"], "nte.onnx cannot be read (no such file or directory); did you mean"
                        " 'net.onnx'?"),
@@ -821,7 +821,7 @@ def test_folders_of_labels_and_results_that_are_none(results, told, tmp_path):
     labels = results.parent / "labels.json"
     for arguments, code, message in (
         ([results, "--labels", tmp_path / "nowhere"], USAGE, "cannot be read (no such file"),
-        ([results, "--labels", tmp_path / "empty"], USAGE, "has no *_label.bin; the label folder"),
+        ([results, "--labels", tmp_path / "empty"], USAGE, "_label.bin; use the label folder"),
         ([results, "--labels", tmp_path / "short"], WRONG, "is not int32 labels of 0 or more"),
         ([tmp_path / "nowhere", "--labels", labels], USAGE, "cannot be read (no such file"),
         ([tmp_path / "empty", "--labels", labels], USAGE, "has no results; NAME/output_0.bin"),

@@ -60,8 +60,8 @@ class SinglePathSettings:
             ("seeds", self.seeds > 0, "1 or more"),
             ("lam", bool(self.lam) and min(self.lam) > 0, "one number over 0 or several"),
             ("target", not self.target or min(self.target) > 0, "numbers over 0"),
-            ("lr_thresholds", self.lr_thresholds is None or self.lr_thresholds > 0, "over 0"),
-            ("temperature", self.temperature > 0, "over 0"),
+            ("lr_thresholds", self.lr_thresholds is None or self.lr_thresholds > 0, "more than 0"),
+            ("temperature", self.temperature > 0, "more than 0"),
             ("keep", 0 < self.keep <= 1, "over 0 and at most 1"),
             ("held_out", 0 < self.held_out < 1, "between 0 and 1"),
         ):
