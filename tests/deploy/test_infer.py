@@ -825,7 +825,7 @@ def test_folders_of_labels_and_results_that_are_none(results, told, tmp_path):
         ([results, "--labels", tmp_path / "short"], WRONG, "is not int32 labels of 0 or more"),
         ([tmp_path / "nowhere", "--labels", labels], USAGE, "cannot be read (no such file"),
         ([tmp_path / "empty", "--labels", labels], USAGE, "has no results; use NAME/output_0.bin"),
-        ([results, "--labels", labels, "--classes", "0"], USAGE, "--classes 0: 1 or more"),
+        ([results, "--labels", labels, "--classes", "0"], USAGE, "--classes 0: must be 1 or more"),
     ):
         assert message in told("accuracy", *arguments, code=code)
 
