@@ -33,7 +33,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto
 
-# Without a framework and without processes: under two minutes.
+# Without a framework and without processes: about two minutes.
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --fast
 

@@ -45,8 +45,9 @@ def told(run):
 
 FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
-    "test_checkpoint", "test_distributed", "test_editor", "test_installs", "test_processes",
-    "test_readme", "test_search_storage", "test_search_trials", "test_terminal",
+    "test_atc", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",
+    "test_installs", "test_processes", "test_readme", "test_search_storage",
+    "test_search_trials", "test_terminal",
 )  # fmt: skip
 """Files whose tests start processes, or wait for them."""
 
