@@ -777,14 +777,14 @@ def test_what_google_s_protobuf_reads_of_a_damaged_message_is_read_so(scratch, d
     message = data.draw(damages(whole))
     try:
         theirs = om_files.message_classes()["ModelDef"].FromString(message)
-    except DecodeError:
+    except (DecodeError, UnicodeDecodeError):  # its form in Python looks at texts at once
         theirs = None
     problems = []
     found = model.read_definition(memoryview(message), "it", problems, messages.Allowance())
     if theirs is None:
         return
     assert [one for one in problems if "attribute" not in one] == []
-    with suppress(UnicodeDecodeError):  # Google's looks at a text when it is asked for
+    with suppress(UnicodeDecodeError):  # its form in C looks at a text when it is asked for
         assert_same(found, theirs)
 
 
