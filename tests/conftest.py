@@ -43,6 +43,19 @@ def told(run):
     return call
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """As in a search: MindSpore's cells are compiled whole."""
+    ms = pytest.importorskip("mindspore")
+    from archspec.training.backends.mindspore.ranks import join
+
+    mode = ms.get_context("mode")
+    join("CPU")
+    ms.set_context(mode=ms.GRAPH_MODE)
+    yield
+    ms.set_context(mode=mode)
+
+
 FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
     "test_atc", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",

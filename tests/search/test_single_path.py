@@ -37,7 +37,6 @@ from archspec.compiler.targets.reference import run
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.space import Space
-from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.supernet import GatedCellTrainer
 from archspec.training.backends.mindspore.threshold_step import BETAS, RuntimeCell
 from archspec.training.backends.mindspore.trainer import CellPredictor
@@ -102,6 +101,8 @@ PLANTED = {
     ],
 }  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 RECIPE = """\
 recipe: 1
 name: planted
@@ -111,16 +112,6 @@ data: {workers: 1}
 optimizer: {name: adamw, lr: 0.01}
 schedule: {name: cosine}
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled():
-    """As in a search: cells are compiled whole."""
-    mode = ms.get_context("mode")
-    join("CPU")
-    ms.set_context(mode=ms.GRAPH_MODE)
-    yield
-    ms.set_context(mode=mode)
 
 
 @pytest.fixture(scope="module")

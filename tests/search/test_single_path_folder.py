@@ -12,37 +12,28 @@ from pathlib import Path
 
 import pytest
 
-ms = pytest.importorskip("mindspore")
+pytest.importorskip("mindspore")
 
-from oracles.damage import contents, flip  # noqa: E402
+from oracles.damage import contents, flip
 
-from archspec.checksums import read_lines  # noqa: E402
-from archspec.errors import SpecError, UsageError  # noqa: E402
-from archspec.locks import locked_file  # noqa: E402
-from archspec.space import Space  # noqa: E402
-from archspec.training.backends.mindspore.ranks import join  # noqa: E402
-from archspec.training.run import RunError  # noqa: E402
-from archspec.training.search.single_path import (  # noqa: E402
+from archspec.checksums import read_lines
+from archspec.errors import SpecError, UsageError
+from archspec.locks import locked_file
+from archspec.space import Space
+from archspec.training.run import RunError
+from archspec.training.search.single_path import (
     SinglePathSettings,
     search_single_path,
 )
-from archspec.training.search.single_path.folder import opened  # noqa: E402
-from archspec.training.search.single_path.plan import plan_search  # noqa: E402
-from archspec.training.signals import Stop  # noqa: E402
+from archspec.training.search.single_path.folder import opened
+from archspec.training.search.single_path.plan import plan_search
+from archspec.training.signals import Stop
 
 OLD = Path(__file__).parents[1] / "data" / "f0ec3b9"
 HOME, WARMUP = "single_path/seed1-lam0.3", "single_path/seed1-warmup"
 LEFT_OUT = ("seconds", "crc32")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled():
-    """As in a search: cells are compiled whole."""
-    mode = ms.get_context("mode")
-    join("CPU")
-    ms.set_context(mode=ms.GRAPH_MODE)
-    yield
-    ms.set_context(mode=mode)
+pytestmark = pytest.mark.usefixtures("compiled")
 
 
 @pytest.fixture(scope="module")

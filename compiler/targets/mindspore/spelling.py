@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from archspec.compiler.targets.python.common import register_common
 from archspec.compiler.targets.python.spelling import (
     NO_SIDES,
     Argument,
@@ -18,6 +19,7 @@ from archspec.compiler.targets.python.spelling import (
     expression,
     reach,
     scalar,
+    window,
 )
 from archspec.errors import SpecError
 from archspec.node import Layer
@@ -33,6 +35,9 @@ def spell(layer: Layer) -> Spelling:
 @singledispatch
 def spelling_of(op: base.Op, layer: Layer) -> Spelling:
     raise SpecError(f"the target mindspore has no {op.name}")
+
+
+register_common(spelling_of)
 
 
 # Convolution and dense.
@@ -135,10 +140,7 @@ def _(op: activation.Softmax, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: pool.MaxPool, layer: Layer) -> Spelling:
-    arguments = (
-        Argument("", "kernel", scalar(op.kernel)),
-        Argument("", "stride", scalar(op.stride)),
-    )
+    arguments = window(op)
     sides, past = reach(op, layer)
     padding = added(sides, past)
     if padding == NO_SIDES:
@@ -151,10 +153,7 @@ def _(op: pool.MaxPool, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: pool.AvgPool, layer: Layer) -> Spelling:
-    arguments = (
-        Argument("", "kernel", scalar(op.kernel)),
-        Argument("", "stride", scalar(op.stride)),
-    )
+    arguments = window(op)
     sides, past = reach(op, layer)
     if sides == past == NO_SIDES:
         return cell("nn.AvgPool2d", *arguments)
@@ -183,12 +182,6 @@ def _(op: pool.GlobalAvgPool, layer: Layer) -> Spelling:
     return expression("ops.mean({x}, (2, 3), keep_dims=True)")
 
 
-@spelling_of.register
-def _(op: pool.GlobalMaxPool, layer: Layer) -> Spelling:
-    # reducing by ops.amax takes twice as long, and its gradient twenty times
-    return cell("nn.AdaptiveMaxPool2d", Argument("", "extent", 1))
-
-
 # Ops for training. Dropout and drop_path stay cells under their own names, so that a training loop
 # can put cells in their place that take masks made elsewhere.
 
@@ -198,27 +191,7 @@ def _(op: regularize.Dropout, layer: Layer) -> Spelling:
     return cell("nn.Dropout", Argument("p", "rate", op.rate))
 
 
-@spelling_of.register
-def _(op: regularize.DropPath, layer: Layer) -> Spelling:
-    return cell("DropPath", Argument("", "rate", op.rate))
-
-
-@spelling_of.register
-def _(op: regularize.LayerScale, layer: Layer) -> Spelling:
-    return cell("LayerScale", channels(layer), Argument("", "initial", op.initial))
-
-
 # Several streams into one.
-
-
-@spelling_of.register
-def _(op: merge.Add, layer: Layer) -> Spelling:
-    return Spelling(expression=" + ".join, wording="+")
-
-
-@spelling_of.register
-def _(op: merge.Mul, layer: Layer) -> Spelling:
-    return Spelling(expression=" * ".join, wording="*")
 
 
 @spelling_of.register
@@ -244,20 +217,6 @@ def _(op: reshape.Split, layer: Layer) -> Spelling:
 
 
 @spelling_of.register
-def _(op: reshape.Slice, layer: Layer) -> Spelling:
-    start = op.start or ""
-    stop = "" if op.stop in (None, layer.input_shapes[0][0]) else op.stop
-    if start == stop == "":
-        return Spelling(is_input=True)
-    return expression(f"{{x}}[:, {start}:{stop}]")
-
-
-@spelling_of.register
-def _(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:
-    return cell("nn.ChannelShuffle", Argument("", "groups", op.groups))
-
-
-@spelling_of.register
 def _(op: reshape.Upsample, layer: Layer) -> Spelling:
     if op.mode == "nearest":
         return cell("NearestUpsample", Argument("", "scale", op.scale))
@@ -269,8 +228,3 @@ def _(op: reshape.Pad, layer: Layer) -> Spelling:
     if op.padding == NO_SIDES:
         return Spelling(is_input=True)
     return cell("Pad", Argument("", "padding", scalar(op.padding)), Argument("", "value", op.value))
-
-
-@spelling_of.register
-def _(op: reshape.Identity, layer: Layer) -> Spelling:
-    return Spelling(is_input=True)

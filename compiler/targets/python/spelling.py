@@ -74,6 +74,14 @@ def scalar(values: Pair | Sides | Shape) -> Any:
     return values[0] if len(set(values)) == 1 else values
 
 
+def window(op: MaxPool | AvgPool) -> tuple[Argument, Argument]:
+    """Kernel and stride of a pool, by position."""
+    return (
+        Argument("", "kernel", scalar(op.kernel)),
+        Argument("", "stride", scalar(op.stride)),
+    )
+
+
 def added(one: Sides, other: Sides) -> Sides:
     return (one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from archspec.compiler.targets.python.common import register_common
 from archspec.compiler.targets.python.spelling import (
     NO_SIDES,
     Argument,
@@ -19,6 +20,7 @@ from archspec.compiler.targets.python.spelling import (
     expression,
     reach,
     scalar,
+    window,
 )
 from archspec.errors import SpecError
 from archspec.node import Layer
@@ -34,6 +36,9 @@ def spell(layer: Layer) -> Spelling:
 @singledispatch
 def spelling_of(op: base.Op, layer: Layer) -> Spelling:
     raise SpecError(f"the target torch has no {op.name}")
+
+
+register_common(spelling_of)
 
 
 def border(sides: Sides) -> Any:
@@ -162,33 +167,24 @@ def has_native_padding(sides: Sides, kernel: Pair) -> bool:
 @spelling_of.register
 def _(op: pool.MaxPool, layer: Layer) -> Spelling:
     sides, past = reach(op, layer)
-    window = _window(op)
     if has_native_padding(sides, op.kernel):
-        return cell("nn.MaxPool2d", *window, *_padding(sides, past))
-    return cell("PaddedMaxPool2d", *window, Argument("", "border", border(added(sides, past))))
+        return cell("nn.MaxPool2d", *window(op), *_padding(sides, past))
+    return cell("PaddedMaxPool2d", *window(op), Argument("", "border", border(added(sides, past))))
 
 
 @spelling_of.register
 def _(op: pool.AvgPool, layer: Layer) -> Spelling:
     sides, past = reach(op, layer)
-    window = _window(op)
     if has_native_padding(sides, op.kernel):
         is_counted = op.count_padding or sides == NO_SIDES
         counting = Argument("count_include_pad", "count_padding", is_counted, True)
-        return cell("nn.AvgPool2d", *window, *_padding(sides, past), counting)
+        return cell("nn.AvgPool2d", *window(op), *_padding(sides, past), counting)
     counted, uncounted = (sides, past) if op.count_padding else (NO_SIDES, added(sides, past))
     return cell(
         "PaddedAvgPool2d",
-        *window,
+        *window(op),
         Argument("counted", "counted", border(counted), NO_SIDES),
         Argument("uncounted", "uncounted", border(uncounted), NO_SIDES),
-    )
-
-
-def _window(op: pool.MaxPool | pool.AvgPool) -> tuple[Argument, Argument]:
-    return (
-        Argument("", "kernel", scalar(op.kernel)),
-        Argument("", "stride", scalar(op.stride)),
     )
 
 
@@ -205,11 +201,6 @@ def _(op: pool.GlobalAvgPool, layer: Layer) -> Spelling:
     return expression("{x}.mean((2, 3), keepdim=True)")
 
 
-@spelling_of.register
-def _(op: pool.GlobalMaxPool, layer: Layer) -> Spelling:
-    return cell("nn.AdaptiveMaxPool2d", Argument("", "extent", 1))
-
-
 # Ops for training. Dropout and drop_path stay modules under their own names, so that a training
 # loop can put modules in their place that take masks made elsewhere.
 
@@ -219,27 +210,7 @@ def _(op: regularize.Dropout, layer: Layer) -> Spelling:
     return cell("nn.Dropout", Argument("", "rate", op.rate))
 
 
-@spelling_of.register
-def _(op: regularize.DropPath, layer: Layer) -> Spelling:
-    return cell("DropPath", Argument("", "rate", op.rate))
-
-
-@spelling_of.register
-def _(op: regularize.LayerScale, layer: Layer) -> Spelling:
-    return cell("LayerScale", channels(layer), Argument("", "initial", op.initial))
-
-
 # Several streams into one.
-
-
-@spelling_of.register
-def _(op: merge.Add, layer: Layer) -> Spelling:
-    return Spelling(expression=" + ".join, wording="+")
-
-
-@spelling_of.register
-def _(op: merge.Mul, layer: Layer) -> Spelling:
-    return Spelling(expression=" * ".join, wording="*")
 
 
 @spelling_of.register
@@ -265,20 +236,6 @@ def _(op: reshape.Split, layer: Layer) -> Spelling:
 
 
 @spelling_of.register
-def _(op: reshape.Slice, layer: Layer) -> Spelling:
-    start = op.start or ""
-    stop = "" if op.stop in (None, layer.input_shapes[0][0]) else op.stop
-    if start == stop == "":
-        return Spelling(is_input=True)
-    return expression(f"{{x}}[:, {start}:{stop}]")
-
-
-@spelling_of.register
-def _(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:
-    return cell("nn.ChannelShuffle", Argument("", "groups", op.groups))
-
-
-@spelling_of.register
 def _(op: reshape.Upsample, layer: Layer) -> Spelling:
     scale = Argument("scale_factor", "scale", scalar(op.scale))
     if op.mode == "bilinear":
@@ -297,8 +254,3 @@ def _(op: reshape.Pad, layer: Layer) -> Spelling:
     if op.value == 0:
         return cell("nn.ZeroPad2d", sides)
     return cell("nn.ConstantPad2d", sides, Argument("", "value", op.value))
-
-
-@spelling_of.register
-def _(op: reshape.Identity, layer: Layer) -> Spelling:
-    return Spelling(is_input=True)

@@ -1,0 +1,67 @@
+"""Ops that every framework spells alike, whatever its classes are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.compiler.targets.python.spelling import Argument, Spelling, cell, channels, expression
+from archspec.node import Layer
+from archspec.ops import merge, pool, regularize, reshape
+
+
+def register_common(spelling_of: Any) -> None:
+    """Give a target's `spelling_of`, a function of singledispatch, the forms that all share."""
+    for op, spell in COMMON.items():
+        spelling_of.register(op, spell)
+
+
+def _add(op: merge.Add, layer: Layer) -> Spelling:
+    return Spelling(expression=" + ".join, wording="+")
+
+
+def _mul(op: merge.Mul, layer: Layer) -> Spelling:
+    return Spelling(expression=" * ".join, wording="*")
+
+
+def _slice(op: reshape.Slice, layer: Layer) -> Spelling:
+    start = op.start or ""
+    stop = "" if op.stop in (None, layer.input_shapes[0][0]) else op.stop
+    if start == stop == "":
+        return Spelling(is_input=True)
+    return expression(f"{{x}}[:, {start}:{stop}]")
+
+
+def _channel_shuffle(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:
+    return cell("nn.ChannelShuffle", Argument("", "groups", op.groups))
+
+
+def _identity(op: reshape.Identity, layer: Layer) -> Spelling:
+    return Spelling(is_input=True)
+
+
+def _global_max_pool(op: pool.GlobalMaxPool, layer: Layer) -> Spelling:
+    # reducing by MindSpore's ops.amax takes twice as long, and its gradient twenty times
+    return cell("nn.AdaptiveMaxPool2d", Argument("", "extent", 1))
+
+
+def _drop_path(op: regularize.DropPath, layer: Layer) -> Spelling:
+    # under its own name, so that a training loop can put one in its place that takes masks
+    return cell("DropPath", Argument("", "rate", op.rate))
+
+
+def _layer_scale(op: regularize.LayerScale, layer: Layer) -> Spelling:
+    return cell("LayerScale", channels(layer), Argument("", "initial", op.initial))
+
+
+COMMON = {
+    merge.Add: _add,
+    merge.Mul: _mul,
+    reshape.Slice: _slice,
+    reshape.ChannelShuffle: _channel_shuffle,
+    reshape.Identity: _identity,
+    pool.GlobalMaxPool: _global_max_pool,
+    regularize.DropPath: _drop_path,
+    regularize.LayerScale: _layer_scale,
+}
+"""MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath and LayerScale
+are helpers that each target has in its cells.py."""
