@@ -63,5 +63,5 @@ COMMON = {
     regularize.DropPath: _drop_path,
     regularize.LayerScale: _layer_scale,
 }
-"""MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath and LayerScale
-are helpers that each target has in its cells.py."""
+"""MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath and
+LayerScale are helpers that each target has in its cells.py."""
