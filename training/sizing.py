@@ -91,3 +91,9 @@ def _drawn(
 
 
 SIZINGS = {"random_resized_crop": random_resized_crop, "resize": resize}
+
+
+def sizings_before(names: Sequence[str], to: Preprocessing) -> list[Sizing]:
+    """What comes before all entries of these names: the size as for evaluation where none of them
+    gives one, so that a random crop shifts an image by no more than its padding."""
+    return [] if set(names) & set(SIZINGS) else [as_for_evaluation(to)]

@@ -22,11 +22,11 @@ from archspec.compiler.images.batches import Batch
 from archspec.compiler.images.lookahead import in_order
 from archspec.compiler.model import weights_of
 from archspec.compiler.targets import reference
+from archspec.training.augmenting import augmentations
 from archspec.training.backend import BACKENDS, Entry
 from archspec.training.build import peer_prefix
 from archspec.training.data.pipeline import Pipeline, generator
 from archspec.training.distributed import Ranks, Team
-from archspec.training.sizing import SIZINGS, as_for_evaluation
 
 LINEAR: dict[str, Any] = {
     "archspec": 1,
@@ -39,8 +39,8 @@ LINEAR: dict[str, Any] = {
         {"op": "dense", "name": "dense", "channels": "=classes"},
     ],
 }
-FLIP, MOMENTUM, PROBE = 11, "momentum.", "probe"
-"""What flips are keyed by; what names of moments begin with; the layer that a supernet learns."""
+DRAWN, MOMENTUM, PROBE = 11, "momentum.", "probe"
+"""What augmentations are keyed by; what names of moments begin with; a supernet's own layer."""
 
 before_step: list[Callable[[int], None]] = []
 """Called with the number of each step before it is made."""
@@ -71,14 +71,9 @@ class NumpyPipeline(Pipeline):
     def _image(self, epoch: int, numbered: tuple[int, Any]) -> np.ndarray:
         index, (read, _) = numbered
         image = read()
-        names = [next(iter(entry.items())) for entry in self.augment]
-        sizings = [SIZINGS[n](v, self.preprocessing) for n, v in names if n in SIZINGS]
-        for number, sizing in enumerate(sizings or [as_for_evaluation(self.preprocessing)]):
-            image = sizing(image, partial(generator, self.seed, FLIP, epoch, int(index), number))
+        for place, change in enumerate(augmentations(self.augment, self.preprocessing)):
+            image = change(image, partial(generator, self.seed, DRAWN, epoch, int(index), place))
         pixels = np.asarray(image.convert("RGB"), np.float32) / 255
-        chance = dict(names).get("horizontal_flip", 0)
-        if generator(self.seed, FLIP, epoch, int(index)).random() < chance:
-            pixels = pixels[:, ::-1]
         to = self.preprocessing.normalize
         normal = (pixels - np.float32(to.mean)) / np.float32(to.std)
         return np.ascontiguousarray(normal.transpose(2, 0, 1))

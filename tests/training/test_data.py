@@ -35,8 +35,9 @@ from archspec.compiler.images.steps import preprocessing_of
 from archspec.deploy.aipp import fixed_crop, host_pixels
 from archspec.errors import UsageError
 from archspec.loading import load
+from archspec.training.augmenting import ON_BATCHES
 from archspec.training.backends.mindspore import data as pipeline
-from archspec.training.backends.mindspore.augment import AUGMENTATIONS, ON_BATCHES
+from archspec.training.backends.mindspore.augment import AUGMENTATIONS
 from archspec.training.backends.mindspore.data import TrainPipeline
 from archspec.training.backends.mindspore.mindrecord import write_mindrecord
 from archspec.training.data import (

@@ -345,10 +345,10 @@ def test_parts_of_every_recipe(name, parts):
 
 
 def test_augmentations_of_recipes_are_those_there_are():
-    from archspec.training import sizing
+    from archspec.training import augmenting, sizing
     from archspec.training.backends.mindspore import augment
 
-    here = {*sizing.SIZINGS, *augment.AUGMENTATIONS, *augment.ON_BATCHES}
+    here = {*sizing.SIZINGS, *augment.AUGMENTATIONS, *augmenting.ON_BATCHES}
     assert here == set(AUGMENTATIONS)
 
 

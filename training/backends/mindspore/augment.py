@@ -16,8 +16,8 @@ from mindspore.dataset import vision
 from mindspore.dataset.vision import AutoAugmentPolicy, ConvertMode
 
 from archspec.compiler.images.steps import Preprocessing
-from archspec.errors import UsageError, did_you_mean
-from archspec.training.sizing import SIZINGS, Sizing, as_for_evaluation
+from archspec.training.augmenting import entries_of
+from archspec.training.sizing import SIZINGS, Sizing, sizings_before
 
 Operation = Any
 """One of mindspore.dataset.vision's, which have no type of their own in common."""
@@ -27,7 +27,6 @@ POLICIES = {
     "cifar10": AutoAugmentPolicy.CIFAR10,
     "svhn": AutoAugmentPolicy.SVHN,
 }
-ON_BATCHES = ("random_erasing",)
 
 
 @dataclass
@@ -44,18 +43,11 @@ def segments(augment: Sequence[Mapping[str, Any]], preprocessing: Preprocessing)
     CHW).
 
     `augment` are the entries of a recipe, {name: settings}. Where none of them gives an image its
-    size, it is resized and cut as for evaluation first, so that a random crop shifts it by no more
-    than its padding. Raises UsageError for a name that is not known.
+    size, it is resized and cut as for evaluation first. Raises UsageError for a name that is not
+    known.
     """
-    entries = [next(iter(entry.items())) for entry in augment]
-    names = [name for name, _ in entries]
-    known = [*SIZINGS, *AUGMENTATIONS, *ON_BATCHES]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"there is no augmentation {name!r}{did_you_mean(name, known)}")
-    result = [Segment()]
-    if not set(names) & set(SIZINGS):
-        result[0].sizings.append(as_for_evaluation(preprocessing))
+    entries = entries_of(augment)
+    result = [Segment(sizings_before([name for name, _ in entries], preprocessing))]
     draws = False
     for name, settings in entries:
         if name in SIZINGS:
