@@ -9,7 +9,7 @@ from archspec.dialect import Validator
 from archspec.document import At
 from archspec.errors import Problem
 from archspec.faults import MAX_REMEMBERED, faults_by_property, find_faults, value_sentence
-from archspec.json_values import frozen
+from archspec.json_values import freeze
 from archspec.ops import Op
 from archspec.shallow import attributes_validator
 from archspec.syntax import Parameter
@@ -33,7 +33,7 @@ def check_argument(parameter: Parameter, value: Any) -> str | None:
     if type(value) is parameter.plain_type:
         return None
     # Values repeat a thousandfold between related networks, so what passed once passes.
-    key = (parameter.schema_key, frozen(value))
+    key = (parameter.schema_key, freeze(value))
     if key in _passed:
         return None
     if Validator(parameter.schema).is_valid(value):

@@ -64,15 +64,15 @@ def read_sealed(
     try:
         document = parse_document(read_text(path, shown), shown)
     except SpecError as error:
-        raise damaged(path, error.problems[0].message) from None
+        raise damage_error(path, error.problems[0].message) from None
     if not isinstance(document.data, dict):
-        raise damaged(path, "it is not a JSON object")
+        raise damage_error(path, "it is not a JSON object")
     problems = [*check(At(document))]
     data = {key: value for key, value in document.data.items() if key != CHECKSUM}
     is_sealed = CHECKSUM in document.data
     if is_sealed and document.data[CHECKSUM] != checksum_of(data):
         first = problems[0] if problems else Problem("it does not meet its checksum")
-        raise damaged(
+        raise damage_error(
             path, f"at {first.pointer}: {first.message}" if first.pointer else first.message
         )
     if problems:
@@ -80,7 +80,7 @@ def read_sealed(
     return data, is_sealed
 
 
-def damaged(path: str | os.PathLike[str], why: str) -> SpecError:
+def damage_error(path: str | os.PathLike[str], why: str) -> SpecError:
     """The error for a file that is not as it was written."""
     return SpecError(
         Problem(
@@ -185,7 +185,7 @@ def append_lines(
 def append_text(path: str | os.PathLike[str], lines: str, sync: bool = True) -> None:
     """The same for lines that are sealed already."""
     with open(path, "ab+") as file:
-        start, rest = _unfinished(file)
+        start, rest = _find_tail(file)
         last = _read_line(rest) if rest else None
         if last is not None and last.is_sealed and last.record is not None:
             file.write(b"\n")
@@ -197,7 +197,7 @@ def append_text(path: str | os.PathLike[str], lines: str, sync: bool = True) -> 
             os.fsync(file.fileno())
 
 
-def _unfinished(file: IO[bytes]) -> tuple[int, bytes]:
+def _find_tail(file: IO[bytes]) -> tuple[int, bytes]:
     """What follows the last line break of a file, and where it starts."""
     size = start = file.seek(0, os.SEEK_END)
     while start:
@@ -242,6 +242,6 @@ def _hides_checksum(record: Mapping[str, Any]) -> bool:
 
 __all__ = [
     "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "append_text", "checksum_of",
-    "checksum_of_bytes", "damaged", "free_name", "read_lines", "read_sealed", "seal", "seal_line",
-    "seal_lines", "seal_text", "set_aside",
+    "checksum_of_bytes", "damage_error", "free_name", "read_lines", "read_sealed", "seal",
+    "seal_line", "seal_lines", "seal_text", "set_aside",
 ]  # fmt: skip

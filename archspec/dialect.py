@@ -32,7 +32,7 @@ def _additional_properties(
                 yield from validator.descend(value, allowed, path=key)
 
 
-def _required(
+def _check_required(
     _validator: Any, required: Iterable[str], instance: Any, _fragment: Mapping[str, Any]
 ) -> Iterator[ValidationError]:
     """One error for all missing keys together."""
@@ -55,6 +55,10 @@ def _pattern(
 
 Validator: Any = extend(
     Draft202012Validator,
-    {"additionalProperties": _additional_properties, "required": _required, "pattern": _pattern},
+    {
+        "additionalProperties": _additional_properties,
+        "required": _check_required,
+        "pattern": _pattern,
+    },
     type_checker=_TYPES,
 )

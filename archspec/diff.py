@@ -76,7 +76,7 @@ def changes(old: Graph, new: Graph) -> list[Change]:
     return result or [Change("nodes", "the same ones run in another order", 0, 0)]
 
 
-def renamed(old: Graph, new: Graph) -> list[tuple[str, str]]:
+def find_renamed(old: Graph, new: Graph) -> list[tuple[str, str]]:
     """The nodes of one architecture that have another name in another spec of it."""
     return [(a, b) for a, b in zip(old.nodes, new.nodes, strict=True) if a != b]
 

@@ -62,7 +62,7 @@ class Document:
         line, column = _line_column(self.text, _value_offset(self.text, pointer, self._last))
         return f"{self.shown}:{line}:{column}"
 
-    def replaced(self, pointer: Pointer, value: Any) -> str:
+    def replace(self, pointer: Pointer, value: Any) -> str:
         """The text with another value at a pointer that is there, and all else as it stands."""
         start = _value_offset(self.text, pointer, {})
         _, end = json.JSONDecoder().raw_decode(self.text, start)

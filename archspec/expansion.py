@@ -13,7 +13,7 @@ from archspec.document import At
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError
 from archspec.feeding import inputs_of_call, inputs_of_next, inputs_of_node, sources_of
 from archspec.fragment import Fragment, Fragments, Item, Ref
-from archspec.json_values import frozen
+from archspec.json_values import freeze
 from archspec.layers import layer_of
 from archspec.library import Definition
 from archspec.names import INPUT_NAMES
@@ -106,7 +106,7 @@ class Expansion:
             if not syntax.is_op(target):
                 key = self.program.library.find(target)
             evaluated = {name: value.evaluate(body) for name, value in arguments.items()}
-            keys.append((target, frozen(evaluated)))
+            keys.append((target, freeze(evaluated)))
             self._defaults[key] = {
                 name: constant(value, arguments[name].at, "defaults")
                 for name, value in evaluated.items()
@@ -398,7 +398,7 @@ class Expansion:
         shapes = body.shapes(refs)
         key = fragment = None
         if not definition.has_choice:
-            key = (definition, frozen(arguments), shapes)
+            key = (definition, freeze(arguments), shapes)
             fragment = self._fragments.get(key)
         if fragment is None:
             fragment = self._expand_call(body, node, path, definition, values, arguments, shapes)

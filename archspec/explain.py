@@ -11,7 +11,7 @@ from archspec.errors import SpecError, did_you_mean, listed
 from archspec.expressions import read_expression
 from archspec.graph import Graph
 from archspec.node import Node
-from archspec.ops.base import applies, converted
+from archspec.ops.base import applies, convert
 from archspec.shapes import written
 from archspec.syntax import Branches, Call, Modifiers, Value
 from archspec.tables import shown_amount, shown_bytes
@@ -109,10 +109,10 @@ def _values_of(graph: Graph, name: str, indent: str) -> Iterator[str]:
     copy = "" if origin.copy is None else f", copy {origin.copy + 1}"
     yield f"{indent}written at {at.where} ({written_pointer(at.pointer) or '/'}){copy}"
     if not isinstance(origin.node, Call):
-        yield f"{indent}  joins {_joined(origin.node)}"
+        yield f"{indent}  joins {_describe_join(origin.node)}"
         return
     idle = _idle(graph, name)
-    evaluated = _evaluated(graph, name)
+    evaluated = _as_given(graph, name)
     for key, shown in evaluated.items():
         value = origin.values.get(key)
         if value is None and key in idle:
@@ -125,21 +125,21 @@ def _values_of(graph: Graph, name: str, indent: str) -> Iterator[str]:
         yield from _names_behind(graph, name, value, indent + "      ")
 
 
-def _joined(node: Modifiers) -> str:
+def _describe_join(node: Modifiers) -> str:
     """What a join takes, in its order, which concat keeps."""
     if isinstance(node, Branches):
         return f"the branches, in this order: {', '.join(name for name, _ in node.branches)}"
     return "the body and the shortcut, in this order"
 
 
-def _evaluated(graph: Graph, name: str) -> Mapping[str, Any]:
+def _as_given(graph: Graph, name: str) -> Mapping[str, Any]:
     """Values as they were given, which says who gave them; those of an op that mean the same are in
     one form from there on."""
     if name in graph.calls:
         return graph.calls[name].arguments
     layer = graph.nodes[name].layer
     return {
-        item.name: converted(item, layer.given.get(item.name, getattr(layer.op, item.name)))
+        item.name: convert(item, layer.given.get(item.name, getattr(layer.op, item.name)))
         for item in layer.op.attributes()
     }
 

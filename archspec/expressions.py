@@ -92,7 +92,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _bounded(value: Any) -> Any:
+def _check_bound(value: Any) -> Any:
     if isinstance(value, int):
         if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             return value
@@ -141,7 +141,7 @@ def _length(value: Any) -> int:
 def _numeric(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*values: Any) -> Any:
         _number(name, *values)
-        return _bounded(function(*values))
+        return _check_bound(function(*values))
 
     return call
 
@@ -198,7 +198,7 @@ def _read_constant(node: ast.Constant, names: set[str], depth: int) -> Evaluate:
             f"{value} is Python; use {'the string ' * (value is None)}{str(value).lower()}"
         )
     if isinstance(value, (int, float)):
-        _bounded(value)
+        _check_bound(value)
     elif not isinstance(value, str):
         raise ExpressionError(f"{_shown(value)} is not a number or a string of the language")
     return lambda scope: value
@@ -236,7 +236,7 @@ def _read_arithmetic(node: ast.BinOp, names: set[str], depth: int) -> Evaluate:
         a, b = left(scope), right(scope)
         _number(sign, a, b)
         try:
-            return _bounded(function(a, b))
+            return _check_bound(function(a, b))
         except (ZeroDivisionError, OverflowError):
             raise ExpressionError(f"{_shown(a)} {sign} {_shown(b)} has no result") from None
 

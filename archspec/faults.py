@@ -12,7 +12,7 @@ from archspec import schema
 from archspec.dialect import matches
 from archspec.document import At
 from archspec.errors import MAX_PROBLEMS, Problem, did_you_mean, listed, use
-from archspec.json_values import frozen, shown
+from archspec.json_values import freeze, shown
 from archspec.shallow import shallow_choice
 
 MAX_REMEMBERED = 100_000
@@ -52,7 +52,7 @@ def first_faults(problems: Iterable[Problem]) -> list[Problem]:
 def find_faults(validator: Any, at: At, value: Any, what: str) -> Iterator[Problem]:
     """What a validator finds wrong with the value at a place, called `what`."""
     if isinstance(value, dict) and "required" not in validator.schema:
-        value = _not_yet_passed(validator, value)
+        value = _select_unchecked(validator, value)
         if not value:
             return
     for error in validator.iter_errors(value):
@@ -93,7 +93,7 @@ def _problem(error: ValidationError, at: At, what: str) -> Problem:
     return place.problem(_sentence(error, str(path[-1]) if path else what, not path))
 
 
-def _not_yet_passed(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
+def _select_unchecked(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
     """The properties that jsonschema has not passed before: a spec of ten thousand nodes says the
     same few things ten thousand times, and judging each anew would take most of the time."""
     result: dict[str, Any] = {}
@@ -105,7 +105,7 @@ def _not_yet_passed(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(item, str) and _is_accepted_text(fragment, item):
             continue
-        known = (id(fragment), frozen(item))
+        known = (id(fragment), freeze(item))
         if known in _passed_literals:
             continue
         if validator.evolve(schema=fragment).is_valid(item):

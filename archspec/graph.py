@@ -132,16 +132,16 @@ class Graph:
             entry: dict[str, Any] = {"op": node.op.name, "name": names[node.name]}
             entry.update(attributes(node.layer))
             if node.inputs != (previous,):
-                sources = [self._written(tensor, names) for tensor in node.inputs]
+                sources = [self._name_tensor(tensor, names) for tensor in node.inputs]
                 entry["from"] = sources[0] if len(sources) == 1 else sources
             body.append(entry)
             previous = node.results[0] if len(node.results) == 1 else None
         if dict(self.outputs) == {RESULT: previous}:
             return {"body": body}
-        outputs = {key: self._written(tensor, names) for key, tensor in self.outputs.items()}
+        outputs = {key: self._name_tensor(tensor, names) for key, tensor in self.outputs.items()}
         return {"body": body, "outputs": outputs}
 
-    def _written(self, tensor: Tensor, names: Mapping[str, str]) -> str:
+    def _name_tensor(self, tensor: Tensor, names: Mapping[str, str]) -> str:
         if tensor.node == INPUT:
             return INPUT
         name = names[tensor.node]

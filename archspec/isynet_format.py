@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from archspec.check_values import check_object
 from archspec.document import At, Document
 from archspec.errors import SpecError
-from archspec.schema import VERSION, closed
+from archspec.schema import VERSION, closed_object
 
 IDENTITY = "identity"
 SKIPS = {"noSkip": "none", "add": "add", "concat": "concat"}
@@ -26,13 +26,13 @@ _OPERATIONS = [
     "conv_1x3_3x1", "conv_1x5_5x1", "conv_1x7_7x1", IDENTITY,
 ]  # fmt: skip
 
-_BLOCK = closed(
+_BLOCK = closed_object(
     {
         "expantionFactor": {"type": "number", "exclusiveMinimum": 0, "maximum": 64},
         "operations": {
             "type": "array",
             "minItems": 1,
-            "items": closed(
+            "items": closed_object(
                 {
                     "op": {"enum": _OPERATIONS},
                     "group": {"type": "integer", "minimum": 1, "maximum": 4096},
@@ -47,7 +47,7 @@ _BLOCK = closed(
     },
     ("expantionFactor", "operations", "lastActivation", "skipType", "nBlocks"),
 )
-_NETWORK = closed(
+_NETWORK = closed_object(
     {
         "nStages": {"type": "integer", "minimum": 1, "maximum": 16},
         "nEdgesInBlock": {"type": "integer", "minimum": 1, "maximum": 64},

@@ -8,7 +8,7 @@ _MAX_SHOWN = 60
 _FROZEN_BOOLS = {True: (bool, True), False: (bool, False)}
 
 
-def frozen(value: Any) -> Any:
+def freeze(value: Any) -> Any:
     """A hashable stand-in for a JSON value; unlike Python's ==, it tells 1, 1.0 and true apart."""
     kind = type(value)
     if kind is int or kind is str:
@@ -24,7 +24,7 @@ def frozen(value: Any) -> Any:
             if kind is int or kind is str:
                 parts.append(item)
             else:
-                parts.append(_FROZEN_BOOLS[item] if kind is bool else frozen(item))
+                parts.append(_FROZEN_BOOLS[item] if kind is bool else freeze(item))
         return tuple(parts)
     return _FROZEN_BOOLS[value] if kind is bool else (kind, value)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.check_values import check_attributes
 from archspec.errors import SpecError
-from archspec.json_values import frozen
+from archspec.json_values import freeze
 from archspec.node import Layer
 from archspec.ops import OPS
 from archspec.shapes import ShapeError, Shapes
@@ -23,7 +23,7 @@ def layer_of(
 ) -> Layer:
     """The op `name` with these evaluated attributes on inputs of these shapes. `values` are the
     attributes as written on the `node`, which errors point at. Raises SpecError."""
-    key = (name, frozen(attributes), shapes)
+    key = (name, freeze(attributes), shapes)
     layer = _layers.get(key)
     if layer is None:
         if len(_layers) >= _MAX_LAYERS:

@@ -157,7 +157,7 @@ def read_library(
     problems: list[Problem] = []
     for namespace, reference in document.data.get("import", {}).items():
         try:
-            imports[namespace] = _imported(reference, at / namespace, open_texts, known)
+            imports[namespace] = _import(reference, at / namespace, open_texts, known)
         except SpecError as error:
             problems += error.problems
         if len(problems) > MAX_PROBLEMS:
@@ -167,7 +167,7 @@ def read_library(
     return Library(document, imports)
 
 
-def _imported(
+def _import(
     reference: str, at: At, open_texts: tuple[Source, ...], known: dict[Source, Library]
 ) -> Library:
     source = find_reference(reference, at, is_import=True)

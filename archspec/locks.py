@@ -27,7 +27,7 @@ def locked_file(path: Path, waits: bool) -> Iterator[None]:
     """Raises BlockingIOError where another process has the lock and this one does not wait,
     UsageError where the system has no locks. A thread that waits may take a lock that it has."""
     if not waits:
-        with _locked(path, waits):
+        with _lock(path, waits):
             yield
         return
     files: set[Path] = _held.__dict__.setdefault("files", set())
@@ -35,7 +35,7 @@ def locked_file(path: Path, waits: bool) -> Iterator[None]:
     if file in files:
         yield
         return
-    with _locked(path, waits):
+    with _lock(path, waits):
         files.add(file)
         try:
             yield
@@ -44,11 +44,11 @@ def locked_file(path: Path, waits: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path, waits: bool) -> Iterator[None]:
+def _lock(path: Path, waits: bool) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:
-        with _locked_byte(path, waits):
+        with _lock_byte(path, waits):
             yield
         return
     with open(path, "a") as file:
@@ -57,7 +57,7 @@ def _locked(path: Path, waits: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _locked_byte(path: Path, waits: bool) -> Iterator[None]:
+def _lock_byte(path: Path, waits: bool) -> Iterator[None]:
     """Windows' way. Its own waiting gives up after ten seconds, so it is asked again and again."""
     try:
         import msvcrt

@@ -146,7 +146,7 @@ def _check_value(value: Value, known: Mapping[str, None]) -> Iterator[Problem]:
 def _check_call(call: Call, library: Library) -> Iterator[Problem]:
     if call.is_op:
         op = OPS[call.target]
-        for name, value in _written(call):
+        for name, value in _list_values(call):
             yield from _check_options(
                 value, lambda option, name=name: check_attributes(op, {name: option}).get(name)
             )
@@ -159,7 +159,7 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
         yield call.target_at.problem(library.unknown(call.target))
         return
     parameters = definition.template.parameters
-    for name, value in _written(call):
+    for name, value in _list_values(call):
         if name not in parameters:
             yield value.at.problem(
                 f"{call.target} has no argument {name!r}"
@@ -169,7 +169,7 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
             yield from _check_options(value, partial(check_argument, parameters[name]))
 
 
-def _written(call: Call) -> Iterator[tuple[str, Value]]:
+def _list_values(call: Call) -> Iterator[tuple[str, Value]]:
     """All that a call gives its target, for every copy."""
     yield from call.arguments.items()
     if call.copies is not None:

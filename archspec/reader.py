@@ -73,9 +73,9 @@ class Reader:
         except ExpressionError as error:
             self.problems.append(at.problem(str(error)))
             return constant(None, at, layer)
-        evaluate = _located(expression, at)
+        evaluate = _locate(expression, at)
         if expression.text in expression.names:
-            evaluate = _looked_up(expression.text, evaluate)
+            evaluate = _look_up(expression.text, evaluate)
         return Value(raw, at, layer, evaluate, names=expression.names)
 
     def _choice(self, raw: dict[str, Any], at: At, layer: str, key: str) -> Value:
@@ -247,7 +247,7 @@ class Reader:
 _MISSING = object()
 
 
-def _looked_up(name: str, located: Evaluate) -> Evaluate:
+def _look_up(name: str, located: Evaluate) -> Evaluate:
     """The value of one name, as most expressions are: quicker than the general way, which is left
     to say what is wrong."""
 
@@ -258,7 +258,7 @@ def _looked_up(name: str, located: Evaluate) -> Evaluate:
     return evaluate
 
 
-def _located(expression: Expression, at: At) -> Evaluate:
+def _locate(expression: Expression, at: At) -> Evaluate:
     evaluate = expression.evaluate
 
     def located(scope: Scope) -> Any:

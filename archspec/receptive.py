@@ -65,19 +65,19 @@ def receptive_fields(nodes: Iterable[Node]) -> dict[str, Field]:
                 field = (_union(field[0], other[0]), _union(field[1], other[1]))
         if field is not None and window != _ONE_TO_ONE:
             field = (
-                None if window.everything else (_seen(window, 0, field), _seen(window, 1, field))
+                None if window.everything else (_slide(window, 0, field), _slide(window, 1, field))
             )
         fields[node.name] = field
     return fields
 
 
-def _seen(window: Window, number: int, field: tuple[Axis, Axis]) -> Axis:
+def _slide(window: Window, number: int, field: tuple[Axis, Axis]) -> Axis:
     """An axis of what is made of a tensor by windows of it, or by enlarging it."""
     axis = field[number]
     kernel, stride, scale = window.kernel[number], window.stride[number], window.scale[number]
     before = window.before[number]
     if scale > 1:
-        return _enlarged(axis, scale, window.blends)
+        return _enlarge(axis, scale, window.blends)
     if len(axis.lows) == 1:
         # what nearly all of a network is: one step after another
         first = axis.lows[0] - before * axis.step
@@ -92,7 +92,7 @@ def _seen(window: Window, number: int, field: tuple[Axis, Axis]) -> Axis:
     )
 
 
-def _enlarged(axis: Axis, scale: int, blends: bool) -> Axis:
+def _enlarge(axis: Axis, scale: int, blends: bool) -> Axis:
     """Each element `scale` times, or between two elements where it blends: by the half-pixel rule
     element i stands at (i + 1/2) / scale - 1/2 of those before."""
     period = len(axis.lows) * scale

@@ -110,7 +110,7 @@ def described(fragment: Schema, doc: str) -> Schema:
     return {**fragment, "description": doc} if doc else fragment
 
 
-def closed(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> Schema:
+def closed_object(properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> Schema:
     """An object with these properties and no others."""
     result: dict[str, Any] = {
         "type": "object",
@@ -200,7 +200,7 @@ def attribute_properties(op: type[Op]) -> dict[str, Schema]:
 PIXELS: Schema = {"type": "integer", "minimum": 1, "maximum": 10_000}
 """A side of a photograph; one of 10,000 has 300 MB of channels already."""
 
-INPUT: Schema = closed(
+INPUT: Schema = closed_object(
     {
         "shape": described(
             {"type": "array", "items": POSITIVE, "minItems": 3, "maxItems": 3},
@@ -241,7 +241,7 @@ INPUT: Schema = closed(
 )
 INPUT = described(INPUT, "the image a network takes, and how a photograph becomes one")
 
-ARGUMENT_DECLARATION: Schema = closed(
+ARGUMENT_DECLARATION: Schema = closed_object(
     {
         "type": {
             "anyOf": [
@@ -286,7 +286,7 @@ OUTPUTS: Schema = {
     "description": "result: the node that gives it",
 }
 
-TEMPLATE: Schema = closed(
+TEMPLATE: Schema = closed_object(
     {
         "doc": NOTE,
         "args": ARGUMENTS,
@@ -303,7 +303,7 @@ TEMPLATE: Schema = closed(
     required=("body",),
 )
 
-SOURCE: Schema = closed(
+SOURCE: Schema = closed_object(
     {
         "paper": TEXT,
         "code": TEXT,
@@ -326,7 +326,7 @@ SOURCE: Schema = closed(
 SOURCE = described(SOURCE, "where the network comes from")
 
 SHAPE: Schema = {"type": "array", "items": POSITIVE, "minItems": 1, "maxItems": 3}
-EXPECT: Schema = closed(
+EXPECT: Schema = closed_object(
     {
         "params": {"type": "integer", "minimum": 0, "description": "trainable weights"},
         "macs": {"type": "integer", "minimum": 0, "description": "multiply-accumulates"},
@@ -392,7 +392,7 @@ EXTENDS_PROPERTIES: Schema = {
 LIBRARY_PROPERTIES: Schema = {**HEAD, "import": IMPORT, "templates": TEMPLATES}
 
 DOCUMENTS: dict[str, Schema] = {
-    "spec": closed(SPEC_PROPERTIES, ("archspec", "name", "input", "body")),
-    "extension": closed(EXTENDS_PROPERTIES, ("archspec", "extends", "name")),
-    "library": closed(LIBRARY_PROPERTIES, ("archspec", "templates")),
+    "spec": closed_object(SPEC_PROPERTIES, ("archspec", "name", "input", "body")),
+    "extension": closed_object(EXTENDS_PROPERTIES, ("archspec", "extends", "name")),
+    "library": closed_object(LIBRARY_PROPERTIES, ("archspec", "templates")),
 }

@@ -31,7 +31,7 @@ def shallow_node(kind: str) -> Any:
         return Validator(_without_nodes({"type": "object", "properties": call}))
     return Validator(
         _without_nodes(
-            schema.closed({**schema.KIND_PROPERTIES[kind], **schema.MODIFIER_PROPERTIES})
+            schema.closed_object({**schema.KIND_PROPERTIES[kind], **schema.MODIFIER_PROPERTIES})
         )
     )
 
@@ -42,7 +42,7 @@ def shallow_op(name: str) -> Any:
     attributes = schema.attribute_properties(OPS[name])
     return Validator(
         _without_nodes(
-            schema.closed(
+            schema.closed_object(
                 {
                     "op": {},
                     **attributes,
@@ -57,14 +57,14 @@ def shallow_op(name: str) -> Any:
 @cache
 def shallow_row(name: str) -> Any:
     """Of the arguments that one copy of an op is given."""
-    return Validator(_without_nodes(schema.closed(schema.attribute_properties(OPS[name]))))
+    return Validator(_without_nodes(schema.closed_object(schema.attribute_properties(OPS[name]))))
 
 
 @cache
 def attributes_validator(op: type[Op]) -> Any:
     """Of an op's evaluated attributes."""
     return Validator(
-        schema.closed(
+        schema.closed_object(
             {item.name: item.metadata["schema"] for item in op.attributes()},
             tuple(item.name for item in op.attributes() if item.default is MISSING),
         )

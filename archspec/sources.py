@@ -56,7 +56,7 @@ def spec_path(name: str) -> Path:
     path = Path(name)
     if name.endswith(".json") or os.path.lexists(path):
         return path
-    shipped = _shipped(name)
+    shipped = _find_shipped(name)
     if shipped is None:
         hint = _suggest(name, shipped_names())
         raise SpecError(
@@ -79,7 +79,7 @@ def find_reference(reference: str, at: At, is_import: bool = False) -> Source:
         )
     origin = at.document.source
     if not reference.endswith(".json"):
-        shipped = _shipped(reference, (BLOCKS, SPACES) if is_import else (SPACES,))
+        shipped = _find_shipped(reference, (BLOCKS, SPACES) if is_import else (SPACES,))
         if shipped is None:
             known = shipped_libraries() if is_import else shipped_names()
             hint = _suggest(reference, known)
@@ -254,7 +254,7 @@ def _suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {whole[close]!r}?" if close else find_slip(name, whole, 1)
 
 
-def _shipped(name: str, folders: Sequence[str] = (SPACES,)) -> Path | None:
+def _find_shipped(name: str, folders: Sequence[str] = (SPACES,)) -> Path | None:
     if not all(
         part and part.replace("_", "").replace("-", "").isalnum() for part in name.split("/")
     ):

@@ -102,7 +102,7 @@ class _Explorer:
         _Touches."""
         trace, total = self._expand(fixed, scope)
         own = [*trace.scope_parts.values()]
-        if expected is not None and expected != _expected(trace, own, trace.inside, total):
+        if expected is not None and expected != _expect(trace, own, trace.inside, total):
             raise _Touches
         if len(scope) == 1:
             for key in own[0].open:
@@ -115,7 +115,7 @@ class _Explorer:
             if frames == scope:
                 return self._split(trace, key, fixed, scope, reference, expected)
             try:
-                kept = _expected(trace, parts, set().union(*(p.open for p in parts)), total)
+                kept = _expect(trace, parts, set().union(*(p.open for p in parts)), total)
                 found = self._split(trace, key, fixed, frames, total, kept)
             except _Touches:
                 return self._split(trace, key, fixed, scope, reference, expected)
@@ -169,7 +169,7 @@ class _Explorer:
         return trace, total
 
 
-def _expected(trace: Trace, parts: Sequence[Part], inside: set[str], total: Costs) -> _Expected:
+def _expect(trace: Trace, parts: Sequence[Part], inside: set[str], total: Costs) -> _Expected:
     """What such a part, with these open decisions, leaves of a network of cost `total`."""
     own = [sum(costs) for costs in zip(*(part.costs for part in parts), strict=True)]
     costs = tuple(int(one) - other for one, other in zip(total, own, strict=False))

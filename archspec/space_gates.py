@@ -75,7 +75,7 @@ def assignments_of(space: Space) -> int | None:
 def _settles_the_same(program: Program) -> bool:
     body = Template(program.name, program.at, "", program.parameters, (INPUT,), program.body, {})
     definitions = [*Definition(body, program.library).reach()]
-    carried = _carried(definitions, program.defaults)
+    carried = _find_carried(definitions, program.defaults)
     return not any(
         _has_nested_default(definition)
         or any(
@@ -90,7 +90,7 @@ def _settles_the_same(program: Program) -> bool:
     )
 
 
-def _carried(
+def _find_carried(
     definitions: list[Definition], defaults: Mapping[str, Arguments]
 ) -> dict[Definition, set[str]]:
     """Of each template the arguments that could carry a decision."""
@@ -109,7 +109,7 @@ def _carried(
                 if parameter.default is not None and _carries(parameter.default, names):
                     names.add(name)
             for call, callee in _calls(definition):
-                carried[callee] |= _carrying(call, names, callee)
+                carried[callee] |= _find_carrying(call, names, callee)
         if sum(map(len, carried.values())) == before:
             return carried
 
@@ -122,7 +122,7 @@ def _calls(definition: Definition) -> Iterator[tuple[Call, Definition]]:
                 yield node, callee
 
 
-def _carrying(call: Call, names: set[str], callee: Definition) -> set[str]:
+def _find_carrying(call: Call, names: set[str], callee: Definition) -> set[str]:
     """The arguments of a call that could carry a decision."""
     layers = [call.arguments]
     if call.copies is not None:

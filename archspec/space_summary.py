@@ -62,7 +62,7 @@ def summarize(
     try:
         tree = cost_tree(space, functions)
     except NotDecomposable as reason:
-        return _built(space, functions, keeps, common, count, str(reason))
+        return _build_some(space, functions, keeps, common, count, str(reason))
     rows = [
         dict(zip(tree.metrics, tree.cost(assignment), strict=True))
         for assignment in _samples(space, DRAWN_FOR_SHARE if keeps else 0)
@@ -80,7 +80,7 @@ def summarize(
     )
 
 
-def _built(
+def _build_some(
     space: Space,
     functions: Mapping[str, Callable[[Graph], float]],
     keeps: Callable[[Mapping[str, float]], bool] | None,

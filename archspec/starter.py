@@ -75,22 +75,22 @@ def starter(name: str, like: str | None = None) -> str:
     if like is None:
         return written_json({**head, **STARTER}) + "\n"
     program = read_program(like)
-    return _copied(program, name) or written_json({**head, **_standing_alone(program)}) + "\n"
+    return _copy(program, name) or written_json({**head, **_standing_alone(program)}) + "\n"
 
 
-def _copied(program: Program, name: str) -> str | None:
+def _copy(program: Program, name: str) -> str | None:
     """A spec's own text under another name, its imports by their shipped names; None where it
     extends another or imports what is not shipped."""
     document = program.at.document
     if "extends" in document.data:
         return None
-    text = document.replaced(("name",), name)
+    text = document.replace(("name",), name)
     for key, reference in document.data.get("import", {}).items():
         at = At(document, ("import", key))
         shipped = shipped_name(find_reference(reference, at, is_import=True))
         if shipped is None:
             return None
-        text = parse_document(text).replaced(("import", key), shipped)
+        text = parse_document(text).replace(("import", key), shipped)
     return re.sub(r'\s*"\$schema"\s*:\s*"[^"]*"\s*,', "", text, count=1)
 
 
@@ -110,7 +110,7 @@ def _standing_alone(program: Program) -> dict[str, Any]:
     for key in ("defaults", "body", "outputs"):
         if key in base.data:
             own[key] = base.data[key]
-    own["body"] = _renamed(own["body"], names)
+    own["body"] = _rename(own["body"], names)
     if "defaults" in own:
         own["defaults"] = {names.get(key, key): value for key, value in own["defaults"].items()}
     if templates:
@@ -140,14 +140,14 @@ def _gather(library: Library, namespace: str, names: dict[str, str], into: dict[
         own[name] = name if name not in into else f"{namespace.capitalize()}{name}"
         into[own[name]] = None
     for name, template in written.items():
-        into[own[name]] = {**template, "body": _renamed(template["body"], own)}
+        into[own[name]] = {**template, "body": _rename(template["body"], own)}
     names.update(own)
 
 
-def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+def _rename(node: Any, names: Mapping[str, str]) -> Any:
     """A node with the templates it calls under their new names."""
     if isinstance(node, list):
-        return [_renamed(child, names) for child in node]
+        return [_rename(child, names) for child in node]
     if isinstance(node, str):
         return node if is_op(node) else names.get(node, node)
     result = dict(node)
@@ -156,14 +156,14 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:
         return result
     for key in ("body", "residual", "shortcut"):
         if key in node:
-            result[key] = _renamed(node[key], names)
+            result[key] = _rename(node[key], names)
     if "branches" in node:
         branches = node["branches"]
         result["branches"] = (
-            {key: _renamed(child, names) for key, child in branches.items()}
+            {key: _rename(child, names) for key, child in branches.items()}
             if isinstance(branches, Mapping)
-            else _renamed(branches, names)
+            else _rename(branches, names)
         )
     if "choice" in node:
-        result["choice"] = _renamed(node["choice"], names)
+        result["choice"] = _rename(node["choice"], names)
     return result

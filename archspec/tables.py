@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.terminal import can_encode, harmless, unguarded
+from archspec.terminal import can_encode, harmless, unguard
 
 WIDEST = 100
 """Columns of text that a table keeps within."""
@@ -89,7 +89,7 @@ def as_text(table: Table, widest: int = WIDEST) -> str:
     lines = [table.title] if table.title else []
     lines += [line(titles), "  ".join("-" * width for width in widths), *map(line, rows)]
     if table.notes:
-        lines += ["", *_wrapped(table.notes, widest)]
+        lines += ["", *_wrap(table.notes, widest)]
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +170,7 @@ def _cut_rows(table: Table, widest: int) -> list[list[str]]:
     return [[*row[:elastic], cut(row[elastic], room), *row[elastic + 1 :]] for row in rows]
 
 
-def _wrapped(notes: Sequence[str], widest: int) -> list[str]:
+def _wrap(notes: Sequence[str], widest: int) -> list[str]:
     """Long notes go on below, set in."""
     indent = " " * NOTE_INDENT
     lines: list[str] = []
@@ -209,7 +209,7 @@ def _print_rich(table: Table) -> None:
     from rich.text import Text
 
     # where the terminal is too narrow it may wrap the line; a number cut short would be wrong
-    console = Console(file=unguarded(sys.stdout))
+    console = Console(file=unguard(sys.stdout))
     rows = _cut_rows(table, min(console.width, WIDEST))
     console.width = max(console.width, 2 * WIDEST)
     drawn = RichTable(
@@ -228,5 +228,5 @@ def _print_rich(table: Table) -> None:
         drawn.add_row(*map(Text, row))
     console.print(drawn)
     console.print()
-    for line in _wrapped(table.notes, WIDEST):
+    for line in _wrap(table.notes, WIDEST):
         console.print(Text(harmless(line)), soft_wrap=True)

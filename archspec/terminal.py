@@ -17,12 +17,12 @@ def harmless(text: str, encoding: str = "utf-8") -> str:
         return text
     return "".join(
         character if character in "\n\t" or "\x20" <= character <= "\x7e"
-        else _escaped(character, encoding)
+        else _escape(character, encoding)
         for character in text
     )  # fmt: skip
 
 
-def _escaped(character: str, encoding: str) -> str:
+def _escape(character: str, encoding: str) -> str:
     if character.isprintable() and can_encode(character, encoding):
         return character
     code = ord(character)
@@ -46,7 +46,7 @@ OUTPUT = "the output"
 
 
 @contextmanager
-def _named() -> Iterator[None]:
+def _name_stream() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
@@ -68,12 +68,12 @@ class _Guard(io.TextIOBase):
 
     def write(self, text: str) -> int:
         start = "\r" if text.startswith("\r") else ""
-        with _named():
+        with _name_stream():
             self.stream.write(start + harmless(text[len(start) :], self.encoding))
         return len(text)
 
     def flush(self) -> None:
-        with _named():
+        with _name_stream():
             self.stream.flush()
 
     def isatty(self) -> bool:
@@ -87,22 +87,22 @@ class _Guard(io.TextIOBase):
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
+def guard() -> Iterator[None]:
     """Guard sys.stdout and sys.stderr within the block. Does nothing where they are already, and
     to one that is closed."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(_guarded, before)
+    sys.stdout, sys.stderr = map(_guard, before)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
 
 
-def _guarded(stream: Any) -> Any:
+def _guard(stream: Any) -> Any:
     return stream if stream is None or isinstance(stream, _Guard) else _Guard(stream)
 
 
-def unguarded(stream: Any) -> Any:
+def unguard(stream: Any) -> Any:
     """The stream behind a guard, for libraries that colour and move the cursor themselves; what
     they are given must be `harmless`."""
     return stream.stream if isinstance(stream, _Guard) else stream

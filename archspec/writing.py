@@ -71,7 +71,7 @@ def whole_file(
                 raise UsageError(f"{Path(path).parent} leads out of {within}; use a real folder")
         if not target.is_symlink() and target.exists() and not target.is_file():
             raise UsageError(f"{path} is not a regular file; use the name of a file, old or new")
-        with _replacing(target) as file:
+        with _replace(target) as file:
             yield file
     except OSError as error:
         raise UsageError(
@@ -118,24 +118,24 @@ _UNFINISHED = re.compile(r"\.(.+)\.[a-z0-9_]{8}", re.DOTALL)
 
 def command_line(*words: str | os.PathLike[str]) -> str:
     """A command as one line that a shell takes apart into these words, whatever is in them."""
-    return " ".join(_quoted(os.fspath(word)) for word in words)
+    return " ".join(_quote(os.fspath(word)) for word in words)
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
     import shlex  # costs a millisecond, so only when it is needed
 
     if word.isprintable():
         return shlex.quote(word)
     escaped = word.translate({ord("\\"): r"\\", ord("'"): r"\'"})
-    return "$'" + "".join(c if c.isprintable() else _escaped(c) for c in escaped) + "'"
+    return "$'" + "".join(c if c.isprintable() else _escape(c) for c in escaped) + "'"
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
+def _replace(target: Path) -> Iterator[IO[bytes]]:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
     try:
         with open(handle, "w+b") as file:

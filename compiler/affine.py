@@ -45,7 +45,7 @@ def affine_of(op: Op, arrays: Arrays) -> Affine:
     return Affine(scale, arrays["beta"] - mean * scale)
 
 
-def absorbed(arrays: Arrays, affine: Affine) -> dict[str, np.ndarray]:
+def absorb(arrays: Arrays, affine: Affine) -> dict[str, np.ndarray]:
     """weight and bias of the convolution or dense layer that gives affine(layer(x))."""
     import numpy as np
 

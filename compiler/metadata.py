@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.checksums import checksum_of, damaged
+from archspec.checksums import checksum_of, damage_error
 from archspec.errors import did_you_mean
 
 VERSION, CHECKSUM = "file_version", "checksum"
@@ -46,16 +46,16 @@ def check_metadata(
         return
     plain = {**_plain(metadata), VERSION: metadata.get(VERSION)}
     if found != checksum_of([plain, content]):
-        raise damaged(path, "what it says of itself does not meet its checksum")
+        raise damage_error(path, "what it says of itself does not meet its checksum")
 
 
-def unsealed(metadata: Mapping[str, str]) -> dict[str, str]:
+def unseal(metadata: Mapping[str, str]) -> dict[str, str]:
     """The words without version and checksum."""
     return {key: value for key, value in metadata.items() if key not in (VERSION, CHECKSUM)}
 
 
 def _plain(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in unsealed(metadata).items() if key != NUMBERS}
+    return {key: value for key, value in unseal(metadata).items() if key != NUMBERS}
 
 
 def _check_names(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
@@ -65,4 +65,6 @@ def _check_names(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> N
     for name in metadata:
         hint = "" if name in KNOWN else did_you_mean(name, KNOWN)
         if hint:
-            raise damaged(path, f"what it says of itself has an unknown name {name[:100]!r}{hint}")
+            raise damage_error(
+                path, f"what it says of itself has an unknown name {name[:100]!r}{hint}"
+            )

@@ -11,7 +11,7 @@ import os
 import zlib
 from collections.abc import Mapping
 
-from archspec.checksums import checksum_of_bytes, damaged
+from archspec.checksums import checksum_of_bytes, damage_error
 from archspec.compiler.metadata import CHECKSUM, CURRENT, VERSION, check_metadata
 from archspec.reading import CHUNK, open_regular
 
@@ -46,7 +46,7 @@ def check_onnx_bytes(path: str | os.PathLike[str]) -> None:
             left -= len(chunk)
         digits = file.read()
     if end == _BEFORE_DIGITS and digits != f"{checksum:08x}".encode():
-        raise damaged(path, "it does not meet its checksum")
+        raise damage_error(path, "it does not meet its checksum")
 
 
 def check_onnx_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
@@ -58,5 +58,5 @@ def check_onnx_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str
     if is_sealed:
         return
     if VERSION in metadata or CHECKSUM in metadata:
-        raise damaged(path, "its checksum is not at its end")
+        raise damage_error(path, "its checksum is not at its end")
     check_metadata(path, metadata)

@@ -73,7 +73,7 @@ def accuracy_of(
     if problems:
         raise SpecError(problems)
     layout = layout_of(common, list(wanted.values()), dtype, classes)
-    return _scored(files, wanted, layout)
+    return _score(files, wanted, layout)
 
 
 def read_labels(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -211,9 +211,7 @@ def _odd_sizes(
         yield Problem("the results are empty", str(next(iter(files.values())).parent))
 
 
-def _scored(
-    files: Mapping[str, Path], labels: Mapping[str, np.ndarray], layout: Layout
-) -> Accuracy:
+def _score(files: Mapping[str, Path], labels: Mapping[str, np.ndarray], layout: Layout) -> Accuracy:
     sums, not_finite = np.zeros(4), 0
     for name, numbers in labels.items():
         raw = np.fromfile(files[name], DTYPES[layout.dtype])

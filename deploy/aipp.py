@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from archspec.compiler.images.preprocess import open_image, resized
+from archspec.compiler.images.preprocess import open_image, resize_image
 from archspec.compiler.images.steps import Crop, Preprocessing, centre
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 
@@ -108,7 +108,7 @@ def host_pixels(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     height, width = source_size(preprocessing)
     fixed = fixed_crop(preprocessing)
     around = Crop(crop.left - fixed.left, crop.top - fixed.top, width, height)
-    image = resized(image, resize, around)
+    image = resize_image(image, resize, around)
     return np.asarray(image, np.uint8).reshape(height, width, preprocessing.channels)
 
 
@@ -134,7 +134,7 @@ def config(preprocessing: Preprocessing) -> str:
                 f"AIPP multiplies pixels by a float16, which 1 / (255 x {std:g}) does not fit;"
                 " use --no-aipp"
             )
-    lines = [f"  {name}: {_written(value)}" for name, value in _fields(preprocessing)]
+    lines = [f"  {name}: {_write(value)}" for name, value in _fields(preprocessing)]
     text = "\n".join(["aipp_op {", *lines, "}", ""])
     check(text)
     return text
@@ -177,7 +177,7 @@ def _scale(std: float) -> float:
     return 1 / (255 * std) if std else float("inf")
 
 
-def _written(value: Value) -> str:
+def _write(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -87,7 +87,7 @@ def arguments(conversion: Conversion, version: tuple[int, int] | None) -> list[s
 
 
 @contextmanager
-def converted(
+def convert(
     conversion: Conversion,
     onnx: bytes,
     toolkit: Toolkit,
@@ -107,7 +107,7 @@ def converted(
     with tempfile.TemporaryDirectory(prefix="archspec-atc-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         _put_inputs(folder, conversion, onnx)
-        with _opened(log) as file:
+        with _open(log) as file:
             file.write(_log_head(toolkit, command, environment.get(LIBRARIES, "")).encode())
             file.flush()
             code = _run(command, folder, environment, file, timeout)
@@ -117,8 +117,8 @@ def converted(
                 " has what it said"
             )
         if code:
-            raise SpecError(f"atc {_ended(code, log)}; all it said is in {log}")
-        yield _checked(folder, conversion, log)
+            raise SpecError(f"atc {_describe_end(code, log)}; all it said is in {log}")
+        yield _check(folder, conversion, log)
 
 
 def leave_kit(folder: Path, conversion: Conversion, onnx: bytes) -> None:
@@ -205,7 +205,7 @@ def _log_head(toolkit: Toolkit, command: Sequence[str], libraries: str) -> str:
     )
 
 
-def _opened(log: Path) -> IO[bytes]:
+def _open(log: Path) -> IO[bytes]:
     try:
         return log.open("wb")
     except OSError as error:
@@ -280,7 +280,7 @@ def _ending_as_exceptions() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ended(code: int, log: Path) -> str:
+def _describe_end(code: int, log: Path) -> str:
     """How atc ended, by its exit code and by what it said."""
     # atc is a shell script around a program, and a shell turns the end by signal 9 into 137
     number = -code if code < 0 else code - 128
@@ -299,7 +299,7 @@ def _tail(log: Path) -> str:
     return text.partition("\n\n")[2] if size <= MAX_OUTPUT else text
 
 
-def _checked(folder: Path, conversion: Conversion, log: Path) -> Path:
+def _check(folder: Path, conversion: Conversion, log: Path) -> Path:
     """The one OM in the folder, whole as far as its header tells. atc may add the system's name to
     its stem. Raises SpecError."""
     found = sorted(folder.glob(f"{conversion.stem}*.om"))

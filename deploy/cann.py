@@ -105,14 +105,14 @@ def environment_for(toolkit: Toolkit, environment: Mapping[str, str]) -> dict[st
     """
     result = dict(environment)
     if SOURCED not in result and toolkit.set_env is not None:
-        result = _sourced(toolkit.set_env, result)
+        result = _source(toolkit.set_env, result)
     devlib = toolkit.home / arch_folder() / "devlib"
     if not has_npu() and devlib.is_dir():
-        result[LIBRARIES] = joined(str(devlib), result.get(LIBRARIES, ""))
+        result[LIBRARIES] = join_paths(str(devlib), result.get(LIBRARIES, ""))
     return result
 
 
-def joined(folder: str, folders: str) -> str:
+def join_paths(folder: str, folders: str) -> str:
     """A folder before others. An empty list must leave no ":" behind: to the loader an empty entry
     is the working directory."""
     return os.pathsep.join([folder, *filter(None, folders.split(os.pathsep))])
@@ -164,7 +164,7 @@ def _statements(home: Path) -> Iterator[tuple[Path, str]]:
     yield home / "version.cfg", r"^(?:toolkit|compiler)_\w+=\[[^:\]]*:(\d+\.\d+[^\]]*)\]"
 
 
-def _sourced(script: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def _source(script: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """The variables after a shell has read a script. Raises UsageError where it cannot."""
     bash = shutil.which("bash", path=environment.get("PATH"))
     result = bash and subprocess.run(

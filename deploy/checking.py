@@ -96,7 +96,7 @@ def check_onnx(
         names = [output.name for output in session.get_outputs()]
         results = session.run(names, {session.get_inputs()[0].name: sample.images})
     try:
-        return compared("onnxruntime", dict(zip(names, results, strict=True)), sample, tolerance)
+        return compare("onnxruntime", dict(zip(names, results, strict=True)), sample, tolerance)
     except SpecError as error:
         if written is None:
             raise
@@ -163,7 +163,7 @@ def check_mindir(
         network = ms.nn.GraphCell(ms.load(str(path)))
         results = network(ms.Tensor(sample.images))
         arrays = [result.asnumpy() for result in _several(results)]
-    return compared("MindSpore", dict(zip(sample.outputs, arrays, strict=True)), sample, tolerance)
+    return compare("MindSpore", dict(zip(sample.outputs, arrays, strict=True)), sample, tolerance)
 
 
 def _several(results: Any) -> Sequence[Any]:
@@ -182,7 +182,7 @@ def _not_running(engine: str) -> Iterator[None]:
         ) from None
 
 
-def compared(
+def compare(
     engine: str, outputs: Mapping[str, object], sample: Sample, tolerance: float = TOLERANCE
 ) -> Comparison:
     """Hold an engine's outputs against the sample's, which may differ by `tolerance` of an output's

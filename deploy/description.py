@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.checksums import damaged
+from archspec.checksums import damage_error
 from archspec.compiler.images.classes import CLASSES, check_count, numbers_of, read_names
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of
-from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
+from archspec.compiler.metadata import check_metadata, seal_metadata, unseal
 from archspec.compiler.weights.loading import SHORT
 from archspec.document import parse_document, read_text
 from archspec.errors import Problem, SpecError, UsageError
@@ -77,21 +77,21 @@ def read_sidecar(path: str | os.PathLike[str]) -> dict[str, str]:
     try:
         said = parse_document(read_text(beside, str(beside))).data
     except SpecError as error:
-        raise damaged(beside, error.problems[0].message) from None
+        raise damage_error(beside, error.problems[0].message) from None
     if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
         raise SpecError(f"{beside} is not what archspec export writes; without it, use --spec SPEC")
     check_metadata(beside, said)
-    return unsealed(said)
+    return unseal(said)
 
 
 def check_model(path: str | os.PathLike[str]) -> None:
     """Raises SpecError where a model is not the one that the file beside it was written for."""
     digest = read_sidecar(path).get(MODEL)
     if digest is not None and digest != sha256_of(path):
-        raise damaged(path, f"{_beside(path)} has the checksum of another content")
+        raise damage_error(path, f"{_beside(path)} has the checksum of another content")
 
 
-def described(
+def describe(
     path: str | os.PathLike[str], metadata: Mapping[str, str], graph: Graph | None = None
 ) -> Description:
     """What a model's file, or else the one beside it, says of itself; or the graph of its spec in

@@ -25,7 +25,7 @@ from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.deploy import aipp
-from archspec.deploy.atc import SCRIPT, Conversion, converted, leave_kit
+from archspec.deploy.atc import SCRIPT, Conversion, convert, leave_kit
 from archspec.deploy.cann import Toolkit, find_toolkit, how_to_source
 from archspec.deploy.checking import TOLERANCE, Comparison, check_mindir, check_onnx, told_when_slow
 from archspec.deploy.description import remove_sidecar, write_sidecar
@@ -46,7 +46,7 @@ class Source:
     """What is exported: the spec's graph with its weights, for `batch` images at a time, or for any
     number (None). `gears` are the numbers that an OM for any has to choose from. `notes` join what
     an ONNX says of its spec. `is_deployment` is False for the spec's own nodes, none folded;
-    `tolerance` is that of `checking.compared`."""
+    `tolerance` is that of `checking.compare`."""
 
     model: Model
     batch: int | None = 1
@@ -154,7 +154,7 @@ def write_om(
             raise _without_atc(source, target, conversion, onnx)
         release = f"CANN {toolkit.release}" if toolkit.release else "CANN of unknown release"
         print(f"converting for {soc} by {toolkit.atc} ({release}), log in {log}", file=sys.stderr)
-        with converted(conversion, onnx, toolkit, log, timeout) as om:
+        with convert(conversion, onnx, toolkit, log, timeout) as om:
             _copy(om, file)
         remove_sidecar(path)
     write_sidecar(path, source.model.spec_graph, source.notes)
@@ -201,11 +201,11 @@ def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: byt
 
 
 def _checked_onnx(source: Source) -> tuple[bytes, Comparison | None]:
-    from archspec.compiler.targets.onnx.model import serialized, to_onnx
+    from archspec.compiler.targets.onnx.model import serialize, to_onnx
 
     with told_when_slow(f"writing {source.model.graph.name} as ONNX"):
         proto = to_onnx(source.written, opset=source.opset, batch=source.batch, notes=source.notes)
-        content = serialized(proto)
+        content = serialize(proto)
     comparison = check_onnx(
         content, source.model, source.batch, source.tolerance, written=source.written
     )

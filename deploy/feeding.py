@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from archspec.compiler.images.lookahead import in_order, one_ahead
-from archspec.compiler.images.preprocess import UnreadableImage, preprocessed
+from archspec.compiler.images.preprocess import UnreadableImage, preprocess_bytes
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
 from archspec.deploy.aipp import host_pixels, source_size
@@ -49,7 +49,7 @@ class Feed:
         """One image of this shape and the port's type. Raises UnreadableImage."""
         if self.port.dtype == "uint8":
             return host_pixels(data, self.preprocessing)
-        return preprocessed(data, self.preprocessing).astype(self.port.dtype, copy=False)
+        return preprocess_bytes(data, self.preprocessing).astype(self.port.dtype, copy=False)
 
     def nothing(self) -> np.ndarray:
         """A batch of zeros."""
@@ -64,7 +64,7 @@ class Feed:
         total = len(images.labels)
         numbered = enumerate(images.loads(range(total)))
 
-        def prepared(one: tuple[int, Callable[[], bytes]]) -> tuple[np.ndarray, float]:
+        def prepare(one: tuple[int, Callable[[], bytes]]) -> tuple[np.ndarray, float]:
             index, load = one
             start = time.perf_counter()
             try:
@@ -75,7 +75,7 @@ class Feed:
                 ) from None
             return array, time.perf_counter() - start
 
-        found = in_order(prepared, numbered, workers)
+        found = in_order(prepare, numbered, workers)
         for start in range(0, total, self.batch):
             array, seconds = self.nothing(), 0.0
             labels = images.labels[start : start + self.batch]

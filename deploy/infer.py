@@ -19,7 +19,7 @@ import numpy as np
 from archspec.compiler.images.batches import usable_workers
 from archspec.compiler.images.scores import Scores, cross_entropy, right
 from archspec.compiler.images.source import Source
-from archspec.deploy.description import check_classes, described, numbers_for, output_of
+from archspec.deploy.description import check_classes, describe, numbers_for, output_of
 from archspec.deploy.engines import Engine, Port, engine_for, open_engine
 from archspec.deploy.feeding import Batch, Feed, feed_of
 from archspec.deploy.folders import images_in, readable_images
@@ -35,7 +35,7 @@ WORKERS = 8
 """Threads that read and prepare images; no more than there are CPUs."""
 
 
-def tried(
+def infer_folder(
     model: str | os.PathLike[str],
     data: str | os.PathLike[str],
     *,
@@ -58,7 +58,7 @@ def tried(
     name = engine or engine_for(model)
     found = images_in(data)
     with closing(open_engine(name, model, device=device, threads=threads)) as opened:
-        description = described(model, opened.metadata, graph)
+        description = describe(model, opened.metadata, graph)
         port = output_of(opened, output, model)
         check_classes(model, description, port)
         numbers = numbers_for(found, description.classes, port)

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import numpy as np
 
 from archspec.compiler.images.guesses import Classifier
-from archspec.deploy.description import check_classes, described, output_of
+from archspec.deploy.description import check_classes, describe, output_of
 from archspec.deploy.engines import engine_for, open_engine
 from archspec.deploy.feeding import feed_of
 from archspec.deploy.infer import only_input
@@ -24,7 +24,7 @@ def open_classifier(
     the file's ending if not given; `graph` the model's spec where its file does not say how images
     are prepared. Raises SpecError and UsageError for whatever does not fit."""
     with closing(open_engine(engine or engine_for(model), model)) as opened:
-        description = described(model, opened.metadata, graph)
+        description = describe(model, opened.metadata, graph)
         port = output_of(opened, None, model)
         outputs = port.shape[1]
         assert outputs is not None, "output_of refused others"

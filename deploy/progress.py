@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from archspec.terminal import unguarded
+from archspec.terminal import unguard
 
 SOON = 2.0
 """Seconds that nothing is shown for: what is over by then needs no bar."""
@@ -61,6 +61,6 @@ def _bar() -> Any:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         Remaining(),
-        console=Console(file=unguarded(sys.stderr)),
+        console=Console(file=unguard(sys.stderr)),
         transient=True,
     )

@@ -200,11 +200,11 @@ def prepare(home: Path) -> list[str]:
 def read_file(path: Path, kind: str) -> Any:
     """What a file says, as those who use it read it."""
     if kind == ".onnx":
-        from archspec.deploy.description import described
+        from archspec.deploy.description import describe
         from archspec.deploy.engines import open_engine
 
         with closing(open_engine("onnxruntime", path)) as engine:
-            return described(path, engine.metadata)
+            return describe(path, engine.metadata)
     if kind in (".om", ".om.json"):
         from archspec.deploy.description import check_model, read_sidecar
 

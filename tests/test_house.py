@@ -229,7 +229,7 @@ def long_functions(tree: ast.AST) -> set[str]:
     }
 
 
-def found_in_all(look: Callable[[ast.AST], set[str]]) -> set[tuple[str, str]]:
+def find_in_all(look: Callable[[ast.AST], set[str]]) -> set[tuple[str, str]]:
     return {
         (top(module), name)
         for module, path in ALL.items()
@@ -238,7 +238,7 @@ def found_in_all(look: Callable[[ast.AST], set[str]]) -> set[tuple[str, str]]:
 
 
 def test_nobody_reaches_for_private_names():
-    assert found_in_all(private_names) == REACHING
+    assert find_in_all(private_names) == REACHING
 
 
 def test_nobody_replaces_private_methods():
@@ -251,7 +251,7 @@ def test_nobody_replaces_private_methods():
 
 
 def test_no_function_is_long():
-    assert found_in_all(long_functions) == LONG
+    assert find_in_all(long_functions) == LONG
 
 
 def test_these_rules_see():
@@ -262,6 +262,48 @@ def test_these_rules_see():
     for lines, names in ((60, set()), (61, {"f"})):
         body = "\n".join(["    pass"] * (lines - 1))
         assert long_functions(ast.parse(f"def f():\n{body}\n")) == names
+
+
+IRREGULAR = {
+    "begun", "broken", "built", "chosen", "done", "drawn", "found", "frozen", "given", "gone",
+    "kept", "known", "left", "lost", "made", "meant", "met", "said", "seen", "sent", "spelt",
+    "taken", "told", "woven", "written",
+}  # fmt: skip
+"""Participles that do not end in -ed, without those that are verbs as well: read, run, put, cut."""
+VERBS = {
+    "append", "as", "check", "count", "create", "find", "has", "is", "list", "load", "make",
+    "need", "note", "open", "plan", "read", "refuse", "remove", "run", "seal", "select",
+    "summarize", "tell", "train", "write",
+}  # fmt: skip
+"""First words of names that say what is done with what the participle stands for: write_found."""
+STAND_FOR_THEIR_VALUE = {
+    "shown", "listed", "counted", "described", "written",  # words of a sentence: f"{shown(value)}"
+    "bordered",  # a name in the source that is generated
+    "located", "bounded", "reached",  # closures, named by what they give
+    "label_is_left", "attributes_as_given", "share_covered", "share_done",
+}  # fmt: skip
+"""Participles that name a function all the same, like Python's `sorted`: it is called for its value
+and reads as one where it stands."""
+
+
+def participles(tree: ast.AST) -> set[str]:
+    """Functions whose last word is a participle, which is for values. A property is one."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            words = node.name.strip("_").split("_")
+            is_property = any("property" in ast.unparse(one) for one in node.decorator_list)
+            is_participle = words[-1].endswith("ed") or words[-1] in IRREGULAR
+            if is_participle and not is_property and words[0] not in VERBS:
+                found.add("_".join(words))
+    return found - STAND_FOR_THEIR_VALUE
+
+
+def test_functions_that_act_are_verbs():
+    assert not find_in_all(participles)
+    code = "def trained(): ...\ndef _told(): ...\ndef net_built(): ...\ndef train(): ...\n"
+    code += "def write_found(): ...\nclass A:\n @property\n def tried(self): ...\n"
+    assert participles(ast.parse(code)) == {"trained", "told", "net_built"}
 
 
 ASK_FOR_KINDS = {

@@ -60,7 +60,7 @@ def train(
     with Stop() as stop:
         from archspec.training.loop import train_run
         from archspec.training.plan import plan_run
-        from archspec.training.run import check_free, create_run, open_run, removed_if_refused
+        from archspec.training.run import check_free, create_run, open_run, remove_if_refused
 
         trains = find_backend(backend)
         ranks = trains.join(device)
@@ -71,7 +71,7 @@ def train(
         )  # fmt: skip
         if not trains.is_one_of_several():
             run = create_run(plan, out, command)
-            with removed_if_refused(run):
+            with remove_if_refused(run):
                 return train_run(run, stop, style)
         ranks.wait()  # until all have looked
         if ranks.is_first:

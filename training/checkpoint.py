@@ -65,7 +65,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
         os.fsync(file.fileno())
     sync_folder(folder)
     # a later one, which was not there when this training began, is not this training's to judge
-    until_now = [other for other in _found(folder) if _step_of(other) <= checkpoint.step]
+    until_now = [other for other in _find(folder) if _step_of(other) <= checkpoint.step]
     for older in until_now[keep:]:
         older.unlink(missing_ok=True)
     return path
@@ -77,7 +77,7 @@ def last_good(
     """The newest checkpoint that is whole and fits `wanted` (arrays of the right shape and type by
     name), or None; and those newer ones that had to be refused."""
     refused: list[Refused] = []
-    for path in _found(folder):
+    for path in _find(folder):
         try:
             return _read(path, wanted), tuple(refused)
         except _Unfit as error:
@@ -114,7 +114,7 @@ class _Unfit(Exception):
     """Whole, and of another training."""
 
 
-def _found(folder: Path) -> list[Path]:
+def _find(folder: Path) -> list[Path]:
     """Checkpoints, the newest first."""
     if not folder.is_dir():
         return []

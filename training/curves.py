@@ -93,11 +93,11 @@ def curves(name: str, metrics: Sequence[Mapping[str, Any]]) -> Picture | None:
         Rect(0, 0, 3 * WIDTH + 4 * GAP, HEIGHT + 2 * GAP, "page", PAPER, radius=0)
     ]
     for number, panel in enumerate(panels):
-        shapes += _drawn(panel, GAP + number * (WIDTH + GAP), GAP)
+        shapes += _draw(panel, GAP + number * (WIDTH + GAP), GAP)
     return Picture(f"{name}, training", 3 * WIDTH + 4 * GAP, HEIGHT + 2 * GAP, tuple(shapes))
 
 
-def _drawn(panel: Panel, x: float, y: float) -> list[Shape]:
+def _draw(panel: Panel, x: float, y: float) -> list[Shape]:
     values = [value for line in panel.lines for _, value in line.points]
     lowest = 0.0 if panel.starts_at_zero else min(values)
     highest = max(values) if panel.top is None else min(max(values), panel.top)

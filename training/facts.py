@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from archspec.check_values import check_object
-from archspec.checksums import CHECKSUM, damaged, read_sealed, seal
+from archspec.checksums import CHECKSUM, damage_error, read_sealed, seal
 from archspec.document import At
 from archspec.errors import Problem, SpecError
 from archspec.json_values import shown
 from archspec.machine import DEVICES
-from archspec.schema import SPEC_NAME, TEXT, Schema, closed
+from archspec.schema import SPEC_NAME, TEXT, Schema, closed_object
 from archspec.training.recipe_schema import POSITIVE, SEED, or_null, several
 from archspec.writing import write_whole, written_json
 
@@ -43,7 +43,7 @@ def _network(file: str, version: int) -> Schema:
     }
     if version > FIRST_VERSION:
         properties["spec"] = {"type": "object"}
-    return closed(properties, tuple(properties))
+    return closed_object(properties, tuple(properties))
 
 
 def _schema(version: int) -> Schema:
@@ -56,7 +56,7 @@ def _schema(version: int) -> Schema:
         "data": PATH,
         "data_fingerprint": DIGEST,
         "data_workers": POSITIVE,
-        "images": closed({"train": POSITIVE, "val": POSITIVE}, ("train", "val")),
+        "images": closed_object({"train": POSITIVE, "val": POSITIVE}, ("train", "val")),
         "classes": {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
         "weights": or_null(PATH),
         "device": DEVICE,
@@ -73,10 +73,10 @@ def _schema(version: int) -> Schema:
         properties["settings"] = {"type": "object"}
         properties["extended_from"] = several(POSITIVE, most=10_000)
         stamps = {"sizes": DIGEST, "times": DIGEST}
-        properties["data_stamps"] = several(closed(stamps, tuple(stamps)), 2, 2)
+        properties["data_stamps"] = several(closed_object(stamps, tuple(stamps)), 2, 2)
         required = (*required, "settings", "extended_from", "data_stamps")
     properties[CHECKSUM] = TEXT  # of a first version too, once something in it was changed here
-    return closed(properties, required)
+    return closed_object(properties, required)
 
 
 SCHEMAS = {version: _schema(version) for version in (FIRST_VERSION, VERSION)}
@@ -88,7 +88,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     path = folder / FACTS
     facts, is_sealed = read_sealed(path, _problems)
     if facts["run"] > FIRST_VERSION and not is_sealed:
-        raise damaged(path, "its checksum is missing")
+        raise damage_error(path, "its checksum is missing")
     return facts
 
 

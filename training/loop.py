@@ -39,7 +39,7 @@ from archspec.training.run import (
     RunError,
     changed_images,
     check_data,
-    locked,
+    lock,
 )
 from archspec.training.saved import SavedWeights
 from archspec.training.schedules import Rates, learning_rates
@@ -92,7 +92,7 @@ def train_run(run: Run, stop: Stop, style: str = "auto") -> Result:
     """
     backend = find_backend(run.backend, str(run.path))
     ranks = backend.join(run.facts["device"])
-    with locked(run) if ranks.is_first else nullcontext():
+    with lock(run) if ranks.is_first else nullcontext():
         if read_facts(run.path) != run.facts:
             raise RunError(f"{run.path} was replaced by another run meanwhile; use another --out")
         try:
@@ -254,7 +254,7 @@ class _Training:
         self.progress.of_epoch += sums[0]
         self.progress.of_line += sums[0]
 
-    def looked(self) -> None:
+    def after_look(self) -> None:
         self.display.pulse(self._pulse())
         if self.wants_look():
             self._write_line()
@@ -290,7 +290,7 @@ class _Training:
             self.events.add(line)
         return is_kept
 
-    def saved(self) -> None:
+    def after_save(self) -> None:
         is_last = self.progress.epoch == self.run.recipe.epochs
         is_due = time.monotonic() - self.reported_at > REPORT_EVERY
         if self.session.ranks.is_first and is_due and not is_last:

@@ -28,7 +28,7 @@ from archspec.training.data import (
     scan,
     usable_workers,
 )
-from archspec.training.precision import ON_CPU, fitted
+from archspec.training.precision import ON_CPU, fit_precision
 from archspec.training.recipe import Recipe, Step, read_recipe
 from archspec.warn import softmax_results
 
@@ -239,6 +239,6 @@ def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
             f"the schedule's milestones {', '.join(map(str, late))} lie behind the last of"
             f" {recipe.epochs} epochs and change nothing"
         )
-    if fitted(recipe.precision, device) != recipe.precision:
+    if fit_precision(recipe.precision, device) != recipe.precision:
         result.append(ON_CPU)
     return result

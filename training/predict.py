@@ -11,7 +11,7 @@ import numpy as np
 from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.classes import class_names, numbers_of
 from archspec.compiler.images.guesses import Classifier
-from archspec.compiler.images.preprocess import preprocessed
+from archspec.compiler.images.preprocess import preprocess_bytes
 from archspec.compiler.images.scores import Scores
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model
@@ -77,7 +77,7 @@ def open_classifier(
     """A network with its weights, run by a backend, for images as the spec's `input` prepares them.
     Raises SpecError and UsageError for whatever does not fit."""
     runs = find_backend(backend, f"archspec predict --device {device}")
-    preparing, names = _preparing(graph, weights)
+    preparing, names = _prepare(graph, weights)
     runs.join(device)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))
     score = partial(logits_of, network, batch=batch)
@@ -86,7 +86,7 @@ def open_classifier(
 
 def open_numpy_classifier(graph: Graph, weights: str | os.PathLike[str]) -> Classifier:
     """The same in plain numpy, which is slower and needs nothing else."""
-    preparing, names = _preparing(graph, weights)
+    preparing, names = _prepare(graph, weights)
     arrays = load_weights(weights, graph)
     (output,) = graph.output_shapes
 
@@ -96,12 +96,12 @@ def open_numpy_classifier(graph: Graph, weights: str | os.PathLike[str]) -> Clas
     return Classifier(preparing, score, 1, classes_of(graph), names)
 
 
-def _preparing(
+def _prepare(
     graph: Graph, weights: str | os.PathLike[str]
 ) -> tuple[Callable[[bytes], np.ndarray], tuple[str, ...] | None]:
     check_classifier(graph)
     to = preprocessing_of(graph.preprocessing, graph.input_shape)
-    return partial(preprocessed, preprocessing=to), class_names(weights, graph)
+    return partial(preprocess_bytes, preprocessing=to), class_names(weights, graph)
 
 
 def classes_of(graph: Graph) -> int:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.terminal import harmless, unguarded
+from archspec.terminal import harmless, unguard
 
 LINE_EVERY = 30.0
 """Seconds between two lines within an epoch, where there is no terminal."""
@@ -97,5 +97,5 @@ def _bar() -> Any:
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[figures]}"),
-        console=Console(file=unguarded(sys.stdout)),
+        console=Console(file=unguard(sys.stdout)),
     )

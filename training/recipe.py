@@ -20,7 +20,7 @@ from archspec.check_values import check_object
 from archspec.document import At
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 from archspec.json_values import shown
-from archspec.schema import FILTERS, SPEC_NAME, TEXT, Schema, closed, described
+from archspec.schema import FILTERS, SPEC_NAME, TEXT, Schema, closed_object, described
 from archspec.sources import project_folder
 from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
@@ -33,7 +33,7 @@ from archspec.training.recipe_schema import (
     UNDER_ONE,
     Named,
     Section,
-    made,
+    make_section,
     one_of,
     or_null,
     plain,
@@ -258,7 +258,7 @@ LOSS_SCALE: Schema = {
     "anyOf": [
         OVER_ZERO,
         {"enum": ["dynamic"]},
-        closed({"initial": OVER_ZERO, "factor": POSITIVE, "window": POSITIVE}),
+        closed_object({"initial": OVER_ZERO, "factor": POSITIVE, "window": POSITIVE}),
     ]
 }
 
@@ -267,7 +267,7 @@ def _loss_scale(value: Any) -> LossScale:
     if value == "dynamic":
         return DYNAMIC
     if isinstance(value, Mapping):
-        return made(LossScale, {**plain(DYNAMIC), **value})
+        return make_section(LossScale, {**plain(DYNAMIC), **value})
     return LossScale(initial=float(value))
 
 
@@ -317,13 +317,15 @@ STRENGTH: Schema = AT_LEAST_ZERO
 AUGMENTATIONS: Mapping[str, tuple[Schema, Mapping[str, Any]]] = {
     "random_resized_crop": (
         described(
-            closed({"scale": RANGE, "ratio": RANGE, "interpolation": INTERPOLATION}),
+            closed_object({"scale": RANGE, "ratio": RANGE, "interpolation": INTERPOLATION}),
             "cut out a part, as a share of the area and width over height, and resize it",
         ),
         {"scale": [0.08, 1.0], "ratio": [0.75, 4 / 3], "interpolation": "bilinear"},
     ),
     "random_crop": (
-        described(closed({"padding": NATURAL}), "pad with black and cut the input's size out"),
+        described(
+            closed_object({"padding": NATURAL}), "pad with black and cut the input's size out"
+        ),
         {"padding": 4},
     ),
     "resize": (
@@ -336,7 +338,7 @@ AUGMENTATIONS: Mapping[str, tuple[Schema, Mapping[str, Any]]] = {
     "horizontal_flip": (described(PROBABILITY, "mirror with this probability"), {}),
     "color_jitter": (
         described(
-            closed(
+            closed_object(
                 {
                     "brightness": STRENGTH,
                     "contrast": STRENGTH,
@@ -350,7 +352,7 @@ AUGMENTATIONS: Mapping[str, tuple[Schema, Mapping[str, Any]]] = {
     ),
     "rand_augment": (
         described(
-            closed({"ops": POSITIVE, "magnitude": NATURAL, "bins": POSITIVE}),
+            closed_object({"ops": POSITIVE, "magnitude": NATURAL, "bins": POSITIVE}),
             "RandAugment, arXiv 1909.13719; magnitude counts from 0 to bins - 1",
         ),
         {"ops": 2, "magnitude": 9, "bins": 31},
@@ -429,7 +431,7 @@ def read_recipe(name: str, settings: Iterable[str] = (), notes: list[str] | None
     UsageError for a setting without a value.
     """
     settings = list(settings)
-    base = _resolved(_path(name), name, ())
+    base = _resolve(_path(name), name, ())
     document = base
     for text in settings:
         document = _set(document, text)
@@ -441,7 +443,7 @@ def read_recipe(name: str, settings: Iterable[str] = (), notes: list[str] | None
     problems = first_problems(_problems(document))
     if problems:
         raise SpecError(problems)
-    return made(Recipe, document.data)
+    return make_section(Recipe, document.data)
 
 
 def recipe_of(data: Mapping[str, Any], shown: str) -> Recipe:
@@ -450,10 +452,10 @@ def recipe_of(data: Mapping[str, Any], shown: str) -> Recipe:
     problems = first_problems(_problems(document))
     if problems:
         raise SpecError(problems)
-    return made(Recipe, data)
+    return make_section(Recipe, data)
 
 
-def written(recipe: Recipe) -> str:
+def as_yaml(recipe: Recipe) -> str:
     """The recipe as YAML with every setting in it; reading that gives the same recipe again."""
     return written_yaml(as_data(recipe))
 
@@ -478,7 +480,7 @@ def _path(name: str) -> Path:
     return FOLDER / f"{name}.yaml"
 
 
-def _resolved(path: Path, name: str, seen: tuple[Path, ...]) -> YamlDocument:
+def _resolve(path: Path, name: str, seen: tuple[Path, ...]) -> YamlDocument:
     """A recipe's file over the one it extends, over the one that extends, and so on."""
     document = read_yaml(path, name)
     at = At(document)  # type: ignore[arg-type]
@@ -496,7 +498,7 @@ def _resolved(path: Path, name: str, seen: tuple[Path, ...]) -> YamlDocument:
         raise at.error(f"{reference!r} extends this recipe in turn; use another one")
     if "name" not in data:
         raise At(document).error("a recipe lacks 'name'")  # type: ignore[arg-type]
-    return document.without("extends").over(_resolved(base, reference, seen))
+    return document.without("extends").over(_resolve(base, reference, seen))
 
 
 def _base(reference: str, path: Path, at: At) -> Path:
@@ -570,7 +572,7 @@ def _problems(document: YamlDocument) -> Iterator[Problem]:
     form = list(_problems_of_form(at))
     yield from form
     if not form:
-        yield from _problems_of_sense(at, made(Recipe, data))
+        yield from _problems_of_sense(at, make_section(Recipe, data))
 
 
 def _sections_with(name: str) -> list[str]:
@@ -608,7 +610,7 @@ def _problems_of_entry(at: At, entry: Mapping[str, Any]) -> Iterator[Problem]:
 
 @cache
 def _entry_schema() -> Schema:
-    return closed({name: fragment for name, (fragment, _) in AUGMENTATIONS.items()})
+    return closed_object({name: fragment for name, (fragment, _) in AUGMENTATIONS.items()})
 
 
 def _problems_of_sense(at: At, recipe: Recipe) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from archspec.faults import described as in_words
 from archspec.json_values import shown
-from archspec.schema import Schema, closed, described
+from archspec.schema import Schema, closed_object, described
 from archspec.training.recipe import AUGMENTATIONS, KEYS, Recipe
 from archspec.training.recipe_schema import (
     Kinds,
@@ -75,7 +75,7 @@ def _section_schema(kind: type[Section], extends: bool) -> Schema:
     if kind is Recipe:
         properties["augment"] = {**properties["augment"], "items": _augmentation_schema()}
     required = () if extends else tuple(fragment.get("required", ()))
-    return closed(properties, required)
+    return closed_object(properties, required)
 
 
 def _kinds_schema(kinds: Kinds, extends: bool) -> Schema:
@@ -98,7 +98,7 @@ def _kinds_schema(kinds: Kinds, extends: bool) -> Schema:
 
 def _augmentation_schema() -> Schema:
     entries = {name: fragment for name, (fragment, _) in AUGMENTATIONS.items()}
-    return {**closed(entries), "minProperties": 1, "maxProperties": 1}
+    return {**closed_object(entries), "minProperties": 1, "maxProperties": 1}
 
 
 def _rows(kind: type[Section], path: str, kind_name: str) -> Iterator[Setting]:

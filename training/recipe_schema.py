@@ -16,7 +16,7 @@ from archspec.check_values import check_object
 from archspec.document import At
 from archspec.errors import Problem, did_you_mean, listed
 from archspec.json_values import shown
-from archspec.schema import Schema, closed, described
+from archspec.schema import Schema, closed_object, described
 
 NULL: Schema = {"type": "null"}
 FLAG: Schema = {"type": "boolean"}
@@ -121,7 +121,7 @@ def schema_of(kind: type[Section]) -> Schema:
         for item in fields(kind)  # type: ignore[arg-type]
         if item.default is MISSING and item.default_factory is MISSING
     ]
-    return closed(properties, tuple(required))
+    return closed_object(properties, tuple(required))
 
 
 def _default(kind: type[Section], name: str) -> Any:
@@ -160,7 +160,7 @@ def _problems_of_kind(kinds: Kinds, at: At) -> Iterator[Problem]:
         yield from problems_of(kinds[name], at, name)
 
 
-def made(kind: type[S], data: Mapping[str, Any]) -> S:
+def make_section(kind: type[S], data: Mapping[str, Any]) -> S:
     """The section that plain data of the right form means."""
     values: dict[str, Any] = {}
     for name, metadata in settings_of(kind).items():
@@ -170,9 +170,9 @@ def made(kind: type[S], data: Mapping[str, Any]) -> S:
         if value is None:
             values[name] = None
         elif "section" in metadata:
-            values[name] = made(metadata["section"], value)
+            values[name] = make_section(metadata["section"], value)
         elif "kinds" in metadata:
-            values[name] = made(metadata["kinds"][value["name"]], value)
+            values[name] = make_section(metadata["kinds"][value["name"]], value)
         else:
             convert = metadata["convert"]
             values[name] = value if convert is None else convert(value)
@@ -180,10 +180,10 @@ def made(kind: type[S], data: Mapping[str, Any]) -> S:
 
 
 def plain(value: Any) -> Any:
-    """A section as plain data, with all of its settings; `made` gives the same section again."""
+    """A section as plain data with all of its settings; `make_section` gives the same section."""
     if isinstance(value, Section):
         head = {"name": value.name} if isinstance(value, Named) else {}
-        return {**head, **{name: _written(value, name) for name in settings_of(type(value))}}
+        return {**head, **{name: _write(value, name) for name in settings_of(type(value))}}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
@@ -191,7 +191,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _written(owner: Section, name: str) -> Any:
+def _write(owner: Section, name: str) -> Any:
     write = settings_of(type(owner))[name].get("write", plain)
     return write(getattr(owner, name))
 

@@ -33,7 +33,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.checksums import damaged
+from archspec.checksums import damage_error
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.graph import Graph
@@ -56,7 +56,7 @@ from archspec.training.facts import (
 from archspec.training.metrics import add_metrics, read_metrics
 from archspec.training.plan import Plan, data_fingerprint, read_splits, scan_splits
 from archspec.training.recipe import Recipe, as_data, read_recipe, recipe_of
-from archspec.training.recipe import written as written_recipe
+from archspec.training.recipe import as_yaml as written_recipe
 from archspec.training.yaml_document import read_yaml
 from archspec.writing import command_line, is_unfinished, whole_folder, write_whole, written_json
 
@@ -161,7 +161,7 @@ class Run:
     def _graph(self, entry: Mapping[str, Any]) -> Graph:
         graph = load_normal_form(self.path / entry["file"])
         if self.is_old and not is_of(graph, entry):
-            raise damaged(
+            raise damage_error(
                 self.path / entry["file"], "it is not the network that the run began with"
             )
         return graph
@@ -293,11 +293,13 @@ def _check_old(run: Run) -> None:
     """Raises SpecError where files without checksums contradict each other."""
     for entry in run.facts["networks"]:
         if not (run.path / entry["file"]).is_file():
-            raise damaged(run.path / entry["file"], "it does not exist")
+            raise damage_error(run.path / entry["file"], "it does not exist")
     recipe, facts = run.recipe, run.facts
     for key, found in (("recipe", recipe.name), ("seed", recipe.seed)):
         if facts[key] != found:
-            raise damaged(run.path / RECIPE, f"{key} is {found!r} and {FACTS} has {facts[key]!r}")
+            raise damage_error(
+                run.path / RECIPE, f"{key} is {found!r} and {FACTS} has {facts[key]!r}"
+            )
     _ = run.networks
 
 
@@ -311,7 +313,7 @@ def move_data(run: Run, data: str) -> Run:
 
 
 @contextmanager
-def locked(run: Run) -> Iterator[None]:
+def lock(run: Run) -> Iterator[None]:
     """Keep a second training out of the folder. The lock ends with the process, however that ends.
 
     Raises UsageError where another process has it."""
@@ -330,7 +332,7 @@ def locked(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def removed_if_refused(run: Run) -> Iterator[None]:
+def remove_if_refused(run: Run) -> Iterator[None]:
     """A first training of a new run: where it is refused before it has learned anything, nothing
     is left of it that a corrected command would meet."""
     try:
@@ -351,7 +353,7 @@ def _is_free(path: Path) -> bool:
     """Whether the run of a folder may be replaced: nothing was learned in it, nobody trains it."""
     try:
         run = Run(path, read_facts(path))
-        with locked(run):
+        with lock(run):
             return run.is_unused
     except (SpecError, UsageError, OSError):
         return False
@@ -392,7 +394,7 @@ def check_data(run: Run) -> tuple[Source, Source]:
             f" {len(val.labels):,} now); use the same files under the same names"
         )
     if train.classes != run.classes:
-        raise damaged(run.path / FACTS, "its classes are not those of its data")
+        raise damage_error(run.path / FACTS, "its classes are not those of its data")
     return train, val
 
 

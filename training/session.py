@@ -110,7 +110,7 @@ class Task(Protocol):
         """Take in what the steps since the last look came to, for each meter."""
         ...
 
-    def looked(self) -> None:
+    def after_look(self) -> None:
         """Tell of it."""
         ...
 
@@ -118,7 +118,7 @@ class Task(Protocol):
         """Close an epoch all of whose steps are over; whether its end is to be kept."""
         ...
 
-    def saved(self) -> None:
+    def after_save(self) -> None:
         """An epoch is over, and is kept where it is to be."""
         ...
 
@@ -183,7 +183,7 @@ class Session:
             progress.epoch, progress.position = progress.epoch + 1, 0
             if is_kept or self._seconds_unsaved > CHECKPOINT_EVERY:
                 self.save()
-            task.saved()
+            task.after_save()
         return True
 
     def save(self) -> None:
@@ -261,7 +261,7 @@ class Session:
         self.seconds_a_step = seconds / steps
         self._unseen = min(MAX_UNSEEN, max(1, round(LOOK_EVERY / max(self.seconds_a_step, 1e-9))))
         self._looked_at = now
-        task.looked()
+        task.after_look()
 
 
 __all__ = ["Progress", "Session", "Task", "read_progress", "restore"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from PIL import Image
 
-from archspec.compiler.images.preprocess import resized
+from archspec.compiler.images.preprocess import resize_image
 from archspec.compiler.images.steps import Crop, Preprocessing, Resize, centre, resize_to
 
 ATTEMPTS = 10
@@ -42,7 +42,7 @@ def as_for_evaluation(to: Preprocessing) -> Sizing:
 
     def size(image: Image.Image, numbers: Numbers) -> Image.Image:
         _, resize, crop, _ = to.steps(image.size)
-        return resized(image, resize, crop)
+        return resize_image(image, resize, crop)
 
     return size
 
@@ -52,7 +52,7 @@ def resize(size: int | list[int], to: Preprocessing) -> Sizing:
     wanted = size if isinstance(size, int) else (size[0], size[1])
 
     def apply(image: Image.Image, numbers: Numbers) -> Image.Image:
-        return resized(image, resize_to(wanted, image.size, to.interpolation))
+        return resize_image(image, resize_to(wanted, image.size, to.interpolation))
 
     return apply
 
@@ -63,13 +63,13 @@ def random_resized_crop(settings: Mapping[str, Any], to: Preprocessing) -> Sizin
     goal = Resize(to.width, to.height, settings["interpolation"])
 
     def apply(image: Image.Image, numbers: Numbers) -> Image.Image:
-        part = _drawn(image.size, settings["scale"], settings["ratio"], numbers())
-        return resized(resized(image, Resize(*image.size, goal.filter), part), goal)
+        part = _draw_crop(image.size, settings["scale"], settings["ratio"], numbers())
+        return resize_image(resize_image(image, Resize(*image.size, goal.filter), part), goal)
 
     return apply
 
 
-def _drawn(
+def _draw_crop(
     size: tuple[int, int], scale: list[float], ratio: list[float], generator: np.random.Generator
 ) -> Crop:
     """A part of an image of this (width, height); its centre where none of ten fits."""

@@ -20,7 +20,7 @@ from archspec.graph import Graph
 from archspec.training.checkpoint import Refused, sync_folder
 from archspec.training.facts import VERSION, write_facts
 from archspec.training.recipe import Constant, Exponential, Step, as_data, recipe_of
-from archspec.training.recipe import written as written_recipe
+from archspec.training.recipe import as_yaml as written_recipe
 from archspec.training.run import (
     BEST,
     CHECKPOINTS,

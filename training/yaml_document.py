@@ -42,7 +42,7 @@ class YamlDocument:
         """The base with this document's values in it: objects meet key by key, anything else takes
         the other's place whole, and so does an object that says its `name`, for then its other keys
         are those of another kind."""
-        data, places = _merged(base, self, ())
+        data, places = _merge(base, self, ())
         return YamlDocument(self.shown, data, places)
 
     def with_value(self, pointer: Pointer, value: Any, place: str) -> YamlDocument:
@@ -101,13 +101,13 @@ def parse_yaml(text: str, shown: str = "<text>") -> YamlDocument:
     try:
         node = yaml.compose(text, Loader=_Loader)
         if node is None:
-            raise _refused(shown, "the file is empty; use keys and values")
+            raise _refusal(shown, "the file is empty; use keys and values")
         data = _value(node, (), shown, places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         is_yaml = isinstance(error, _Refused)
         message = str(error.problem) if is_yaml else f"this is not YAML: {_not_yaml(error)}"
-        raise _refused(shown, message, mark) from None
+        raise _refusal(shown, message, mark) from None
     except yaml.YAMLError as error:
         # the reader's own, which has a position and no mark
         position = getattr(error, "position", 0)
@@ -188,8 +188,8 @@ def _value(node: Node, pointer: Pointer, shown: str, places: dict[Pointer, str])
         try:
             return _SCALARS[kind](node.value)
         except ValueError as error:
-            raise _refused(shown, str(error), node.start_mark) from None
-    raise _refused(
+            raise _refusal(shown, str(error), node.start_mark) from None
+    raise _refusal(
         shown, f"the tag {node.tag} has no meaning here; use the value alone", node.start_mark
     )
 
@@ -200,9 +200,9 @@ def _object(
     result: dict[str, Any] = {}
     for key, inner in node.value:
         if not isinstance(key, ScalarNode) or not key.tag.endswith(":str"):
-            raise _refused(shown, "a key is a word; quotes make one of anything", key.start_mark)
+            raise _refusal(shown, "a key is a word; quotes make one of anything", key.start_mark)
         if key.value in result:
-            raise _refused(
+            raise _refusal(
                 shown,
                 f"the key {key.value!r} stands twice in one object; keep one",
                 key.start_mark,
@@ -265,7 +265,7 @@ def _place(shown: str, node: Node) -> str:
     return f"{shown}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
-def _refused(shown: str, message: str, mark: Any = None) -> SpecError:
+def _refusal(shown: str, message: str, mark: Any = None) -> SpecError:
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     return SpecError(Problem(message, f"{shown}:{line}:{column}"))
 
@@ -281,7 +281,7 @@ def _pointers(value: Any) -> list[Pointer]:
     return [(), *((step, *inner) for step, part in parts for inner in _pointers(part))]
 
 
-def _merged(
+def _merge(
     base: YamlDocument, over: YamlDocument, pointer: Pointer
 ) -> tuple[Any, dict[Pointer, str]]:
     below, above = _at(base.data, pointer), _at(over.data, pointer)
@@ -297,7 +297,7 @@ def _merged(
         elif key not in below:
             data[key], found = above[key], _places_under(over, inner)
         else:
-            data[key], found = _merged(base, over, inner)
+            data[key], found = _merge(base, over, inner)
         places.update(found)
     return data, places
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archspec.cli.outputs import folders_above
 from archspec.errors import SpecError, UsageError, find_slip, printable, use
-from archspec.terminal import OUTPUT, guarded
+from archspec.terminal import OUTPUT, guard
 
 COMMANDS = {
     "validate": "say everything that is wrong with specs",
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000, 50, 1000)
     if sys.stdout is None:  # the next file that is opened would take its place
         return _fail("standard output is closed; redirect it to a file or to /dev/null", WRONG)
-    with guarded(), warnings.catch_warnings():
+    with guard(), warnings.catch_warnings():
         # Pillow warns of half the pixels that it refuses, which the refusal says well enough
         warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit")
         return _guarded_main(arguments)

@@ -62,7 +62,7 @@ def graph_of(name: str, options: argparse.Namespace) -> Graph:
         return graph
     if arguments or shape:
         raise UsageError(f"{name} is a search space; --set and --input are for plain specs")
-    return _assigned(program, options.decisions)
+    return _assign(program, options.decisions)
 
 
 def _say_warnings(name: str, program: Program, graph: Graph) -> None:
@@ -86,7 +86,7 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count > 1)}" if count else ""
 
 
-def _assigned(program: Program, decisions: str) -> Graph:
+def _assign(program: Program, decisions: str) -> Graph:
     space = Space(program)
     if decisions == "first":
         note = "this is a search space; what follows is the network of every choice's first option"

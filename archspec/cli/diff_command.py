@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from archspec.cli.common import add_format, add_overrides, graph_of, print_json
-from archspec.diff import changes, renamed, signed_amount
+from archspec.diff import changes, find_renamed, signed_amount
 from archspec.tables import Column, Table, shown_amount, write_table
 
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         print(change)
     if not found:
         print(f"{old.name} and {new.name} are one architecture")
-        if pairs := renamed(old, new):
+        if pairs := find_renamed(old, new):
             old_name, new_name = pairs[0]
             count = f"{len(pairs):,} node{'s' * (len(pairs) > 1)}"
             print(f"note: {count} and their weights have other names: {old_name} -> {new_name}")

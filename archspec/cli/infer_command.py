@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     file = whole_file(options.results) if options.results else nullcontext()
     # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
     with Stop(), file as target:
-        results = _tried(options)
+        results = _infer(options)
         if target is not None:
             target.write(f"{json.dumps(results.as_json(), indent=2)}\n".encode())
     if options.format == "json":
@@ -96,11 +96,11 @@ def graph_beside(options: argparse.Namespace) -> Graph | None:
     return None
 
 
-def _tried(options: argparse.Namespace) -> Results:
+def _infer(options: argparse.Namespace) -> Results:
     from archspec.compiler.images.checks import damage
-    from archspec.deploy.infer import tried
+    from archspec.deploy.infer import infer_folder
 
-    results = tried(
+    results = infer_folder(
         options.model,
         options.data,
         engine=options.engine,

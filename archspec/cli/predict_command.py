@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
     with Stop():
         files, notes = find_all(options.images)
-        with _opened(options, len(files)) as classifier:
+        with _open_network(options, len(files)) as classifier:
             if classifier.names is None:
                 notes.append(_nameless(options))
             found = list(predict(classifier, files, options.top))
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _opened(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
+def _open_network(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
     """What NETWORK means, with the names of --classes where they are given."""
     is_model = Path(options.network).suffix.lower() in ENDINGS  # any other NETWORK is a spec
     with (_model if is_model else _spec)(options, images) as classifier:

@@ -88,22 +88,22 @@ def _profile(options: argparse.Namespace) -> Profile:
             raise UsageError("--op-summary does not tell the batch of its runs; use --batch N")
         return read_profile(options.op_summary, graph, options.batch)
     if options.device:
-        return _estimated(graph, options)
+        return _estimate(graph, options)
     engine = options.engine or ("acl" if options.subject.endswith(".om") else "onnxruntime")
     if engine == "acl" or options.msprof:
         return _by_msprof(graph, engine, is_model, options)
     return _on_cpu(graph, is_model, options)
 
 
-def _estimated(graph: Graph | None, options: argparse.Namespace) -> Profile:
-    from archspec.deploy.profile.estimate import estimated
+def _estimate(graph: Graph | None, options: argparse.Namespace) -> Profile:
+    from archspec.deploy.profile.estimate import estimate_profile
 
     if graph is None:
         raise UsageError(
             f"an estimate is of a spec, and {options.subject} is none; use --spec SPEC, the spec"
             " that it was made of"
         )
-    return estimated(graph, options.device or DEVICE, options.batch or BATCH)
+    return estimate_profile(graph, options.device or DEVICE, options.batch or BATCH)
 
 
 def _by_msprof(
@@ -121,7 +121,7 @@ def _by_msprof(
             raise no_msprof()
         note = f"there is no msprof here, so this is an estimate for {DEVICE}"
         print(f"note: {note}", file=sys.stderr)
-        return _estimated(graph, options)
+        return _estimate(graph, options)
     return run_msprof(
         options.subject, graph,
         engine=engine, device=options.npu, batch=options.batch, runs=options.runs,
@@ -130,17 +130,17 @@ def _by_msprof(
 
 
 def _on_cpu(graph: Graph | None, is_model: bool, options: argparse.Namespace) -> Profile:
-    from archspec.deploy.profile.cpu import measured
+    from archspec.deploy.profile.cpu import measure
 
     if is_model:
-        return measured(
+        return measure(
             options.subject, graph, batch=options.batch, threads=options.threads, runs=options.runs
         )
     assert graph is not None
     with tempfile.TemporaryDirectory(prefix="archspec-profile-") as folder:
         path = Path(folder) / "network.onnx"
         _write_onnx(graph, path, options.batch or BATCH)
-        return measured(path, graph, threads=options.threads, runs=options.runs)
+        return measure(path, graph, threads=options.threads, runs=options.runs)
 
 
 def _write_onnx(graph: Graph, path: Path, batch: int) -> None:

@@ -8,7 +8,7 @@ import argparse
 from archspec.cli.common import add_format, print_json
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
-from archspec.training.recipe import Recipe, as_data, read_recipe, recipe_names, written
+from archspec.training.recipe import Recipe, as_data, as_yaml, read_recipe, recipe_names
 from archspec.training.recipe_reference import document_schema, setting_rows
 
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.format == "json":
         print_json(as_data(recipe))
     else:
-        print(written(recipe), end="")
+        print(as_yaml(recipe), end="")
     return 0
 
 
@@ -91,7 +91,7 @@ def _list_settings(style: str) -> None:
         print_json(rows)
         return
     columns = [
-        Column("path", "setting", _indented if style == "table" else str),
+        Column("path", "setting", _indent if style == "table" else str),
         Column("kind", "of"),
         Column("default", "default"),
         Column("values", "value", is_data=style == "table"),
@@ -101,7 +101,7 @@ def _list_settings(style: str) -> None:
     write_table(Table(columns, rows, notes=notes if style == "table" else []), style)
 
 
-def _indented(path: str) -> str:
+def _indent(path: str) -> str:
     """The last part of a setting's path, below those before it: a whole path is half a line."""
     *sections, name = path.split(".")
     return f"{'  ' * len(sections)}{name}"

@@ -186,7 +186,7 @@ def run(options: argparse.Namespace) -> int:
         if len(rest) != (not is_joining):
             also = ", or --storage and --study" if is_joining else ""
             raise UsageError(f"archspec search {first} takes one folder of a search{also}")
-        for option in [*_given(options, first), *(["--resume"] if options.resume else [])]:
+        for option in [*_list_given(options, first), *(["--resume"] if options.resume else [])]:
             raise UsageError(f"{option} is not for archspec search {first}, which does not take it")
         action = {"worker": _worker, "pareto": _pareto, "derive": _derive}[first]
         return action(options, rest[0] if rest else "")
@@ -198,48 +198,48 @@ def run(options: argparse.Namespace) -> int:
     for name in ("id", "output"):
         if getattr(options, name):
             raise UsageError(f"--{name} is for derive; use archspec search derive RUN")
-    return _searched(options, first)
+    return _search(options, first)
 
 
-def _searched(options: argparse.Namespace, space: str) -> int:
+def _search(options: argparse.Namespace, space: str) -> int:
     from archspec.training.signals import Stop
 
     budget = seconds_of(options.budget)
     with Stop() as stop:
-        trials = _resumed(options, space) if options.resume else _created(options, space)
-        return _told(options, trials, stop, budget)
+        trials = _resume(options, space) if options.resume else _create(options, space)
+        return _search_and_tell(options, trials, stop, budget)
 
 
-def _resumed(options: argparse.Namespace, space: str) -> Trials:
+def _resume(options: argparse.Namespace, space: str) -> Trials:
     from archspec.training.search.facts import LISTED
-    from archspec.training.search.plan import extended
+    from archspec.training.search.plan import extend
     from archspec.training.search.storage import connect
     from archspec.training.search.trials import open_trials
 
     given = ["SPACE"] if space else []
-    given += _given(options, "--resume")
+    given += _list_given(options, "--resume")
     for name in given:
         raise UsageError(
             f"--resume goes on with the search as it was begun; without {name} it would, and a new"
             " search would take it"
         )
-    trials = _moved(connect(open_trials(options.resume), options.storage), options.data)
+    trials = _move(connect(open_trials(options.resume), options.storage), options.data)
     if options.restart and trials.facts["engine"] != LISTED:
         raise UsageError(
             f"--restart is for the searches of single-path, and the engine of {trials.path} is"
             f" {trials.facts['engine']}; use --resume alone"
         )
-    return trials if options.trials is None else extended(trials, options.trials)
+    return trials if options.trials is None else extend(trials, options.trials)
 
 
-def _moved(trials: Trials, data: str | None) -> Trials:
+def _move(trials: Trials, data: str | None) -> Trials:
     """The search with its images in another folder, such as another machine has."""
     from archspec.training.search.plan import move_data
 
     return trials if data is None else move_data(trials, data)
 
 
-def _created(options: argparse.Namespace, space: str) -> Trials:
+def _create(options: argparse.Namespace, space: str) -> Trials:
     from archspec.training.run import free_name
     from archspec.training.search.facts import LISTED
     from archspec.training.search.objectives import LATENCY, read_objectives
@@ -270,7 +270,7 @@ def _created(options: argparse.Namespace, space: str) -> Trials:
     return create_search(settings, out, ["archspec", *sys.argv[1:]])
 
 
-def _given(options: argparse.Namespace, action: str) -> list[str]:
+def _list_given(options: argparse.Namespace, action: str) -> list[str]:
     """The options of a new search that there are, without those that the action takes."""
     taken = ALLOWED[action]
     names = [name for name in OF_A_NEW_SEARCH if _is_given(options, name) and name not in taken]
@@ -305,7 +305,7 @@ def _worker(options: argparse.Namespace, path: str) -> int:
         from archspec.training.search.plan import counts
         from archspec.training.search.trials import FOUND
 
-        trials = _moved(_joined(options, path), options.data)
+        trials = _move(_join(options, path), options.data)
         path = str(trials.path)
         engine = trials.facts["engine"]
         if counts(engine, trials.objectives):
@@ -318,10 +318,10 @@ def _worker(options: argparse.Namespace, path: str) -> int:
                 f"{path} has not found its networks yet, which one process does; a worker can join"
                 " when it trains them"
             )
-        return _told(options, trials, stop, seconds_of(options.budget), waits=False)
+        return _search_and_tell(options, trials, stop, seconds_of(options.budget), waits=False)
 
 
-def _joined(options: argparse.Namespace, path: str) -> Trials:
+def _join(options: argparse.Namespace, path: str) -> Trials:
     """The search of a folder, or of a name in a storage."""
     from archspec.training.search.sharing import join_search
     from archspec.training.search.storage import VARIABLE, connect
@@ -340,7 +340,7 @@ def _joined(options: argparse.Namespace, path: str) -> Trials:
     return join_search(url, options.study, options.out)
 
 
-def _told(
+def _search_and_tell(
     options: argparse.Namespace,
     trials: Trials,
     stop: Any,
@@ -350,7 +350,7 @@ def _told(
     """Search, say how it goes on and what it came to; the exit code."""
     from archspec.training.progress import clock
     from archspec.training.search.run import run_search
-    from archspec.training.search.storage import redacted
+    from archspec.training.search.storage import redact
 
     is_terminal = sys.stderr.isatty()
 
@@ -364,7 +364,7 @@ def _told(
 
     before: list[int] = []
 
-    def tried(record: Mapping[str, Any], done: int, wanted: int) -> None:
+    def tell(record: Mapping[str, Any], done: int, wanted: int) -> None:
         before.append(done - 1)  # what ended before this call says nothing of its pace
         pace = (time.monotonic() - began) / (done - before[0])
         left = f"  ETA {clock(pace * (wanted - done))}" if done < wanted else ""
@@ -376,7 +376,7 @@ def _told(
     if waits and trials.storage is not None:
         say(
             "others join by archspec search worker --storage"
-            f" {redacted(trials.storage)} --study {trials.facts['study']}"
+            f" {redact(trials.storage)} --study {trials.facts['study']}"
         )
     results = run_search(
         trials,
@@ -385,7 +385,7 @@ def _told(
         workers=options.workers,
         allowed=[*options.objective],
         counting=counting,
-        tried=tried,
+        tried=tell,
         waits=waits,
         restarts=options.restart,
         say=say,
@@ -396,10 +396,10 @@ def _told(
     if stop.number is not None:
         print(f"stopped and saved; archspec search --resume {trials.path} goes on", file=sys.stderr)
         return 128 + stop.number
-    return _told_whether_found(results)
+    return _tell_whether_found(results)
 
 
-def _told_whether_found(results: Results) -> int:
+def _tell_whether_found(results: Results) -> int:
     """1, with a sentence, where every network failed; else 0."""
     from archspec.training.search.report import why_nothing
 
@@ -450,7 +450,7 @@ def _pareto(options: argparse.Namespace, path: str) -> int:
         print((trials.path / FRONT).read_text(), end="")
     else:
         write_table(front_table(results), options.format)
-    return _told_whether_found(results)
+    return _tell_whether_found(results)
 
 
 def _derive(options: argparse.Namespace, path: str) -> int:

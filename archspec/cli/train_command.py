@@ -67,18 +67,18 @@ def run(options: argparse.Namespace) -> int:
     with Stop() as stop:
         from archspec.training.backend import find_backend
         from archspec.training.distributed import finish, follow_parent
-        from archspec.training.run import removed_if_refused
+        from archspec.training.run import remove_if_refused
 
         follow_parent()
         try:
             run = _resume(options) if options.resume else _create(options)
             backend = find_backend(run.backend, "archspec train")
-            with nullcontext() if options.resume else removed_if_refused(run):
+            with nullcontext() if options.resume else remove_if_refused(run):
                 if run.facts["workers"] > 1 and not backend.is_one_of_several():
                     return _launch(run, backend, stop)
                 from archspec.training.loop import train_run
 
-                code = _told(train_run(run, stop))
+                code = _tell(train_run(run, stop))
         except (SpecError, UsageError) as error:
             finish(1 if isinstance(error, SpecError) else 2, str(error))
             raise
@@ -126,10 +126,10 @@ def _resume(options: argparse.Namespace) -> Run:
 
 def _change(run: Run, data: str | None, epochs: int | None, restarts: bool) -> Run:
     """The run as it is to be resumed, its folder changed so."""
-    from archspec.training.run import locked, move_data
+    from archspec.training.run import lock, move_data
     from archspec.training.upkeep import extend, restart
 
-    with locked(run):
+    with lock(run):
         if data is not None:
             run = move_data(run, data)
         if epochs is not None:
@@ -199,7 +199,7 @@ def _create(options: argparse.Namespace) -> Run:
 def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Plan:
     from archspec.training.plan import plan_run
 
-    settings, arguments = _sorted(options.spec, options.set)
+    settings, arguments = _sort_settings(options.spec, options.set)
     if options.epochs is not None:
         settings.append(f"epochs={options.epochs}")
     plan = plan_run(
@@ -212,14 +212,14 @@ def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Pla
         weights=options.weights,
         device=options.device or "CPU",
         workers=workers,
-        progress=None if quiet else _looking(),
+        progress=None if quiet else _watch_reading(),
     )
     for note in () if quiet else plan.notes:
         print(f"note: {note}", file=sys.stderr)
     return plan
 
 
-def _looking() -> Callable[[int, int], None] | None:
+def _watch_reading() -> Callable[[int, int], None] | None:
     """Tells of the images that are read before a first training on them, where there are many."""
     if not sys.stderr.isatty():
         return None
@@ -232,7 +232,7 @@ def _looking() -> Callable[[int, int], None] | None:
     return show
 
 
-def _sorted(spec: str, settings: Sequence[str]) -> tuple[list[str], list[str]]:
+def _sort_settings(spec: str, settings: Sequence[str]) -> tuple[list[str], list[str]]:
     """Settings of the recipe, and those for the spec's args: a name that is the recipe's own is the
     recipe's."""
     from archspec.training.recipe import Recipe
@@ -265,7 +265,7 @@ def _launch(run: Run, backend: Backend, stop: Stop) -> int:
     return code
 
 
-def _told(result: Result) -> int:
+def _tell(result: Result) -> int:
     """Say how it ended; the exit code."""
     if not result.is_first:
         return 0 if result.stopped_by is None else 128 + result.stopped_by

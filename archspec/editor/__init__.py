@@ -28,7 +28,7 @@ from archspec.errors import SpecError
 from archspec.grammar import has_any, sentence_case
 from archspec.library import Library, read_library, read_spec, standard_library
 from archspec.ops import OPS
-from archspec.schema import Schema, closed
+from archspec.schema import Schema, closed_object
 from archspec.syntax import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -75,7 +75,7 @@ def document_schema(templates: Templates | None = None) -> dict[str, Any]:
     """
     standard = standard_library().document.data["templates"]
     known = standard if templates is None else templates
-    shared = _shared(known)
+    shared = _share_pieces(known)
     definitions = {
         **{f"op_{name}": _closed_call(schema.attribute_properties(op)) for name, op in OPS.items()},
         **{
@@ -141,7 +141,7 @@ def _document(spec: Schema, library: Schema) -> Schema:
         "anyOf": [{"required": [key]} for key in ("input", "outputs", "expect", "defaults")],
         "properties": hints,
     }
-    nothing = _refused(sentence_case(grammar.ONE_DOCUMENT))
+    nothing = _refusal(sentence_case(grammar.ONE_DOCUMENT))
     return _choice(
         {"required": ["extends"]},
         schema.DOCUMENTS["extension"],
@@ -245,7 +245,7 @@ def _closed_node(kind: str, properties: Mapping[str, Schema]) -> Schema:
     if kind == "op":
         own["op"] = True
     rule = grammar.KIND_RULES.get(kind)
-    return closed(own, () if rule is None else rule.beside)
+    return closed_object(own, () if rule is None else rule.beside)
 
 
 def _word(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
@@ -278,11 +278,11 @@ def _has(key: str, fragment: Schema) -> Schema:
     return {"required": [key], "properties": {key: fragment}}
 
 
-def _refused(sentence: str) -> dict[str, Any]:
+def _refusal(sentence: str) -> dict[str, Any]:
     return {"not": {}, "errorMessage": sentence}
 
 
-def _shared(templates: Templates) -> dict[str, Schema]:
+def _share_pieces(templates: Templates) -> dict[str, Schema]:
     """Pieces that stand in many places, by the name of their definition."""
     return {
         "expression": schema.EXPRESSION,

@@ -253,10 +253,10 @@ def applies(item: Field[Any], values: Mapping[str, Any]) -> bool:
 
 def default_of(item: Field[Any]) -> Any:
     """An attribute's default in the form that an op holds; MISSING where it has none."""
-    return item.default if item.default is MISSING else converted(item, item.default)
+    return item.default if item.default is MISSING else convert(item, item.default)
 
 
-def converted(item: Field[Any], value: Any) -> Any:
+def convert(item: Field[Any], value: Any) -> Any:
     convert = item.metadata["convert"]
     return value if convert is None else convert(value)
 

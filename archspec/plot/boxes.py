@@ -97,8 +97,8 @@ def simple_box(item: Item, style: Style) -> Box:
         return _join_box(item)
     assert isinstance(item, Port)
     if not item.words:
-        return _centered(item, 2 * PORT_ROOM, 0.0)
-    return _centered(item, text_width(item.words, ROW_SIZE) + 20, 20.0)
+        return _center(item, 2 * PORT_ROOM, 0.0)
+    return _center(item, text_width(item.words, ROW_SIZE) + 20, 20.0)
 
 
 def even_frames(boxes: Iterable[Box]) -> None:
@@ -119,23 +119,23 @@ def _row_box(row: Row, style: Style) -> Box:
     extra = badge_width(row) + 4 if row.copies > 1 else 0.0
     extra += name_width(row)
     if is_light(row) and not row.shows_name:
-        return _centered(row, text_width(head, TAIL_SIZE) + 2 * ROW_PAD + extra, LIGHT_HEIGHT)
+        return _center(row, text_width(head, TAIL_SIZE) + 2 * ROW_PAD + extra, LIGHT_HEIGHT)
     if style.tall_rows:
         width = max(text_width(head, ROW_SIZE), text_width(tail, TAIL_SIZE))
         height = TALL_ROW_HEIGHT if tail else ROW_HEIGHT
     else:
         width = text_width(f"{head} · {tail}" if tail else head, ROW_SIZE)
         height = ROW_HEIGHT
-    return _centered(row, width + 2 * ROW_PAD + extra, height)
+    return _center(row, width + 2 * ROW_PAD + extra, height)
 
 
 def _join_box(join: Join) -> Box:
     if join.kind == "concat":
-        return _centered(join, text_width("concat", TAIL_SIZE) + 16, 14.0)
-    return _centered(join, 2 * CIRCLE, 2 * CIRCLE)
+        return _center(join, text_width("concat", TAIL_SIZE) + 16, 14.0)
+    return _center(join, 2 * CIRCLE, 2 * CIRCLE)
 
 
-def _centered(item: Item, width: float, height: float) -> Box:
+def _center(item: Item, width: float, height: float) -> Box:
     box = Box(item, width / 2, width / 2, height)
     box.inputs = _spread(item.inputs, width)
     box.outputs = _spread(item.outputs, width)

@@ -72,11 +72,11 @@ def _lowest(heights: list[float], count: int) -> list[int]:
     low, high = max(heights), sum(heights)
     for _ in range(40):
         limit = (low + high) / 2
-        if len(_filled(heights, limit)) < count:
+        if len(_fill(heights, limit)) < count:
             high = limit
         else:
             low = limit
-    return _filled(heights, high)
+    return _fill(heights, high)
 
 
 def _evenest(heights: list[float], count: int) -> list[int]:
@@ -104,7 +104,7 @@ def _evenest(heights: list[float], count: int) -> list[int]:
     return sorted(set(breaks) - {0})
 
 
-def _filled(heights: list[float], limit: float) -> list[int]:
+def _fill(heights: list[float], limit: float) -> list[int]:
     breaks: list[int] = []
     total = 0.0
     for index, height in enumerate(heights):

@@ -76,7 +76,7 @@ class Picture:
     shapes: tuple[Shape, ...]
 
 
-def rounded(points: list[Point], radius: float = 6.0) -> tuple[Segment, ...]:
+def round_corners(points: list[Point], radius: float = 6.0) -> tuple[Segment, ...]:
     """A path through points with its corners rounded."""
     points = _without_repeats(points)
     segments: list[Segment] = [("M", (points[0],))]

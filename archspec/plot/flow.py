@@ -14,7 +14,7 @@ from archspec.graph import Graph
 from archspec.node import Tensor
 from archspec.plot.boxes import LABEL_SIZE, even_frames
 from archspec.plot.columns import ABOUT_GAP, Panel, measure, ways_to_break
-from archspec.plot.display import Point, Segment, rounded, smooth
+from archspec.plot.display import Point, Segment, round_corners, smooth
 from archspec.plot.level import Placer
 from archspec.plot.metrics import text_width
 from archspec.plot.outline import Item, Join, Port
@@ -276,7 +276,7 @@ class _Flow:
         label_y = end[1] - 8 - self.entry_room(self.panels[wire.target])
         label_at = (label_x, label_y - LABEL_STEP * self.label_level(wire))
         if abs(start[0] - end[0]) < 0.6:
-            return Line(wire, rounded([start, end]), self.words(wire), label_at)
+            return Line(wire, round_corners([start, end]), self.words(wire), label_at)
         low = start[1] + self.exit_room(self.panels[wire.source])
         high = end[1] - self.entry_room(self.panels[wire.target])
         path: tuple[Segment, ...] = (
@@ -320,7 +320,7 @@ class _Flow:
         words = self.words(wire)
         width = text_width(words, LABEL_SIZE)
         label_at = (near - 9 - width if from_left else near + 9, in_y - 3)
-        return Line(wire, rounded(points, 7), words, label_at)
+        return Line(wire, round_corners(points, 7), words, label_at)
 
 
 def _note(table: dict[int, list[Tensor]], key: int, tensor: Tensor) -> None:

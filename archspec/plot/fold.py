@@ -39,7 +39,7 @@ class Folder:
                 stop < len(items)
                 and keys[index] is not None
                 and keys[stop] == keys[index]
-                and self._chained(items[stop - 1], items[stop])
+                and self._is_chained(items[stop - 1], items[stop])
             ):
                 stop += 1
             if stop - index >= fewest:
@@ -49,7 +49,7 @@ class Folder:
             index = stop
         return folded
 
-    def _chained(self, first: Item, second: Item) -> bool:
+    def _is_chained(self, first: Item, second: Item) -> bool:
         """Whether the second takes all that the first gives, and nobody else takes any of it."""
         last_use = self._reader.last_use
         return set(second.inputs) == set(first.outputs) and all(
@@ -60,7 +60,9 @@ class Folder:
         """A number that equal items share."""
         content: Any
         if isinstance(item, Row):
-            content = tuple((_told(node), self._shapes(node.results, exact)) for node in item.nodes)
+            content = tuple(
+                (_describe(node), self._shapes(node.results, exact)) for node in item.nodes
+            )
         elif isinstance(item, Block):
             content = self._block_content(item, exact)
         else:
@@ -83,7 +85,7 @@ class Folder:
         return tuple(shapes) if exact else tuple(shape[1:] for shape in shapes)
 
 
-def _told(node: Node) -> Any:
+def _describe(node: Node) -> Any:
     """What of an op the picture tells: not the rate of drop path, which grows with depth."""
     return node.op.name if node.op.name == "drop_path" else node.op
 

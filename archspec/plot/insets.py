@@ -31,7 +31,7 @@ def with_insets(items: list[Item], reader: Reader) -> tuple[list[Item], list[Ite
     }
     keys = {id(block): key for key, blocks in chosen.items() for block in blocks}
     shown: dict[Hashable, Block] = {}
-    items = [_replaced(item, keys, shown, reader) for item in items]
+    items = [_replace(item, keys, shown, reader) for item in items]
     return items, [_inset(block) for block in shown.values()]
 
 
@@ -63,17 +63,17 @@ def _kind(block: Block) -> Hashable:
     return tuple(parts)
 
 
-def _replaced(
+def _replace(
     item: Item, keys: dict[int, Hashable], shown: dict[Hashable, Block], reader: Reader
 ) -> Item:
     if not isinstance(item, Block):
         return item
     key = keys.get(id(item))
     if key is None:
-        item.items = [_replaced(inner, keys, shown, reader) for inner in item.items]
+        item.items = [_replace(inner, keys, shown, reader) for inner in item.items]
         return item
     if key not in shown:
-        shown[key] = replace(item, items=[_replaced(i, keys, shown, reader) for i in item.items])
+        shown[key] = replace(item, items=[_replace(i, keys, shown, reader) for i in item.items])
     return Row(
         item.name,
         item.start,

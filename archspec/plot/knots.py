@@ -29,7 +29,7 @@ class KnotPlace:
     top: float = 0.0
     moved_boxes: list[Box] = field(default_factory=list)
 
-    def moved(self, x: float, y: float, boxes: list[Box]) -> KnotPlace:
+    def move(self, x: float, y: float, boxes: list[Box]) -> KnotPlace:
         """Put the knot's boxes where they belong, with its trunk at x and its top at y."""
         for index, (dx, dy) in self.spots.items():
             boxes[index].x, boxes[index].y = x + dx, y + dy
@@ -92,7 +92,7 @@ def _columns(knot: Knot, sides: list[list[tuple[float, float]]]) -> list[list[fl
             for p, x in enumerate(xs[k]):
                 near = [xs[j][q] for j, q in links.get((k, p), ()) if (j < k) == down]
                 wanted.append(sum(near) / len(near) if near else x)
-            xs[k] = _spaced(wanted, sides[k])
+            xs[k] = _space_out(wanted, sides[k])
     return xs
 
 
@@ -114,7 +114,7 @@ def _links(knot: Knot) -> dict[tuple[int, int], list[tuple[int, int]]]:
     return links
 
 
-def _spaced(wanted: list[float], widths: list[tuple[float, float]]) -> list[float]:
+def _space_out(wanted: list[float], widths: list[tuple[float, float]]) -> list[float]:
     """The places nearest to those wanted (least squares) that keep order and distance."""
     offsets: list[float] = []
     total = 0.0

@@ -263,7 +263,7 @@ class _Layout:
 
     def put(self, part: Branch, x: float, y: float) -> None:
         if isinstance(part, Knot):
-            self.level.knots.append(self.knot_places[part].moved(x, y, self.level.boxes))
+            self.level.knots.append(self.knot_places[part].move(x, y, self.level.boxes))
         else:
             self.put_series(part, x, y)
 

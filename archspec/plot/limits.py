@@ -30,7 +30,7 @@ def within_limits(items: list[Item], reader: Reader) -> tuple[list[Item], str]:
         items = _cut(items, reader)
         note = "neighbouring blocks are drawn together"
     if _wires(items) > MAX_WIRES:
-        items = [_together(items, reader)]
+        items = [_join(items, reader)]
         note = "its parts are wired too densely to draw"
     return items, note
 
@@ -96,11 +96,11 @@ def _cut(items: list[Item], reader: Reader) -> list[Item]:
         if len(run) == 1 or all(isinstance(item, Join) for item in run):
             cut += run
             continue
-        cut.append(_together(run, reader))
+        cut.append(_join(run, reader))
     return cut
 
 
-def _together(run: list[Item], reader: Reader) -> Block:
+def _join(run: list[Item], reader: Reader) -> Block:
     """Neighbours as a panel with one row."""
     first, last = run[0].name.partition(".")[0], run[-1].name.partition(".")[0]
     block = reader.block(f"{first} … {last}", run)

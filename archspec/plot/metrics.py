@@ -27,7 +27,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     return total * size / 1000 * (BOLD_EXTRA if bold else 1.0)
 
 
-def shortened(text: str, size: float, room: float, bold: bool = False) -> str:
+def shorten(text: str, size: float, room: float, bold: bool = False) -> str:
     """The text, or as much of its start as fits the room with an ellipsis."""
     if text_width(text, size, bold) <= room:
         return text

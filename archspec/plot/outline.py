@@ -202,7 +202,7 @@ def fuse_rows(items: list[Item], reader: Reader, only_leaves: bool) -> list[Item
             and _in_sequence(last, item, reader)
             and not (any(map(is_heavy, last.nodes)) and any(map(is_heavy, item.nodes)))
         ):
-            fused[-1] = _fused(last, item)
+            fused[-1] = _fuse(last, item)
         else:
             fused.append(item)
     return fused
@@ -214,7 +214,7 @@ def _in_sequence(first: Item, second: Item, reader: Reader) -> bool:
     return reader.last_use[first.outputs[0]] < second.end
 
 
-def _fused(first: Row, second: Row) -> Row:
+def _fuse(first: Row, second: Row) -> Row:
     return Row(
         first.name,
         first.start,

@@ -7,7 +7,7 @@ from archspec.plot.boxes import Style
 from archspec.plot.display import Picture, Rect, Shape, Text
 from archspec.plot.flow import MARGIN, Page, pages
 from archspec.plot.level import Placer
-from archspec.plot.metrics import shortened, text_width
+from archspec.plot.metrics import shorten, text_width
 from archspec.plot.paint import Painter
 from archspec.plot.palette import FAINT, FRAME, INK, STEPS
 from archspec.plot.panels import panels_of
@@ -27,10 +27,10 @@ def draw(graph: Graph) -> Picture:
     for style in (Style(), Style(tall_rows=True)):
         candidates += pages(items, graph, Placer(graph, style))
     page = max(candidates, key=lambda candidate: candidate.quality)
-    return _finished(page, graph, note)
+    return _finish(page, graph, note)
 
 
-def _finished(page: Page, graph: Graph, note: str) -> Picture:
+def _finish(page: Page, graph: Graph, note: str) -> Picture:
     width = max(page.width, NARROWEST, _header_width(graph) + 2 * MARGIN)
     header, top = _header(graph, width, note)
     painter = Painter(graph)
@@ -55,7 +55,7 @@ def _legend_width() -> float:
 
 def _header(graph: Graph, width: float, note: str) -> tuple[list[Shape], float]:
     """The header's shapes and where the page begins beneath them."""
-    name = shortened(graph.name, NAME_SIZE, width - 2 * MARGIN, bold=True)
+    name = shorten(graph.name, NAME_SIZE, width - 2 * MARGIN, bold=True)
     facts = _facts(graph)
     shapes: list[Shape] = [
         _line(MARGIN, MARGIN + 15, name, NAME_SIZE, INK, bold=True),
@@ -64,7 +64,7 @@ def _header(graph: Graph, width: float, note: str) -> tuple[list[Shape], float]:
     y = MARGIN + 32
     if note:
         y += 14
-        note = shortened(f"note: {note}", LEGEND_SIZE, width - 2 * MARGIN)
+        note = shorten(f"note: {note}", LEGEND_SIZE, width - 2 * MARGIN)
         shapes.append(_line(MARGIN, y, note, LEGEND_SIZE, FAINT))
     words = max(text_width(name, NAME_SIZE, bold=True), text_width(facts, FACTS_SIZE))
     if width - 2 * MARGIN >= words + 30 + _legend_width():

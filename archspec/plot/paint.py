@@ -21,7 +21,7 @@ from archspec.plot.boxes import (
 from archspec.plot.display import Circle, Path, Point, Rect, Segment, Shape, Text
 from archspec.plot.flow import Page
 from archspec.plot.level import Level
-from archspec.plot.metrics import shortened, text_width
+from archspec.plot.metrics import shorten, text_width
 from archspec.plot.outline import Block, Join, Port, Row
 from archspec.plot.palette import BADGE, FAINT, FRAME, INK, INNER, LINE, PANEL, PAPER, step
 from archspec.plot.palette import STRIP as BAR
@@ -95,7 +95,7 @@ class Painter:
         bar = BAR if strong else PANEL
         self._frames.append(Rect(left, top, width, STRIP, "strip", bar, FRAME, 4))
         room = width - 12 - badge_width(block)
-        title = shortened(block.title, TITLE_SIZE, room, bold=True)
+        title = shorten(block.title, TITLE_SIZE, room, bold=True)
         self._boxes.append(_text(left + 6, top + 11.5, title, TITLE_SIZE, INK, bold=True))
         used = text_width(title, TITLE_SIZE, bold=True) + 6
         if block.template and text_width(block.template, TITLE_SIZE) <= room - used:
@@ -117,17 +117,17 @@ class Painter:
         if cell:
             self._boxes.append(Rect(left, top, cell, box.height, "name", BAR, LINE, 3, 0.8))
             middle = top + box.height / 2 + 3.4
-            self._centered(row.title, left + cell / 2, middle, TITLE_SIZE, INK, bold=True)
+            self._center(row.title, left + cell / 2, middle, TITLE_SIZE, INK, bold=True)
         center = left + cell + (box.width - cell - extra) / 2
         head, tail = row_texts(row)
         if box.height == LIGHT_HEIGHT:
-            self._centered(head, center, top + box.height / 2 + 3, TAIL_SIZE, colours.ink)
+            self._center(head, center, top + box.height / 2 + 3, TAIL_SIZE, colours.ink)
         elif tail and box.height > 24:
-            self._centered(head, center, top + 12, ROW_SIZE, colours.ink)
-            self._centered(tail, center, top + 22.5, TAIL_SIZE, colours.ink)
+            self._center(head, center, top + 12, ROW_SIZE, colours.ink)
+            self._center(tail, center, top + 22.5, TAIL_SIZE, colours.ink)
         else:
             words = f"{head} · {tail}" if tail else head
-            self._centered(words, center, top + box.height / 2 + 3.8, ROW_SIZE, colours.ink)
+            self._center(words, center, top + box.height / 2 + 3.8, ROW_SIZE, colours.ink)
         if row.copies > 1:
             right = left + box.width - ROW_PAD / 2
             self._badge(badge_words(row), badge_width(row), right, top + box.height / 2)
@@ -140,7 +140,7 @@ class Painter:
                 Rect(left, box.y + dy, box.width, box.height, "join", PAPER, LINE, 7)
             )
             middle = left + box.width / 2
-            self._centered("concat", middle, y + 3, TAIL_SIZE, INK)
+            self._center("concat", middle, y + 3, TAIL_SIZE, INK)
             return
         self._boxes.append(Circle(x, y, CIRCLE, "join", PAPER, LINE))
         reach = CIRCLE - 3 if join.kind == "add" else (CIRCLE - 2.5) * 0.7071
@@ -154,7 +154,7 @@ class Painter:
     def _pill(self, box: Box, port: Port, dx: float, dy: float) -> None:
         left, top = box.x - box.left + dx, box.y + dy
         self._boxes.append(Rect(left, top, box.width, box.height, "pill", BAR, FRAME, 10))
-        self._centered(port.words, box.x + dx, top + box.height / 2 + 3.8, ROW_SIZE, INK)
+        self._center(port.words, box.x + dx, top + box.height / 2 + 3.8, ROW_SIZE, INK)
 
     # --- wires and words
 
@@ -184,9 +184,9 @@ class Painter:
 
     def _badge(self, words: str, width: float, right: float, middle: float) -> None:
         self._boxes.append(Rect(right - width, middle - 6, width, 12, "badge", BADGE, "", 6))
-        self._centered(words, right - width / 2, middle + 3.4, TITLE_SIZE, PAPER, bold=True)
+        self._center(words, right - width / 2, middle + 3.4, TITLE_SIZE, PAPER, bold=True)
 
-    def _centered(
+    def _center(
         self, words: str, x: float, y: float, size: float, fill: str, bold: bool = False
     ) -> None:
         width = text_width(words, size, bold)

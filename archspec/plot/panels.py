@@ -8,7 +8,7 @@ from archspec.plot.fold import Folder
 from archspec.plot.insets import with_insets
 from archspec.plot.limits import within_limits
 from archspec.plot.outline import Block, Item, Join, Port, Reader, Row
-from archspec.plot.simplify import simplified
+from archspec.plot.simplify import simplify
 from archspec.plot.structure import Parallel, Series, series_of, wires_between
 from archspec.plot.words import shape_words
 from archspec.shapes import Shape
@@ -27,10 +27,10 @@ def panels_of(graph: Graph) -> tuple[list[Item], str]:
     items = reader.items()
     while len(items) == 1 and isinstance(items[0], Block):
         items = items[0].items
-    items = simplified(Folder(reader).fold(_gathered(items, reader)))
+    items = simplify(Folder(reader).fold(_gather(items, reader)))
     items, insets = with_insets(items, reader)
     items, note = within_limits(items, reader)
-    flow = [_input(graph), *_clustered(items, reader, graph), *_results(graph)]
+    flow = [_input(graph), *_cluster_items(items, reader, graph), *_results(graph)]
     return [*flow, *insets], note
 
 
@@ -52,7 +52,7 @@ def _results(graph: Graph) -> list[Item]:
     return [Block(RESULTS, end, end, inputs, (), items=pills, framed=False)]
 
 
-def _gathered(items: list[Item], reader: Reader) -> list[Item]:
+def _gather(items: list[Item], reader: Reader) -> list[Item]:
     """Copies of one resolution that one `repeat` made are a stage: a block of their own."""
     gathered: list[Item] = []
     index = 0
@@ -62,7 +62,7 @@ def _gathered(items: list[Item], reader: Reader) -> list[Item]:
         while key is not None and stop < len(items) and _repeat_of(items[stop], reader) is key:
             stop += 1
         if key is not None and stop - index > 1 and _is_stage(items[index:stop], reader):
-            block = reader.block(_written(items[index].name, key), items[index:stop])
+            block = reader.block(_name_copies(items[index].name, key), items[index:stop])
             first = items[index]
             block.template = first.template if isinstance(first, Block) else ""
             gathered.append(block)
@@ -93,14 +93,14 @@ def _extents(item: Item, reader: Reader) -> list[Shape]:
     return [reader.graph.shape(tensor)[1:] for tensor in item.outputs]
 
 
-def _written(name: str, repeated: Modifiers) -> str:
+def _name_copies(name: str, repeated: Modifiers) -> str:
     """What the copies of a node are called together: as their spec calls the node."""
     path = name.rpartition(".")[0]
     own = repeated.name or repeated.default_name
     return f"{path}.{own}" if path else own
 
 
-def _clustered(items: list[Item], reader: Reader, graph: Graph) -> list[Item]:
+def _cluster_items(items: list[Item], reader: Reader, graph: Graph) -> list[Item]:
     """Items as panels; small groups of parallel ones as a unit."""
     ends = [_input(graph), *items]
     results = tuple(t for item in items for t in item.outputs if t in set(graph.outputs.values()))

@@ -53,7 +53,7 @@ def _draw(pen: ImageDraw.ImageDraw, shape: Shape, factor: int) -> None:
         )
         pen.ellipse(corners, shape.fill, shape.stroke, factor)
     elif isinstance(shape, Path):
-        points = [(x * factor, y * factor) for x, y in _flattened(shape)]
+        points = [(x * factor, y * factor) for x, y in _flatten(shape)]
         pen.line(points, shape.stroke, round(shape.width * factor), joint="curve")
         head = [(x * factor, y * factor) for x, y in arrow_head(shape)]
         if head:
@@ -62,7 +62,7 @@ def _draw(pen: ImageDraw.ImageDraw, shape: Shape, factor: int) -> None:
         _write(pen, shape, factor)
 
 
-def _flattened(path: Path) -> list[Point]:
+def _flatten(path: Path) -> list[Point]:
     """The path as straight pieces; its end drawn back a little beneath an arrow head."""
     points: list[Point] = []
     for command, given in path.segments:

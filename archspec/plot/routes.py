@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.plot.boxes import CIRCLE, Box
-from archspec.plot.display import Point, Segment, rounded, smooth
+from archspec.plot.display import Point, Segment, round_corners, smooth
 from archspec.plot.level import BUS, Level
 from archspec.plot.outline import Join, Port
 from archspec.plot.structure import Wire
@@ -43,7 +43,7 @@ def _path(level: Level, wire: Wire) -> tuple[Segment, ...]:
     if wire.kind == "direct" and several and not isinstance(target.item, Join):
         if abs(start[0] - end[0]) > ALIGNED:
             return (("M", (start,)), smooth(start, end))
-        return rounded([start, end])
+        return round_corners([start, end])
     column = start[0] if wire.kind in ("exit", "direct") else end[0]
     if wire.kind == "skip":
         column = level.lanes[wire]
@@ -51,7 +51,7 @@ def _path(level: Level, wire: Wire) -> tuple[Segment, ...]:
     head: list[Point] = [start]
     if abs(column - start[0]) > ALIGNED:
         head += [(start[0], turn), (column, turn)]
-    return rounded(head + arrival(target, wire, column))
+    return round_corners(head + arrival(target, wire, column))
 
 
 def arrival(target: Box, wire: Wire, column: float) -> list[Point]:
@@ -93,7 +93,7 @@ def _through_knot(
         first = (column, passes[0][1] if passes else end[1])
         bend = abs(column - start[0]) > ALIGNED
         points = [start, (start[0], turn), (column, turn), first] if bend else [start, first]
-        segments += rounded(points)
+        segments += round_corners(points)
         at = first
     for x, top, bottom in passes:
         if abs(at[0] - x) > ALIGNED or abs(at[1] - top) > ALIGNED:
@@ -110,7 +110,7 @@ def _through_knot(
             segments.append(("L", (tip,)))
         return tuple(segments)
     last = arrival(target, wire, at[0])
-    return (*segments, *rounded([at, *last])[1:])
+    return (*segments, *round_corners([at, *last])[1:])
 
 
 def _knot_tip(target: Box, at: Point, end: Point) -> Point:

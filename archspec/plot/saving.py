@@ -28,10 +28,10 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
             f"{target}: a picture is written as SVG or PNG and this has {met};"
             f" use a name that ends in {' or '.join(SUFFIXES)}"
         )
-    write_whole(target, _rendered(draw(graph), suffix))
+    write_whole(target, _render(draw(graph), suffix))
 
 
-def _rendered(picture: Picture, suffix: str) -> bytes:
+def _render(picture: Picture, suffix: str) -> bytes:
     if suffix == ".svg":
         return render_svg(picture).encode()
     # Pillow is not loaded for a picture that is text.

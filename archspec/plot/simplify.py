@@ -10,7 +10,7 @@ MAX_FRAMELESS_BRANCH = 4
 whose streams part."""
 
 
-def simplified(items: list[Item]) -> list[Item]:
+def simplify(items: list[Item]) -> list[Item]:
     """The top-level items without needless frames inside them."""
     for item in items:
         if isinstance(item, Block):

@@ -191,10 +191,10 @@ def _knot(nodes: list[int], wires: list[Wire]) -> Knot:
         for k in range(layer.get(wire.source, -1) + 1, layer.get(wire.target, count)):
             layers[k].append(wire)
     ends = {node for node in nodes if node not in feeding or node not in givers}
-    return Knot(_untangled(layers, wires, layer, ends), wires)
+    return Knot(_untangle(layers, wires, layer, ends), wires)
 
 
-def _untangled(
+def _untangle(
     layers: list[list[int | Wire]], wires: list[Wire], layer: dict[int, int], ends: set[int]
 ) -> list[list[int | Wire]]:
     """Order within layers that has few crossings: sweeps by the mean place of neighbours. The
@@ -225,7 +225,7 @@ def _untangled(
                 continue
             size = max(len(layers[k + step]), 1)
             place = {entry: (p + 0.5) / size for p, entry in enumerate(layers[k + step])}
-            layers[k] = _with_ends(_sorted_by_neighbours(layers[k], near, place), ends)
+            layers[k] = _with_ends(_sort_by_neighbours(layers[k], near, place), ends)
     return layers
 
 
@@ -234,7 +234,7 @@ def _with_ends(entries: list[int | Wire], ends: set[int]) -> list[int | Wire]:
     return [next(ordered) if entry in ends else entry for entry in entries]
 
 
-def _sorted_by_neighbours(
+def _sort_by_neighbours(
     entries: list[int | Wire],
     near: dict[int | Wire, list[int | Wire]],
     place: dict[int | Wire, float],

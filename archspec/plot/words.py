@@ -83,11 +83,11 @@ def _stride(pair: tuple[int, int]) -> str:
     return f" /{pair[0]}" if pair[0] == pair[1] else f" /{pair[0]},{pair[1]}"
 
 
-def _fixed(words: str) -> Callable[[Node], str]:
+def _always(words: str) -> Callable[[Node], str]:
     return lambda node: words
 
 
-def _counted(pattern: str) -> Callable[[Node], str]:
+def _format_attributes(pattern: str) -> Callable[[Node], str]:
     """Words with the op's attributes in braces."""
     return lambda node: pattern.format_map(vars(node.op))
 
@@ -114,28 +114,28 @@ def _upsample(node: Node) -> str:
 
 WORDS: Mapping[str, Words] = {
     "conv": Words(_conv, is_heavy=True),
-    "dense": Words(_counted("dense {channels}"), is_heavy=True),
-    "batch_norm": Words(_fixed("BN")),
-    "layer_norm": Words(_fixed("LN")),
-    "group_norm": Words(_fixed("GN")),
+    "dense": Words(_format_attributes("dense {channels}"), is_heavy=True),
+    "batch_norm": Words(_always("BN")),
+    "layer_norm": Words(_always("LN")),
+    "group_norm": Words(_always("GN")),
     "act": Words(_act),
-    "softmax": Words(_fixed("softmax")),
+    "softmax": Words(_always("softmax")),
     "max_pool": Words(_pool, is_heavy=True),
     "avg_pool": Words(_pool, is_heavy=True),
-    "global_avg_pool": Words(_fixed("global avg pool"), is_heavy=True),
-    "global_max_pool": Words(_fixed("global max pool"), is_heavy=True),
-    "dropout": Words(_counted("dropout {rate:g}")),
-    "drop_path": Words(_fixed("drop path")),
-    "layer_scale": Words(_fixed("layer scale")),
-    "add": Words(_fixed("add")),
-    "mul": Words(_fixed("mul")),
-    "concat": Words(_fixed("concat")),
-    "flatten": Words(_fixed("flatten")),
-    "split": Words(_counted("split {parts}"), is_heavy=True),
+    "global_avg_pool": Words(_always("global avg pool"), is_heavy=True),
+    "global_max_pool": Words(_always("global max pool"), is_heavy=True),
+    "dropout": Words(_format_attributes("dropout {rate:g}")),
+    "drop_path": Words(_always("drop path")),
+    "layer_scale": Words(_always("layer scale")),
+    "add": Words(_always("add")),
+    "mul": Words(_always("mul")),
+    "concat": Words(_always("concat")),
+    "flatten": Words(_always("flatten")),
+    "split": Words(_format_attributes("split {parts}"), is_heavy=True),
     "slice": Words(_slice, is_heavy=True),
-    "channel_shuffle": Words(_counted("shuffle {groups}")),
+    "channel_shuffle": Words(_format_attributes("shuffle {groups}")),
     "upsample": Words(_upsample, is_heavy=True),
-    "pad": Words(_fixed("pad")),
-    "identity": Words(_fixed("identity")),
+    "pad": Words(_always("pad")),
+    "identity": Words(_always("identity")),
 }
 """Of every op, by name."""

@@ -38,7 +38,7 @@ def find_dead(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
     found: list[dict[Any, Mark]] = []
     for graph in graphs:
         marks: dict[Any, Mark] = {}
-        for mark in (*_unused(graph), *_empty(program, graph), *_softmax(graph)):
+        for mark in (*_find_unused(graph), *_empty(program, graph), *_softmax(graph)):
             marks.setdefault(mark.key, mark)
         found.append(marks)
     for key, mark in found[0].items() if found else ():
@@ -65,7 +65,7 @@ def _at(graph: Graph, path: str) -> At:
     return (graph.calls[path] if path in graph.calls else graph.nodes[path]).origin.node.at
 
 
-def _unused(graph: Graph) -> Iterator[Mark]:
+def _find_unused(graph: Graph) -> Iterator[Mark]:
     """Nodes that no result needs: the largest part written as one, and not what is in it."""
     needed: set[str] = set()
     waiting = [tensor.node for tensor in graph.outputs.values()]

@@ -11,7 +11,7 @@ from archspec import syntax
 from archspec.document import At
 from archspec.errors import Problem, SpecError
 from archspec.expressions import ExpressionError
-from archspec.json_values import frozen, shown
+from archspec.json_values import freeze, shown
 from archspec.library import Library
 from archspec.shapes import Shape
 from archspec.syntax import (
@@ -101,7 +101,7 @@ def _unread_inputs(template: Template) -> Iterator[Problem]:
 def _in_node(node: Call | Group | Residual | Branches | Choice) -> Iterator[Problem]:
     for value in values(node):
         yield from find_in_value(value)
-    when = None if node.when is None else _fixed(node.when)
+    when = None if node.when is None else _fixed_value(node.when)
     if node.when is not None and isinstance(when, bool):
         effect = "as without it" if when else "so the node is never there"
         yield node.when.at.problem(f"when is always {shown(when)}, {effect}; remove it")
@@ -118,7 +118,7 @@ def _in_node(node: Call | Group | Residual | Branches | Choice) -> Iterator[Prob
 
 
 def _is_nothing(join: Value) -> bool:
-    return _fixed(join) == NOTHING
+    return _fixed_value(join) == NOTHING
 
 
 class _NoScope:
@@ -133,7 +133,7 @@ class _NoScope:
         raise ExpressionError(f"{decision.key} is not decided here")
 
 
-def _fixed(value: Value) -> Any:
+def _fixed_value(value: Value) -> Any:
     """The value that stands there whatever the arguments, or None."""
     if value.is_constant:
         return value.raw
@@ -151,7 +151,7 @@ def _in_copies(node: Modifiers, copies: Copies) -> Iterator[Problem]:
     if copies.rows is not None:
         rows: Sequence[Arguments] = copies.rows
         place = copies.at / "each"
-    elif copies.repeat is not None and type(count := _fixed(copies.repeat)) is int:
+    elif copies.repeat is not None and type(count := _fixed_value(copies.repeat)) is int:
         rows = [{}] * min(count, 3)  # of more than three the middle ones are alike
         place = copies.at / "repeat"
     else:
@@ -197,11 +197,11 @@ def _in_choice(at: At, options: list[Any]) -> Iterator[Problem]:
         )
     met: set[Any] = set()
     for place, option in enumerate(options):
-        if frozen(option) in met:
+        if freeze(option) in met:
             yield (at / "choice" / place).problem(
                 f"{shown(option)} is an option of this choice already; remove it"
             )
-        met.add(frozen(option))
+        met.add(freeze(option))
 
 
 def find_unused_in(template: Template) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from archspec.compiler.images.lookahead import in_order
-from archspec.compiler.images.preprocess import UnreadableImage, preprocessed
+from archspec.compiler.images.preprocess import UnreadableImage, preprocess_bytes
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
 from archspec.errors import UsageError
@@ -56,7 +56,7 @@ class EvalPipeline:
     def _image(self, numbered: tuple[int, Any]) -> np.ndarray:
         index, load = numbered
         try:
-            return preprocessed(load(), self.preprocessing)
+            return preprocess_bytes(load(), self.preprocessing)
         except (OSError, UnreadableImage) as error:
             raise UsageError(
                 f"{self.source.where}: {self.source.name(index)!r} cannot be read ({error})"

@@ -76,7 +76,7 @@ def find_unreadable(
     progress: Progress | None = None,
 ) -> dict[int, str]:
     """The images that cannot be read whole, by number, and why; the rest is as for `readable`."""
-    found = _remembered(source, cache)
+    found = _recall(source, cache)
     if found is None:
         found = _unreadable(source, workers, progress)
         _remember(source, cache, found)
@@ -161,11 +161,11 @@ def _fault(load: Callable[[], bytes]) -> str | None:
         return (error.strerror or str(error)).lower()
 
 
-def _remembered(source: Source, cache: Path | None) -> dict[int, str] | None:
+def _recall(source: Source, cache: Path | None) -> dict[int, str] | None:
     if cache is None:
         return None
     try:
-        kept = json.loads(_kept_in(source, cache).read_text())
+        kept = json.loads(_cache_path(source, cache).read_text())
         return {int(index): str(why) for index, why in kept["unreadable"].items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None  # not there, or not ours: looking again finds out
@@ -177,10 +177,10 @@ def _remember(source: Source, cache: Path | None, found: dict[int, str]) -> None
     content = {"images": source.where, "unreadable": found}
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        write_whole(_kept_in(source, cache), json.dumps(content, indent=2) + "\n")
+        write_whole(_cache_path(source, cache), json.dumps(content, indent=2) + "\n")
     except (OSError, UsageError):
         pass  # a cache is not a requirement: they are read again next time
 
 
-def _kept_in(source: Source, cache: Path) -> Path:
+def _cache_path(source: Source, cache: Path) -> Path:
     return cache / f"{source.listing}.json"

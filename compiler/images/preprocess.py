@@ -50,7 +50,7 @@ def preprocess_image(
     """An image file as a network of this spec's `input` and input shape takes it: float32, CHW.
     Raises UsageError for a file that is not an image."""
     try:
-        return preprocessed(read_image(path), preprocessing_of(settings, shape))
+        return preprocess_bytes(read_image(path), preprocessing_of(settings, shape))
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({(error.strerror or '').lower()})") from None
     except UnreadableImage as error:
@@ -67,11 +67,11 @@ def read_image(path: str | os.PathLike[str]) -> bytes:
         return file.read()
 
 
-def preprocessed(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
+def preprocess_bytes(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     """The bytes of an image file as float32, CHW. Raises UnreadableImage."""
     image = open_image(data, preprocessing.channels)
     _, resize, crop, _ = preprocessing.steps(image.size)
-    image = resized(image, resize, crop)
+    image = resize_image(image, resize, crop)
     scale = (1 / (255 * np.array(preprocessing.std))).astype(np.float32)
     shift = (np.array(preprocessing.mean) / np.array(preprocessing.std)).astype(np.float32)
     result = np.empty(preprocessing.shape, np.float32)
@@ -81,7 +81,7 @@ def preprocessed(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     return result
 
 
-def resized(image: Image.Image, to: Resize, crop: Crop | None = None) -> Image.Image:
+def resize_image(image: Image.Image, to: Resize, crop: Crop | None = None) -> Image.Image:
     """An image of another size, and of that only what is cut out. Raises UnreadableImage where all
     of a size that no memory is asked for would be needed."""
     if crop is not None and to.width * to.height > MAX_PIXELS:
@@ -108,7 +108,7 @@ def open_image(data: bytes, channels: int = 3) -> Image.Image:
     of an animation the first picture counts.
     """
     try:
-        image = _opened(data)
+        image = _open(data)
         image.load()
         return _eight_bits(image).convert("RGB").convert(MODES[channels])
     except Exception as error:  # a damaged file makes Pillow's readers raise nearly anything
@@ -122,12 +122,12 @@ def fault(data: bytes) -> str | None:
     is read but an eighth of its sides computed, at two thirds of the cost.
     """
     try:
-        image = _opened(data)
+        image = _open(data)
         image.draft(image.mode, (1, 1))
         image.load()
         _eight_bits(image)
         if image.format == "PNG":
-            _opened(data).verify()  # the checksums of all chunks
+            _open(data).verify()  # the checksums of all chunks
             if PNG_END not in data:
                 return "its end is missing"
     except Exception as error:  # as above
@@ -135,7 +135,7 @@ def fault(data: bytes) -> str | None:
     return None
 
 
-def _opened(data: bytes) -> Image.Image:
+def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=COMMON)
     except Image.UnidentifiedImageError:

@@ -16,7 +16,7 @@ from archspec.check_values import check_object
 from archspec.compiler.latency.work import MACS_PER_CYCLE
 from archspec.document import At, read_document
 from archspec.errors import SpecError, UsageError, did_you_mean, listed
-from archspec.schema import Schema, closed
+from archspec.schema import Schema, closed_object
 
 FILE = Path(__file__).with_name("devices.json")
 
@@ -106,7 +106,7 @@ _TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 500}
 _COUNT: Schema = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
 _ERROR: Schema = {"anyOf": [_number(0, 1e6), {"type": "null"}]}
 
-CALIBRATION = closed(
+CALIBRATION = closed_object(
     {
         "source": _TEXT,
         "networks": _COUNT,
@@ -119,7 +119,7 @@ CALIBRATION = closed(
     },
     ("source", "networks", "batches", "input_sides", "kinds", "mean_error"),
 )
-SCHEMA = closed(
+SCHEMA = closed_object(
     {
         "name": _TEXT,
         "title": _TEXT,

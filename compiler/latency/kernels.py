@@ -65,7 +65,7 @@ def _place_all(graph: Graph) -> tuple[dict[str, Role], dict[str, _Source], dict[
             source = _source_of(
                 node.inputs if nature == "sum" else node.inputs[:1], readers, sources
             )
-        found[name], sources[name] = _placed(nature, source)
+        found[name], sources[name] = _place(nature, source)
     return found, sources, readers
 
 
@@ -98,7 +98,7 @@ class Placement:
         """Who reads a node's result, reading another tensor of the same shape."""
         (result,) = self._graph.nodes[name].results
         return {
-            reader: replaced_inputs(self._graph.nodes[reader], result, instead)
+            reader: replace_input(self._graph.nodes[reader], result, instead)
             for reader in self._readers.get(result, ())
         }
 
@@ -112,7 +112,7 @@ class Placement:
             return None
         return self._graph.nodes[self._readers[results[0]][0]]
 
-    def changed(
+    def list_changes(
         self, edits: Mapping[str, Node], moved: Tensor | None = None, instead: Tensor | None = None
     ) -> tuple[list[tuple[Node, Role]], list[tuple[Node, Role]]]:
         """The nodes whose role or layer changes, with their roles before and after, where `edits`
@@ -149,7 +149,7 @@ class Placement:
 
         for tensor in touched:
             dirty.update(name for name in readers_of(tensor) if name not in gone)
-        after = self._placed_again(dirty, gone, edits, counts, readers_of)
+        after = self._place_again(dirty, gone, edits, counts, readers_of)
         others = (*sorted(gone, key=self._order.__getitem__), *after)
         before: list[tuple[Node, Role]] = [(nodes[name], self.roles[name]) for name in others]
         return before, list(after.values())
@@ -172,7 +172,7 @@ class Placement:
                 waiting.append(tensor)
         return gone
 
-    def _placed_again(
+    def _place_again(
         self,
         dirty: set[str],
         gone: set[str],
@@ -192,7 +192,7 @@ class Placement:
             node = edits.get(name, self._graph.nodes[name])
             nature = _nature(node.layer)
             tensors = node.inputs if nature == "sum" else node.inputs[:1]
-            role, source = _placed(nature, _source_of(tensors, readers, sources))
+            role, source = _place(nature, _source_of(tensors, readers, sources))
             after[name] = (node, role)
             if source != self._sources[name]:
                 sources[name] = source
@@ -203,13 +203,13 @@ class Placement:
         return after
 
 
-def replaced_inputs(node: Node, tensor: Tensor, instead: Tensor) -> Node:
+def replace_input(node: Node, tensor: Tensor, instead: Tensor) -> Node:
     """The node, reading another tensor of the same shape."""
     inputs = tuple(instead if one == tensor else one for one in node.inputs)
     return Node(node.name, node.layer, inputs, node.origin)
 
 
-def _placed(nature: _Nature, source: _Source) -> tuple[Role, _Source]:
+def _place(nature: _Nature, source: _Source) -> tuple[Role, _Source]:
     """A node's role after its source, and what it is as a source itself."""
     if nature == "conv":
         return "kernel", "conv"

@@ -20,7 +20,7 @@ from archspec.compiler.latency.device import Device
 from archspec.compiler.latency.kernels import RECTIFIERS, Placement, Role
 from archspec.compiler.latency.model import LayerTime, layer_time, total_ms
 from archspec.compiler.latency.validity import DEPTHWISE, SMALL_GROUPS, kind_of
-from archspec.compiler.latency.work import CUBE, filled
+from archspec.compiler.latency.work import CUBE, fill_tile
 from archspec.graph import Graph
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops import Op
@@ -121,22 +121,22 @@ class Subject:
     def saved_with(self, node: Node, op: Op) -> float:
         """What the network would save with another op of the same shapes in a node's place."""
         edit = Node(node.name, Layer(op, node.layer.input_shapes), node.inputs)
-        return self.saved({node.name: edit})
+        return self.estimate_saving({node.name: edit})
 
     def saved_without(self, node: Node, instead: Tensor) -> float:
         """What the network would save were another tensor of the same shape read instead of a
         node's result."""
         edits = self.placement.without(node.name, instead)
-        return self.saved(edits, node.results[0], instead)
+        return self.estimate_saving(edits, node.results[0], instead)
 
-    def saved(
+    def estimate_saving(
         self,
         edits: Mapping[str, Node],
         moved: Tensor | None = None,
         instead: Tensor | None = None,
     ) -> float:
-        """What the network would save with other nodes in the place of some (Placement.changed)."""
-        before, after = self.placement.changed(edits, moved, instead)
+        """What the network would save with other nodes in place of some: Placement.list_changes."""
+        before, after = self.placement.list_changes(edits, moved, instead)
         # one sum: what does not change cancels to the last digit
         return fsum([*map(self._ms, before), *(-self._ms(placed) for placed in after)])
 
@@ -169,7 +169,7 @@ def unfilled_channels(subject: Subject) -> Met:
             continue
         shape = node.layer.input_shapes[0]
         channels = (shape[0], node.layer.output_shapes[0][0])
-        run_as = (filled(channels[0]), filled(channels[1]))
+        run_as = (fill_tile(channels[0]), fill_tile(channels[1]))
         if channels != run_as:
             what = f"{channels[0]} to {channels[1]} channels, run as {run_as[0]} to {run_as[1]}"
             if node.inputs[0].node == INPUT:
@@ -184,7 +184,7 @@ def depthwise(subject: Subject) -> Met:
     for node in subject.kernels:
         if isinstance(node.op, Conv) and kind_of(node.layer) == DEPTHWISE:
             what = f"{written(node.op.kernel)} to {_shape(node)}"
-            yield node, what, _beyond_dense(subject, node), _saved_fused(subject, node, node.op)
+            yield node, what, _beyond_dense(subject, node), _estimate_fusing(subject, node, node.op)
 
 
 def small_groups(subject: Subject) -> Met:
@@ -245,7 +245,7 @@ def large_windows(subject: Subject) -> Met:
         if isinstance(node.op, (MaxPool, AvgPool)):
             time = subject.time(node)
             what = f"{node.op.name} of {written(node.op.kernel)} to {_shape(node)}"
-            yield node, what, time.busy_ms - time.memory_ms, _saved_apart(subject, node, node.op)
+            yield node, what, time.busy_ms - time.memory_ms, _estimate_apart(subject, node, node.op)
 
 
 def idle_cubes(subject: Subject) -> Met:
@@ -286,7 +286,7 @@ def _beyond_dense(subject: Subject, node: Node) -> float:
     return time.ms - 1e3 * time.macs / rate
 
 
-def _saved_fused(subject: Subject, node: Node, op: Conv) -> float | None:
+def _estimate_fusing(subject: Subject, node: Node, op: Conv) -> float | None:
     """What is saved were a depthwise convolution, and what stands between, left out, and the dense
     1x1 convolution before it (as of a fused MBConv) or after it had its kernel; None where neither
     is there for it alone, or that takes longer."""
@@ -308,14 +308,14 @@ def _saved_fused(subject: Subject, node: Node, op: Conv) -> float | None:
         wider = _with_kernel_of(op, node, op.channels)
         edits = dict(placement.without(node.name, dense.results[0]))
         edits[dense.name] = Node(dense.name, Layer(wider, dense.layer.input_shapes), dense.inputs)
-        saved.append(subject.saved(edits))
+        saved.append(subject.estimate_saving(edits))
     after = placement.only_reader(node.name)
     while after is not None and isinstance(after.op, Act):
         after = placement.only_reader(after.name)
     if after is not None and _is_dense_pixelwise(after):
         wider = _with_kernel_of(op, node, after.layer.output_shapes[0][0])
         layer = Layer(wider, node.layer.input_shapes)
-        saved.append(subject.saved({after.name: Node(after.name, layer, node.inputs)}))
+        saved.append(subject.estimate_saving({after.name: Node(after.name, layer, node.inputs)}))
     return max(saved) or None
 
 
@@ -329,7 +329,7 @@ def _with_kernel_of(op: Conv, node: Node, channels: int) -> Conv:
     return replace(op, channels=channels, groups=1, padding=padding, bias=True)
 
 
-def _saved_apart(subject: Subject, node: Node, op: MaxPool | AvgPool) -> float | None:
+def _estimate_apart(subject: Subject, node: Node, op: MaxPool | AvgPool) -> float | None:
     """What is saved by a pool along the height and one along the width; None where nothing is."""
     if 1 in op.kernel:
         return None

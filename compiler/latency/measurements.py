@@ -72,7 +72,7 @@ class Measurement:
 
 
 @cache
-def published() -> tuple[Measurement, ...]:
+def load_published() -> tuple[Measurement, ...]:
     """Latencies on an Ascend 310 that were published with their networks."""
     return tuple(_rows_of(PUBLISHED))
 
@@ -81,7 +81,7 @@ def published_for(graph: Graph, device_name: str, batch: int) -> Measurement | N
     """What was published of this network, whatever the number of classes it was measured with."""
     if device_name != PUBLISHED_ON:
         return None
-    for measurement in published():
+    for measurement in load_published():
         if (measurement.spec, measurement.batch) == (graph.name, batch):
             same = (measurement.written_graph.fingerprint, load(measurement.spec).fingerprint)
             if graph.fingerprint in same:

@@ -106,7 +106,7 @@ class Estimate:
         """The share that was multiplied of what the cubes could have multiplied meanwhile."""
         return self.device.cube_use(self.macs, self.ms)
 
-    def folded(self, key: Callable[[NodeTime], str]) -> tuple[NodeTime, ...]:
+    def fold(self, key: Callable[[NodeTime], str]) -> tuple[NodeTime, ...]:
         """One row for all that have the same key, named by it."""
         groups: dict[str, list[NodeTime]] = {}
         for row in self.rows:

@@ -51,7 +51,7 @@ def timing_of(graph: Graph, device: Device, batch: int, by: str) -> Timing:
     """The estimate of a network as archspec.report takes it, by the rows of its own graph: "node",
     "block" or "op"."""
     told = tell(graph, device, batch)
-    rows = folded(told.estimate, by)
+    rows = fold_rows(told.estimate, by)
     return Timing(
         device.name,
         {row.name: row.ms for row in rows},
@@ -60,12 +60,12 @@ def timing_of(graph: Graph, device: Device, batch: int, by: str) -> Timing:
     )
 
 
-def folded(found: Estimate, by: str) -> tuple[NodeTime, ...]:
+def fold_rows(found: Estimate, by: str) -> tuple[NodeTime, ...]:
     """The rows of an estimate by "node", "block" or "op", the latter with the longest first."""
     if by == "block":
-        return found.folded(lambda row: row.name.partition(".")[0])
+        return found.fold(lambda row: row.name.partition(".")[0])
     if by == "op":
-        return tuple(sorted(found.folded(lambda row: row.op), key=lambda row: -row.ms))
+        return tuple(sorted(found.fold(lambda row: row.op), key=lambda row: -row.ms))
     return found.rows
 
 
@@ -88,7 +88,7 @@ def estimate_as_json(told: Told, by: str = "node") -> dict[str, Any]:
         "cube_use": found.cube_use,
         "published_ms_per_image": told.published.ms_per_image if told.published else None,
         "cautions": [caution._asdict() for caution in told.cautions],
-        "layers": [_row_values(row, found) for row in folded(found, by)],
+        "layers": [_row_values(row, found) for row in fold_rows(found, by)],
     }
 
 
@@ -110,7 +110,7 @@ def estimate_table(told: Told, by: str = "node") -> Table:
         Column("bound_by", "bound"),
         Column("cube_use", "use", shown_share, True),
     ]
-    rows = [_row_values(row, found) for row in folded(found, by)]
+    rows = [_row_values(row, found) for row in fold_rows(found, by)]
     return Table(
         columns, rows, _title(found), [*_totals(told), *grounds(found.device, told.cautions)]
     )

@@ -48,7 +48,7 @@ def work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int, tile: int = CUB
             rows = batch * elements(outputs[0][1:])
             return _product_work(products, rows, (inputs[0][0], outputs[0][0]), work, moved, tile)
         case "window":
-            taps = sum(_stored(shape, tile) for shape in outputs) * batch * work.taps
+            taps = sum(_stored_bytes(shape, tile) for shape in outputs) * batch * work.taps
             return Load(vector_steps=taps / LANES, bytes=moved, launches=1)
         case "part":
             return Load(bytes=_bytes((*outputs, *outputs), batch, tile), launches=1)
@@ -63,7 +63,7 @@ def read_again(inputs: Shapes, batch: int) -> Load:
     return Load(bytes=_bytes(inputs[1:], batch, CUBE))
 
 
-def filled(channels: int, tile: int = CUBE) -> int:
+def fill_tile(channels: int, tile: int = CUBE) -> int:
     """Channels, filled up to a multiple of the tile."""
     return -(-channels // tile) * tile
 
@@ -77,19 +77,19 @@ def _product_work(
     group_inputs, group_outputs = (number // work.groups for number in channels)
     together = min(work.groups, max(1, tile // max(group_inputs, group_outputs)))
     rounds = -(-work.groups // together)
-    depth = filled(group_inputs * together, tile) * work.taps
-    across = filled(group_outputs * together, tile)
+    depth = fill_tile(group_inputs * together, tile) * work.taps
+    across = fill_tile(group_outputs * together, tile)
     return Load(
         macs=macs,
-        cube_cycles=rounds * filled(rows) * depth * across / MACS_PER_CYCLE,
+        cube_cycles=rounds * fill_tile(rows) * depth * across / MACS_PER_CYCLE,
         bytes=moved + rounds * depth * across * BYTES,
         launches=1,
     )
 
 
 def _bytes(shapes: Shapes, batch: int, tile: int) -> int:
-    return sum(_stored(shape, tile) for shape in shapes) * batch * BYTES
+    return sum(_stored_bytes(shape, tile) for shape in shapes) * batch * BYTES
 
 
-def _stored(shape: Shape, tile: int) -> int:
-    return filled(shape[0], tile) * elements(shape[1:])
+def _stored_bytes(shape: Shape, tile: int) -> int:
+    return fill_tile(shape[0], tile) * elements(shape[1:])

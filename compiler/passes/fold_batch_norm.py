@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archspec.compiler.affine import absorbed, affine_of
+from archspec.compiler.affine import absorb, affine_of
 from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
 from archspec.ops.norm import BatchNorm
@@ -30,7 +30,7 @@ def fold_batch_norm(model: Model) -> Model:
             continue
         if draft.has_weights:
             affine = affine_of(norm.op, draft.arrays(norm))
-            draft.put(layer.name, absorbed(draft.arrays(layer), affine))
+            draft.put(layer.name, absorb(draft.arrays(layer), affine))
         has_bias: Any = {"bias": True}
         draft.change(layer.name, replace(layer.op, **has_bias))
         draft.bypass(name, *layer.results)

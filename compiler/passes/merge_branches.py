@@ -143,8 +143,8 @@ def _joinable(widest: Branch, others: Sequence[Branch]) -> tuple[list[Branch], T
     """The branches that fit one kernel without more multiplications than they have apart."""
     joined, taps = [widest], widest.taps
     for branch in others:
-        rows = _spanned(taps[0], branch.taps[0])
-        columns = _spanned(taps[1], branch.taps[1])
+        rows = _span_taps(taps[0], branch.taps[0])
+        columns = _span_taps(taps[1], branch.taps[1])
         if rows is None or columns is None:
             continue
         if _area((rows, columns)) <= branch.multiplies + sum(one.multiplies for one in joined):
@@ -209,7 +209,7 @@ def _taps(node: Node) -> Taps:
     return _tidy(rows), _tidy(columns)
 
 
-def _spanned(one: range, other: range) -> range | None:
+def _span_taps(one: range, other: range) -> range | None:
     """The evenly spaced taps that hold both; None where there are none."""
     if len(one) > 1 and len(other) > 1 and one.step != other.step:
         return None

@@ -25,12 +25,12 @@ def standardize_filters(model: Model) -> Model:
     for name, node in model.graph.nodes.items():
         if isinstance(node.op, Conv) and node.op.weight_standardization:
             if draft.has_weights:
-                draft.put(name, {"weight": standardized(draft.arrays(node)["weight"])})
+                draft.put(name, {"weight": standardize(draft.arrays(node)["weight"])})
             draft.change(name, replace(node.op, weight_standardization=False))
     return draft.model()
 
 
-def standardized(weight: np.ndarray) -> np.ndarray:
+def standardize(weight: np.ndarray) -> np.ndarray:
     """Each filter (the last three axes) less its mean, over its unbiased deviation."""
     exact = weight.astype("float64")
     centred = exact - exact.mean(axis=(1, 2, 3), keepdims=True)

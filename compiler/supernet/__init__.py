@@ -11,6 +11,6 @@ runs is the target's: targets.mindspore.gates.
 
 from archspec.compiler.supernet.derivation import supernet_of
 from archspec.compiler.supernet.description import Choice, Nested, Supernet
-from archspec.compiler.supernet.weights import derived, regions_of
+from archspec.compiler.supernet.weights import derive, regions_of
 
-__all__ = ["Choice", "Nested", "Supernet", "derived", "regions_of", "supernet_of"]
+__all__ = ["Choice", "Nested", "Supernet", "derive", "regions_of", "supernet_of"]

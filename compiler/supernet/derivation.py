@@ -65,7 +65,7 @@ def supernet_of(space: Space) -> Supernet:
     for key, values in options.items():
         for level, option in enumerate(values[:-1]):
             parts[key].compare(level, option, _smaller(space, decisions[key], key, option, largest))
-    return _assembled(space, graph, options, parts)
+    return _assemble(space, graph, options, parts)
 
 
 def _decisions(space: Space) -> dict[str, Decision]:
@@ -83,19 +83,19 @@ def _decisions(space: Space) -> dict[str, Decision]:
     apart = [key for key, one in found.items() if one.share != SUPERKERNEL]
     if apart:
         raise found[apart[0]].at.error(
-            f"no supernet holds {space.program.name}: {_named(apart)} not said to share weights;"
-            f' use "share": "{SUPERKERNEL}" where small options are parts of large ones'
+            f"no supernet holds {space.program.name}: {_name_choices(apart)} not said to share"
+            f' weights; use "share": "{SUPERKERNEL}" where small options are parts of large ones'
         )
     others = [key for key, one in found.items() if not all(map(_is_number, one.options))]
     if others:
         raise found[others[0]].at.error(
-            f"no supernet holds {space.program.name}: {_named(others)} not between numbers; use"
-            " kernel sizes, expansions or widths"
+            f"no supernet holds {space.program.name}: {_name_choices(others)} not between numbers;"
+            " use kernel sizes, expansions or widths"
         )
     return found
 
 
-def _named(keys: Sequence[str]) -> str:
+def _name_choices(keys: Sequence[str]) -> str:
     choices = listed(keys, "and", MAX_NAMED)
     return f"the choice {choices} is" if len(keys) == 1 else f"the choices {choices} are"
 
@@ -137,33 +137,33 @@ class _Parts:
         large = self.graph.nodes
         for name in smaller.nodes:
             if name not in large:
-                raise self.refused(option, f"{name} appears, which the largest network has not")
+                raise self.refusal(option, f"{name} appears, which the largest network has not")
         missing = tuple(name for name in large if name not in smaller.nodes)
         if missing and level:
-            raise self.refused(
+            raise self.refusal(
                 option, f"{missing[0]} is left out, and by the smallest option alone it may be"
             )
         branches = _Branches(self.graph, frozenset(missing))
         for name, node in smaller.nodes.items():
             if node.inputs != tuple(map(branches.without, large[name].inputs)):
-                raise self.refused(option, f"{name} reads something else")
+                raise self.refusal(option, f"{name} reads something else")
             self._compare_layers(level, option, large[name], node)
         for key, tensor in self.graph.outputs.items():
             if smaller.outputs.get(key) != branches.without(tensor) or (
                 smaller.shape(smaller.outputs[key]) != self.graph.shape(tensor)
             ):
-                raise self.refused(option, f"the output {key!r} is another")
+                raise self.refusal(option, f"the output {key!r} is another")
         if missing:
             self.left_out = missing
-            self.branches = {self._gated(option, branch) for branch in branches.found}
+            self.branches = {self._find_gated(option, branch) for branch in branches.found}
 
-    def _gated(self, option: Any, name: str) -> str:
+    def _find_gated(self, option: Any, name: str) -> str:
         """The node whose result a gate can multiply to take a branch out of its sum."""
         node = self.graph.nodes[name]
         while node.op.is_noise or node.op.gives_its_input(node.layer.input_shapes):
             node = self.graph.nodes[node.inputs[0].node]
         if not node.layer.weights:
-            raise self.refused(option, f"{name} is left out, which has no weights to gate")
+            raise self.refusal(option, f"{name} is left out, which has no weights to gate")
         return node.name
 
     def _compare_layers(self, level: int, option: Any, large: Node, small: Node) -> None:
@@ -171,7 +171,7 @@ class _Parts:
             return
         why = _misfit(large, small)
         if why:
-            raise self.refused(option, f"{large.name} {why}")
+            raise self.refusal(option, f"{large.name} {why}")
         weights = zip(large.layer.weights, small.layer.weights, strict=True)
         for whole, part in weights:
             path = f"{large.name}.{whole.name}"
@@ -183,7 +183,7 @@ class _Parts:
             if other[2:] != one[2:]:
                 self.kernels.setdefault(path, {})[level] = (other[2], other[3])
 
-    def refused(self, option: Any, why: str) -> SpecError:
+    def refusal(self, option: Any, why: str) -> SpecError:
         return self.decision.at.error(
             f"no superkernel realises the choice {self.key!r}: with {option!r}, {why}"
         )
@@ -292,7 +292,7 @@ def _differing(one: Any, other: Any) -> str:
     return next(f.name for f in fields(one) if getattr(one, f.name) != getattr(other, f.name))
 
 
-def _assembled(
+def _assemble(
     space: Space, graph: Graph, options: Mapping[str, Sequence[Any]], parts: Mapping[str, _Parts]
 ) -> Supernet:
     kinds: dict[bool, list[str]] = {True: [], False: []}

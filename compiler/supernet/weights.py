@@ -14,7 +14,7 @@ from archspec.graph import Graph
 from archspec.shapes import Shape
 
 
-def derived(
+def derive(
     supernet: Supernet, assignment: Mapping[str, Any], weights: Weights
 ) -> tuple[Graph, dict[str, Array]]:
     """The network of an assignment, and its weights out of those of the supernet's largest: the

@@ -153,7 +153,7 @@ def per_channel(weight: Array, like: Array) -> Array:
     return weight.reshape(-1, *[1] * (like.ndim - 2))
 
 
-def scaled(normal: Array, weights: Arrays) -> list[Array]:
+def scale(normal: Array, weights: Arrays) -> list[Array]:
     gamma, beta = (per_channel(weights[name], normal) for name in ("gamma", "beta"))
     return [normal * gamma + beta]
 
@@ -162,14 +162,14 @@ def scaled(normal: Array, weights: Arrays) -> list[Array]:
 def _(op: norm.BatchNorm, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     (x,) = inputs
     mean, variance = (per_channel(weights[f"moving_{name}"], x) for name in ("mean", "variance"))
-    return scaled((x - mean) / np.sqrt(variance + op.epsilon), weights)
+    return scale((x - mean) / np.sqrt(variance + op.epsilon), weights)
 
 
 @forward.register
 def _(op: norm.LayerNorm, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     (x,) = inputs
     mean, variance = x.mean(1, keepdims=True), x.var(1, keepdims=True)
-    return scaled((x - mean) / np.sqrt(variance + op.epsilon), weights)
+    return scale((x - mean) / np.sqrt(variance + op.epsilon), weights)
 
 
 @forward.register
@@ -177,7 +177,7 @@ def _(op: norm.GroupNorm, inputs: Sequence[Array], weights: Arrays) -> list[Arra
     grouped = inputs[0].reshape(len(inputs[0]), op.groups, -1)
     mean, variance = grouped.mean(2, keepdims=True), grouped.var(2, keepdims=True)
     normal = (grouped - mean) / np.sqrt(variance + op.epsilon)
-    return scaled(normal.reshape(inputs[0].shape), weights)
+    return scale(normal.reshape(inputs[0].shape), weights)
 
 
 @forward.register
@@ -286,11 +286,11 @@ def _(op: reshape.ChannelShuffle, inputs: Sequence[Array], weights: Arrays) -> l
 def _(op: reshape.Upsample, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     (x,) = inputs
     for axis, scale in zip((2, 3), op.scale, strict=True):
-        x = x.repeat(scale, axis) if op.mode == "nearest" else stretched(x, scale, axis)
+        x = x.repeat(scale, axis) if op.mode == "nearest" else stretch(x, scale, axis)
     return [x]
 
 
-def stretched(x: Array, scale: int, axis: int) -> Array:
+def stretch(x: Array, scale: int, axis: int) -> Array:
     """Linear interpolation between pixels' centres, the outermost repeated."""
     centres = (np.arange(x.shape[axis] * scale) + 0.5) / scale - 0.5
 

@@ -64,7 +64,7 @@ class TensorFile:
         entry = self.entries[name]
         array = self._fetch(name)
         if array.size != entry.size:
-            raise damaged(self.path, f"{name} is cut short")
+            raise damage_error(self.path, f"{name} is cut short")
         return array.reshape(entry.shape)
 
     def __enter__(self) -> TensorFile:
@@ -85,18 +85,18 @@ def check_entries(path: str, entries: Mapping[str, Entry]) -> None:
     for name, entry in entries.items():
         numbers = math.prod(extent for extent in entry.shape if extent)
         if len(entry.shape) > MAX_EXTENTS or not 0 < numbers <= MAX_NUMBERS:
-            raise damaged(path, f"{name[:100]!r} has a shape that no weight has")
+            raise damage_error(path, f"{name[:100]!r} has a shape that no weight has")
 
 
 def check_number(path: str, count: int) -> None:
     """Raises SpecError for more tensors than any file of weights has."""
     if count > MAX_TENSORS:
-        raise damaged(
+        raise damage_error(
             path, f"it has more than {MAX_TENSORS:,} tensors, of which at most as many are read"
         )
 
 
-def damaged(path: str, why: str) -> SpecError:
+def damage_error(path: str, why: str) -> SpecError:
     """The error for a file that cannot be what its name says."""
     return SpecError(Problem(f"the file is damaged ({why}); use a fresh copy", path))
 
@@ -120,7 +120,7 @@ def as_float32(array: Array, name: str, path: str) -> Array:
     return result
 
 
-def widened(bits: Array) -> Array:
+def widen(bits: Array) -> Array:
     """float32 from the 16 bits of bfloat16, which are the upper half of one."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
@@ -130,9 +130,9 @@ def read_exactly(file: IO[bytes], offset: int, count: int, dtype: str, path: str
     file.seek(offset)
     content = file.read(count * item_size(dtype))
     if len(content) != count * item_size(dtype):
-        raise damaged(path, "it ends too early")
+        raise damage_error(path, "it ends too early")
     if dtype == "bfloat16":
-        return widened(np.frombuffer(content, "<u2"))
+        return widen(np.frombuffer(content, "<u2"))
     return np.frombuffer(content, np.dtype(dtype).newbyteorder("<"))
 
 

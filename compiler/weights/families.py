@@ -110,7 +110,7 @@ class Family:
             if kind is not None:
                 ignored[name] = kind
             else:
-                renamed[name] = _rewritten(name, self.rewrites)
+                renamed[name] = _rewrite(name, self.rewrites)
         if self.canonical is None:
             return Names(renamed, ignored)
         further = self.canonical(list(renamed), part)
@@ -134,7 +134,7 @@ class Source:
         pixel = (1, 1) if self.rule.pixel and len(shape) == 2 else ()
         return (rows, *shape[1:], *pixel)
 
-    def assembled(self, pieces: Sequence[Array], shape: Shape) -> Array:
+    def assemble(self, pieces: Sequence[Array], shape: Shape) -> Array:
         """The weight from the tensors."""
         whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         if self.rule is not None and self.rule.half is not None:
@@ -175,15 +175,15 @@ def _rule(
         if match is None:
             continue
         numbers = {key: int(value) for key, value in match.groupdict().items()}
-        if rule.unless and filled(rule.unless, numbers) in graph.nodes:
+        if rule.unless and fill_in(rule.unless, numbers) in graph.nodes:
             continue
-        if rule.given and filled(rule.given, numbers) not in graph.nodes:
+        if rule.given and fill_in(rule.given, numbers) not in graph.nodes:
             continue
         if family.counted:
             block = compiled_pattern(family.counted).match(node.name)
             numbers["i"] = counts[block.group()] if block else 0
             numbers["n"] = len(counts)
-        return rule, filled(rule.theirs, numbers)
+        return rule, fill_in(rule.theirs, numbers)
     return None
 
 
@@ -199,7 +199,7 @@ def _counts(family: Family, graph: Graph) -> dict[str, int]:
     return counts
 
 
-def filled(pattern: str, numbers: Mapping[str, int]) -> str:
+def fill_in(pattern: str, numbers: Mapping[str, int]) -> str:
     """A pattern with its sums worked out: {b-1} and {5*s-2}; {*} stays."""
 
     def value(match: re.Match[str]) -> str:
@@ -220,7 +220,7 @@ def compiled_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(text + r"(?=\.|$)")
 
 
-def _rewritten(name: str, rewrites: Rewriting) -> str:
+def _rewrite(name: str, rewrites: Rewriting) -> str:
     for pattern, replacement in rewrites:
         name = re.sub(pattern, replacement, name)
     return name

@@ -9,7 +9,7 @@ from typing import IO, Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from archspec.compiler.metadata import check_metadata, seal_metadata, unsealed
+from archspec.compiler.metadata import check_metadata, seal_metadata, unseal
 from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_entries
 from archspec.compiler.weights.formats.ckpt import open_ckpt, write_ckpt
 from archspec.compiler.weights.formats.npz import open_npz, write_npz
@@ -61,7 +61,7 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
         tensors = opened(shown, file)
         check_entries(shown, tensors.entries)
         check_metadata(shown, tensors.metadata, _index(tensors.entries))
-        tensors.metadata = unsealed(tensors.metadata)
+        tensors.metadata = unseal(tensors.metadata)
     except BaseException:
         file.close()
         raise

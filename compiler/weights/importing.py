@@ -25,7 +25,7 @@ from archspec.compiler.weights.families import (
 from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.loading import check_network, shapes_of
 from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
-from archspec.compiler.weights.siblings import check_origin, unproven
+from archspec.compiler.weights.siblings import check_origin, list_unproven
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.graph import Graph
@@ -141,16 +141,16 @@ def import_weights(
             check_network(file, graph, "; --any-network would take them all the same")
         elif plan.family is not OWN and not of_any_network:
             known = check_origin(file, graph, "; --any-network takes them all the same")
-            notes += unproven(plan.family.name, graph) if known is None else []
+            notes += list_unproven(plan.family.name, graph) if known is None else []
         weights = {
-            name: _assembled(file, plan, name, shape) for name, shape in shapes_of(graph).items()
+            name: _assemble(file, plan, name, shape) for name, shape in shapes_of(graph).items()
         }
         return Imported(
             weights=weights,
             method=_method(plan),
             rules=_rule_counts(plan, file.entries),
             ignored=Counter(plan.ignored.values()),
-            dtypes=Counter(file.entries[name].dtype for name in _used(plan)),
+            dtypes=Counter(file.entries[name].dtype for name in _used_names(plan)),
             notes=notes,
             source=Path(file.path).name,
             source_bytes=Path(path).stat().st_size,
@@ -238,8 +238,7 @@ def _plan(
             del file_names[renamed]
     present = {renamed: entries[name] for renamed, name in file_names.items()}
     wrong = [
-        _renamed(difference, family, ours, file_names)
-        for difference in differences(wanted, present)
+        _rename(difference, family, ours, file_names) for difference in differences(wanted, present)
     ]
     return Plan(family, part, found, file_names, ignored, wrong)
 
@@ -261,7 +260,7 @@ def _file_names(
     return file_names, ignored
 
 
-def _renamed(
+def _rename(
     difference: Difference, family: Family, ours: Mapping[str, str], file_names: Mapping[str, str]
 ) -> Difference:
     """A difference by names that people know: the file's, or ours of what is missing."""
@@ -290,13 +289,13 @@ def _structural_plan(
     return Plan(STRUCTURE, None, found.sources, file_names, ignored, ())
 
 
-def _assembled(file: TensorFile, plan: Plan, name: str, shape: Shape) -> Array:
+def _assemble(file: TensorFile, plan: Plan, name: str, shape: Shape) -> Array:
     source = plan.sources[name]
     pieces = [file.read(plan.file_names[piece]) for piece in source.names]
-    return as_float32(source.assembled(pieces, shape), name, file.path)
+    return as_float32(source.assemble(pieces, shape), name, file.path)
 
 
-def _used(plan: Plan) -> list[str]:
+def _used_names(plan: Plan) -> list[str]:
     """The file's names that are used; a tensor that two weights share is one."""
     names = (name for source in plan.sources.values() for name in source.names)
     return list(dict.fromkeys(plan.file_names[name] for name in names))

@@ -98,7 +98,7 @@ def check_origin(file: TensorFile, graph: Graph, remedy: str) -> str | None:
     return None
 
 
-def unproven(family: str, graph: Graph) -> list[str]:
+def list_unproven(family: str, graph: Graph) -> list[str]:
     """What is assumed of a file by the names of a family, in sentences: that it is not of one of
     the networks that share all tensors and differ."""
     norms = sum(isinstance(node.op, BatchNorm) for node in graph.nodes.values())

@@ -102,12 +102,12 @@ class AclEngine:
         acl.later("mdl.destroy_desc", self._description)
         acl.do("mdl.get_desc", self._description, self._model)
 
-        given, taken = self._slots("input"), _plainly_named(self._slots("output"))
+        given, taken = self._slots("input"), _name_plainly(self._slots("output"))
         self._batches, self._selector = self._dynamic_batch(given)
         taken = self._with_any_batch(taken)
         self._check_sizes("input", given)
         self._check_sizes("output", taken)
-        given, taken = self._allocated(given), self._allocated(taken)
+        given, taken = self._allocate(given), self._allocate(taken)
         self._given, self._taken = self._dataset(given), self._dataset(taken)
         self._input_slots = [slot for slot in given if slot.port.name != BATCH_INPUT]
         self._output_slots = taken
@@ -173,7 +173,7 @@ class AclEngine:
                     f" {size:,}; use a fixed shape, and with AIPP images of RGB888_U8"
                 )
 
-    def _allocated(self, slots: Sequence[_Slot]) -> list[_Slot]:
+    def _allocate(self, slots: Sequence[_Slot]) -> list[_Slot]:
         """The same with memory on the device."""
         found: list[_Slot] = []
         for slot in slots:
@@ -251,7 +251,7 @@ def _check_file(path: str) -> None:
         raise SpecError(Problem(problem, path) for problem in container.problems)
 
 
-def _plainly_named(slots: Sequence[_Slot]) -> list[_Slot]:
+def _name_plainly(slots: Sequence[_Slot]) -> list[_Slot]:
     """Outputs under the names that the ONNX had: a device says "Gemm_98:0:logits", an operator, its
     output and the tensor. Under the device's where the others would not tell them apart."""
     names = [re.sub(r"^[^:]*:\d+:(?=.)", "", slot.port.name) for slot in slots]

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from archspec.deploy.cann import how_to_source
-from archspec.deploy.engines.acl_codes import explained, is_of_the_file
+from archspec.deploy.engines.acl_codes import explain, is_of_the_file
 from archspec.errors import Problem, SpecError, UsageError
 
 LONGEST_SAYING = 300
@@ -100,7 +100,7 @@ class Acl:
         return not self._closings
 
     def _error(self, call: str, code: int) -> SpecError | UsageError:
-        meaning, advice = explained(code)
+        meaning, advice = explain(code)
         said = f"acl.{call} gave {code} ({meaning}){self._saying()}; {advice}"
         if is_of_the_file(code):
             return SpecError(Problem(said, self._path))

@@ -120,11 +120,11 @@ FAMILIES = {
 """What a code of six digits means by its first one."""
 
 
-def explained(code: int) -> tuple[str, str]:
+def explain(code: int) -> tuple[str, str]:
     """What a code means, and what to do."""
     return CODES.get(code) or FAMILIES.get(code // 100_000, (NOT_SAID, LOGS))
 
 
 def is_of_the_file(code: int) -> bool:
     """Whether the file is at fault, not this machine or its use."""
-    return explained(code)[1] in (DAMAGED, OTHER_RELEASE)
+    return explain(code)[1] in (DAMAGED, OTHER_RELEASE)

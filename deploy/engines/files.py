@@ -18,14 +18,14 @@ def first_bytes(path: str | os.PathLike[str]) -> bytes:
             head = content.read(len(STAND_IN))
     except OSError as error:
         raise UsageError(
-            f"{path} cannot be read ({(error.strerror or str(error)).lower()}){_meant(file)}"
+            f"{path} cannot be read ({(error.strerror or str(error)).lower()}){_suggest(file)}"
         ) from None
     if not head:
         raise UsageError(f"{path} is empty; use a model that archspec export wrote")
     return head
 
 
-def _meant(file: Path) -> str:
+def _suggest(file: Path) -> str:
     beside = file.absolute().parent
     others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
     return did_you_mean(file.name, others)

@@ -50,12 +50,12 @@ class MindSporeEngine:
                 f"MindSpore runs a MindIR on the CPU here, which is device 0, not {device}"
             )
         prepare()
-        with _uninterrupted():
+        with _delay_interrupt():
             self._package = ms = mindspore()
         set_device("CPU")
         if threads is not None:
             _use_threads(ms, threads)
-        described = _described(path)
+        described = _describe(path)
         try:
             self._cell: Any = ms.nn.GraphCell(ms.load(os.fspath(path)))
         except (RuntimeError, ValueError) as error:
@@ -85,7 +85,7 @@ class MindSporeEngine:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def _delay_interrupt() -> Iterator[None]:
     """Let Ctrl-C wait until the block has ended: MindSpore crashes at exit when half imported."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -112,7 +112,7 @@ def _use_threads(ms: Any, threads: int) -> None:
         ) from None
 
 
-def _described(path: str | os.PathLike[str]) -> Any:
+def _describe(path: str | os.PathLike[str]) -> Any:
     """What a MindIR says of itself: its ports and its notes, of type ModelProto."""
     from google.protobuf.message import DecodeError
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.checksums import damaged
+from archspec.checksums import damage_error
 from archspec.compiler.images.batches import usable_workers
 from archspec.compiler.sealed_onnx import check_onnx_bytes, check_onnx_metadata
 from archspec.deploy.engines import Port, check_arrays
@@ -87,7 +87,7 @@ class OnnxRuntimeEngine:
             self.outputs = _ports(session.get_outputs())
             self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
         except UnicodeDecodeError:
-            raise damaged(model, "a name in it is not UTF-8 text") from None
+            raise damage_error(model, "a name in it is not UTF-8 text") from None
         check_onnx_metadata(model, self.metadata)
         self.device_seconds = 0.0
 

@@ -71,7 +71,7 @@ class Messages:
             return [field.value]
         found: list[int] = []
         try:
-            for number in wire.packed(field.content):
+            for number in wire.unpack(field.content):
                 if not self.spend():
                     break
                 found.append(number)
@@ -107,7 +107,7 @@ class Messages:
                 case 2, wire.BYTES:
                     value = lenient(field.content)
                 case ((3 | 15), wire.VARINT):
-                    value = wire.signed(field.value)
+                    value = wire.as_signed(field.value)
                 case 4, wire.FIXED32:
                     value = _float(field.value)
                 case 5, wire.VARINT:
@@ -123,7 +123,7 @@ class Messages:
                 case 2, wire.BYTES:
                     found.append(lenient(field.content))
                 case ((3 | 12), (wire.VARINT | wire.BYTES)):
-                    found += map(wire.signed, self.numbers(field, part))
+                    found += map(wire.as_signed, self.numbers(field, part))
                 case 4, (wire.FIXED32 | wire.BYTES):
                     found += self.floats(field)
                 case 5, (wire.VARINT | wire.BYTES):

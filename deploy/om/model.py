@@ -166,9 +166,9 @@ class _Definition:
             found[key] = self._messages.value(value, f"attribute {key[:100]!r} of the model")
         lists = [found.pop(key, None) for key in (KEYS, TEXTS, KEYS_OF_TEXTS)]
         self._keys = _Keys(*(value if isinstance(value, list) else [] for value in lists))
-        return dict(self._lengthened(key, value) for key, value in found.items())
+        return dict(self._lengthen(key, value) for key, value in found.items())
 
-    def _lengthened(self, key: str, value: Any) -> tuple[str, Any]:
+    def _lengthen(self, key: str, value: Any) -> tuple[str, Any]:
         """An attribute as it was before it was shortened: after a NUL, the key is a number of base
         127, its lowest digit first, each a character one above it."""
         if not key.startswith("\0"):
@@ -218,7 +218,7 @@ class _Definition:
                     raw.sources.append(lenient(field.content))
                 case 25, (wire.VARINT | wire.BYTES):
                     numbers = self._messages.numbers(field, f"the sources of {part}")
-                    raw.source_indices.extend(map(wire.signed, numbers))
+                    raw.source_indices.extend(map(wire.as_signed, numbers))
                 case 33, wire.BYTES:
                     raw.inputs.append(field.content)
                 case 34, wire.BYTES:
@@ -231,7 +231,7 @@ class _Definition:
         for entry in raw.attributes:
             key, value = self._messages.entry(entry, raw.name)
             value = self._messages.value(value, f"attribute {key[:100]!r} of {raw.name}")
-            key, value = self._lengthened(key, value)
+            key, value = self._lengthen(key, value)
             found[key] = value
         return found
 
@@ -244,7 +244,7 @@ class _Definition:
                 case 1, wire.BYTES:
                     name = self._messages.text(field, f"the name of {part}")
                 case 2, wire.VARINT:
-                    dtype = wire.signed(field.value, 32)
+                    dtype = wire.as_signed(field.value, 32)
                 case 3, wire.BYTES:
                     for inner in self._messages.fields(field.content, f"the shape of {part}"):
                         if inner.number == 1 and inner.kind in (wire.VARINT, wire.BYTES):
@@ -252,10 +252,10 @@ class _Definition:
                 case 4, wire.BYTES:
                     layout = self._messages.text(field, f"the layout of {part}")
                 case 10, wire.VARINT:
-                    size = wire.signed(field.value)
+                    size = wire.as_signed(field.value)
         if len(shape) > MAX_EXTENTS:
             self._messages.note(f"{part} has {len(shape):,} extents")
-        extents = tuple(map(wire.signed, shape[:MAX_EXTENTS]))
+        extents = tuple(map(wire.as_signed, shape[:MAX_EXTENTS]))
         return Tensor(name, DTYPES.get(dtype, f"type {dtype}"), extents, layout, size)
 
     def _input(self, raw: _RawOperator, default: int) -> tuple[int, Tensor]:

@@ -21,7 +21,7 @@ class Damage(Exception):
 
 
 class Field(NamedTuple):
-    """One field: `value` of a number, without a sign (see `signed`), `content` of bytes."""
+    """One field: `value` of a number, without a sign (see `as_signed`), `content` of bytes."""
 
     number: int
     kind: int
@@ -75,7 +75,7 @@ def fields(message: memoryview) -> Iterator[Field]:
         raise Damage("ends inside a group")
 
 
-def packed(content: memoryview) -> Iterator[int]:
+def unpack(content: memoryview) -> Iterator[int]:
     """The numbers of a packed field. Raises Damage after all before the damaged one."""
     place = 0
     while place < len(content):
@@ -83,7 +83,7 @@ def packed(content: memoryview) -> Iterator[int]:
         yield value
 
 
-def signed(value: int, bits: int = 64) -> int:
+def as_signed(value: int, bits: int = 64) -> int:
     """The int64 or int32 that a number stands for, in two's complement; what is beyond is lost."""
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value

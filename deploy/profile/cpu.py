@@ -15,7 +15,7 @@ import numpy as np
 
 from archspec.deploy.description import check_made_of
 from archspec.deploy.engines.onnxruntime import OnnxRuntimeEngine
-from archspec.deploy.profile.joining import Kernel, joined
+from archspec.deploy.profile.joining import Kernel, join
 from archspec.deploy.profile.repeat import WARM_UP, shape_of
 from archspec.deploy.profile.report import MEASURED, SIMULATED, Profile
 from archspec.graph import Graph
@@ -24,7 +24,7 @@ ENDING = "_kernel_time"
 """What onnxruntime puts behind the name of an operator."""
 
 
-def measured(
+def measure(
     path: str | os.PathLike[str],
     graph: Graph | None = None,
     *,
@@ -58,7 +58,7 @@ def measured(
         SIMULATED if engine.is_simulated else MEASURED,
         "onnxruntime on this machine's CPU, no NPU",
         images,
-        joined(kernels, graph, images),
+        join(kernels, graph, images),
         notes,
     )
 

@@ -9,7 +9,7 @@ from archspec.deploy.profile.report import ESTIMATED, LayerTime, Profile
 from archspec.graph import Graph
 
 
-def estimated(graph: Graph, device: str, batch: int) -> Profile:
+def estimate_profile(graph: Graph, device: str, batch: int) -> Profile:
     """An estimate of the deployed graph, with where its calibration does not reach. Raises
     UsageError for a device that is unknown."""
     known = find_device(device)

@@ -29,7 +29,7 @@ class Kernel:
     bound: str | None = None
 
 
-def joined(kernels: Sequence[Kernel], graph: Graph | None, batch: int) -> tuple[LayerTime, ...]:
+def join(kernels: Sequence[Kernel], graph: Graph | None, batch: int) -> tuple[LayerTime, ...]:
     """Kernels as layers of a spec's graph, in its order; what is nobody's stands at the end, one
     row for a kind. Without a graph each kernel is a row of its own.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archspec.deploy.cann import HOME_VARIABLES, HOMES, how_to_source
 from archspec.deploy.description import check_made_of, read_sidecar
-from archspec.deploy.profile.joining import joined
+from archspec.deploy.profile.joining import join
 from archspec.deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
 from archspec.deploy.profile.repeat import WARM_UP
 from archspec.deploy.profile.report import MEASURED, SIMULATED, Profile
@@ -83,7 +83,7 @@ def run_msprof(
         SIMULATED if is_simulated else MEASURED,
         "a stand-in, no device at all" if is_simulated else f"msprof on NPU {device}",
         note["batch"],
-        joined(kernels, graph, note["batch"]),
+        join(kernels, graph, note["batch"]),
         (f"medians of {runs} runs",),
     )
 
@@ -97,7 +97,7 @@ def read_profile(place: str | os.PathLike[str], graph: Graph | None, batch: int)
         SIMULATED if is_simulated else MEASURED,
         "a stand-in, no device at all" if is_simulated else f"msprof, read from {place}",
         batch,
-        joined(read_op_summary(paths), graph, batch),
+        join(read_op_summary(paths), graph, batch),
     )
 
 

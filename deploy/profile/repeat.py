@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--note", required=True)
     options = parser.parse_args()
     try:
-        note = _repeated(options)
+        note = _repeat(options)
     except (SpecError, UsageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -56,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _repeated(options: argparse.Namespace) -> dict[str, object]:
+def _repeat(options: argparse.Namespace) -> dict[str, object]:
     with closing(open_engine(options.engine, options.model, device=options.device)) as engine:
         arrays = {
             port.name: np.zeros(shape_of(port, options.batch), port.dtype) for port in engine.inputs

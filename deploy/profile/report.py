@@ -67,7 +67,7 @@ class Profile:
         groups: dict[str, list[LayerTime]] = {}
         for row in self.rows:
             groups.setdefault(keys[grouping](row), []).append(row)
-        folded = (_folded(name, rows) for name, rows in groups.items())
+        folded = (_fold(name, rows) for name, rows in groups.items())
         if grouping == "op":
             folded = sorted(folded, key=lambda row: -row.milliseconds)
         return Profile(self.network, self.kind, self.source, self.batch, tuple(folded), self.notes)
@@ -123,7 +123,7 @@ class Profile:
         ]
 
 
-def _folded(name: str, rows: Sequence[LayerTime]) -> LayerTime:
+def _fold(name: str, rows: Sequence[LayerTime]) -> LayerTime:
     counted = [row.macs for row in rows if row.macs is not None]
     bounds: dict[str, float] = {}
     for row in rows:

@@ -84,7 +84,10 @@ def row(name: str, folder: Path) -> str:
     bare: list[Rate] = []
     ours: list[Rate] = []
     for turn in range(ROUNDS + 1):
-        rates = measured(lambda: alone(engine, feed)), measured(lambda: fed(engine, feed, folder))
+        rates = (
+            measure(lambda: alone(engine, feed)),
+            measure(lambda: feed_zeros(engine, feed, folder)),
+        )
         if turn:  # the first warms both up
             bare.append(rates[0])
             ours.append(rates[1])
@@ -103,13 +106,13 @@ def alone(engine: Engine, feed: Feed) -> None:
         engine.run(batch)
 
 
-def fed(engine: Engine, feed: Feed, folder: Path) -> None:
+def feed_zeros(engine: Engine, feed: Feed, folder: Path) -> None:
     images = images_in(folder)
     numbers = np.arange(len(images.classes))
     run(engine, feed, images, numbers, "logits", workers=usable_workers(8), warm_up=0)
 
 
-def measured(work: Callable[[], None]) -> Rate:
+def measure(work: Callable[[], None]) -> Rate:
     start, cpu = time.perf_counter(), time.process_time()
     work()
     return Rate((time.perf_counter() - start) / IMAGES, (time.process_time() - cpu) / IMAGES)

@@ -163,7 +163,7 @@ def _inference(options: argparse.Namespace) -> dict[str, float]:
     for cell in cells.values():
         cell.set_train(False)
     works = {name: lambda cell=cell: cell(image).asnumpy() for name, cell in cells.items()}
-    return _medians(_timed_in_turn(works, options.calls))
+    return _medians(_time_in_turn(works, options.calls))
 
 
 def _steps(options: argparse.Namespace) -> dict[str, float]:
@@ -175,7 +175,7 @@ def _steps(options: argparse.Namespace) -> dict[str, float]:
         optimizer = ms.nn.Momentum(cell.trainable_params(), 0.01, 0.9)
         steps[name] = ms.nn.TrainOneStepCell(loss, optimizer)
         steps[name].set_train()
-    timings = _timed_in_turn(
+    timings = _time_in_turn(
         {name: lambda step=step: step(image, label).asnumpy() for name, step in steps.items()},
         options.calls,
     )
@@ -183,7 +183,7 @@ def _steps(options: argparse.Namespace) -> dict[str, float]:
     return {**firsts, **_medians(timings)}
 
 
-def _timed_in_turn(works: Mapping[str, Callable[[], object]], calls: int) -> dict[str, list[float]]:
+def _time_in_turn(works: Mapping[str, Callable[[], object]], calls: int) -> dict[str, list[float]]:
     """Milliseconds of each call of each work, A B C A B C."""
     timings: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(1 + WARM_CALLS + calls):

@@ -25,7 +25,7 @@ import archspec
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.onnx import to_onnx
-from archspec.compiler.targets.onnx.model import serialized
+from archspec.compiler.targets.onnx.model import serialize
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # where the tests' own modules are
 
@@ -59,9 +59,9 @@ def runs(name: str, with_torch: bool) -> list[Run]:
     x = image(model.graph.input_shape)
     found = [_session(_onnx(for_deployment(model)), x), _session(_onnx(model), x)]
     if with_torch:
-        from torch_peer import eager, exported
+        from torch_peer import eager, export
 
-        found += [eager(model, x, THREADS), _session(exported(model, x), x)]
+        found += [eager(model, x, THREADS), _session(export(model, x), x)]
     first, *others = (run() for run in found)
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-4 * np.abs(first).max())
@@ -81,7 +81,7 @@ def medians(found: list[Run]) -> list[float]:
 
 
 def _onnx(model: Model) -> bytes:
-    return serialized(to_onnx(model))
+    return serialize(to_onnx(model))
 
 
 def _session(content: bytes, x: np.ndarray) -> Run:

@@ -28,7 +28,7 @@ from archspec.cli import main as command
 from archspec.space import Space
 from archspec.space_cost import cost_tree
 from archspec.training.search.batch import ENGINES
-from archspec.training.search.counted import Counted, Fresh, counted
+from archspec.training.search.counted import Counted, Fresh, count_exactly
 from archspec.training.search.encoding import TreeEncoding
 from archspec.training.search.exact import exact_front
 from archspec.training.search.objectives import read_objectives
@@ -53,26 +53,26 @@ def counting() -> Iterator[tuple[str, str, str]]:
     space = Space(NAME)
     generator = random.Random(1)
     assignments = [space.sample(generator) for _ in range(2000)]
-    seconds, _ = timed(lambda: [Space.cost(space, assignment) for assignment in assignments])
+    seconds, _ = time_call(lambda: [Space.cost(space, assignment) for assignment in assignments])
     yield "expanding each network, networks a second", rate(2000, seconds), ""
-    seconds, tree = timed(lambda: cost_tree(Space(NAME)))
+    seconds, tree = time_call(lambda: cost_tree(Space(NAME)))
     yield "making the tree of costs", f"{1e3 * seconds:.0f} ms", ""
-    seconds, _ = timed(lambda: [tree.cost(assignment) for assignment in assignments])
+    seconds, _ = time_call(lambda: [tree.cost(assignment) for assignment in assignments])
     yield "by the tree, assignment by assignment", rate(2000, seconds), "20,000"
     encoding = TreeEncoding(tree)
     rows = encoding.draw(200_000, np.random.default_rng(1))
-    seconds, _ = timed(lambda: encoding.costs(rows))
+    seconds, _ = time_call(lambda: encoding.costs(rows))
     yield "by the tree, rows of 200,000", rate(len(rows), seconds), "20,000"
 
 
 def searching() -> Iterator[tuple[str, str, str]]:
-    problem = counted(Space(NAME), read_objectives(OBJECTIVES))
-    seconds, front = timed(lambda: exact_front(problem))
+    problem = count_exactly(Space(NAME), read_objectives(OBJECTIVES))
+    seconds, front = time_call(lambda: exact_front(problem))
     assert front is not None
     yield f"the exact front, {len(front):,} networks of 3e13", f"{1e3 * seconds:.0f} ms", ""
-    exact = problem.minimised(problem.encoding.costs(front))
+    exact = problem.minimise(problem.encoding.costs(front))
     for engine in ("random", "evolution", "nsga2"):
-        seconds, values = timed(lambda engine=engine: tried(problem, engine))
+        seconds, values = time_call(lambda engine=engine: try_engine(problem, engine))
         goal = "5,000" if engine == "nsga2" else ""
         yield f"{engine}, {TRIALS:,} networks, a second", rate(TRIALS, seconds), goal
         goal = "99%" if engine == "nsga2" else ""
@@ -87,23 +87,23 @@ def searching() -> Iterator[tuple[str, str, str]]:
         for objective in OBJECTIVES:
             arguments += ["--objective", objective]
         with contextlib.redirect_stdout(io.StringIO()):
-            seconds, _ = timed(lambda: command(arguments))
+            seconds, _ = time_call(lambda: command(arguments))
         what = "`archspec search` whole: as many at random, log, front, picture, report"
         yield f"{what}, networks a second", rate(2 * TRIALS, seconds), "5,000"
 
 
-def tried(problem: Counted, engine: str) -> np.ndarray:
+def try_engine(problem: Counted, engine: str) -> np.ndarray:
     batches = ENGINES[engine](problem, TRIALS, 1, Fresh(problem), population_for(engine, TRIALS))
-    return np.concatenate([problem.minimised(costs) for _, costs in batches])
+    return np.concatenate([problem.minimise(costs) for _, costs in batches])
 
 
 def of_pymoo(python: str, problem: Counted) -> tuple[float, np.ndarray]:
     encoding = problem.encoding
     assert isinstance(encoding, TreeEncoding)
     given = {
-        "base": problem.minimised(encoding.root.costs[None])[0].tolist(),
+        "base": problem.minimise(encoding.root.costs[None])[0].tolist(),
         "columns": [
-            problem.minimised(np.stack([part.costs for part in parts])).tolist()
+            problem.minimise(np.stack([part.costs for part in parts])).tolist()
             for _, parts in encoding.root.splits
         ],
         "trials": TRIALS,
@@ -123,7 +123,7 @@ def share(values: np.ndarray, exact: np.ndarray) -> float:
     return share_covered(values, low, high) / share_covered(exact, low, high)
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+def time_call(work: Callable[[], Any]) -> tuple[float, Any]:
     began = time.process_time()
     result = work()
     return time.process_time() - began, result

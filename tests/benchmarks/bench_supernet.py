@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def rows(steps: int, size: int, batch: int) -> list[tuple[str, str, str]]:
-    timings = measured(steps, size, batch)
+    timings = measure(steps, size, batch)
     plain = timings["plain"]
 
     def ratio(kind: str) -> float:
@@ -85,7 +85,7 @@ def rows(steps: int, size: int, batch: int) -> list[tuple[str, str, str]]:
     ]
 
 
-def measured(steps: int, size: int, batch: int) -> dict[str, list[float]]:
+def measure(steps: int, size: int, batch: int) -> dict[str, list[float]]:
     """Seconds of each step, by its kind."""
     supernet = supernet_of(Space(SPACE))
     recipe = read_recipe(RECIPE, [f"batch={batch}"])

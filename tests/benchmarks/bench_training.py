@@ -157,7 +157,7 @@ def loop_rows(steps: int, size: int) -> list[tuple[str, str, str]]:
     ended: list[float] = []
     untimed = CellTrainer.step
 
-    def timed(trainer: CellTrainer, *arguments: Any) -> Any:
+    def time_step(trainer: CellTrainer, *arguments: Any) -> Any:
         """A step that waits for the device."""
         started.append(time.perf_counter())
         pending = untimed(trainer, *arguments)
@@ -173,7 +173,7 @@ def loop_rows(steps: int, size: int) -> list[tuple[str, str, str]]:
                       "data.workers=2"],
             input_shape=(3, size, size),
         )  # fmt: skip
-        CellTrainer.step = timed
+        CellTrainer.step = time_step
         try:
             run = create_run(plan, Path(folder) / "run", [])
             with Stop() as stop:

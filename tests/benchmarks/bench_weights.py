@@ -88,16 +88,16 @@ def _in_turn(one: Callable[[], object], other: Callable[[], object]) -> tuple[fl
     """Median wall seconds of each, taking turns."""
     one()
     other()
-    timings = [(_timed(one), _timed(other)) for _ in range(TURNS)]
+    timings = [(_time(one), _time(other)) for _ in range(TURNS)]
     mine, theirs = zip(*timings, strict=True)
     return statistics.median(mine), statistics.median(theirs)
 
 
 def _seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    return statistics.median(_timed(work) for _ in range(repeats))
+    return statistics.median(_time(work) for _ in range(repeats))
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _time(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

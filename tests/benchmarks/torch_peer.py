@@ -128,7 +128,7 @@ def eager(model: Model, x: np.ndarray, threads: int) -> Callable[[], np.ndarray]
     return run
 
 
-def exported(model: Model, x: np.ndarray) -> bytes:
+def export(model: Model, x: np.ndarray) -> bytes:
     """What torch.onnx.export writes of the network, by its older exporter, which needs no more."""
     file = io.BytesIO()
     with warnings.catch_warnings():

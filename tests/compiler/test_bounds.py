@@ -47,15 +47,15 @@ def varint(number):
     return bytes([*result, number])
 
 
-def sized(number, content):
+def resize(number, content):
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def tensor(name, shape, content):
     """One of a checkpoint of MindSpore, written out here by its description."""
     extents = b"".join(b"\x08" + varint(extent) for extent in shape)
-    inner = extents + sized(2, b"Float32") + sized(3, content)
-    return sized(1, sized(1, name.encode()) + sized(2, inner))
+    inner = extents + resize(2, b"Float32") + resize(3, content)
+    return resize(1, resize(1, name.encode()) + resize(2, inner))
 
 
 def safetensors(shapes):

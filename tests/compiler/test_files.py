@@ -31,7 +31,7 @@ from archspec.compiler.weights.initialize import initialize  # noqa: E402
 from archspec.compiler.weights.loading import load_weights, save_weights  # noqa: E402
 from archspec.deploy.description import (  # noqa: E402
     check_model,
-    described,
+    describe,
     read_sidecar,
     write_sidecar,
 )
@@ -92,7 +92,7 @@ def test_no_pipe_device_or_folder_is_waited_for(command, tmp_path, monkeypatch, 
 # Flipped bits: noticed, or without consequence.
 
 
-def flipped(content, count, seed=0):
+def flip_some(content, count, seed=0):
     dice = random.Random(seed)
     for _ in range(count):
         yield flip(content, dice.randrange(len(content)), dice.randrange(8))
@@ -108,7 +108,7 @@ def test_a_flipped_bit_in_weights(ending, tmp_path):
     with open_tensors(path) as file:
         metadata = dict(file.metadata)
     noticed = 0
-    for changed in flipped(content, 150):
+    for changed in flip_some(content, 150):
         path.write_bytes(changed)
         try:
             found = load_weights(path, graph)
@@ -129,8 +129,8 @@ def test_a_flipped_bit_in_an_onnx(tmp_path):
     write_onnx(Model(graph, initialize(graph)), path)
     content = path.read_bytes()
     with closing(open_engine("onnxruntime", path)) as engine:
-        assert described(path, engine.metadata).name == "net"
-    for changed in (*flipped(content, 40), *flips_at_end(content, 35)):
+        assert describe(path, engine.metadata).name == "net"
+    for changed in (*flip_some(content, 40), *flips_at_end(content, 35)):
         path.write_bytes(changed)
         with pytest.raises((SpecError, UsageError)):
             open_engine("onnxruntime", path)
@@ -148,12 +148,12 @@ def test_a_flipped_bit_beside_a_model_and_in_it(tmp_path):
     write_sidecar(path, archspec.load(OLD / "net.json"), {"classes": '["a", "b", "c"]'})
     content, said = beside.read_bytes(), read_sidecar(path)
     check_model(path)
-    for changed in flipped(content, 500):
+    for changed in flip_some(content, 500):
         beside.write_bytes(changed)
         with suppress(SpecError):
             assert read_sidecar(path) == said
     beside.write_bytes(content)
-    for changed in flipped(path.read_bytes(), 20):
+    for changed in flip_some(path.read_bytes(), 20):
         path.write_bytes(changed)
         with pytest.raises(SpecError, match="the file is damaged"):
             check_model(path)
@@ -167,12 +167,12 @@ def test_unknown_words_of_old_files_are_refused(tmp_path):
                  for name in said}  # fmt: skip
         Path(f"{path}.json").write_text(json.dumps(wrong))
         with pytest.raises(SpecError, match="unknown name"):
-            described(path, {}, archspec.load(OLD / "forms.json"))
+            describe(path, {}, archspec.load(OLD / "forms.json"))
     said["preprocessing"] = said["preprocessing"].replace("mean", "iean")
     Path(f"{path}.json").write_text(json.dumps(said))
     if "iean" in said["preprocessing"]:
         with pytest.raises(SpecError, match="not what archspec writes"):
-            described(path, {})
+            describe(path, {})
 
 
 def test_classes_that_are_none(tmp_path):
@@ -183,7 +183,7 @@ def test_classes_that_are_none(tmp_path):
         with pytest.raises(SpecError, match="not a JSON list of names"):
             class_names(path, graph)
         with pytest.raises(SpecError, match="not a JSON list of names"):
-            described(path, {"classes": text}, graph)
+            describe(path, {"classes": text}, graph)
     save_weights(path, graph, initialize(graph), {"classes": '["a", "b"]'})
     with pytest.raises(SpecError, match="the file names 2 classes, and net gives 'logits' 3"):
         class_names(path, graph)

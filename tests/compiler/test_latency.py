@@ -24,7 +24,7 @@ import archspec
 from archspec.compiler.latency import cautions, devices, estimate, find_device, layer_time, total_ms
 from archspec.compiler.latency.kernels import Placement, roles
 from archspec.compiler.latency.lint import RULES, findings
-from archspec.compiler.latency.measurements import PUBLISHED, published, read_measurements
+from archspec.compiler.latency.measurements import PUBLISHED, load_published, read_measurements
 from archspec.compiler.latency.work import work_of
 from archspec.compiler.model import Model
 from archspec.compiler.passes.drop_dead import drop_dead
@@ -279,7 +279,7 @@ def test_every_network_adds_up_on_every_device(name, deployed):
             found = estimate(graph, device, batch)
             assert found.ms == pytest.approx(total_ms(graph, device, batch))
             assert found.ms == pytest.approx(sum(found.parts.values()))
-            assert found.ms == pytest.approx(sum(row.ms for row in found.folded(lambda r: r.op)))
+            assert found.ms == pytest.approx(sum(row.ms for row in found.fold(lambda r: r.op)))
             assert found.macs == batch * graph.macs
             assert 0 < found.cube_use < 1
             for row in found.rows:
@@ -408,7 +408,7 @@ def test_the_device_has_the_constants_that_fit(published_rows, ascend310):
     efficiency, launch_us = plain_fit([*published_rows.values()])
     assert ascend310.efficiency == pytest.approx(efficiency, abs=2e-4)
     assert ascend310.launch_us == pytest.approx(launch_us, abs=0.05)
-    for measurement in published():
+    for measurement in load_published():
         kernels, _ = published_rows[measurement.name]
         ms = total_ms(measurement.graph, ascend310, 16) / 16
         assert ms == pytest.approx(plain_ms(kernels, ascend310.efficiency, ascend310.launch_us))
@@ -418,7 +418,7 @@ def test_calibrate_finds_the_same(published_rows, ascend310):
     pytest.importorskip("scipy")
     from archspec.compiler.latency.calibrate import calibrate
 
-    refit = calibrate(ascend310, published(), "published.csv")
+    refit = calibrate(ascend310, load_published(), "published.csv")
     assert refit.device.efficiency == pytest.approx(ascend310.efficiency, abs=5e-5)
     assert refit.device.launch_us == pytest.approx(ascend310.launch_us, abs=5e-3)
     assert refit.misordered == []
@@ -760,11 +760,11 @@ def test_other_kernels_after_an_edit_are_those_of_the_edited_graph(data):
         instead = data.draw(st.sampled_from(node.inputs))
         draft.bypass(name, instead)
         edits = placement.without(name, instead)
-        before, after = placement.changed(edits, node.results[0], instead)
+        before, after = placement.list_changes(edits, node.results[0], instead)
     else:
         op = data.draw(st.sampled_from([RELU, BatchNorm(), C, Act("silu"), Identity()]))
         draft.change(name, op, inputs=node.inputs[:1])
-        before, after = placement.changed({name: draft.nodes[name]})
+        before, after = placement.list_changes({name: draft.nodes[name]})
     expected = roles(drop_dead(draft.model()).graph)
     found = dict(placement.roles)
     for one, _ in before:
@@ -918,7 +918,7 @@ def test_wrong_use_is_said(run, words, said):
 # --- calibrating
 
 
-def written(tmp_path, text):
+def write(tmp_path, text):
     path = tmp_path / "m.csv"
     path.write_text(text)
     return path
@@ -987,7 +987,7 @@ WRONG_FILES = [
 def test_a_wrong_file_of_measurements_is_said(run, tmp_path, monkeypatch, text, said):
     pytest.importorskip("scipy")
     monkeypatch.chdir(tmp_path)
-    written(tmp_path, text)
+    write(tmp_path, text)
     assert run("latency", "calibrate", "m.csv", "-o", "d.json") == (1, "", f"error: {said}\n")
     assert not Path("d.json").exists()
 
@@ -1047,7 +1047,7 @@ def test_constants_that_were_put_in_come_out(efficiency, launch_us, name):
     device = replace(find_device(name), efficiency=efficiency, launch_us=launch_us)
     measurements = [
         replace(measurement, ms=total_ms(measurement.graph, device, 16))
-        for measurement in published()[:4]
+        for measurement in load_published()[:4]
     ]
     refit = calibrate(find_device(name), measurements, "m.csv")
     # the cube's rate shows only where a device waits for its cube
@@ -1061,7 +1061,7 @@ def test_constants_that_were_put_in_come_out(efficiency, launch_us, name):
 def test_measurements_are_read_as_they_are_documented(tmp_path):
     header = "batch,spec,ms_per_batch,input,set,export\n"
     rows = "8, tiny/isynet ,4,1x16x16,classes=7,\n\n1,repvgg_a0,0.5,,,other\n1,repvgg_a0,0.5,,,\n"
-    first, written_so, merged = read_measurements(written(tmp_path, "\ufeff" + header + rows))
+    first, written_so, merged = read_measurements(write(tmp_path, "\ufeff" + header + rows))
     assert (first.ms, first.ms_per_image, first.batch) == (4, 0.5, 8)
     assert first.graph.input_shape == (1, 16, 16)
     assert first.graph.output_shapes["logits"] == (7,)
@@ -1072,7 +1072,7 @@ def test_what_a_file_measured_is_no_longer_cautioned_against(run, tmp_path, monk
     pytest.importorskip("scipy")
     monkeypatch.chdir(tmp_path)
     rows = "mobilenet_v2,1,5\nresnet18,1,4\nspnasnet,1,7.67\n"
-    written(tmp_path, f"spec,batch,ms_per_image\n{rows}")
+    write(tmp_path, f"spec,batch,ms_per_image\n{rows}")
     assert run("latency", "calibrate", "m.csv", "-o", "d.json")[0] == 0
     assert not cautions(archspec.load("mobilenet_v2"), find_device("d.json"), 1)
     (caution,) = cautions(archspec.load("mobilenet_v2"), find_device("d.json"), 16)
@@ -1082,7 +1082,7 @@ def test_what_a_file_measured_is_no_longer_cautioned_against(run, tmp_path, monk
 def test_one_network_at_two_batches_cannot_be_left_out(run, tmp_path, monkeypatch):
     pytest.importorskip("scipy")
     monkeypatch.chdir(tmp_path)
-    written(tmp_path, "spec,batch,ms_per_batch\nresnet18,1,2.1\nresnet18,16,10\n")
+    write(tmp_path, "spec,batch,ms_per_batch\nresnet18,1,2.1\nresnet18,16,10\n")
     code, out, _ = run("latency", "calibrate", "m.csv", "-o", "d.json")
     assert code == 0
     assert "left out     too few networks to fit without each of them" in out
@@ -1096,7 +1096,7 @@ def test_a_network_is_left_out_with_all_its_batches(ascend310):
     pytest.importorskip("scipy")
     from archspec.compiler.latency.calibrate import calibrate
 
-    n0, resnet18, n1, *_ = published()
+    n0, resnet18, n1, *_ = load_published()
     twice = [n0, replace(n0, batch=1, ms=2.9), resnet18, n1]
     refit = calibrate(ascend310, twice, "m.csv")
     assert [*refit.left_out] == ["ISyNet-N0", "ResNet-18+", "ISyNet-N1"]
@@ -1110,7 +1110,7 @@ def test_a_network_is_left_out_with_all_its_batches(ascend310):
 def test_times_that_no_data_sheet_allows_are_doubted(run, tmp_path, monkeypatch):
     pytest.importorskip("scipy")
     monkeypatch.chdir(tmp_path)
-    written(tmp_path, "spec,batch,ms_per_image\nresnet18,16,0.01\nresnet50,16,0.02\n")
+    write(tmp_path, "spec,batch,ms_per_image\nresnet18,16,0.01\nresnet50,16,0.02\n")
     out = run("latency", "calibrate", "m.csv")[1]
     assert "caution      the efficiency is at its limit of 1" in out
 

@@ -221,7 +221,7 @@ def test_logits_are_those_of_the_original(checkpoint, eager):
     if checkpoint == "isynet_N0":  # listed with 1001 classes and a last norm
         listed = [(n, (1000, *s[1:]) if "_fc" in n else s) for n, s in listed if "_bn2" not in n]
     rng = np.random.RandomState(0)
-    drawn = {name: rule_b.drawn(rng, name.rpartition(".")[2], shape) for name, shape in listed}
+    drawn = {name: rule_b.draw(rng, name.rpartition(".")[2], shape) for name, shape in listed}
     kinds = {path: path.rpartition(".")[2] for path in weights_of(graph)}
     arrays = {}
     for kind in set(kinds.values()):
@@ -570,7 +570,7 @@ def test_the_verdict_is_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(device, "_has_avx512", lambda: True)
     tried = []
-    monkeypatch.setattr(device, "_tried", lambda: tried.append(1) or "capped")
+    monkeypatch.setattr(device, "_try", lambda: tried.append(1) or "capped")
     assert [device.onednn_verdict(), device.onednn_verdict()] == ["capped", "capped"]
     assert len(tried) == 1
     (tmp_path / "archspec" / "onednn.json").write_text("no JSON")

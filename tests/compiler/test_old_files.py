@@ -22,7 +22,7 @@ np = pytest.importorskip("numpy")
 
 from archspec.compiler.targets import reference  # noqa: E402
 from archspec.compiler.weights.loading import load_weights  # noqa: E402
-from archspec.deploy.description import described  # noqa: E402
+from archspec.deploy.description import describe  # noqa: E402
 
 OLD = Path(__file__).parents[1] / "data" / "f0ec3b9"
 FINGERPRINTS = {
@@ -82,7 +82,7 @@ def test_onnx(file):
     session = onnxruntime.InferenceSession(str(OLD / file), providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     assert metadata["fingerprint"] == FINGERPRINTS[graph.name]
-    assert described(OLD / file, metadata, graph).name == graph.name
+    assert describe(OLD / file, metadata, graph).name == graph.name
     result = session.run(["logits"], {"image": image(graph).astype(np.float32)})[0]
     np.testing.assert_allclose(result[0], LOGITS[graph.name], rtol=1e-4)
 
@@ -91,7 +91,7 @@ def test_onnx(file):
 def test_what_stands_beside_a_model(file):
     graph = graph_of("forms")
     for asked in (graph, None):
-        description = described(OLD / file, {}, asked)
+        description = describe(OLD / file, {}, asked)
         assert description.name == "forms"
         assert description.preprocessing.shape == (3, 9, 8)
 

@@ -40,12 +40,12 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from oracles import numpy_ops  # noqa: E402
 from oracles.networks import network  # noqa: E402
-from oracles.rule_b import drawn, image, with_random_weights  # noqa: E402
+from oracles.rule_b import draw, image, with_random_weights  # noqa: E402
 
 from archspec.compiler.targets import reference  # noqa: E402
 from archspec.compiler.targets.onnx import to_onnx, write_onnx  # noqa: E402  (needs onnx)
 from archspec.compiler.targets.onnx.allowed import ALLOWED, IR_VERSIONS  # noqa: E402
-from archspec.compiler.targets.onnx.model import serialized  # noqa: E402
+from archspec.compiler.targets.onnx.model import serialize  # noqa: E402
 from archspec.compiler.targets.onnx.operators import spell  # noqa: E402
 
 CORNERS = [
@@ -99,7 +99,7 @@ def session_of(proto):
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(
-        serialized(proto), options, providers=["CPUExecutionProvider"]
+        serialize(proto), options, providers=["CPUExecutionProvider"]
     )
 
 
@@ -133,7 +133,7 @@ def test_every_op_is_spelt():
 def test_the_numpy_reference_is_that_of_the_plain_loops(op, shapes):
     rng = np.random.RandomState(3)
     batches = [4 * rng.standard_normal((2, *shape)) for shape in shapes]
-    weights = {weight.name: drawn(rng, weight.name, weight.shape) for weight in op.weights(shapes)}
+    weights = {weight.name: draw(rng, weight.name, weight.shape) for weight in op.weights(shapes)}
     together = reference.forward(op, batches, weights)
     for sample in range(2):
         alone, _ = numpy_ops.run(op, [x[sample] for x in batches], weights)
@@ -321,14 +321,14 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
         for seed in ("0", "1", "77")
     }  # fmt: skip
     model = pipeline.for_deployment(with_random_weights(archspec.load("tiny/cspdarknet")))
-    assert digests == {hashlib.sha256(serialized(to_onnx(model))).hexdigest()}
+    assert digests == {hashlib.sha256(serialize(to_onnx(model))).hexdigest()}
 
 
 def test_a_file_is_written_whole(tmp_path):
     path = tmp_path / "net.onnx"
     write_onnx(with_random_weights(NET), path, opset=13, batch=None)
     proto = to_onnx(with_random_weights(NET), opset=13, batch=None)
-    assert path.read_bytes() == serialized(proto)
+    assert path.read_bytes() == serialize(proto)
     said = onnx.load(path).metadata_props
     del said[-2:]  # the checksum, and that there is one
     assert said == proto.metadata_props
@@ -447,7 +447,7 @@ SMALL = {
 """Inputs other than 3 x 65 x 65: what needs multiples of 32 or 128, and what needs more pixels."""
 
 
-def shipped(name):
+def load_shipped(name):
     if name.startswith("spaces/"):
         space = Space(name)
         return space.assign(space.first())
@@ -458,7 +458,7 @@ def shipped(name):
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_spec_runs_as_the_reference(name):
-    model = with_random_weights(shipped(name))
+    model = with_random_weights(load_shipped(name))
     x = image(model.graph.input_shape)
     expected = reference.run(model.graph, model.weights, x)
     for written in (model, pipeline.for_deployment(model)):
@@ -496,7 +496,7 @@ def drawn_in_checkpoint_order(graph):
     arrays = {}
     for node in graph.nodes.values():
         for weight in sorted(node.layer.weights, key=lambda w: CHECKPOINT_ORDER.index(w.name)):
-            array = drawn(rng, weight.name, weight.shape)
+            array = draw(rng, weight.name, weight.shape)
             arrays[f"{node.name}.{weight.name}"] = array.astype(np.float32)
     return Model(graph, arrays)
 

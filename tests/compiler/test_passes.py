@@ -51,7 +51,7 @@ ALONE = {step.__name__: step for step in pipeline.DEPLOYMENT}
 EVERY_PASS = [*ALONE.values(), pipeline.for_deployment, pipeline.for_training]
 
 
-def rewritten(graph, *passes):
+def rewrite(graph, *passes):
     """The model after the passes, checked after each, the same structure without weights, and the
     numbers held against those of the graph as it was."""
     before = with_random_weights(graph)
@@ -158,23 +158,23 @@ AWKWARD = {
 @pytest.mark.parametrize("step", EVERY_PASS, ids=lambda step: step.__name__)
 @pytest.mark.parametrize("graph", AWKWARD.values(), ids=AWKWARD)
 def test_awkward_graphs_keep_their_numbers(graph, step):
-    rewritten(graph, step)
+    rewrite(graph, step)
 
 
 def test_nothing_to_do_leaves_everything():
     graph = AWKWARD["nothing to do"]
-    assert structure(rewritten(graph, *pipeline.DEPLOYMENT).graph) == structure(graph)
+    assert structure(rewrite(graph, *pipeline.DEPLOYMENT).graph) == structure(graph)
 
 
 # What each pass does.
 
 
 def test_dead_ends_go():
-    assert names(rewritten(AWKWARD["dead ends"], drop_dead)) == ["conv", "norm", "relu", "end"]
+    assert names(rewrite(AWKWARD["dead ends"], drop_dead)) == ["conv", "norm", "relu", "end"]
 
 
 def test_noise_goes():
-    assert ops(rewritten(AWKWARD["flat"], drop_noise)).count("dropout") == 0
+    assert ops(rewrite(AWKWARD["flat"], drop_noise)).count("dropout") == 0
 
 
 def test_what_does_nothing_goes():
@@ -183,7 +183,7 @@ def test_what_does_nothing_goes():
         ("e", Concat()), ("f", ChannelShuffle(1)), ("g", ChannelShuffle(4)), ("h", MaxPool(1)),
         ("i", AvgPool(1)), ("pool", GlobalAvgPool()), ("flat", Flatten()), ("j", Flatten()),
     )  # fmt: skip
-    model = rewritten(graph, drop_identity)
+    model = rewrite(graph, drop_identity)
     assert names(model) == ["pool", "flat"]
     assert model.graph.outputs == {"logits": Tensor("flat")}
 
@@ -193,17 +193,17 @@ def test_what_only_looks_idle_stays():
         IMAGE, ("a", Pad((1, 0, 0, 0))), ("c", ChannelShuffle(2)), ("b", Slice(1)),
         ("d", MaxPool(1, stride=2)), ("e", Upsample((1, 2))), ("f", AvgPool(2, padding=1)),
     )  # fmt: skip
-    assert names(rewritten(graph, drop_identity)) == [*graph.nodes]
+    assert names(rewrite(graph, drop_identity)) == [*graph.nodes]
 
 
 def test_outputs_keep_their_keys():
     graph = network(IMAGE, ("a", Identity()), ("b", Identity()), outputs={"x": "a", "y": "b"})
-    model = rewritten(graph, drop_identity)
+    model = rewrite(graph, drop_identity)
     assert model.graph.outputs == {"x": Tensor("in"), "y": Tensor("in")}
 
 
 def test_a_norm_is_folded_where_the_convolution_is_its_own():
-    model = rewritten(AWKWARD["everything last"], fold_batch_norm)
+    model = rewrite(AWKWARD["everything last"], fold_batch_norm)
     assert names(model) == ["conv", "scale", "path", "same"]
     assert model.graph.nodes["conv"].op == Conv(4, 3, bias=True)
     assert [*model.weights] == ["conv.weight", "conv.bias", "scale.gamma"]
@@ -211,7 +211,7 @@ def test_a_norm_is_folded_where_the_convolution_is_its_own():
 
 def test_chained_norms_are_all_folded():
     graph = network(IMAGE, ("conv", CONV), ("a", BatchNorm()), ("b", BatchNorm(epsilon=0.1)))
-    assert names(rewritten(graph, fold_batch_norm)) == ["conv"]
+    assert names(rewrite(graph, fold_batch_norm)) == ["conv"]
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_chained_norms_are_all_folded():
 )
 def test_every_kind_of_convolution_takes_a_norm_in(conv):
     graph = network(IMAGE, ("conv", conv), ("norm", BatchNorm(epsilon=0.3)), ("relu", RELU))
-    assert ops(rewritten(graph, fold_batch_norm)) == ["conv", "act"]
+    assert ops(rewrite(graph, fold_batch_norm)) == ["conv", "act"]
 
 
 def test_a_dense_layer_takes_a_norm_in():
     graph = network((6,), ("dense", Dense(5, bias=False)), ("norm", BatchNorm()))
-    model = rewritten(graph, fold_batch_norm)
+    model = rewrite(graph, fold_batch_norm)
     assert names(model) == ["dense"]
     assert model.graph.nodes["dense"].op == Dense(5)
 
@@ -246,17 +246,17 @@ def test_a_dense_layer_takes_a_norm_in():
     ],
 )
 def test_a_norm_that_cannot_be_folded_stays(graph):
-    assert ops(rewritten(graph, fold_batch_norm)) == ops(Model(graph))
+    assert ops(rewrite(graph, fold_batch_norm)) == ops(Model(graph))
 
 
 def test_standardised_filters_are_fixed_and_then_folded():
-    model = rewritten(AWKWARD["standardised"], standardize_filters, fold_layer_scale)
+    model = rewrite(AWKWARD["standardised"], standardize_filters, fold_layer_scale)
     assert ops(model) == ["conv", "batch_norm", "conv", "add"]
     assert not model.graph.nodes["deep"].op.weight_standardization
 
 
 def test_scales_are_folded_into_layers_and_norms():
-    model = rewritten(AWKWARD["scales between"], fold_layer_scale)
+    model = rewrite(AWKWARD["scales between"], fold_layer_scale)
     assert names(model) == ["conv", "norm", "relu", "group", "layer", "prelu", "scale6"]
 
 
@@ -267,7 +267,7 @@ def test_twins_are_merged():
         ("t", Split(2), "b"), ("add", Add(), "s.1", "t.2"), ("end", Add(), "pool_a", "pool_b"),
         outputs={"x": "end", "y": "add", "z": "pool_c", "b": "b"},
     )  # fmt: skip
-    model = rewritten(graph, merge_common_subexpressions)
+    model = rewrite(graph, merge_common_subexpressions)
     assert names(model) == ["a", "pool_a", "pool_c", "s", "add", "end"]
 
 
@@ -354,7 +354,7 @@ MERGEABLE = {
 
 @pytest.mark.parametrize("graph", MERGEABLE.values(), ids=MERGEABLE)
 def test_branches_become_one_convolution(graph):
-    model = rewritten(graph, *pipeline.DEPLOYMENT)
+    model = rewrite(graph, *pipeline.DEPLOYMENT)
     convolutions = [node for node in model.graph.nodes.values() if node.op.name == "conv"]
     assert len(convolutions) == 1
     assert "add" not in ops(model) and "batch_norm" not in ops(model)
@@ -400,7 +400,7 @@ APART = {
 
 @pytest.mark.parametrize("graph", APART.values(), ids=APART)
 def test_branches_that_do_not_fit_stay(graph):
-    model = rewritten(graph, drop_dead, fold_batch_norm, merge_branches)
+    model = rewrite(graph, drop_dead, fold_batch_norm, merge_branches)
     assert ops(model).count("add") == ops(Model(graph)).count("add")
 
 
@@ -410,7 +410,7 @@ def test_an_add_keeps_what_does_not_fit():
         ("c", CONV, "relu"), ("d", Conv(4, (1, 3)), "relu"), ("pool", MaxPool(3, padding=1), "in"),
         ("end", Add(), "pool", "b", "a", "relu", "c", "d"),
     )  # fmt: skip
-    model = rewritten(graph, merge_branches)
+    model = rewrite(graph, merge_branches)
     assert names(model) == ["a", "relu", "c", "pool", "end"]
     assert [tensor.node for tensor in model.graph.nodes["end"].inputs] == ["pool", "a", "c"]
 
@@ -420,7 +420,7 @@ def test_a_sum_that_others_read_stays():
         IMAGE, ("a", CONV, "in"), ("relu", RELU, "in"), ("inner", Add(), "a", "relu"),
         ("b", Conv(4, 1), "in"), ("outer", Add(), "inner", "b"), ("end", Mul(), "inner", "outer"),
     )  # fmt: skip
-    model = rewritten(graph, merge_branches)
+    model = rewrite(graph, merge_branches)
     assert names(model) == [*graph.nodes]
 
 
@@ -442,7 +442,7 @@ def test_what_follows_merged_branches_is_folded_into_them(after):
         ("sum", Add(), "scale", "in"), ("last", after), ("relu", RELU),
         ("end", Add(), "relu", "in"),
     )  # fmt: skip
-    model = rewritten(graph, pipeline.for_deployment)
+    model = rewrite(graph, pipeline.for_deployment)
     assert names(model) == ["wide", "relu", "end"]
 
 
@@ -481,13 +481,13 @@ def test_random_branches_keep_their_numbers(data, stride, groups, extent):
         layers.append(("norm", BatchNorm(), "in"))
         sources += data.draw(st.lists(st.sampled_from(["in", "norm"]), max_size=3))
     if len(sources) > 1:
-        rewritten(network((4, *extent), *layers, ("add", Add(), *sources)), merge_branches)
+        rewrite(network((4, *extent), *layers, ("add", Add(), *sources)), merge_branches)
 
 
 # Whole networks.
 
 
-def shipped(name, **options):
+def load_shipped(name, **options):
     if name.startswith("spaces/"):
         space = Space(name)
         return space.assign(space.first())
@@ -499,9 +499,9 @@ SMALL = {"unet": (1, 32, 32), "resnet50_bifpn": (3, 128, 128), "inception_v3": (
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_deployment_of_every_spec_keeps_its_numbers(name):
-    graph = shipped(name)
+    graph = load_shipped(name)
     if not name.startswith(("spaces/", "tiny/")):
-        graph = shipped(name, input_shape=SMALL.get(name, (3, 33, 33)))
+        graph = load_shipped(name, input_shape=SMALL.get(name, (3, 33, 33)))
     before = with_random_weights(graph)
     after = pipeline.for_deployment(before)
     assert not {"batch_norm", "dropout", "drop_path", "identity"} & set(ops(after)) or (
@@ -512,7 +512,7 @@ def test_deployment_of_every_spec_keeps_its_numbers(name):
     assert_same_numbers(before, after, batch=1)
 
 
-def filled(graph, value):
+def fill(graph, value):
     """Weights that are all one value, without the memory that they would take."""
     shapes = {path: weight.shape for path, weight in weights_of(graph).items()}
     return Model(graph, {p: np.broadcast_to(np.float32(value), s) for p, s in shapes.items()})
@@ -522,14 +522,14 @@ def assert_one_structure(graph, *others, values=(1, 0, np.nan)):
     """The deployment graph is the same for weights that are equal, that are nothing, that equal not
     even themselves (NaN), for others and for none."""
     with np.errstate(all="ignore"):
-        models = [*others, *(filled(graph, value) for value in values)]
+        models = [*others, *(fill(graph, value) for value in values)]
         found = [structure(pipeline.for_deployment(model).graph) for model in models]
     assert all(one == structure(pipeline.for_deployment(graph).graph) for one in found)
 
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_deployment_graph_of_a_spec_is_the_same_whatever_its_weights(name):
-    assert_one_structure(shipped(name), values=(1, np.nan))
+    assert_one_structure(load_shipped(name), values=(1, np.nan))
 
 
 @settings(max_examples=40, deadline=None)
@@ -551,19 +551,19 @@ def test_the_deployment_graph_is_the_same_whatever_the_weights(data):
         nodes.append(f"n{index}")
     graph = network((4, 5, 6), *entries)
     assert_one_structure(graph, with_random_weights(graph))
-    rewritten(graph, pipeline.for_deployment)
+    rewrite(graph, pipeline.for_deployment)
 
 
 def test_training_keeps_every_weight():
     for name in shipped_names():
-        graph = shipped(name)
+        graph = load_shipped(name)
         assert weights_of(pipeline.for_training(graph).graph) == weights_of(graph)
 
 
 # The check after every pass.
 
 
-def broken(change):
+def break_one(change):
     def breaking(model):
         return change(model)
 
@@ -636,7 +636,7 @@ BREAKING = {
 @pytest.mark.parametrize("message", BREAKING)
 def test_a_pass_that_breaks_a_model_is_named(message):
     with pytest.raises(ModelError) as refusal:
-        pipeline.run(with_random_weights(GRAPH), [drop_dead, broken(BREAKING[message])])
+        pipeline.run(with_random_weights(GRAPH), [drop_dead, break_one(BREAKING[message])])
     assert str(refusal.value) == message
 
 

@@ -21,7 +21,7 @@ from mindspore import Tensor
 import archspec
 from archspec.compiler import Model, build
 from archspec.compiler.model import weights_of
-from archspec.compiler.supernet import derived, regions_of, supernet_of
+from archspec.compiler.supernet import derive, regions_of, supernet_of
 from archspec.compiler.targets.mindspore.gates import add_gates
 from archspec.compiler.targets.reference import run
 from archspec.errors import SpecError
@@ -120,7 +120,7 @@ def test_the_published_network_is_decoded_right():
         gates = supernet.gates_of(single_path_nas(" ".join([layer] * 20)))
         assert supernet.assignment_of(gates) == single_path_nas(" ".join([layer] * 20))
     weights = rule_b.with_random_weights(supernet.graph).weights
-    graph, found = derived(supernet, assignment, weights)
+    graph, found = derive(supernet, assignment, weights)
     assert (graph.params, graph.macs) == (4_421_616, 333_467_072)
     assert graph.fingerprint == archspec.load("spnasnet").fingerprint
     assert sum(a.size for a in found.values()) == 4_461_120  # statistics of batch norms besides
@@ -130,7 +130,7 @@ def test_the_published_network_is_decoded_right():
 def test_the_ends_of_the_space(gate, params, macs):
     supernet = supernet_of(Space("spaces/single_path_nas"))
     weights = rule_b.with_random_weights(supernet.graph).weights
-    graph, _ = derived(supernet, supernet.assignment_of([gate] * supernet.gates), weights)
+    graph, _ = derive(supernet, supernet.assignment_of([gate] * supernet.gates), weights)
     assert (graph.params, round(graph.macs / 1e6, 1)) == (params, macs)
 
 
@@ -189,7 +189,7 @@ SPACES = {
 }  # fmt: skip
 
 
-def gated(supernet, model):
+def gate(supernet, model):
     network = build(Model(supernet.graph, model.weights))
     names = [parameter.name for parameter in network.get_parameters()]
     gates = add_gates(network, supernet)
@@ -206,14 +206,14 @@ def logits_of(network, image):
 def test_gates_make_it_each_network(name, tmp_path):
     supernet = supernet_of(space_of(tmp_path, SPACES[name]))
     model = rule_b.with_random_weights(supernet.graph)
-    network, gates = gated(supernet, model)
+    network, gates = gate(supernet, model)
     image = rule_b.image((3, 9, 7), 2)
     generator = random.Random(1)
     for _ in range(25):
         assignment = supernet.space.sample(generator)
         gates.set_data(Tensor(supernet.gates_of(assignment), ms.float32))
         found = logits_of(network, image)
-        graph, weights = derived(supernet, assignment, model.weights)
+        graph, weights = derive(supernet, assignment, model.weights)
         (expected,) = run(graph, weights, image.astype(np.float64)).values()
         assert np.abs(found - expected).max() < 1e-5
         assert np.abs(expected).max() > 1e-2
@@ -224,13 +224,13 @@ def test_networks_of_tiny_by_themselves_agree():
     """The same against MindSpore's own cells, as they would be trained on."""
     supernet = supernet_of(Space("spaces/tiny"))
     model = rule_b.with_random_weights(supernet.graph)
-    network, gates = gated(supernet, model)
+    network, gates = gate(supernet, model)
     image = rule_b.image((1, 8, 8), 3)
     generator = random.Random(2)
     for _ in range(4):
         assignment = supernet.space.sample(generator)
         gates.set_data(Tensor(supernet.gates_of(assignment), ms.float32))
-        alone = build(Model(*derived(supernet, assignment, model.weights)))
+        alone = build(Model(*derive(supernet, assignment, model.weights)))
         alone.set_train(False)
         assert np.abs(logits_of(network, image) - logits_of(alone, image)).max() < 1e-5
 
@@ -243,9 +243,9 @@ def test_a_block_left_out_is_the_identity_to_the_bit(tmp_path):
     ]
     supernet = supernet_of(space_of(tmp_path, body))
     model = rule_b.with_random_weights(supernet.graph)
-    network, gates = gated(supernet, model)
+    network, gates = gate(supernet, model)
     gates.set_data(Tensor([0.0, 0.0], ms.float32))
-    alone = build(Model(*derived(supernet, supernet.space.first(), model.weights)))
+    alone = build(Model(*derive(supernet, supernet.space.first(), model.weights)))
     alone.set_train(False)
     image = rule_b.image((3, 9, 7))
     assert np.array_equal(logits_of(network, image), logits_of(alone, image))
@@ -277,10 +277,10 @@ def test_weights_are_the_first_channels_and_the_centre():
         for path, weight in weights_of(supernet.graph).items()
     }
     largest = supernet.assignment_of([1.0] * supernet.gates)
-    _, whole = derived(supernet, largest, weights)
+    _, whole = derive(supernet, largest, weights)
     assert all(np.array_equal(whole[path], weights[path]) for path in weights)
     smaller = {**largest, "stage1.layer2.kernel": 3, "stage1.layer2.expand": 2}
-    _, found = derived(supernet, smaller, weights)
+    _, found = derive(supernet, smaller, weights)
     kernel = "stage1.layer2.depthwise.conv.weight"
     assert np.array_equal(found[kernel], weights[kernel][:32, :, 1:4, 1:4])
     project = "stage1.layer2.project.conv.weight"

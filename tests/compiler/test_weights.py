@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from oracles import published as lists
-from oracles.rule_b import drawn, image
+from oracles.rule_b import draw, image
 
 import archspec
 from archspec.cli import main
@@ -272,7 +272,7 @@ def test_only_whole_networks_are_written(path, graph, weights):
 # Damage.
 
 
-def refused(path, graph, weights):
+def is_refused(path, graph, weights):
     """Whether a file is refused in one sentence; what is not refused must hold the weights."""
     try:
         loaded = load_weights(path, graph)
@@ -288,7 +288,7 @@ def test_cut_short_anywhere(path, graph, weights):
     content = path.read_bytes()
     for share in (0, 1, 7, 8, 9, 100, *(len(content) * k // 20 for k in range(1, 20)), -1):
         path.write_bytes(content[:share])
-        assert refused(path, graph, weights), share
+        assert is_refused(path, graph, weights), share
 
 
 def test_any_byte_flipped(path, graph, weights):
@@ -301,14 +301,14 @@ def test_any_byte_flipped(path, graph, weights):
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(random.integers(8))
         path.write_bytes(damaged)
-        caught += refused(path, graph, weights)
+        caught += is_refused(path, graph, weights)
     assert caught > 0.9 * len(places)  # what is left is in words about the file, dates and the like
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\0" * 64, b"\xff" * 64, b"{" * 500])
 def test_what_is_no_file_of_weights(path, graph, weights, content):
     path.write_bytes(content)
-    assert refused(path, graph, weights)
+    assert is_refused(path, graph, weights)
     assert main(["weights", "inspect", str(path)]) == 1
 
 
@@ -318,7 +318,7 @@ def test_the_wrong_ending(path, graph, weights, actual, tmp_path):
         pytest.skip("the right one")
     save_weights(tmp_path / f"other{actual}", graph, weights)
     (tmp_path / f"other{actual}").rename(path)
-    assert refused(path, graph, weights)
+    assert is_refused(path, graph, weights)
 
 
 def test_pickles_are_not_read(tmp_path, graph):
@@ -536,7 +536,7 @@ def entries_of(shapes):
     return {name: Entry(shape, "float32") for name, shape in shapes.items()}
 
 
-def planned(shapes, graph, publisher=None, part=None):
+def plan_files(shapes, graph, publisher=None, part=None):
     file = TensorFile("a file", entries_of(shapes), {}, lambda name: None, lambda: None)
     return plan_import(file, graph, publisher, part)
 
@@ -544,12 +544,12 @@ def planned(shapes, graph, publisher=None, part=None):
 @pytest.mark.parametrize("network", IN_ONE_PIECE)
 def test_every_published_name_has_its_place(network):
     spec, publisher = lists.NETWORKS[network]
-    graph, shapes = load_for(network, spec), lists.published(network)
+    graph, shapes = load_for(network, spec), lists.load_published(network)
     counted = {n: s for n, s in shapes.items() if s != () and not n.startswith("AuxLogits")}
     expected = expected_names(network, graph, counted)
     assert sorted(expected.values()) == sorted(counted)
     for asked in (publisher, None):
-        plan = planned(shapes, graph, asked)
+        plan = plan_files(shapes, graph, asked)
         actual = {path: plan.file_names[source.names[0]] for path, source in plan.sources.items()}
         assert actual == expected
         assert all(len(source.names) == 1 for source in plan.sources.values())
@@ -580,8 +580,8 @@ def save_by_mindspore(mindspore, path, arrays):
 @pytest.mark.parametrize("network", ZOO_FILES)
 def test_model_zoo_checkpoints(network, tmp_path, mindspore):
     spec, _ = lists.NETWORKS[network]
-    graph, shapes = load_for(network, spec), lists.published(network)
-    arrays = lists.filled(shapes)
+    graph, shapes = load_for(network, spec), lists.load_published(network)
+    arrays = lists.fill(shapes)
     save_by_mindspore(mindspore, tmp_path / "zoo.ckpt", arrays)
     imported = import_weights(tmp_path / "zoo.ckpt", graph, "modelzoo")
     expected = {p: arrays[n] for p, n in expected_names(network, graph, shapes).items()}
@@ -599,9 +599,9 @@ def shallow(shapes):
 def test_grouped_convolutions_in_64_pieces(tmp_path, mindspore):
     """Both layouts of ResNeXt hold one network: 64 kernels stacked are the grouped one."""
     graph = archspec.load("resnext152_64x4d", depths=[1, 1, 1, 1])
-    whole = lists.filled(shallow(lists.published("modelzoo/resnext_GPU")), np.float16)
+    whole = lists.fill(shallow(lists.load_published("modelzoo/resnext_GPU")), np.float16)
     pieces = {}
-    for name in shallow(lists.published("modelzoo/resnext_Ascend")):
+    for name in shallow(lists.load_published("modelzoo/resnext_Ascend")):
         stem, is_split, rest = name.partition(".convs.")
         if not is_split:
             pieces[name] = whole[name]
@@ -624,7 +624,7 @@ def test_grouped_convolutions_in_64_pieces(tmp_path, mindspore):
 
 def test_the_whole_ascend_list():
     graph = archspec.load("resnext152_64x4d")
-    plan = planned(lists.published("modelzoo/resnext_Ascend"), graph, "modelzoo")
+    plan = plan_files(lists.load_published("modelzoo/resnext_Ascend"), graph, "modelzoo")
     assert plan.sources["stage3.block36.spatial.conv.weight"].names == tuple(
         f"backbone.layer3.35.conv2.convs.{group}.weight" for group in range(64)
     )
@@ -632,8 +632,8 @@ def test_the_whole_ascend_list():
 
 
 def test_timms_cspdarknet_is_split_and_turned(tmp_path):
-    shapes = lists.published("timm/cspdarknet53")
-    arrays = lists.filled({n: s for n, s in shapes.items() if s != ()})
+    shapes = lists.load_published("timm/cspdarknet53")
+    arrays = lists.fill({n: s for n, s in shapes.items() if s != ()})
     safetensors.numpy.save_file(arrays, tmp_path / "t.safetensors")
     imported = import_weights(tmp_path / "t.safetensors", archspec.load("cspdarknet53"), "timm")
     both = arrays["stages.2.conv_exp.conv.weight"]
@@ -654,7 +654,7 @@ def test_timms_cspdarknet_is_split_and_turned(tmp_path):
 def test_torch_state_dicts(network, tmp_path):
     spec, publisher = lists.NETWORKS[network]
     graph = archspec.load(spec)
-    arrays = lists.filled(lists.published(network))
+    arrays = lists.fill(lists.load_published(network))
     safetensors.numpy.save_file(arrays, tmp_path / "t.safetensors")
     imported = import_weights(tmp_path / "t.safetensors", graph, publisher)
     counted = {n: a.shape for n, a in arrays.items() if a.shape != ()}
@@ -672,37 +672,37 @@ def test_torch_state_dicts(network, tmp_path):
     ],
 )
 def test_older_and_wrapped_names_of_densenet(renamed):
-    shapes = {renamed(n): s for n, s in lists.published("torchvision/densenet121").items()}
-    plan = planned(shapes, archspec.load("densenet121"))
+    shapes = {renamed(n): s for n, s in lists.load_published("torchvision/densenet121").items()}
+    plan = plan_files(shapes, archspec.load("densenet121"))
     assert plan.family.name == "DenseNet of torchvision and timm"
 
 
 def test_a_backbone_needs_no_classifier():
-    plan = planned(lists.published("modelzoo/csp"), archspec.load("cspdarknet53_detector"))
+    plan = plan_files(lists.load_published("modelzoo/csp"), archspec.load("cspdarknet53_detector"))
     assert list(plan.ignored) == ["head.fc.weight", "head.fc.bias"]
 
 
 def test_one_name_for_two_tensors_is_no_match():
-    shapes = dict(lists.published("torchvision/resnet18"))
+    shapes = dict(lists.load_published("torchvision/resnet18"))
     shapes["module.fc.bias"] = (1000,)
     with pytest.raises(SpecError, match=r"unexpected  module\.fc\.bias 1000"):
-        planned(shapes, archspec.load("resnet18"))
+        plan_files(shapes, archspec.load("resnet18"))
 
 
 @pytest.mark.parametrize("network", lists.NETWORKS)
 def test_any_tensor_lost_or_changed_is_told(network):
     spec, publisher = lists.NETWORKS[network]
-    graph, shapes = load_for(network, spec), lists.published(network)
+    graph, shapes = load_for(network, spec), lists.load_published(network)
     names = [n for n, s in shapes.items() if s != () and not n.startswith("AuxLogits")]
     for name in names[3 :: len(names) // 5]:
         without = {n: s for n, s in shapes.items() if n != name}
         with pytest.raises(SpecError, match=r"[12] missing from the file"):
-            planned(without, graph, publisher)
+            plan_files(without, graph, publisher)
         changed = {**shapes, name: (*shapes[name][:-1], shapes[name][-1] + 1)}
         with pytest.raises(SpecError, match=r"\d of another shape"):
-            planned(changed, graph, publisher)
+            plan_files(changed, graph, publisher)
         with pytest.raises(SpecError, match=r"1 not of this network"):
-            planned({**shapes, f"{name}.further": (3,)}, graph, publisher)
+            plan_files({**shapes, f"{name}.further": (3,)}, graph, publisher)
 
 
 def test_every_family_covers_a_shipped_spec():
@@ -726,10 +726,10 @@ DML = "modelzoo/isynet_dml_N0_N3-S2"
 
 
 def test_networks_of_mutual_learning():
-    shapes = lists.published(DML)
+    shapes = lists.load_published(DML)
     one = archspec.load("isynet_n0", classes=1001, last_norm=True)
     two = archspec.load("isynet_n3_s2", classes=1001, last_norm=True)
-    first, second = planned(shapes, one), planned(shapes, two, "modelzoo", 2)
+    first, second = plan_files(shapes, one), plan_files(shapes, two, "modelzoo", 2)
     assert (first.part, second.part) == (1, 2)
     assert set(first.ignored.values()) == {"network 2 of the file"}
     assert len(first.ignored) == len(weights_of(two))
@@ -741,19 +741,19 @@ def test_networks_of_mutual_learning():
 
 def test_parts_that_are_not_there_or_not_clear():
     graph = archspec.load("isynet_n0", classes=1001, last_norm=True)
-    shapes = lists.published("modelzoo/isynet_N0")
+    shapes = lists.load_published("modelzoo/isynet_N0")
     twice = {**shapes, **{n.replace("1.", "2.", 1): s for n, s in shapes.items()}}
     with pytest.raises(
         SpecError, match="holds 2 networks that fit isynet_n0; use --part 1 or --part 2"
     ):
-        planned(twice, graph)
-    assert planned(twice, graph, part=2).part == 2
+        plan_files(twice, graph)
+    assert plan_files(twice, graph, part=2).part == 2
     with pytest.raises(
         UsageError, match=r"--part 3: the file holds networks 1 \(backbone1, head1\)"
     ):
-        planned(twice, graph, part=3)
+        plan_files(twice, graph, part=3)
     with pytest.raises(UsageError, match="--part 2: the file holds one network"):
-        planned(lists.published("modelzoo/csp"), archspec.load("cspdarknet53"), part=2)
+        plan_files(lists.load_published("modelzoo/csp"), archspec.load("cspdarknet53"), part=2)
 
 
 # Reference logits, made by the published code and kept in the facts of the project.
@@ -774,8 +774,8 @@ def test_published_names_give_the_published_networks_logits(
 ):
     rng = np.random.RandomState(0)
     arrays = {
-        name: drawn(rng, name.rpartition(".")[2], shape).astype(np.float32)
-        for name, shape in lists.published(network).items()
+        name: draw(rng, name.rpartition(".")[2], shape).astype(np.float32)
+        for name, shape in lists.load_published(network).items()
     }
     write_tensors(tmp_path / "zoo.ckpt", arrays, {})
     graph = archspec.load(lists.NETWORKS[network][0], **args)
@@ -796,20 +796,20 @@ def test_published_names_give_the_published_networks_logits(
 )  # fmt: skip
 def test_structure_finds_what_names_say(network):
     spec, publisher = lists.NETWORKS[network]
-    graph, shapes = archspec.load(spec), lists.published(network)
-    plan = planned({f"x.{name}": shape for name, shape in shapes.items()}, graph, publisher)
+    graph, shapes = archspec.load(spec), lists.load_published(network)
+    plan = plan_files({f"x.{name}": shape for name, shape in shapes.items()}, graph, publisher)
     assert plan.family.name == "structure"
-    by_name = planned(shapes, graph, publisher)
+    by_name = plan_files(shapes, graph, publisher)
     for path, source in plan.sources.items():
         (name,) = by_name.sources[path].names
         assert plan.file_names[source.names[0]] == f"x.{by_name.file_names[name]}"
 
 
 def test_alike_branches_are_not_guessed():
-    shapes = {f"x.{n}": s for n, s in lists.published("torchvision/resnet50").items()}
+    shapes = {f"x.{n}": s for n, s in lists.load_published("torchvision/resnet50").items()}
     graph = archspec.load("resnet50")
     with pytest.raises(SpecError) as error:
-        planned(shapes, graph, "torch")
+        plan_files(shapes, graph, "torch")
     assert str(error.value) == (
         "a file: the tensors have none of the names known for resnet50 ('ResNet and ResNeXt of"
         " torchvision and timm'), and cannot be placed by structure: x.layer1.0.conv3 and"
@@ -817,13 +817,13 @@ def test_alike_branches_are_not_guessed():
         " the order of a file does not say which"
     )
     with pytest.raises(SpecError) as error:
-        planned(shapes, graph, "modelzoo")
+        plan_files(shapes, graph, "modelzoo")
     assert "structure" not in str(error.value)
 
 
 def test_structure_says_where_it_stops():
     graph = archspec.load("mobilenet_v2")
-    shapes = {n: s for n, s in lists.published("torchvision/mobilenet_v2").items() if s != ()}
+    shapes = {n: s for n, s in lists.load_published("torchvision/mobilenet_v2").items() if s != ()}
     moved = {**{n: s for n, s in shapes.items() if ".0.1." not in n or n[9] != "2"}}
     assert "has 1 layers" not in match_structure(graph, entries_of(moved)).why
     assert match_structure(graph, entries_of(moved)).why == (
@@ -842,12 +842,16 @@ def test_structure_says_where_it_stops():
 
 
 def test_fits_are_found_with_their_args():
-    file = TensorFile("f", entries_of(lists.published(DML)), {}, lambda name: None, lambda: None)
+    file = TensorFile(
+        "f", entries_of(lists.load_published(DML)), {}, lambda name: None, lambda: None
+    )
     assert [str(fit) for fit in fits(file)] == [
         "isynet_n0 --set classes=1001 --set last_norm=true",
         "isynet_n3_s2 --set classes=1001 --set last_norm=true --part 2",
     ]
-    shapes = {n: s for n, s in lists.published("torchvision/resnet18").items() if n[:2] != "fc"}
+    shapes = {
+        n: s for n, s in lists.load_published("torchvision/resnet18").items() if n[:2] != "fc"
+    }
     shapes |= {"fc.weight": (7, 512), "fc.bias": (7,)}
     file = TensorFile("f", entries_of(shapes), {}, lambda name: None, lambda: None)
     assert [str(fit) for fit in fits(file)] == ["resnet18 --set classes=7"]
@@ -869,7 +873,7 @@ def run(capsys):
 @pytest.fixture
 def zoo(tmp_path):
     path = tmp_path / "N1.ckpt"
-    arrays = lists.filled(lists.published("modelzoo/isynet_N1"))
+    arrays = lists.fill(lists.load_published("modelzoo/isynet_N1"))
     write_tensors(path, {**arrays, "moments.head1._fc.bias": np.zeros(1001)}, {})
     return path
 
@@ -942,7 +946,9 @@ def test_training_checkpoints_of_our_own(path, graph, weights):
 
 def test_notes_are_of_the_network_at_hand(tmp_path):
     """What torch does otherwise is said where the spec does it, and by structure always."""
-    arrays = {n: np.zeros(s) for n, s in lists.published("torchvision/resnet18").items() if s != ()}
+    arrays = {
+        n: np.zeros(s) for n, s in lists.load_published("torchvision/resnet18").items() if s != ()
+    }
     write_tensors(tmp_path / "r.npz", arrays, {})
     write_tensors(tmp_path / "x.npz", {f"x.{n}": a for n, a in arrays.items()}, {})
     graph = archspec.load("resnet18")
@@ -1045,7 +1051,9 @@ def test_inspect_knows_a_tiny_network(tmp_path, capsys):
 
 def file_of(published, folder, name, metadata=None):
     """A file with the tensors of a published network."""
-    arrays = {n: np.zeros(s, np.float32) for n, s in lists.published(published).items() if s != ()}
+    arrays = {
+        n: np.zeros(s, np.float32) for n, s in lists.load_published(published).items() if s != ()
+    }
     folder.mkdir(exist_ok=True)
     safetensors.numpy.save_file(arrays, folder / name, metadata)
     return folder / name

@@ -35,11 +35,11 @@ from oracles.networks import network  # noqa: E402
 from stand_ins.fake_acl import CALLS, ENDINGS, NUMBER, FakeAcl, Misuse, write_model  # noqa: E402
 
 from archspec.compiler.targets.onnx import to_onnx  # noqa: E402  (needs onnx)
-from archspec.compiler.targets.onnx.model import serialized  # noqa: E402
+from archspec.compiler.targets.onnx.model import serialize  # noqa: E402
 from archspec.deploy.engine_table import ENGINES  # noqa: E402
 from archspec.deploy.engines import Port, open_engine  # noqa: E402
 from archspec.deploy.engines.acl import AclEngine  # noqa: E402
-from archspec.deploy.engines.acl_codes import CODES, explained  # noqa: E402
+from archspec.deploy.engines.acl_codes import CODES, explain  # noqa: E402
 
 SIDE = 12
 BATCHES = (1, 4, 8)
@@ -61,7 +61,7 @@ def onnx_of(batch):
         outputs={"logits": "fc", "features": "sum"},
     )
     model = for_deployment(Model(graph, initialize(graph, seed=3)))
-    return serialized(to_onnx(model, batch=batch))
+    return serialize(to_onnx(model, batch=batch))
 
 
 FIXED, ANY = onnx_of(4), onnx_of(None)
@@ -496,7 +496,7 @@ def test_what_cann_says_of_it_is_told(acl, om):
 
 def test_every_code_has_its_words():
     for code, (meaning, advice) in CODES.items():
-        assert explained(code) == (meaning, advice)
+        assert explain(code) == (meaning, advice)
         assert code // 100_000 in (1, 2, 5)
         assert meaning
         assert advice

@@ -22,7 +22,7 @@ protobuf = pytest.importorskip("google.protobuf")
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format  # noqa: E402
 
-from archspec.compiler.images.preprocess import UnreadableImage, preprocessed  # noqa: E402
+from archspec.compiler.images.preprocess import UnreadableImage, preprocess_bytes  # noqa: E402
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of  # noqa: E402
 from archspec.deploy import aipp  # noqa: E402
 
@@ -71,14 +71,14 @@ def insert_op():
 INSERT_OP = insert_op()
 
 
-def parsed(text):
+def parse(text):
     (op,) = text_format.Parse(text, INSERT_OP()).aipp_op
     return op
 
 
-def computed(text, pixels, precision):
+def compute(text, pixels, precision):
     """What AIPP makes of uint8 pixels (height, width, channels): channels first."""
-    op = parsed(text)
+    op = parse(text)
     assert pixels.dtype == np.uint8 and not op.csc_switch and not op.rbuv_swap_switch
     assert pixels.shape == (op.src_image_size_h, op.src_image_size_w, pixels.shape[2])
     assert pixels.shape[2] == {3: 3, 4: 1}[op.input_format]
@@ -175,9 +175,9 @@ def test_every_spec_sees_what_training_saw(spec, size, kind):
     data = data_of(picture(*size), kind)
     pixels = aipp.host_pixels(data, preprocessing)
     text = aipp.config(preprocessing)
-    expected = preprocessed(data, preprocessing)
-    assert np.abs(computed(text, pixels, np.float32) - expected).max() < 1e-5
-    in_half = computed(text, pixels, np.float16)
+    expected = preprocess_bytes(data, preprocessing)
+    assert np.abs(compute(text, pixels, np.float32) - expected).max() < 1e-5
+    in_half = compute(text, pixels, np.float16)
     # float16 has 11 bits: 0.0625 at 123.675, and half of that again for the difference
     step = max(0.1 / (255 * std) for std in preprocessing.std)
     assert np.abs(in_half - expected).max() < step + 2e-3 * np.abs(expected).max()
@@ -202,8 +202,8 @@ def test_any_size_is_cut_as_the_spec_cuts(data):
     encoded = data_of(picture(*size))
     pixels = aipp.host_pixels(encoded, preprocessing)
     assert pixels.shape == (*aipp.source_size(preprocessing), channels)
-    ours = computed(aipp.config(preprocessing), pixels, np.float64)
-    expected = preprocessed(encoded, preprocessing)
+    ours = compute(aipp.config(preprocessing), pixels, np.float64)
+    expected = preprocess_bytes(encoded, preprocessing)
     assert np.abs(ours - expected).max() < 1e-5 * max(1, np.abs(expected).max())
 
 
@@ -328,7 +328,7 @@ def test_what_protobuf_takes_is_taken():
         'related_input_name: "x" '
         "matrix_r0c0: -298 padding_value: -1.5 left_padding_size: 32 var_reci_chn_3: 1e-3}"
     )
-    parsed(text)
+    parse(text)
     aipp.check(text)
 
 

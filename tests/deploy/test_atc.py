@@ -27,14 +27,14 @@ import pytest
 from archspec.cli import INTERRUPTED, OK, USAGE, WRONG, main
 from archspec.deploy import cann
 from archspec.deploy.atc_codes import CODES, FAMILIES, SYMPTOMS, advice_on, finding
-from archspec.deploy.cann import Toolkit, environment_for, find_toolkit, joined
+from archspec.deploy.cann import Toolkit, environment_for, find_toolkit, join_paths
 from archspec.deploy.description import read_sidecar
 from archspec.deploy.socs import SOCS, cautions, check_soc
 from archspec.errors import SpecError, UsageError
 
 pytest.importorskip("onnx")
 
-from archspec.deploy.atc import Conversion, arguments, converted, leave_kit, script
+from archspec.deploy.atc import Conversion, arguments, convert, leave_kit, script
 
 STAND_INS = Path(__file__).parents[1] / "stand_ins"
 STAND_IN = STAND_INS / "atc"
@@ -462,7 +462,7 @@ def test_what_it_leaves_running_ends_with_it(journal, place, tmp_path, monkeypat
     toolkit = Toolkit(atc, tmp_path, "8.0.0")
     with (
         pytest.raises(SpecError, match=r"atc failed \(exit code 3\): it says nothing"),
-        converted(Conversion("net", "Ascend310", (1, 8, 8)), b"", toolkit, Path("log")),
+        convert(Conversion("net", "Ascend310", (1, 8, 8)), b"", toolkit, Path("log")),
     ):
         pass
     child = int((tmp_path / "child").read_text())
@@ -696,7 +696,7 @@ def test_devlib_where_there_is_no_npu(tmp_path, monkeypatch):
     [("", "/new"), ("/a", "/new:/a"), ("/a:/b", "/new:/a:/b"), (":/a:", "/new:/a")],
 )
 def test_no_empty_entries(folders, expected):
-    assert joined("/new", folders) == expected
+    assert join_paths("/new", folders) == expected
 
 
 @pytest.mark.parametrize("where", ["set_env.sh", "../set_env.sh"])

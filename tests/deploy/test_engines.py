@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
     return home
 
 
-def opened(folder, engine, name="net", **options):
+def open_model(folder, engine, name="net", **options):
     ending = next(ending for ending, owner in ENDINGS.items() if owner == engine)
     return open_engine(engine, folder / f"{name}{ending}", **options)
 
@@ -79,7 +79,7 @@ def test_logits_are_those_of_plain_numpy(name, tmp_path):
     deployed = for_deployment(model)
     write_onnx(deployed, tmp_path / "net.onnx", batch=3)
     write_mindir(deployed, tmp_path / "net.mindir", 3)
-    found = {engine: logits(opened(tmp_path, engine), images) for engine in CPU}
+    found = {engine: logits(open_model(tmp_path, engine), images) for engine in CPU}
     for engine in CPU:
         assert np.abs(found[engine] - expected).max() <= 1e-4 * np.abs(expected).max(), engine
     assert np.abs(found["onnxruntime"] - found["mindspore"]).max() <= 1e-4
@@ -87,7 +87,7 @@ def test_logits_are_those_of_plain_numpy(name, tmp_path):
 
 @pytest.mark.parametrize("engine", CPU)
 def test_a_model_for_any_batch_takes_any(engine, folder):
-    running = opened(folder, engine)
+    running = open_model(folder, engine)
     images = image((1, 8, 8), batch=7)
     together = logits(running, images)
     for count in (1, 3, 7):
@@ -97,7 +97,7 @@ def test_a_model_for_any_batch_takes_any(engine, folder):
 
 @pytest.mark.parametrize("engine", CPU)
 def test_the_last_run_was_timed(engine, folder):
-    running = opened(folder, engine)
+    running = open_model(folder, engine)
     assert running.device_seconds == 0
     logits(running, image((1, 8, 8), batch=2))
     assert running.device_seconds > 0
@@ -110,7 +110,7 @@ def test_the_last_run_was_timed(engine, folder):
 
 @pytest.mark.parametrize("engine", CPU)
 def test_ports(engine, folder):
-    anything, four = opened(folder, engine), opened(folder, engine, "four")
+    anything, four = open_model(folder, engine), open_model(folder, engine, "four")
     for running, batch in ((anything, None), (four, 4)):
         (given,), (taken,) = running.inputs, running.outputs
         assert (given.dtype, given.shape) == ("float32", (batch, 1, 8, 8))
@@ -124,7 +124,7 @@ def test_ports_as_people_read_them():
 
 
 def test_onnx_says_what_it_was_made_of(folder):
-    said = opened(folder, "onnxruntime").metadata
+    said = open_model(folder, "onnxruntime").metadata
     graph = archspec.load("tiny/isynet")
     assert (said["name"], said["fingerprint"]) == (graph.name, graph.fingerprint)
     assert json.loads(said["preprocessing"])["shape"] == [1, 8, 8]
@@ -137,11 +137,11 @@ def test_mindir_says_what_its_notes_say(folder, tmp_path):
     described.ParseFromString((folder / "net.mindir").read_bytes())
     described.user_info.update({"fingerprint": "f00d", "outputs": '["scores"]'})
     (tmp_path / "net.mindir").write_bytes(described.SerializeToString())
-    running = opened(tmp_path, "mindspore")
+    running = open_model(tmp_path, "mindspore")
     assert running.metadata["fingerprint"] == "f00d"
     assert [port.name for port in running.outputs] == ["scores"]
     images = image((1, 8, 8), batch=2)
-    assert np.array_equal(logits(running, images), logits(opened(folder, "mindspore"), images))
+    assert np.array_equal(logits(running, images), logits(open_model(folder, "mindspore"), images))
 
 
 def test_several_outputs(tmp_path):
@@ -158,7 +158,7 @@ def test_several_outputs(tmp_path):
         ("onnxruntime", ["map", "vector"]),
         ("mindspore", ["output1", "output2"]),
     ):
-        running = opened(tmp_path, engine)
+        running = open_model(tmp_path, engine)
         assert [port.name for port in running.outputs] == names
         results = running.run({running.inputs[0].name: images})
         for port, wanted in zip(running.outputs, expected.values(), strict=True):
@@ -193,7 +193,7 @@ def test_arrays_must_fit():
 
 @pytest.mark.parametrize("engine", CPU)
 def test_a_static_model_takes_its_own_batch_alone(engine, folder):
-    running = opened(folder, engine, "four")
+    running = open_model(folder, engine, "four")
     with pytest.raises(UsageError, match="is float32 4x1x8x8, and float32 3x1x8x8 was given"):
         logits(running, image((1, 8, 8), batch=3))
 
@@ -239,7 +239,7 @@ def test_an_om_is_for_acl(tmp_path):
 @pytest.mark.parametrize("engine", CPU)
 def test_the_cpu_is_device_0(engine, folder):
     with pytest.raises(UsageError, match=r"the CPU.*, which is device 0, not 3"):
-        opened(folder, engine, device=3)
+        open_model(folder, engine, device=3)
 
 
 def test_names_of_engines():
@@ -283,7 +283,7 @@ def test_a_stand_in_is_run_and_called_so(folder, tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.startswith(f"SIMULATED: {path} is a stand-in, not an OM; ")
     images = image((1, 8, 8), batch=4)
-    real = opened(folder, "onnxruntime", "four")
+    real = open_model(folder, "onnxruntime", "four")
     assert np.array_equal(logits(running, images), logits(real, images))
 
 

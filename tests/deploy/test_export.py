@@ -231,11 +231,11 @@ def test_the_tolerance_is_relative(worst, passes, scale):
     sample = checking.Sample("net", np.zeros((1, 1)), (0,), {"logits": expected})
     ours = expected + np.array([[0.0, worst]]) * scale
     if passes:
-        comparison = checking.compared("an engine", {"logits": ours}, sample)
+        comparison = checking.compare("an engine", {"logits": ours}, sample)
         assert comparison.difference == pytest.approx(worst, abs=1e-9)
     else:
         with pytest.raises(SpecError, match="an engine and numpy differ on logits of net by"):
-            checking.compared("an engine", {"logits": ours}, sample)
+            checking.compare("an engine", {"logits": ours}, sample)
 
 
 def test_the_last_image_of_a_batch_is_compared_too():
@@ -243,17 +243,17 @@ def test_the_last_image_of_a_batch_is_compared_too():
     sample = checking.sample_of(model, 5)
     assert sample.rows == (0, 4)
     expected = reference.run(model.graph, model.weights, sample.images)["logits"]
-    checking.compared("numpy", {"logits": expected}, sample)
+    checking.compare("numpy", {"logits": expected}, sample)
     for row, is_seen in [(0, True), (4, True), (2, False)]:
         changed = expected.copy()
         changed[row] += 1
         if is_seen:
             with pytest.raises(SpecError):
-                checking.compared("numpy", {"logits": changed}, sample)
+                checking.compare("numpy", {"logits": changed}, sample)
         else:
-            checking.compared("numpy", {"logits": changed}, sample)
+            checking.compare("numpy", {"logits": changed}, sample)
     with pytest.raises(SpecError, match=r"the shape \(2, 10\), and it should have \(5, 10\)"):
-        checking.compared("numpy", {"logits": expected[:2]}, sample)
+        checking.compare("numpy", {"logits": expected[:2]}, sample)
 
 
 def test_the_reference_is_the_network_before_any_pass(monkeypatch):
@@ -540,15 +540,15 @@ def test_a_model_that_runs_is_what_the_library_gives(weights):
 def test_the_node_that_differs_most_is_named():
     """A file of other weights in one layer, beside the model that it is said to be made of."""
     pytest.importorskip("onnxruntime")
-    from archspec.compiler.targets.onnx.model import serialized, to_onnx
+    from archspec.compiler.targets.onnx.model import serialize, to_onnx
 
     graph = archspec.load("tiny/isynet")
     model = with_random_weights(graph)
     written = for_deployment(model)
     name = next(n for n in reversed(written.graph.nodes) if n.endswith("conv"))
     wrong = {**written.weights, f"{name}.weight": written.weights[f"{name}.weight"] + 0.5}
-    content = serialized(to_onnx(Model(written.graph, wrong)))
+    content = serialize(to_onnx(Model(written.graph, wrong)))
     with pytest.raises(SpecError, match=rf"beyond the tolerance is {re.escape(name)}, by \d"):
         checking.check_onnx(content, model, 1, written=written)
-    good = serialized(to_onnx(written))
+    good = serialize(to_onnx(written))
     assert checking.check_onnx(good, model, 1, written=written).difference < 1e-5

@@ -41,7 +41,7 @@ from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.mindspore import set_device, write_mindir
 from archspec.compiler.targets.onnx import to_onnx, write_onnx
-from archspec.compiler.targets.onnx.model import serialized
+from archspec.compiler.targets.onnx.model import serialize
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import save_weights
 from archspec.deploy.accuracy import layout_of, read_labels
@@ -49,7 +49,7 @@ from archspec.deploy.description import write_sidecar
 from archspec.deploy.engines import Port, open_engine
 from archspec.deploy.feeding import feed_of
 from archspec.deploy.folders import images_in
-from archspec.deploy.infer import tried
+from archspec.deploy.infer import infer_folder
 from archspec.deploy.om.container import STAND_IN
 from archspec.deploy.progress import Progress
 from archspec.deploy.timing import Latency, spread
@@ -84,7 +84,7 @@ def there(home, tmp_path, monkeypatch):
     return home
 
 
-def found(told, *arguments):
+def find(told, *arguments):
     return json.loads(told("infer", *arguments, "--format", "json"))
 
 
@@ -99,7 +99,7 @@ def said_of(path, **notes):
     return path
 
 
-def copied(home, folder, name="net.onnx"):
+def copy(home, folder, name="net.onnx"):
     target = folder / name
     target.write_bytes((home / name).read_bytes())
     return target
@@ -126,9 +126,9 @@ def test_engines_and_training_agree_on_every_image(there, told):
         told("eval", "tiny/isynet", "--weights", "w.safetensors", "--data", "digits",
             "--format", "json")
     )  # fmt: skip
-    by_onnx = found(told, "net.onnx", "--data", "digits", "--batch", "7")
-    by_mindir = found(told, "net.mindir", "--data", "digits", "--spec", "tiny/isynet")
-    static = found(told, "four.onnx", "--data", "digits/val")
+    by_onnx = find(told, "net.onnx", "--data", "digits", "--batch", "7")
+    by_mindir = find(told, "net.mindir", "--data", "digits", "--spec", "tiny/isynet")
+    static = find(told, "four.onnx", "--data", "digits/val")
     for other in (by_onnx, by_mindir, static):
         assert other["images"] == evaluated["images"] == 360
         assert (other["top1"], other["top5"]) == (evaluated["top1"], evaluated["top5"])
@@ -158,9 +158,9 @@ def test_logits_of_a_folder_are_near_in_all_engines(there):
 
 def test_what_fills_the_last_batch_up_is_not_counted(there, told, tmp_path):
     data = photographs(tmp_path / "data", dict.fromkeys(NAMES, 1))
-    one = found(told, "net.onnx", "--data", data, "--batch", "1")
+    one = find(told, "net.onnx", "--data", data, "--batch", "1")
     for batch in (3, 10, 64):
-        other = found(told, "net.onnx", "--data", data, "--batch", batch)
+        other = find(told, "net.onnx", "--data", data, "--batch", batch)
         assert other["images"] == 10
         assert [other[key] for key in ("top1", "top5")] == [one[key] for key in ("top1", "top5")]
         assert other["timed_runs"] == max(1, 10 // batch)
@@ -172,8 +172,8 @@ def test_classes_by_name(there, told, tmp_path):
     for digit in ("3", "7"):
         (data / "val" / digit).parent.mkdir(parents=True, exist_ok=True)
         (data / "val" / digit).symlink_to(there / "digits" / "val" / digit)
-    named = said_of(copied(there, tmp_path), classes=json.dumps(NAMES))
-    some = found(told, named, "--data", data)
+    named = said_of(copy(there, tmp_path), classes=json.dumps(NAMES))
+    some = find(told, named, "--data", data)
     (tmp_path / "named.safetensors").write_bytes((there / "w.safetensors").read_bytes())
     evaluated = json.loads(
         told("eval", "tiny/isynet", "--weights", tmp_path / "named.safetensors", "--data", data,
@@ -185,7 +185,7 @@ def test_classes_by_name(there, told, tmp_path):
     assert "val has class 'x', and the weights were trained on" in told(
         "infer", named, "--data", data, code=WRONG
     )
-    wrong = said_of(copied(there, tmp_path), classes='["a", "b"]')
+    wrong = said_of(copy(there, tmp_path), classes='["a", "b"]')
     assert "the file names 2 classes, and tiny_isynet gives 'logits' 10; use a file" in told(
         "infer", wrong, "--data", data, code=WRONG
     )
@@ -197,7 +197,7 @@ def test_classes_by_place(there, told, tmp_path):
     for digit in NAMES[:9]:
         (data / digit).parent.mkdir(exist_ok=True)
         (data / digit).symlink_to(there / "digits" / "val" / digit)
-    nine = found(told, "net.onnx", "--data", data)
+    nine = find(told, "net.onnx", "--data", data)
     assert (nine["images"], nine["classes"]) == (9 * 36, 9)
     (data / "8").unlink()
     assert told("infer", "net.onnx", "--data", data, code=USAGE) == (
@@ -285,10 +285,10 @@ def test_an_om_is_fed_floats_or_pixels_as_it_asks(seer, told, tmp_path, acl, cap
             "scale": [1 / (255 * std) for std in settings["std"]]}  # fmt: skip
     write_model(tmp_path / "float.om", content)
     write_model(tmp_path / "pixels.om", content, aipp=aipp, pixels=32)
-    expected = found(told, seer / "seer.onnx", "--data", seer / "data")
+    expected = find(told, seer / "seer.onnx", "--data", seer / "data")
     for name, takes in (("float", "float32 2x3x24x24"), ("pixels", "uint8 2x32x32x3")):
         path = tmp_path / f"{name}.om"
-        said = found(told, path, "--data", seer / "data", "--spec", seer / "seer.json")
+        said = find(told, path, "--data", seer / "data", "--spec", seer / "seer.json")
         assert (said["engine"], said["input"], said["simulated"]) == ("acl", takes, True)
         assert [said[k] for k in ("images", "top1", "top5")] == [
             expected[k] for k in ("images", "top1", "top5")
@@ -317,15 +317,15 @@ def test_an_input_that_is_not_the_spec_s(seer, told, there):
 
 
 def test_a_mindir_needs_its_spec_or_a_file_beside_it(there, told, tmp_path):
-    target = copied(there, tmp_path, "net.mindir")
+    target = copy(there, tmp_path, "net.mindir")
     assert told("infer", target, "--data", "digits", code=USAGE).endswith(
         f"error: {target} does not say how images are prepared for it; use --spec SPEC, the spec"
         " that it was made of\n"
     )
     write_sidecar(target, archspec.load("tiny/isynet"), {"classes": json.dumps(NAMES)})
-    beside = found(told, target, "--data", "digits")
+    beside = find(told, target, "--data", "digits")
     assert beside["name"] == "tiny_isynet"
-    assert beside["top5"] == found(told, "net.onnx", "--data", "digits")["top5"]
+    assert beside["top5"] == find(told, "net.onnx", "--data", "digits")["top5"]
     Path(f"{target}.json").write_text("[]")
     assert "net.mindir.json is not what archspec export writes" in told(
         "infer", target, "--data", "digits", code=WRONG
@@ -337,11 +337,11 @@ def test_a_mindir_needs_its_spec_or_a_file_beside_it(there, told, tmp_path):
              '{"shape": [1, 8, 8], "mean": "grey"}']
 )  # fmt: skip
 def test_metadata_that_nobody_wrote(text, there, told, tmp_path):
-    model = said_of(copied(there, tmp_path), preprocessing=text)
+    model = said_of(copy(there, tmp_path), preprocessing=text)
     said = told("infer", model, "--data", "digits", code=WRONG)
     assert "its metadata 'preprocessing' is not what archspec writes" in said
     assert said.count("\n") == 1
-    model = said_of(copied(there, tmp_path), classes="0, 1")
+    model = said_of(copy(there, tmp_path), classes="0, 1")
     assert "its metadata 'classes' is not a JSON list of names" in told(
         "infer", model, "--data", "digits", code=WRONG
     )
@@ -358,9 +358,9 @@ def test_outputs(told, there, tmp_path):
     (pool,) = [node for node in proto.graph.node if node.op_type == "GlobalAveragePool"]
     proto.graph.node.append(helper.make_node("Identity", [pool.output[0]], ["map"]))
     path = tmp_path / "several.onnx"
-    path.write_bytes(serialized(proto))
+    path.write_bytes(serialize(proto))
     first, other = (
-        found(told, path, "--data", "digits", *more) for more in ((), ("--output", "again"))
+        find(told, path, "--data", "digits", *more) for more in ((), ("--output", "again"))
     )
     assert first["loss"] == other["loss"]
     assert told("infer", path, "--data", "digits", "--output", "lotigs", code=USAGE) == (
@@ -444,13 +444,13 @@ def test_warm_up_runs_come_first_and_are_not_images(there, monkeypatch):
         return run_it(self, arrays)
 
     monkeypatch.setattr(OnnxRuntimeEngine, "run", spied)
-    results = tried("four.onnx", "digits", warm_up=5)
+    results = infer_folder("four.onnx", "digits", warm_up=5)
     assert fed == [False] * 5 + [True] * 90
     assert len(results.trial.latency.call) == 90
 
 
 def test_from_python(there):
-    results = tried("net.onnx", "digits", batch=100, warm_up=0)
+    results = infer_folder("net.onnx", "digits", batch=100, warm_up=0)
     assert results.scores.images == 360
     assert results.trial.warm_up == 0
     assert len(results.trial.latency.device) == 3

@@ -484,7 +484,7 @@ def test_what_is_no_file_is_refused(tmp_path, run):
 # Damage.
 
 
-def damaged(folder, change, **settings):
+def damage(folder, change, **settings):
     raw = bytearray(om_files.container(parts_of(definition()), **settings))
     changed = change(raw)
     return write(folder, raw if changed is None else changed)
@@ -510,7 +510,7 @@ def test_any_missing_tail_is_told(tmp_path, is_wide):
 
 
 def test_half_a_file_shows_its_first_half(tmp_path, run):
-    path = damaged(tmp_path, lambda raw: raw[:620])
+    path = damage(tmp_path, lambda raw: raw[:620])
     code, out, err = run(path)
     assert code == 1
     assert "image  input  uint8  16x256x256x3  NHWC" in out
@@ -572,7 +572,7 @@ CASES = {
 def test_lengths_that_lie(tmp_path, case):
     change, sentences = CASES[case]
     whole = om_files.container(parts_of(definition()))
-    path = damaged(tmp_path, change)
+    path = damage(tmp_path, change)
     body = len(whole) - 256
     words = {
         "body": body,
@@ -664,7 +664,7 @@ def test_a_number_of_more_than_64_bits_loses_them():
     message = b"\x50" + b"\xff" * 9 + b"\x7f"
     assert om_files.message_classes()["TensorDescriptor"].FromString(message).size == -1
     (field,) = wire.fields(memoryview(message))
-    assert (field.number, wire.signed(field.value)) == (10, -1)
+    assert (field.number, wire.as_signed(field.value)) == (10, -1)
 
 
 def test_limits_keep_hostile_files_short(tmp_path, monkeypatch):

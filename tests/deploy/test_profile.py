@@ -29,8 +29,8 @@ from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets.onnx import write_onnx
 from archspec.compiler.weights.initialize import initialize
-from archspec.deploy.profile.cpu import kernels_of, measured
-from archspec.deploy.profile.joining import Kernel, joined, names_in
+from archspec.deploy.profile.cpu import kernels_of, measure
+from archspec.deploy.profile.joining import Kernel, join, names_in
 from archspec.deploy.profile.msprof import FLAGS, find_msprof
 from archspec.deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
 from archspec.deploy.profile.report import LayerTime, Profile
@@ -107,7 +107,7 @@ def test_fused_names_are_taken_apart(data):
 def test_every_node_s_own_kernel_is_its_row():
     graph = for_deployment(Model(archspec.load("resnet18"))).graph
     kernels = [Kernel(name, "Any", 1.0) for name in graph.nodes]
-    rows = joined(kernels, archspec.load("resnet18"), 4)
+    rows = join(kernels, archspec.load("resnet18"), 4)
     assert [row.layer for row in rows] == list(graph.nodes)
     assert [row.macs for row in rows] == [4 * node.layer.macs for node in graph.nodes.values()]
 
@@ -126,7 +126,7 @@ def test_fused_and_stray_kernels():
         Kernel("ReorderOutput", "ReorderOutput", 0.25),
         Kernel("ReorderOutput_token_1", "ReorderOutput", 0.5),
     ]
-    rows = joined(kernels, spec, 2)
+    rows = join(kernels, spec, 2)
     macs = {name: 2 * node.layer.macs for name, node in spec.nodes.items()}
     assert rows[:4] == (
         LayerTime("stem.conv", "conv+act", 3.0, macs["stem.conv"]),
@@ -155,21 +155,19 @@ def test_kernels_of_one_node_add_up():
         Kernel("stem.act/Tanh", "Tanh", 2.0, "vector"),
         Kernel("stem.act", "Mul", 1.0),
     ]
-    rows = {row.layer: row for row in joined(kernels, graph, 1)}
+    rows = {row.layer: row for row in join(kernels, graph, 1)}
     assert rows["stem.conv"].milliseconds == 8.0
     assert rows["stem.act"].milliseconds == 7.0
 
 
 def test_an_output_that_is_the_input_is_nobody_s():
     graph = network((4, 5, 5), ("conv", Conv(4, 3)), outputs={"logits": "conv", "same": "in"})
-    rows = joined(
-        [Kernel("logits", "Conv", 1.0), Kernel("same/Identity", "Identity", 0.5)], graph, 1
-    )
+    rows = join([Kernel("logits", "Conv", 1.0), Kernel("same/Identity", "Identity", 0.5)], graph, 1)
     assert [row.layer for row in rows] == ["conv", "(no layer's: 1 Identity)"]
 
 
 def test_without_a_spec_kernels_stand_alone():
-    assert joined([Kernel("a", "Conv", 1.0, "cube")], None, 8) == (
+    assert join([Kernel("a", "Conv", 1.0, "cube")], None, 8) == (
         LayerTime("a", "Conv", 1.0, None, "cube"),
     )
 
@@ -179,7 +177,7 @@ def test_merged_branches_are_counted_once():
     spec = archspec.load("repvgg_a0")
     deployed = for_deployment(Model(spec)).graph
     kernels = [Kernel(name, "Any", 1.0) for name in deployed.nodes]
-    rows = joined(kernels, spec, 1)
+    rows = join(kernels, spec, 1)
     assert sum(row.macs for row in rows) == deployed.macs < spec.macs
 
 
@@ -481,7 +479,7 @@ def test_every_shipped_network_s_kernels_are_joined(name, tmp_path):
     graph = archspec.load(name)
     model = for_deployment(Model(graph, initialize(graph, "he", 0)))
     write_onnx(model, tmp_path / "net.onnx")
-    rows = measured(tmp_path / "net.onnx", graph, runs=1).rows
+    rows = measure(tmp_path / "net.onnx", graph, runs=1).rows
     lost = [row.layer for row in rows if row.op.endswith("no kernel found")]
     assert lost == (["fusion3.out7.point"] if name == CLASHING else [])
     assert sum(row.macs or 0 for row in rows) == model.graph.macs - sum(

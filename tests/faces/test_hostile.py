@@ -56,7 +56,7 @@ def command(*arguments):
     return done.returncode, out, err
 
 
-def refused(name, word):
+def refuse(name, word):
     """Validate a file and hold the command to its promise; the word is in what it says."""
     code, out, err = command("validate", name)
     assert (code, out) == (1, "")
@@ -98,7 +98,7 @@ TEXTS = {
 @pytest.mark.parametrize("text, word", TEXTS.values(), ids=TEXTS)
 def test_text(text, word):
     Path("net.json").write_bytes(text.encode() if isinstance(text, str) else text)
-    refused("net.json", word)
+    refuse("net.json", word)
 
 
 LONG = "a" * 2**20
@@ -195,7 +195,7 @@ SPECS = {
 @pytest.mark.parametrize("spec, word", SPECS.values(), ids=SPECS)
 def test_spec(spec, word):
     Path("net.json").write_text(json.dumps(spec))
-    err = refused("net.json", word)
+    err = refuse("net.json", word)
     assert sum(not line.startswith(" ") for line in err.splitlines()) <= 52
 
 
@@ -259,7 +259,7 @@ class TestOtherFiles:
 
     def test_links_in_circles(self):
         Path("loop.json").symlink_to("loop.json")
-        refused("loop.json", "too many levels of symbolic links")
+        refuse("loop.json", "too many levels of symbolic links")
         assert "leads to itself" in self.validate({"import": {"a": "loop.json"}})[2]
 
     def test_extends_in_circles(self):
@@ -296,10 +296,10 @@ class TestOtherFiles:
         os.mkfifo("pipe.json")
         with socket.socket(socket.AF_UNIX) as server:
             server.bind("socket.json")
-            refused("socket.json", "not a regular file")
-        refused("folder.json", "this is a folder")
-        refused("pipe.json", "not a regular file")
-        refused("/dev/zero", "not a regular file")
+            refuse("socket.json", "not a regular file")
+        refuse("folder.json", "this is a folder")
+        refuse("pipe.json", "not a regular file")
+        refuse("/dev/zero", "not a regular file")
         for name in ("folder.json", "pipe.json"):
             code, out, err = self.validate({"import": {"a": name}})
             assert (code, out) == (1, "")

@@ -16,7 +16,12 @@ pytest.importorskip("mindspore")
 
 import archspec
 from archspec.cli import OK, WRONG, main
-from archspec.compiler.images.preprocess import UnreadableImage, open_image, read_image, resized
+from archspec.compiler.images.preprocess import (
+    UnreadableImage,
+    open_image,
+    read_image,
+    resize_image,
+)
 from archspec.compiler.images.steps import Resize, preprocessing_of
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import save_weights
@@ -119,7 +124,7 @@ def test_sides_too_unequal_to_be_resized_whole(tmp_path):
             Image.new("L", (60_000, 1), 9).save(path)
     image = open_image(read_image(tmp_path / "val" / "a" / "0.png"))
     with pytest.raises(UnreadableImage, match=r"60,000 x 1 .* 30,720,000 x 512, of which at most"):
-        resized(image, Resize(60_000 * 512, 512, "bilinear"))
+        resize_image(image, Resize(60_000 * 512, 512, "bilinear"))
     preprocessing = preprocessing_of({"shape": [3, 8, 8]}, (3, 8, 8))
     augment = [{"resize": 512}]
     pipeline = TrainPipeline(scan(tmp_path, "train"), preprocessing, augment, batch=2, seed=1)
@@ -130,4 +135,4 @@ def test_sides_too_unequal_to_be_resized_whole(tmp_path):
     # what is cut out of it can be had all the same
     part = preprocessing_of({"shape": [3, 8, 8], "resize": 512, "crop": 8}, (3, 8, 8))
     _, resize, crop, _ = part.steps(image.size)
-    assert np.asarray(resized(image, resize, crop)).tolist() == [[[9] * 3] * 8] * 8
+    assert np.asarray(resize_image(image, resize, crop)).tolist() == [[[9] * 3] * 8] * 8

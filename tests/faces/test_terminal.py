@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from archspec.processes import python_command
 from archspec.tables import Column, Table, markdown_text, write_table
-from archspec.terminal import guarded, harmless
+from archspec.terminal import guard, harmless
 
 STEERS = "\x1b[31mred\x1b]0;owned\x07\x9b1m\u202eevil\u200b\r\nnext\b\x00"
 UNSAFE = re.compile(r"[^\n\t\x20-\x7e\xa1-\xac\xae-\u02ff\u2026]")
@@ -78,7 +78,7 @@ def test_a_table_on_a_terminal_has_no_marks_but_its_own(monkeypatch, style):
     screen = Screen()
     monkeypatch.setattr(sys, "stdout", screen)
     rows = [{"a": STEERS, "b": 1}, {"a": "x", "b": 2}]
-    with guarded():
+    with guard():
         write_table(
             Table([Column("a", "a"), Column("b", "b", is_number=True)], rows, notes=[STEERS]), style
         )

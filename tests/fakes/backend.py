@@ -60,9 +60,9 @@ class NumpyPipeline(Pipeline):
     draws_by_workers = False
 
     def epoch(self, epoch: int, skip: int = 0) -> Generator[Batch, None, None]:
-        yield from self.mixed(self._drawn(epoch, skip), epoch, skip)
+        yield from self.mix_batches(self._draw(epoch, skip), epoch, skip)
 
-    def _drawn(self, epoch: int, skip: int) -> Iterator[Batch]:
+    def _draw(self, epoch: int, skip: int) -> Iterator[Batch]:
         for indices in self.order(epoch)[skip:]:
             rows = zip(indices, self.rows(indices), strict=True)
             images = [*in_order(partial(self._image, epoch), rows, self.workers)]

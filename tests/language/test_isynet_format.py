@@ -91,7 +91,7 @@ def test_quirks_are_listed(tmp_path, capsys):
     assert not any("stage 3" in line for line in lines)
 
 
-def damaged(**changes):
+def damage(**changes):
     network = original(NETWORKS["isynet_n0"])
     network["Blocks"]["1"].update(changes)
     return network
@@ -102,26 +102,26 @@ def damaged(**changes):
     [
         ([], "an ISyNet network is an object with nStages, nEdgesInBlock and Blocks"),
         (
-            damaged(nBlocks=0),
+            damage(nBlocks=0),
             "nBlocks must be a whole number of at least 1 and at most 1,000, not 0",
         ),
-        (damaged(skipType="sum"), "skipType must be 'noSkip', 'add' or 'concat', not 'sum'"),
+        (damage(skipType="sum"), "skipType must be 'noSkip', 'add' or 'concat', not 'sum'"),
         (
-            damaged(operations=[{"op": "conv_9x9"}] * 4),
+            damage(operations=[{"op": "conv_9x9"}] * 4),
             "op must be 'conv_1x1', 'conv_3x3', 'conv_5x5', 'conv_7x7', 'conv_1x3_3x1',"
             " 'conv_1x5_5x1', 'conv_1x7_7x1' or 'identity', not 'conv_9x9'",
         ),
         (
-            damaged(operations=[{"op": "identity"}] * 4),
+            damage(operations=[{"op": "identity"}] * 4),
             "the first operation is identity, so nothing would halve the resolution; the original"
             " cannot build it either",
         ),
         (
-            damaged(operations=[{"op": "conv_3x3"}] * 3),
+            damage(operations=[{"op": "conv_3x3"}] * 3),
             "there are 3 operations and nEdgesInBlock is 4; they must be as many",
         ),
         (
-            damaged(cIncrease=-8),
+            damage(cIncrease=-8),
             "the channels round down to 0; use a larger cIncrease or expantionFactor",
         ),
     ],

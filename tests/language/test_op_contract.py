@@ -47,7 +47,7 @@ TABLES: dict[str, Callable] = {
 """Functions that have one form for each op."""
 
 
-def forgotten(op: type[Op]) -> list[str]:
+def find_forgotten(op: type[Op]) -> list[str]:
     """What a class of op still lacks, each as its name and where it belongs."""
     found = [f"Op.{name}" for name in sorted(op.__abstractmethods__)]
     found += [f"Op.{name}" for name in ("name", "doc", "category") if not getattr(op, name, "")]
@@ -77,7 +77,7 @@ def written_schema() -> dict[str, str]:
 
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 def test_nothing_is_forgotten(op):
-    assert forgotten(op) == []
+    assert find_forgotten(op) == []
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ ELSEWHERE = [
 
 def test_a_new_op_is_told_all_that_it_lacks():
     in_its_class = ["Op.fans", "Op.folding", "Op.work", "Op.doc", "Op.category", "doc of depth"]
-    assert forgotten(Lrn) == [*in_its_class, *ELSEWHERE]
-    assert forgotten(AnsweringLrn) == ELSEWHERE
+    assert find_forgotten(Lrn) == [*in_its_class, *ELSEWHERE]
+    assert find_forgotten(AnsweringLrn) == ELSEWHERE
 
 
 def test_an_op_that_leaves_an_answer_out_cannot_be_made():
@@ -141,7 +141,7 @@ def test_what_is_given_is_no_longer_asked_for(monkeypatch):
     monkeypatch.setitem(WORDS, "lrn", WORDS["softmax"])
     monkeypatch.setattr("test_op_contract.EXAMPLES", [*EXAMPLES, (AnsweringLrn(), ((3, 4, 4),))])
     given = {"OPS", "words on a picture", "example"}
-    assert forgotten(AnsweringLrn) == [
+    assert find_forgotten(AnsweringLrn) == [
         what for what in ELSEWHERE if what.partition(":")[0] not in given
     ]
 

@@ -40,10 +40,10 @@ def examples(number):
 
 def graph_of(spec):
     text = spec if isinstance(spec, str) else json.dumps(spec)
-    return build(checked(parse_document(text, "net.json")))
+    return build(check(parse_document(text, "net.json")))
 
 
-def checked(document: Document):
+def check(document: Document):
     problems = check_document(document)
     if problems:
         raise SpecError(problems)
@@ -76,7 +76,7 @@ class Writer:
         other.numbers, other.used = self.numbers, self.used
         return other
 
-    def written(self, value):
+    def write_number(self, value):
         """A whole number as it is or as an expression that gives it."""
         names = [name for name, known in self.constants.items() if known == value]
         a = self.number(1, 9)
@@ -128,7 +128,7 @@ class Writer:
             "batch_norm",
             {"op": "batch_norm", "epsilon": 1e-3, "momentum": 0.5},
             {"op": "layer_norm"},
-            {"op": "group_norm", "groups": self.written(self.pick(*divisors))},
+            {"op": "group_norm", "groups": self.write_number(self.pick(*divisors))},
             self.pick(*FUNCTIONS),
             {"op": "act", "function": self.pick(*FUNCTIONS)},
             {"op": "act", "function": "leaky_relu", "alpha": 0.2},
@@ -153,7 +153,12 @@ class Writer:
         groups = self.pick(*(g for g in range(1, channels + 1) if channels % g == 0))
         out = groups * self.number(1, 3)
         padding = self.pick("half", "half", "same")
-        node = {"op": "conv", "channels": self.written(out), "kernel": kernel, "padding": padding}
+        node = {
+            "op": "conv",
+            "channels": self.write_number(out),
+            "kernel": kernel,
+            "padding": padding,
+        }
         if groups > 1:
             node["groups"] = self.pick(groups, f"={groups}")
         if self.number(0, 3) == 0:
@@ -193,7 +198,7 @@ class Writer:
             start = self.number(0, channels - 1)
             stop = self.number(start + 1, channels)
             self.shape = (stop - start, height, width)
-            return {"op": "slice", "start": start, "stop": self.pick(stop, self.written(stop))}
+            return {"op": "slice", "start": start, "stop": self.pick(stop, self.write_number(stop))}
         return self.window(kind, channels, height, width)
 
     def window(self, kind, channels, height, width):
@@ -216,7 +221,7 @@ class Writer:
 
     def write_dense(self):
         self.shape = (self.number(1, 12),)
-        return {"op": "dense", "channels": self.written(self.shape[0])}
+        return {"op": "dense", "channels": self.write_number(self.shape[0])}
 
     def write_group(self):
         other = self.inner()
@@ -234,7 +239,7 @@ class Writer:
         """Copies of what keeps the shape, or widens it by what it is given."""
         copies = self.number(0, 3)
         if len(self.shape) == 1 or self.number(0, 1):
-            return {"body": self.write_plain(), "repeat": self.written(copies)}
+            return {"body": self.write_plain(), "repeat": self.write_number(copies)}
         if copies:
             self.shape = (self.shape[0] * 2**copies, *self.shape[1:])
         return {"branches": [[], "identity"], "join": "concat", "repeat": copies}
@@ -255,7 +260,7 @@ class Writer:
         body = main.chain(2, keeps=True)
         join = self.pick("add", "mul", "concat", "none", "='concat'")
         if "add" in join or join == "mul":
-            body = [body, {"op": "conv", "kernel": 1, "channels": self.written(self.shape[0])}]
+            body = [body, {"op": "conv", "kernel": 1, "channels": self.write_number(self.shape[0])}]
             main.shape = self.shape
         node = {"residual": body, "join": join}
         if join == "add":
@@ -315,9 +320,9 @@ class Writer:
         depth = self.number(1, 3)
         self.used.add("Block")
         self.shape = (channels, *self.shape[1:])
-        node = {"op": "Block", "width": self.written(channels)}
+        node = {"op": "Block", "width": self.write_number(channels)}
         if self.number(0, 1):
-            return {**node, "repeat": self.written(depth), "first": {"kernel": 3}}
+            return {**node, "repeat": self.write_number(depth), "first": {"kernel": 3}}
         return {**node, "act": self.pick("relu", "none")}
 
 
@@ -386,31 +391,31 @@ def test_a_normal_form_expands_to_itself(drawn):
     assert list(again.nodes) == list(graph.nodes)
 
 
-def reordered(value):
+def reorder(value):
     """The same network with the keys of its nodes in another order, notes added."""
     if isinstance(value, list):
-        return [reordered(item) for item in value]
+        return [reorder(item) for item in value]
     if not isinstance(value, dict):
         return value
     if {"op", "body", "residual"} & value.keys():
         pairs = [("doc", "a note"), *reversed(value.items())]
-        return {key: reordered(item) for key, item in pairs}
-    return {key: reordered(item) for key, item in value.items()}
+        return {key: reorder(item) for key, item in pairs}
+    return {key: reorder(item) for key, item in value.items()}
 
 
 @examples(250)
 @given(specs())
 def test_a_fingerprint_knows_no_names_notes_or_layout(drawn):
     spec = drawn[0]
-    body = reordered(spec["body"])
+    body = reorder(spec["body"])
     other = {**spec, "name": "other", "doc": "another", "body": body, "source": {"paper": "none"}}
     text = json.dumps(dict(reversed(other.items())), indent=3, ensure_ascii=False)
     graph = graph_of(spec)
     assert graph_of(text).fingerprint == graph.fingerprint
-    assert graph_of(renamed(graph.normal_form())).fingerprint == graph.fingerprint
+    assert graph_of(rename(graph.normal_form())).fingerprint == graph.fingerprint
 
 
-def renamed(flat):
+def rename(flat):
     """The same normal form with every node under another name."""
     names = {node["name"]: f"node{number}" for number, node in enumerate(flat["body"])}
 
@@ -526,7 +531,7 @@ JUNK = st.one_of(
 )  # fmt: skip
 
 
-def copied(value):
+def copy(value):
     return json.loads(json.dumps(value))
 
 
@@ -556,7 +561,7 @@ def damaged(draw):
         if how == "delete":
             del owner[key]
         elif how == "replace":
-            owner[key] = copied(draw(JUNK))
+            owner[key] = copy(draw(JUNK))
         elif how == "type":
             owner[key] = draw(st.sampled_from([str(owner[key]), [owner[key]], {"op": owner[key]}]))
         elif how == "rename" and isinstance(owner, dict):
@@ -567,7 +572,7 @@ def damaged(draw):
             try:
                 for step in path:
                     other = other[step]
-                other[to] = copied(owner[key])
+                other[to] = copy(owner[key])
             except (KeyError, IndexError, TypeError):
                 continue
     return name, data
@@ -576,7 +581,7 @@ def damaged(draw):
 def problems_of(document: Document):
     """What is wrong with it: nothing, or the problems of a SpecError; other exceptions pass."""
     try:
-        program = checked(document)
+        program = check(document)
         if program.has_choice:
             Space(program).first()
         else:
@@ -721,7 +726,7 @@ BINARY = [ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow]
 COMPARE = [ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE]
 
 
-def called(name, *arguments):
+def call(name, *arguments):
     return ast.Call(ast.Name(name), list(arguments), [])
 
 
@@ -734,9 +739,9 @@ def _numbers(inner):
             lambda op, a: ast.UnaryOp(op(), a), st.sampled_from([ast.USub, ast.UAdd]), number
         ),
         st.builds(lambda c, a, b: ast.IfExp(c, a, b), condition, number, number),
-        st.builds(called, unary, number),
-        st.builds(called, st.sampled_from(["min", "max"]), number, number, number),
-        st.builds(called, st.just("divisible"), number, st.integers(1, 9).map(ast.Constant)),
+        st.builds(call, unary, number),
+        st.builds(call, st.sampled_from(["min", "max"]), number, number, number),
+        st.builds(call, st.just("divisible"), number, st.integers(1, 9).map(ast.Constant)),
         st.builds(lambda i: ast.Subscript(ast.Name("list"), i), number),
     )
 
@@ -764,8 +769,8 @@ def expressions(depth):
         st.integers(0, 20).map(ast.Constant),
         st.sampled_from([0.5, 2.0, 1e10, 2**53]).map(ast.Constant),
         st.sampled_from(["n", "half"]).map(ast.Name),
-        st.just(called("len", ast.Name("list"))),
-        st.just(called("max", ast.Name("list"))),
+        st.just(call("len", ast.Name("list"))),
+        st.just(call("max", ast.Name("list"))),
     )
     condition = st.sampled_from(["true", "false", "yes"]).map(ast.Name)
     for _ in range(depth):
@@ -803,14 +808,14 @@ def value_of(node):
             raise NoValue
         return NAMES["list"][index]
     if isinstance(node, ast.Compare):
-        return compared(node)
+        return compare(node)
     if isinstance(node, ast.BinOp):
-        return combined(type(node.op), value_of(node.left), value_of(node.right))
+        return combine(type(node.op), value_of(node.left), value_of(node.right))
     assert isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     return FUNCTION_VALUES[node.func.id](*map(value_of, node.args))
 
 
-def compared(node):
+def compare(node):
     left = value_of(node.left)
     for sign, part in zip(node.ops, node.comparators, strict=True):
         right = value_of(part)
@@ -824,7 +829,7 @@ def compared(node):
     return True
 
 
-def combined(sign, a, b):
+def combine(sign, a, b):
     if sign is ast.Pow and abs(b) > 64:
         raise NoValue
     operation = {

@@ -52,7 +52,7 @@ def choice(*options, **keys):
     return {"choice": list(options), **keys}
 
 
-def counted(graph):
+def count(graph):
     stats = graph.stats()
     return (stats.params, stats.macs, stats.activation_bytes)
 
@@ -113,7 +113,7 @@ def assert_all_is_counted(one):
     tree = cost_tree(one)
     assignments = list(one.enumerate())
     graphs = [one.assign(assignment) for assignment in assignments]
-    costs = [counted(graph) for graph in graphs]
+    costs = [count(graph) for graph in graphs]
     assert tree.assignments == len(assignments)
     assert [tree.cost(assignment) for assignment in assignments] == costs
     for place, metric in enumerate(METRICS):
@@ -173,7 +173,7 @@ class TestShipped:
         generator = random.Random(11)
         for _ in range(5):
             assignment = one.sample(generator)
-            assert tree.cost(assignment) == counted(one.assign(assignment))
+            assert tree.cost(assignment) == count(one.assign(assignment))
 
     def test_isynet_is_counted_though_it_is_no_tree(self):
         one = Space("spaces/isynet")

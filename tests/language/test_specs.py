@@ -80,20 +80,20 @@ def test_every_shared_template_is_used(path):
         for other in shipped_folder().rglob("*.json")
         for alias, reference in json.loads(other.read_text()).get("import", {}).items()
         if (other.parent / reference).resolve() == path
-        for name in _called(json.loads(other.read_text()), f"{alias}.")
+        for name in _find_called(json.loads(other.read_text()), f"{alias}.")
     }
     own = json.loads(path.read_text())
-    used |= _called(own, "")
+    used |= _find_called(own, "")
     assert set(read_library(read_document(path, path.name)).own_names) <= used
 
 
-def _called(value, prefix):
+def _find_called(value, prefix):
     """The templates called anywhere in a JSON value under a prefix, which is left out."""
     if isinstance(value, list):
-        return set().union(*(_called(item, prefix) for item in value))
+        return set().union(*(_find_called(item, prefix) for item in value))
     if not isinstance(value, dict):
         return set()
-    inner = set().union(*(_called(item, prefix) for item in value.values()))
+    inner = set().union(*(_find_called(item, prefix) for item in value.values()))
     op = value.get("op")
     if isinstance(op, str) and op.startswith(prefix):
         inner.add(op.removeprefix(prefix))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_random import BLOCK, checked, examples, specs
+from test_random import BLOCK, check, examples, specs
 
 import archspec
 from archspec.cli import main
@@ -35,7 +35,7 @@ def net(body, **keys):
 
 def warnings_of(spec):
     """The warnings of a spec: pointer and sentence."""
-    program = checked(parse_document(json.dumps(spec), "net.json"))
+    program = check(parse_document(json.dumps(spec), "net.json"))
     graphs = sample_networks(Space(program)) if program.has_choice else [build(program)]
     found = find_warnings(program, graphs)
     assert all(warning.where.startswith("net.json:1:") for warning in found)
@@ -235,7 +235,7 @@ def test_what_is_alive_is_not(spec):
 
 def test_what_is_dead_in_a_call_says_which_call():
     spec = net([{"op": "Two", "name": "t"}, {**CONV, "from": "t.low"}], templates={"Two": TWO})
-    program = checked(parse_document(json.dumps(spec), "net.json"))
+    program = check(parse_document(json.dumps(spec), "net.json"))
     (warning,) = find_warnings(program, [build(program)])
     (call,) = warning.stack
     assert call.startswith("in Two, called at net.json:1:") and call.endswith(" as t")
@@ -275,7 +275,7 @@ def with_dead_node(spec, node):
     return {**spec, "body": [node, {"body": spec["body"], "from": "in"}]}
 
 
-def appended(spec, *nodes):
+def append(spec, *nodes):
     return {**spec, "body": [{"body": spec["body"]}, *nodes]}
 
 
@@ -297,19 +297,19 @@ IDLE = {
         {**spec, "defaults": {"Bottleneck": {"stride": 2}}},
         "/defaults/Bottleneck",
     ),
-    "when": lambda spec: (appended(spec, {"op": "identity", "when": "=3 < 2"}), "/body/1/when"),
-    "repeat": lambda spec: (appended(spec, {"op": "identity", "repeat": 0}), "/body/1/repeat"),
+    "when": lambda spec: (append(spec, {"op": "identity", "when": "=3 < 2"}), "/body/1/when"),
+    "repeat": lambda spec: (append(spec, {"op": "identity", "repeat": 0}), "/body/1/repeat"),
     "argument": lambda spec: (
-        appended(spec, {"op": "layer_scale", "initial": 1, "repeat": 1, "last": {"initial": 2}}),
+        append(spec, {"op": "layer_scale", "initial": 1, "repeat": 1, "last": {"initial": 2}}),
         "/body/1/initial",
     ),
     "shortcut": lambda spec: (
-        appended(spec, {"residual": "relu", "shortcut": "relu", "join": "none"}),
+        append(spec, {"residual": "relu", "shortcut": "relu", "join": "none"}),
         "/body/1/shortcut",
     ),
     "empty": lambda spec: (
         {
-            **appended(spec, {"op": "Zz", "on": False}),
+            **append(spec, {"op": "Zz", "on": False}),
             "templates": {**spec.get("templates", {}), "Zz": SWITCH},
         },
         "/body/1",
@@ -390,5 +390,5 @@ def test_softmax_results_are_found_through_what_passes_values_on():
         (["softmax", "relu"], []),
         (["sigmoid"], []),
     ):
-        program = checked(parse_document(json.dumps(net([*head, *tail])), "net.json"))
+        program = check(parse_document(json.dumps(net([*head, *tail])), "net.json"))
         assert list(softmax_results(build(program))) == found

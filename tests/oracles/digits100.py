@@ -58,12 +58,10 @@ def share_of_the_front(rows: Sequence[tuple[int, ...]]) -> float:
 
 def shares(engine: str, repeats: int, count: int) -> np.ndarray:
     """The share that `count` networks of an engine cover, by repeat."""
-    return np.array(
-        [share_of_the_front(_tried(engine, repeat, count)) for repeat in range(repeats)]
-    )
+    return np.array([share_of_the_front(_try(engine, repeat, count)) for repeat in range(repeats)])
 
 
-def _tried(engine: str, repeat: int, count: int) -> list[tuple[int, ...]]:
+def _try(engine: str, repeat: int, count: int) -> list[tuple[int, ...]]:
     proposer = Proposer(engine, encoding(), 2, repeat, population_for(engine, count))
     rows: list[tuple[int, ...]] = []
     seen: list[tuple[float, float]] = []

@@ -115,7 +115,7 @@ def _(op: conv.Conv, inputs: Inputs, bench: Bench) -> Outputs:
     weight = bench.take("weight", op.channels, group_inputs, *op.kernel)
     bias = bench.take("bias", op.channels) if op.bias else np.zeros(op.channels)
     if op.weight_standardization:
-        weight = np.stack([standardized(one) for one in weight])
+        weight = np.stack([standardize(one) for one in weight])
     rows, _ = axis_windows(op, image, 0)
     columns, _ = axis_windows(op, image, 1)
     pixels, filters = image.tolist(), weight.tolist()
@@ -133,7 +133,7 @@ def _(op: conv.Conv, inputs: Inputs, bench: Bench) -> Outputs:
     return [output]
 
 
-def standardized(kernel: Array) -> Array:
+def standardize(kernel: Array) -> Array:
     if kernel.size < 2:
         raise ValueError("one weight has no deviation")
     deviation = math.sqrt(sum((w - kernel.mean()) ** 2 for w in kernel.flat) / (kernel.size - 1))
@@ -153,7 +153,7 @@ def _(op: linear.Dense, inputs: Inputs, bench: Bench) -> Outputs:
     return [output]
 
 
-def pooled(
+def pool_windows(
     op: pool.MaxPool | pool.AvgPool, image: Array, reduce: Callable[[list[float], int], float]
 ) -> list[Array]:
     """`reduce` gets the window's values and how many padded zeros it covers besides.
@@ -176,13 +176,13 @@ def pooled(
 
 @forward.register
 def _(op: pool.MaxPool, inputs: Inputs, bench: Bench) -> Outputs:
-    return pooled(op, inputs[0], lambda values, zeros: max(values))
+    return pool_windows(op, inputs[0], lambda values, zeros: max(values))
 
 
 @forward.register
 def _(op: pool.AvgPool, inputs: Inputs, bench: Bench) -> Outputs:
     counted = int(op.count_padding)
-    return pooled(
+    return pool_windows(
         op, inputs[0], lambda values, zeros: sum(values) / (len(values) + counted * zeros)
     )
 
@@ -204,7 +204,7 @@ def per_channel(weight: Array, like: Array) -> Array:
     return weight.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def scaled(op: Op, normal: Array, bench: Bench) -> list[Array]:
+def scale(op: Op, normal: Array, bench: Bench) -> list[Array]:
     gamma = bench.take("gamma", normal.shape[0])
     beta = bench.take("beta", normal.shape[0])
     return [normal * per_channel(gamma, normal) + per_channel(beta, normal)]
@@ -215,7 +215,7 @@ def _(op: norm.BatchNorm, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     mean = per_channel(bench.take("moving_mean", x.shape[0]), x)
     variance = per_channel(bench.take("moving_variance", x.shape[0]), x)
-    return scaled(op, (x - mean) / np.sqrt(variance + op.epsilon), bench)
+    return scale(op, (x - mean) / np.sqrt(variance + op.epsilon), bench)
 
 
 @forward.register
@@ -226,7 +226,7 @@ def _(op: norm.LayerNorm, inputs: Inputs, bench: Bench) -> Outputs:
         values = x[(slice(None), *position)]
         deviation = np.sqrt(values.var() + op.epsilon)
         normal[(slice(None), *position)] = (values - values.mean()) / deviation
-    return scaled(op, normal, bench)
+    return scale(op, normal, bench)
 
 
 @forward.register
@@ -234,7 +234,7 @@ def _(op: norm.GroupNorm, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     groups = np.split(x, op.groups)
     normal = [(one - one.mean()) / np.sqrt(one.var() + op.epsilon) for one in groups]
-    return scaled(op, np.concatenate(normal), bench)
+    return scale(op, np.concatenate(normal), bench)
 
 
 @forward.register
@@ -343,11 +343,11 @@ def _(op: reshape.Upsample, inputs: Inputs, bench: Bench) -> Outputs:
     if op.mode == "nearest":
         return [x.repeat(op.scale[0], axis=1).repeat(op.scale[1], axis=2)]
     for axis in (0, 1):
-        x = interpolated(x, op.scale[axis], axis=1 + axis)
+        x = interpolate(x, op.scale[axis], axis=1 + axis)
     return [x]
 
 
-def interpolated(x: Array, scale: int, axis: int) -> Array:
+def interpolate(x: Array, scale: int, axis: int) -> Array:
     extent = x.shape[axis]
     lines = []
     for output in range(extent * scale):

@@ -76,7 +76,7 @@ def _tensor(name: str, shape: Shape | None) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def inferred(proto: onnx.ModelProto) -> tuple[Shape, ...]:
+def infer(proto: onnx.ModelProto) -> tuple[Shape, ...]:
     """What ONNX itself says of the outputs, less the batch."""
     known = shape_inference.infer_shapes(proto, check_type=True, strict_mode=True, data_prop=True)
     onnx.checker.check_model(known)
@@ -120,7 +120,7 @@ def padding_attributes(op: conv.Conv | pool.MaxPool | pool.AvgPool) -> dict[str,
 
 @emit.register
 def _(op: conv.Conv, net: Net, inputs: Names, shapes: Shapes) -> Names:
-    weight = standardized(net) if op.weight_standardization else "weight"
+    weight = standardize(net) if op.weight_standardization else "weight"
     attributes = {
         "kernel_shape": op.kernel,
         "strides": op.stride,
@@ -131,7 +131,7 @@ def _(op: conv.Conv, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Conv", *inputs, weight, *["bias"] * op.bias, **attributes)]
 
 
-def standardized(net: Net) -> str:
+def standardize(net: Net) -> str:
     """ONNX has no unbiased deviation: ReduceSumSquare over n - 1, with n from the weight itself."""
     axes, one = net.integers(1, 2, 3), net.constant(1, np.float32)
     centred = net.one("Sub", "weight", net.one("ReduceMean", "weight", axes))

@@ -56,13 +56,13 @@ KINDS = {
 
 
 @cache
-def published(network: str) -> dict[str, tuple[int, ...]]:
+def load_published(network: str) -> dict[str, tuple[int, ...]]:
     """Shapes by name, in the file's order."""
     lists = json.loads(lzma.decompress(LISTS.read_bytes()))
     return {name: tuple(shape) for name, shape in lists[network]}
 
 
-def filled(shapes: dict[str, tuple[int, ...]], dtype: type = np.float32) -> dict[str, np.ndarray]:
+def fill(shapes: dict[str, tuple[int, ...]], dtype: type = np.float32) -> dict[str, np.ndarray]:
     """Arrays no two of which are alike, exact in half precision too."""
     return {
         name: (np.arange(np.prod(shape, dtype=int)) % 61 + index % 1000)

@@ -23,7 +23,7 @@ RANGES = {
 }
 
 
-def drawn(rng: np.random.RandomState, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def draw(rng: np.random.RandomState, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One array, by the name of the weight within its op; still in float64."""
     if name in RANGES:
         return rng.uniform(*RANGES[name], size=shape)
@@ -33,7 +33,7 @@ def drawn(rng: np.random.RandomState, name: str, shape: tuple[int, ...]) -> np.n
 def with_random_weights(graph: Graph, seed: int = 0) -> Model:
     rng = np.random.RandomState(seed)
     arrays = {
-        path: drawn(rng, weight.name, weight.shape).astype(np.float32)
+        path: draw(rng, weight.name, weight.shape).astype(np.float32)
         for path, weight in weights_of(graph).items()
     }
     return Model(graph, arrays)

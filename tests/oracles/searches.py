@@ -56,6 +56,6 @@ def mine(folder):
     return [trial for trial in lines(folder) if not trial.get("baseline")]
 
 
-def drawn(folder):
+def draw(folder):
     """Those of the random baseline."""
     return [trial for trial in lines(folder) if trial.get("baseline")]

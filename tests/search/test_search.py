@@ -31,14 +31,14 @@ from archspec.program import program_of
 from archspec.space import Space
 from archspec.training.search import search
 from archspec.training.search.batch import ENGINES
-from archspec.training.search.counted import Counted, Fresh, counted
+from archspec.training.search.counted import Counted, Fresh, count_exactly
 from archspec.training.search.encoding import PlainEncoding, TreeEncoding, encoding_of
 from archspec.training.search.exact import exact_front
 from archspec.training.search.objectives import read_constraint, read_objectives
 from archspec.training.search.pareto import (
     crowding,
+    find_nondominated,
     hypervolume,
-    nondominated,
     ranks,
     share_covered,
 )
@@ -69,7 +69,7 @@ def test_fronts_ranks_and_volumes_by_the_book(rows):
         for place, row in enumerate(rows)
         if not any(beats(other, row) for other in rows) and row not in rows[:place]
     ]
-    assert nondominated(values).tolist() == front
+    assert find_nondominated(values).tolist() == front
 
     left, expected, rank = {*range(len(rows))}, {}, 0
     while left:
@@ -258,7 +258,7 @@ def test_a_space_some_of_whose_networks_are_wrong(first):
 
 def problem(name, *objectives, constraints=()):
     constraints = [read_constraint(text) for text in constraints]
-    return counted(Space(name), read_objectives(objectives), constraints)
+    return count_exactly(Space(name), read_objectives(objectives), constraints)
 
 
 def test_the_exact_front_of_a_small_space():
@@ -276,9 +276,9 @@ def test_the_exact_front_of_a_small_space():
         every = np.unique(every, axis=0)
         assert len(every) == 400
         costs = one.encoding.costs(every)
-        good = one.minimised(costs[one.is_feasible(costs)])
-        expected = np.unique(good[nondominated(good)], axis=0)
-        found = np.unique(one.minimised(one.encoding.costs(front)), axis=0)
+        good = one.minimise(costs[one.is_feasible(costs)])
+        expected = np.unique(good[find_nondominated(good)], axis=0)
+        found = np.unique(one.minimise(one.encoding.costs(front)), axis=0)
         assert found == pytest.approx(expected, rel=1e-12)
 
 
@@ -292,14 +292,14 @@ def test_nsga2_finds_the_front_of_30_trillion_networks():
     exact = exact_front(one)
     assert exact is not None
     assert len(exact) > 1000
-    best = one.minimised(one.encoding.costs(exact))
+    best = one.minimise(one.encoding.costs(exact))
     found = [
         costs
         for _, costs in ENGINES["nsga2"](
             one, 50_000, 1, Fresh(one), population_for("nsga2", 50_000)
         )
     ]
-    values = one.minimised(np.concatenate(found))
+    values = one.minimise(np.concatenate(found))
     assert len(values) == 50_000
     corners = np.concatenate([best, values])
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -369,7 +369,7 @@ def test_a_counted_search(run, there):
         assert trials[int(row["number"])]["objectives"]["macs"] == graph.macs
     values = np.array([[int(row["macs"]), -int(row["params"])] for row in rows])
     tried = np.array([[t["objectives"]["macs"], -t["objectives"]["params"]] for t in trials[:2000]])
-    expected = tried[nondominated(tried.astype(float))]
+    expected = tried[find_nondominated(tried.astype(float))]
     assert sorted(values.tolist()) == sorted(expected.tolist())
 
     # plain specs that other commands take

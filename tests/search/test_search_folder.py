@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import searches
-from oracles.searches import drawn, front_of, lines, mine
+from oracles.searches import draw, front_of, lines, mine
 
 from archspec.checksums import seal
 from archspec.space import Space
@@ -71,9 +71,9 @@ def test_of_one_objective_the_best_are_listed(run, there, way, sign):
 def test_a_counted_search_goes_on_to_more(run, there, engine):
     arguments = (TINY, *BOTH, "--engine", engine, "--population", 8)
     assert run("search", *arguments, "--trials", 25, "--out", "found")[0] == 0
-    before = mine("found"), drawn("found")
+    before = mine("found"), draw("found")
     assert run("search", "--resume", "found", "--trials", 60)[0] == 0
-    for kind, first in zip((mine("found"), drawn("found")), before, strict=True):
+    for kind, first in zip((mine("found"), draw("found")), before, strict=True):
         assert [trial["number"] for trial in kind] == [*range(60 if first else 0)]
         assert kind[: len(first)] == first
         assert len({json.dumps(trial["row"]) for trial in kind}) == len(kind)
@@ -112,7 +112,7 @@ def test_an_earlier_counted_search_is_resumed(run, earlier):
     for row in json.loads(out):
         assert one.cost(row["decisions"]) == (row["params"], row["macs"])
     assert run("search", "--resume", "counted", "--trials", 50)[0] == 0
-    assert len(mine("counted")) == len(drawn("counted")) == 50
+    assert len(mine("counted")) == len(draw("counted")) == 50
 
 
 def test_an_earlier_search_that_was_killed_is_resumed(run, earlier):
@@ -123,7 +123,7 @@ def test_an_earlier_search_that_was_killed_is_resumed(run, earlier):
     code, _, _ = run("search", "--resume", "tried", "--objective", "max:python:table:score")
     assert code == 0
     assert lines("tried")[:7] == before
-    for kind in (mine("tried"), drawn("tried")):
+    for kind in (mine("tried"), draw("tried")):
         assert sorted(trial["number"] for trial in kind) == [*range(6)]
 
 
@@ -136,7 +136,7 @@ def found(run, there):
     return there / "found"
 
 
-def flipped(content, place, bit):
+def flip(content, place, bit):
     changed = bytearray(content)
     changed[place] ^= 1 << bit
     return bytes(changed)
@@ -147,7 +147,7 @@ def test_a_flipped_bit_in_a_trial_is_noticed_and_made_good(run, found):
     whole, trials = path.read_bytes(), lines(found)
     generator = np.random.default_rng(1)
     for place, bit in generator.integers(0, (len(whole), 8), (8, 2)).tolist():
-        path.write_bytes(flipped(whole, place, bit))
+        path.write_bytes(flip(whole, place, bit))
         assert run("search", "pareto", found)[0] == 0
         code, _, err = run("search", "--resume", found)
         assert (code, "the line is set aside in trials.jsonl.damaged" in err) == (0, True)
@@ -162,7 +162,7 @@ def test_a_flipped_bit_in_what_was_asked_is_damage(run, found, name):
     generator = np.random.default_rng(2)
     silent = 0
     for place, bit in generator.integers(0, (len(whole), 8), (40, 2)).tolist():
-        path.write_bytes(flipped(whole, place, bit))
+        path.write_bytes(flip(whole, place, bit))
         code, _, err = run("search", "--resume", found)
         silent += code == 0
         assert (code, "Traceback" in err, "itself went wrong" in err) in (

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from oracles import searches
-from oracles.searches import drawn, lines, mine
+from oracles.searches import draw, lines, mine
 
 pytest.importorskip("optuna")
 
@@ -25,7 +25,7 @@ import sqlalchemy
 from archspec.training.run import RunError
 from archspec.training.search import patience as patience_module
 from archspec.training.search.patience import Interrupted, Patience, Trouble, passing_trouble
-from archspec.training.search.storage import VARIABLE, redacted, without_secrets
+from archspec.training.search.storage import VARIABLE, redact, without_secrets
 from archspec.training.search.trials import open_trials
 from archspec.training.signals import Stop
 
@@ -66,7 +66,7 @@ def wait_for(condition, process):
 
 def assert_whole(folder, count):
     """Each number once, in the search and in its baseline, and no network twice."""
-    for kind in (mine(folder), drawn(folder)):
+    for kind in (mine(folder), draw(folder)):
         assert sorted(trial["number"] for trial in kind) == [*range(count)]
         assert len({trial["fingerprint"] for trial in kind}) == count
 
@@ -87,7 +87,7 @@ def assert_whole(folder, count):
     ],
 )  # fmt: skip
 def test_a_url_is_shown_without_its_password(url, shown):
-    assert redacted(url) == shown
+    assert redact(url) == shown
     said = without_secrets(f"no route to {url}, password 'secret' or se@cret", url)
     assert ("secret" in said) == ("secret" not in url)
 

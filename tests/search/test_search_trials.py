@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import digits100, runs, searches
-from oracles.searches import drawn, front_of, lines, mine, without_time
+from oracles.searches import draw, front_of, lines, mine, without_time
 
 pytest.importorskip("optuna")
 
@@ -24,7 +24,7 @@ from archspec.space import Space
 from archspec.training.digits import write_digits
 from archspec.training.search.batch import tournament_of
 from archspec.training.search.encoding import encoding_of
-from archspec.training.search.evaluating import Interrupted, trained
+from archspec.training.search.evaluating import Interrupted, train_seeds
 from archspec.training.search.plan import population_for
 from archspec.training.search.proposers import History, Proposer
 from archspec.training.search.suggesting import SCORED, Suggester
@@ -59,7 +59,7 @@ def test_one_worker_and_a_seed_give_one_log(run, there, engine):
     assert (code, err.count("\ntrial ")) == (0, 23)
     assert run("search", *arguments, "--out", "two")[0] == 0
     assert without_time("one") == without_time("two")
-    trials, baseline = mine("one"), drawn("one")
+    trials, baseline = mine("one"), draw("one")
     assert [trial["number"] for trial in trials] == [*range(24)]
     assert [trial["number"] for trial in baseline] == [*range(0 if engine == "random" else 24)]
     assert len({trial["fingerprint"] for trial in trials}) == 24
@@ -114,7 +114,7 @@ def test_a_space_that_runs_out(run, there, engine):
     assert run("search", "s.json", *arguments, "--out", "found")[0] == 0
     # kernels 1, 3 and 3, 1 are two networks of four
     assert len(mine("found")) == 4
-    assert len(drawn("found")) == (0 if engine == "enumerate" else 4)
+    assert len(draw("found")) == (0 if engine == "enumerate" else 4)
     assert "They are all the networks of the space." in Path("found", "report.md").read_text()
 
 
@@ -152,7 +152,7 @@ def test_a_search_goes_on_to_more(run, there):
     arguments = (TINY, *ONE_BY_ONE, "--population", 4)
     assert run("search", *arguments, "--trials", 12, "--out", "whole")[0] == 0
     assert run("search", *arguments, "--trials", 5, "--out", "more")[0] == 0
-    assert len(mine("more")) == len(drawn("more")) == 5
+    assert len(mine("more")) == len(draw("more")) == 5
     assert run("search", "--resume", "more", "--trials", 12, *ONE_BY_ONE)[0] == 0
     assert without_time("more") == without_time("whole")
     code, _, err = run("search", "--resume", "more", "--trials", 11, *ONE_BY_ONE)
@@ -226,7 +226,7 @@ def test_workers_share_a_search_and_one_is_killed(there, storage):
     trials = lines(there / "found")
     assert trials[: len(before)] == before
     # the trial that was killed is made by the other one, and there is none too many
-    for kind in (mine(there / "found"), drawn(there / "found")):
+    for kind in (mine(there / "found"), draw(there / "found")):
         assert sorted(trial["number"] for trial in kind) == [*range(16)]
         done = [trial["fingerprint"] for trial in kind if trial["state"] == "done"]
         assert len({*done}) == len(done)
@@ -247,7 +247,7 @@ def test_a_search_starts_workers_and_one_is_killed(there):
     os.kill(helpers_of(out)[0], signal.SIGKILL)
     first.communicate()
     assert first.returncode == 0
-    for kind in (mine(out), drawn(out)):
+    for kind in (mine(out), draw(out)):
         assert sorted(trial["number"] for trial in kind) == [*range(16)]
 
 
@@ -342,7 +342,7 @@ def proposals(engine, trials, score, population=None, name=TINY):
     return found, encoding
 
 
-def planted(row):
+def plant(row):
     """The least where every column is at 1, each other value costing something of its own."""
     return sum((value != 1) * (1 + 0.1 * value + 0.01 * column) for column, value in enumerate(row))
 
@@ -351,7 +351,7 @@ def planted(row):
 def test_what_is_known_is_replaced_by_what_the_engine_likes(engine, start):
     """130 of 400 networks: TPE's own choice is mostly known by then, and what it gets instead is
     better than what is left, by far."""
-    found, encoding = proposals(engine, 130, planted)
+    found, encoding = proposals(engine, 130, plant)
     origins = Counter(proposal.origin for proposal in found)
     assert [p.origin for p in found[:start]] == ["drawn"] * start
     assert origins["drawn"] == start
@@ -364,8 +364,8 @@ def test_what_is_known_is_replaced_by_what_the_engine_likes(engine, start):
     for number, proposal in enumerate(found):
         if proposal.origin == "scored":
             seen = {bytes(p.row) for p in found[:number]}
-            left = [planted(row) for row in every if bytes(row) not in seen]
-            gains.append(np.mean([planted(proposal.row) < other for other in left]))
+            left = [plant(row) for row in every if bytes(row) not in seen]
+            gains.append(np.mean([plant(proposal.row) < other for other in left]))
     assert np.mean(gains) > 0.8
 
 
@@ -376,7 +376,7 @@ def test_a_trial_is_learnt_once(engine, monkeypatch):
     learnt = []
     add_trial = Study.add_trial
     monkeypatch.setattr(Study, "add_trial", lambda *some: learnt.append(1) or add_trial(*some))
-    proposals(engine, 60, planted)
+    proposals(engine, 60, plant)
     assert len(learnt) <= 60
 
 
@@ -525,12 +525,12 @@ def test_a_network_is_trained_by_one_process_at_a_time(run, there):
 
     held = ExitStack()
     held.enter_context(locked_file(folder / ".lock", waits=False))
-    assert trained(trials, graph, Stop(), sign) == [0.5, 0.75]
+    assert train_seeds(trials, graph, Stop(), sign) == [0.5, 0.75]
     assert len(waits) == 3
     asked = Stop()
     asked.number = signal.SIGTERM
     with locked_file(folder / ".lock", waits=False), pytest.raises(Interrupted):
-        trained(trials, graph, asked, sign)
+        train_seeds(trials, graph, asked, sign)
 
 
 @pytest.mark.slow

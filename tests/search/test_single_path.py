@@ -45,7 +45,7 @@ from archspec.training.evaluate import evaluate
 from archspec.training.recipe import read_recipe
 from archspec.training.search.single_path import SinglePathSettings, search_single_path
 from archspec.training.search.single_path.folder import read_log
-from archspec.training.search.single_path.runtime import factorised, runtime_of, searched_layers
+from archspec.training.search.single_path.runtime import factorise, runtime_of, searched_layers
 from archspec.training.search.single_path.searcher import Searcher
 from archspec.training.search.single_path.split import split
 from archspec.training.search.single_path.targets import possible
@@ -188,7 +188,7 @@ def test_the_pixel_1_table_gives_the_published_figures(spnas, tmp_path):
     )
     rows = np.array(PIXEL1.split(), float).reshape(20, 4)
     total = 19.5999 + sum(
-        factorised(tuple(row), layer[0] == "5", layer[1] == "6")
+        factorise(tuple(row), layer[0] == "5", layer[1] == "6")
         for row, layer in zip(rows, FOUND.split(), strict=True)
         if layer[1] != "0"
     )
@@ -196,8 +196,8 @@ def test_the_pixel_1_table_gives_the_published_figures(spnas, tmp_path):
     for row in rows:
         for kernel, wide in product((False, True), repeat=2):
             if kernel or wide:
-                assert factorised(tuple(row), kernel, wide) == pytest.approx(row[2 * kernel + wide])
-    errors = [factorised(tuple(row), False, False) / row[0] - 1 for row in rows]
+                assert factorise(tuple(row), kernel, wide) == pytest.approx(row[2 * kernel + wide])
+    errors = [factorise(tuple(row), False, False) / row[0] - 1 for row in rows]
     assert [round(100 * e, 1) for e in (min(errors), max(errors))] == [-4.0, 4.8]
     assert round(100 * np.mean(errors), 2) == -0.56
 
@@ -304,7 +304,7 @@ def test_what_is_near_a_target(toy, spnas):
     for target, some in zip(np.linspace(near.least, near.most, 20), margins, strict=True):
         away = np.abs(every - target)
         assert abs(near.nearest(target) - target) == pytest.approx(away.min(), abs=1)
-        liked = near.liked(target, some.tolist())
+        liked = near.find_liked(target, some.tolist())
         allowed = [
             np.dot(toy.gates_of(one), some)
             for one, macs in zip(networks, every, strict=True)
@@ -313,7 +313,7 @@ def test_what_is_near_a_target(toy, spnas):
         assert np.dot(toy.gates_of(liked), some) == pytest.approx(max(allowed))
     large = possible(spnas, runtime_of("macs", spnas))
     assert (large.least, large.most) == (117_233_600, 525_305_600)
-    found = large.liked(3e8, np.random.default_rng(6).normal(size=spnas.gates).tolist())
+    found = large.find_liked(3e8, np.random.default_rng(6).normal(size=spnas.gates).tolist())
     assert spnas.space.cost(found).macs == pytest.approx(3e8, rel=0.021)
 
 
@@ -339,7 +339,7 @@ def soft(norm, threshold, temperature):
     return 1 / (1 + math.exp(-(norm - threshold) / temperature))
 
 
-def masked(weights, gates):
+def mask(weights, gates):
     """Weights of the toy's largest network that compute what it computes at these gates."""
     result = {path: array.astype(np.float64) for path, array in weights.items()}
     for number in (1, 2):
@@ -358,7 +358,7 @@ def masked(weights, gates):
 
 def error_at(supernet, weights, gates, images, labels):
     """Cross entropy of the whole, in inference and float64."""
-    (logits,) = run(supernet.graph, masked(weights, gates), images.astype(np.float64)).values()
+    (logits,) = run(supernet.graph, mask(weights, gates), images.astype(np.float64)).values()
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels])
 
@@ -389,12 +389,12 @@ def numeric_gradient(supernet, weights, thresholds, temperature, lam, target, ba
         kernel = number - 1
         for width in (2 * number, 2 * number + 1):
 
-            def opened(gate, threshold, layer=f"layer{number}", part=1 + width % 2):
+            def open_gates(gate, threshold, layer=f"layer{number}", part=1 + width % 2):
                 return soft(part_norms(weights, layer, gate)[part], threshold, temperature)
 
-            own = slope(partial(opened, gates[kernel]), thresholds[width])
+            own = slope(partial(open_gates, gates[kernel]), thresholds[width])
             gradient[width] = of_gates[width] * own
-            through = slope(partial(opened, threshold=thresholds[width]), gates[kernel])
+            through = slope(partial(open_gates, threshold=thresholds[width]), gates[kernel])
             of_gates[kernel] += of_gates[width] * through
         rim = part_norms(weights, f"layer{number}", 1)[0]
         own = slope(partial(soft, rim, temperature=temperature), thresholds[kernel])

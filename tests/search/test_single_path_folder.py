@@ -25,7 +25,7 @@ from archspec.training.search.single_path import (
     SinglePathSettings,
     search_single_path,
 )
-from archspec.training.search.single_path.folder import opened
+from archspec.training.search.single_path.folder import open_folder
 from archspec.training.search.single_path.plan import plan_search
 from archspec.training.signals import Stop
 
@@ -175,7 +175,7 @@ def test_damaged_settings_are_never_taken(place, run):
         changed = flip(good, dice.randrange(len(good)), dice.randrange(8))
         path.write_bytes(changed)
         try:
-            with opened(run, plan, print):
+            with open_folder(run, plan, print):
                 # white space between values says nothing
                 assert json.loads(changed) == json.loads(good)
         except SpecError as error:
@@ -183,7 +183,7 @@ def test_damaged_settings_are_never_taken(place, run):
             assert str(path) in str(error)
     path.unlink()
     said = []
-    with opened(run, plan, said.append):
+    with open_folder(run, plan, said.append):
         assert path.read_bytes() == good
     assert said == [f"note: {path} was missing and is written again"]
 
@@ -193,10 +193,13 @@ def test_two_processes_and_links_out_of_the_run_are_refused(place, run, tmp_path
     with (
         locked_file(run / "single_path" / ".lock", waits=False),
         pytest.raises(UsageError, match="is being searched in by another process"),
-        opened(run, plan, print),
+        open_folder(run, plan, print),
     ):
         pass
     (tmp_path / "elsewhere").mkdir()
     (run / "single_path" / "seed2-warmup").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RunError, match="is a link that leads out of"), opened(run, plan, print):
+    with (
+        pytest.raises(RunError, match="is a link that leads out of"),
+        open_folder(run, plan, print),
+    ):
         pass

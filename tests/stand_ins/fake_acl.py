@@ -127,7 +127,7 @@ class _Model:
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         if self.aipp:
-            arrays = [_preprocessed(arrays[0], **self.aipp)]
+            arrays = [_preprocess(arrays[0], **self.aipp)]
         inputs = self.session.get_inputs()
         given = {one.name: array.astype("f4") for one, array in zip(inputs, arrays, strict=True)}
         return self.session.run(None, given)
@@ -143,7 +143,7 @@ def _input(op: Any) -> _End:
     return _end(op.name, op.input_desc[0], op.attr["_mbatch_origin_input_dims"].list.i)
 
 
-def _preprocessed(
+def _preprocess(
     images: np.ndarray, top: int, left: int, side: int, mean: list[float], scale: list[float]
 ) -> np.ndarray:
     """What AIPP does with NHWC images: a square out of each, less a mean, times a scale."""
@@ -348,39 +348,39 @@ class FakeAcl:
         self._get(handle, _Description).model = self._get(model, _Model)
         return OK
 
-    def _described(self, handle: int) -> _Model:
+    def _describe(self, handle: int) -> _Model:
         model = self._get(handle, _Description).model
         self._rule(model is not None, "a description that get_desc has not filled")
         return model
 
     def _mdl_get_num_inputs(self, description: int) -> int:
-        return len(self._described(description).inputs)
+        return len(self._describe(description).inputs)
 
     def _mdl_get_num_outputs(self, description: int) -> int:
-        return len(self._described(description).outputs)
+        return len(self._describe(description).outputs)
 
     def _mdl_get_input_dims(self, description: int, index: int) -> tuple[dict[str, Any], int]:
-        end = self._described(description).inputs[index]
+        end = self._describe(description).inputs[index]
         return {"name": end.name, "dimCount": len(end.dims), "dims": end.dims}, OK
 
     def _mdl_get_output_dims(self, description: int, index: int) -> tuple[dict[str, Any], int]:
-        end = self._described(description).outputs[index]
+        end = self._describe(description).outputs[index]
         return {"name": end.name, "dimCount": len(end.largest), "dims": end.largest}, OK
 
     def _mdl_get_input_data_type(self, description: int, index: int) -> int:
-        return DTYPES[self._described(description).inputs[index].kind][1]
+        return DTYPES[self._describe(description).inputs[index].kind][1]
 
     def _mdl_get_output_data_type(self, description: int, index: int) -> int:
-        return DTYPES[self._described(description).outputs[index].kind][1]
+        return DTYPES[self._describe(description).outputs[index].kind][1]
 
     def _mdl_get_input_size_by_index(self, description: int, index: int) -> int:
-        return self._described(description).inputs[index].size
+        return self._describe(description).inputs[index].size
 
     def _mdl_get_output_size_by_index(self, description: int, index: int) -> int:
-        return self._described(description).outputs[index].size
+        return self._describe(description).outputs[index].size
 
     def _mdl_get_dynamic_batch(self, description: int) -> tuple[dict[str, Any], int]:
-        batches = self._described(description).batches
+        batches = self._describe(description).batches
         return {"batchCount": len(batches), "batch": batches}, OK
 
     def _mdl_set_dynamic_batch_size(self, model: int, dataset: int, index: int, batch: int) -> int:

@@ -202,13 +202,13 @@ class Steps:
     def take(self, sums):
         self.taken += sums
 
-    def looked(self):
+    def after_look(self):
         pass
 
     def end_epoch(self):
         return False
 
-    def saved(self):
+    def after_save(self):
         pass
 
 

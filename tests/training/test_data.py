@@ -29,7 +29,7 @@ from archspec.cli import main
 from archspec.compiler.images import preprocess
 from archspec.compiler.images.checks import damage
 from archspec.compiler.images.folder import scan_folder
-from archspec.compiler.images.preprocess import RESAMPLING, preprocess_image, preprocessed
+from archspec.compiler.images.preprocess import RESAMPLING, preprocess_bytes, preprocess_image
 from archspec.compiler.images.source import fingerprint
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.deploy.aipp import fixed_crop, host_pixels
@@ -87,7 +87,7 @@ def picture(seed: int, width: int = 8, height: int = 8) -> Image.Image:
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
+def encode(image: Image.Image, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -101,7 +101,7 @@ def write_tree(root: Path, classes=("cat", "dog", "owl"), images: int = 8, **siz
             (root / split / name).mkdir(parents=True)
             for number in range(count):
                 path = root / split / name / f"{number:02}.png"
-                path.write_bytes(encoded(picture(seed, **size), "PNG"))
+                path.write_bytes(encode(picture(seed, **size), "PNG"))
                 seed += 1
     return root
 
@@ -187,7 +187,7 @@ def touch(path: Path, content: bytes = b"x") -> None:
     path.write_bytes(content)
 
 
-IMAGE = encoded(picture(0), "PNG")
+IMAGE = encode(picture(0), "PNG")
 BAD_FOLDERS = {
     "missing": (
         lambda root: touch(root.parent / "dato" / "x"),
@@ -345,20 +345,20 @@ def kinds() -> dict[str, tuple[bytes, Image.Image]]:
     turned = Image.Exif()
     turned[0x0112] = 6
     files = {
-        "rgb.png": (encoded(image, "PNG"), image),
-        "grey.png": (encoded(grey, "PNG"), grey),
-        "black and white.png": (encoded(image.convert("1"), "PNG"), image.convert("1")),
-        "palette.png": (encoded(palette, "PNG"), palette),
-        "palette, transparent.png": (encoded(palette, "PNG", transparency=b"01234"), palette),
-        "alpha.png": (encoded(see_through, "PNG"), image),
-        "grey alpha.png": (encoded(see_through.convert("LA"), "PNG"), grey),
-        "16 bit.png": (encoded(Image.fromarray(deep), "PNG"), grey),
-        "a.bmp": (encoded(image, "BMP"), image),
-        "a.ppm": (encoded(image, "PPM"), image),
-        "a.tiff": (encoded(image, "TIFF"), image),
-        "a.webp": (encoded(image, "WEBP", lossless=True), image),
-        "a.gif": (encoded(palette, "GIF"), palette),
-        "really a png.jpg": (encoded(image, "PNG"), image),
+        "rgb.png": (encode(image, "PNG"), image),
+        "grey.png": (encode(grey, "PNG"), grey),
+        "black and white.png": (encode(image.convert("1"), "PNG"), image.convert("1")),
+        "palette.png": (encode(palette, "PNG"), palette),
+        "palette, transparent.png": (encode(palette, "PNG", transparency=b"01234"), palette),
+        "alpha.png": (encode(see_through, "PNG"), image),
+        "grey alpha.png": (encode(see_through.convert("LA"), "PNG"), grey),
+        "16 bit.png": (encode(Image.fromarray(deep), "PNG"), grey),
+        "a.bmp": (encode(image, "BMP"), image),
+        "a.ppm": (encode(image, "PPM"), image),
+        "a.tiff": (encode(image, "TIFF"), image),
+        "a.webp": (encode(image, "WEBP", lossless=True), image),
+        "a.gif": (encode(palette, "GIF"), palette),
+        "really a png.jpg": (encode(image, "PNG"), image),
     }  # fmt: skip
     for name, options in {
         "rgb.jpg": {},
@@ -368,7 +368,7 @@ def kinds() -> dict[str, tuple[bytes, Image.Image]]:
         "turned.JPEG": {"exif": turned},
     }.items():
         mode = options.pop("mode", "RGB")
-        data = encoded(image.convert(mode), "JPEG", quality=95, **options)
+        data = encode(image.convert(mode), "JPEG", quality=95, **options)
         files[name] = (data, Image.open(io.BytesIO(data)))
     return files
 
@@ -405,8 +405,8 @@ def test_every_kind_of_image_is_read_as_grey(zoo):
         assert np.abs(images - grey).max() < 1.01 / 255  # rounded to whole levels
 
 
-JPEG = encoded(picture(3, 64, 48), "JPEG")
-LARGE_PNG = encoded(picture(3, 64, 48), "PNG")
+JPEG = encode(picture(3, 64, 48), "JPEG")
+LARGE_PNG = encode(picture(3, 64, 48), "PNG")
 DAMAGED = {
     "empty.jpg": (b"", "it is empty"),
     "garbage.jpg": (b"garbage" * 99, "it is of no known kind"),
@@ -416,7 +416,7 @@ DAMAGED = {
     "checksum.png": (LARGE_PNG[:-20] + b"\x55" + LARGE_PNG[-19:], ""),
     "flipped.png": (LARGE_PNG[:300] + b"\x55" * 30 + LARGE_PNG[330:], ""),  # Pillow's words vary
     "float.tiff": (
-        encoded(Image.fromarray(np.ones((8, 8), np.float32)), "TIFF"),
+        encode(Image.fromarray(np.ones((8, 8), np.float32)), "TIFF"),
         "its pixels are floating point",
     ),
 }
@@ -652,7 +652,7 @@ def test_ranks_draw_augmentations_of_their_own(tree):
 # --- augmentations --------------------------------------------------------------------------------
 
 
-def augmented(folder, augment, count: int = 24, side: int = 16, **options) -> np.ndarray:
+def augment_batch(folder, augment, count: int = 24, side: int = 16, **options) -> np.ndarray:
     to = preprocessing_of({"shape": [3, side, side]}, (3, side, side))
     train = TrainPipeline(folder, to, augment, batch=count, seed=9, shuffle=False, **options)
     return all_images(train)
@@ -669,16 +669,16 @@ def test_every_augmentation_is_tried_here():
 
 @pytest.mark.parametrize("name", ALL_AUGMENTATIONS)
 def test_augmentations_change_images_and_keep_their_form(name, photos):
-    plain = augmented(photos, [])
+    plain = augment_batch(photos, [])
     entry = {name: ALL_AUGMENTATIONS[name]}
     side = 24 if name == "resize" else 16
-    images = augmented(photos, [entry], side=side)
+    images = augment_batch(photos, [entry], side=side)
     assert images.shape == (24, 3, side, side) and images.dtype == np.float32
     assert images.min() >= 0 and images.max() <= 1
     if images.shape == plain.shape:
         changed = [not np.array_equal(a, b) for a, b in zip(images, plain, strict=True)]
         assert sum(changed) >= 6
-    assert np.array_equal(images, augmented(photos, [entry], side=side))
+    assert np.array_equal(images, augment_batch(photos, [entry], side=side))
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -694,15 +694,15 @@ def test_every_recipe_gives_batches(name, photos):
 
 def test_an_unknown_augmentation_is_told(photos):
     with pytest.raises(UsageError) as error:
-        augmented(photos, [{"horizontal_flop": 0.5}])
+        augment_batch(photos, [{"horizontal_flop": 0.5}])
     assert str(error.value) == (
         "there is no augmentation 'horizontal_flop'; did you mean 'horizontal_flip'?"
     )
 
 
 def test_a_flip_is_a_mirror_image_or_the_image(photos):
-    plain = augmented(photos, [])
-    flipped = augmented(photos, [{"horizontal_flip": 0.5}])
+    plain = augment_batch(photos, [])
+    flipped = augment_batch(photos, [{"horizontal_flip": 0.5}])
     kinds = {
         "same" if np.array_equal(a, b) else "mirror" if np.array_equal(a, b[:, :, ::-1]) else "none"
         for a, b in zip(flipped, plain, strict=True)
@@ -714,8 +714,8 @@ def test_a_flip_is_a_mirror_image_or_the_image(photos):
 def test_a_random_crop_is_a_window_of_the_padded_image(side, tree):
     """Of the image brought to the network's size: a small one is enlarged, not framed in black."""
     folder = scan(tree, "train")
-    plain = augmented(folder, [], side=side)
-    cropped = augmented(folder, [{"random_crop": {"padding": 2}}], side=side)
+    plain = augment_batch(folder, [], side=side)
+    cropped = augment_batch(folder, [{"random_crop": {"padding": 2}}], side=side)
     places = set()
     for image, original in zip(cropped, plain, strict=True):
         padded = np.pad(original, ((0, 0), (2, 2), (2, 2)))
@@ -727,9 +727,9 @@ def test_a_random_crop_is_a_window_of_the_padded_image(side, tree):
 
 
 def test_color_jitter_stays_within_its_strength(photos):
-    plain = augmented(photos, [])
+    plain = augment_batch(photos, [])
     none = {"contrast": 0.0, "saturation": 0.0, "hue": 0.0}
-    images = augmented(photos, [{"color_jitter": {"brightness": 0.4, **none}}])
+    images = augment_batch(photos, [{"color_jitter": {"brightness": 0.4, **none}}])
     factors = images.mean(axis=(1, 2, 3)) / plain.mean(axis=(1, 2, 3))
     assert factors.min() > 0.55 and factors.max() < 1.45
     assert factors.std() > 0.1
@@ -741,7 +741,7 @@ def test_color_jitter_stays_within_its_strength(photos):
 def test_a_resized_crop_of_everything_is_the_image(photos, interpolation, before, side):
     entry = {"scale": [1.0, 1.0], "ratio": [1.25, 1.25], "interpolation": interpolation}
     augment = [*before, {"random_resized_crop": entry}]
-    images = augmented(photos, augment, side=side, workers=2)
+    images = augment_batch(photos, augment, side=side, workers=2)
     for image, path in zip(images, photos.files, strict=True):
         whole = Image.open(photos.root / path)
         whole = whole.transpose(Image.FLIP_LEFT_RIGHT) if before else whole
@@ -754,10 +754,10 @@ def test_a_resized_crop_is_a_part_that_its_settings_allow(tmp_path):
     across, down = np.meshgrid(np.arange(80) * 3, np.arange(50) * 5)
     image = np.stack([across, down, 0 * down], -1).astype(np.uint8)
     for number in range(100):
-        touch(tmp_path / "train" / "all" / f"{number}.png", encoded(Image.fromarray(image), "PNG"))
+        touch(tmp_path / "train" / "all" / f"{number}.png", encode(Image.fromarray(image), "PNG"))
     entry = {"scale": [0.1, 0.5], "ratio": [0.5, 2.0], "interpolation": "nearest"}
     folder = scan(tmp_path, "train")
-    images = augmented(folder, [{"random_resized_crop": entry}], 100, side=40) * 255
+    images = augment_batch(folder, [{"random_resized_crop": entry}], 100, side=40) * 255
     left, right = images[:, 0].min((1, 2)) / 3, images[:, 0].max((1, 2)) / 3
     top, bottom = images[:, 1].min((1, 2)) / 5, images[:, 1].max((1, 2)) / 5
     wide, tall = right - left + 1, bottom - top + 1  # a pixel at a border may be skipped
@@ -766,7 +766,8 @@ def test_a_resized_crop_is_a_part_that_its_settings_allow(tmp_path):
     assert len({*zip(left.round(), top.round(), strict=True)}) > 90
     assert left.min() < 5 and right.max() > 75 and top.min() < 4 and bottom.max() > 46
     assert np.array_equal(
-        augmented(folder, [{"random_resized_crop": entry}], 100, side=40, workers=2) * 255, images
+        augment_batch(folder, [{"random_resized_crop": entry}], 100, side=40, workers=2) * 255,
+        images,
     )
 
 
@@ -786,8 +787,8 @@ def test_what_is_drawn_of_one_operation_says_nothing_of_another(tmp_path, worker
     """MindSpore seeds all operations alike; see training.data.pipeline."""
     image = np.full((16, 16, 3), 60, np.uint8)
     image[:, :8] += 60
-    touch(tmp_path / "train" / "all" / "1.png", encoded(Image.fromarray(image), "PNG"))
-    touch(tmp_path / "train" / "all" / "2.png", encoded(Image.fromarray(image), "PNG"))
+    touch(tmp_path / "train" / "all" / "1.png", encode(Image.fromarray(image), "PNG"))
+    touch(tmp_path / "train" / "all" / "2.png", encode(Image.fromarray(image), "PNG"))
     folder = scan(tmp_path, "train")
     many = folder.without({})
     object.__setattr__(many, "files", folder.files * 150)
@@ -798,8 +799,8 @@ def test_what_is_drawn_of_one_operation_says_nothing_of_another(tmp_path, worker
         "random_crop": {"padding": 3},
     }[other]
     second = [{other: settings}]
-    together = augmented(many, [*second, {"horizontal_flip": 0.5}], 300, workers=workers)
-    alone = augmented(many, second, 300, workers=workers)
+    together = augment_batch(many, [*second, {"horizontal_flip": 0.5}], 300, workers=workers)
+    alone = augment_batch(many, second, 300, workers=workers)
     lopsided = (alone != alone[..., ::-1]).any(axis=(1, 2, 3))  # else a flip is not seen
     together, alone = together[lopsided], alone[lopsided]
     assert len(alone) > 200
@@ -824,7 +825,7 @@ def test_erasing_leaves_the_rest_alone():
             assert 0.01 < spots.mean() < 0.37
 
 
-def mixed(seed: int, **alphas) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def mix(seed: int, **alphas) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(5)
     images = generator.random((8, 3, 12, 12), np.float32)
     labels = one_hot(np.arange(8), 8)
@@ -834,7 +835,7 @@ def mixed(seed: int, **alphas) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 
 @pytest.mark.parametrize("seed", range(8))
 def test_mixup_is_the_mean_that_its_labels_say(seed):
-    images, _, after, labels = mixed(seed, mixup=1.0)
+    images, _, after, labels = mix(seed, mixup=1.0)
     assert labels.dtype == after.dtype == np.float32
     assert np.allclose(labels.sum(1), 1)
     # every image has a class of its own, so labels are the weights of a mean
@@ -843,14 +844,14 @@ def test_mixup_is_the_mean_that_its_labels_say(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_cutmix_labels_are_shares_of_pixels(seed):
-    images, _, after, labels = mixed(seed, cutmix=1.0)
+    images, _, after, labels = mix(seed, cutmix=1.0)
     assert np.allclose(labels.sum(1), 1)
     is_from = (after[:, None] == images[None]).all(2).mean(axis=(2, 3))
     assert np.allclose(is_from, labels, atol=1e-6)
 
 
 def test_batches_mix_as_often_as_asked():
-    which = [mixed(seed, mixup=0.5, cutmix=0.5, probability=0.5) for seed in range(200)]
+    which = [mix(seed, mixup=0.5, cutmix=0.5, probability=0.5) for seed in range(200)]
     untouched = sum(np.array_equal(before, after) for before, _, after, _ in which)
     assert 70 < untouched < 130
     assert all(np.allclose(labels.sum(1), 1) for *_, labels in which)
@@ -869,7 +870,7 @@ def test_a_pipeline_that_mixes_gives_labels_as_shares(tree):
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
-def antialiased(image: np.ndarray, height: int, width: int, filter_, support: float) -> np.ndarray:
+def antialias(image: np.ndarray, height: int, width: int, filter_, support: float) -> np.ndarray:
     """Resizing by a filter as wide as a result's pixel, in float64: another way to Pillow's."""
 
     def matrix(before: int, after: int) -> np.ndarray:
@@ -905,7 +906,7 @@ def cubic(x: np.ndarray) -> np.ndarray:
 def test_evaluation_is_as_by_hand(tmp_path, resize, size, interpolation):
     before = (90, 120) if size[1] > size[0] else (120, 90)
     for number in range(3):
-        data = encoded(picture(number, *before), "JPEG", quality=92)
+        data = encode(picture(number, *before), "JPEG", quality=92)
         touch(tmp_path / "val" / "cat" / f"{number}.jpg", data)
     settings = {
         "shape": [3, 48, 56], "resize": resize, "crop": [48, 56], "mean": MEAN, "std": STD,
@@ -917,7 +918,7 @@ def test_evaluation_is_as_by_hand(tmp_path, resize, size, interpolation):
     top, left = round((height - 48) / 2), round((width - 56) / 2)
     for image, path in zip(images, folder.files, strict=True):
         raw = np.asarray(Image.open(folder.root / path), np.float64)
-        resized = antialiased(raw, height, width, *kernel[interpolation])
+        resized = antialias(raw, height, width, *kernel[interpolation])
         cut = resized[top : top + 48, left : left + 56] / 255
         expected = ((cut - MEAN) / STD).transpose(2, 0, 1)
         # Pillow rounds to whole levels after each direction; 1.1 of 255, in units of std
@@ -945,13 +946,13 @@ def in_mode(image: Image.Image, mode: str) -> tuple[bytes, Image.Image]:
     if mode == "I;16":
         grey = np.asarray(image.convert("L"))
         deep = Image.fromarray(grey.astype(np.uint16) * 256 + 77)
-        return encoded(deep, "PNG"), Image.fromarray(grey).convert("RGB")
+        return encode(deep, "PNG"), Image.fromarray(grey).convert("RGB")
     image = image.convert(mode)
     if mode == "CMYK":
-        return encoded(image, "TIFF"), image.convert("RGB")
+        return encode(image, "TIFF"), image.convert("RGB")
     exif = Image.Exif()
     exif[0x0112] = 6  # turned, which nobody in the field looks at
-    return encoded(image, "PNG", exif=exif), image.convert("RGB")
+    return encode(image, "PNG", exif=exif), image.convert("RGB")
 
 
 def by_pillow(image: Image.Image, settings: dict) -> np.ndarray:
@@ -1042,12 +1043,12 @@ def test_a_very_long_image_takes_no_more_memory_than_its_part(monkeypatch):
     long = picture(5, 6, 700)
     for interpolation in ("bilinear", "bicubic"):
         to = preprocessing_of({**settings, "interpolation": interpolation}, (3, 24, 20))
-        expected = preprocessed(encoded(long, "PNG"), to)
+        expected = preprocess_bytes(encode(long, "PNG"), to)
         monkeypatch.setattr(preprocess, "MAX_PIXELS", 1000)
-        assert np.abs(preprocessed(encoded(long, "PNG"), to) - expected).max() < 1.01 / 255
+        assert np.abs(preprocess_bytes(encode(long, "PNG"), to) - expected).max() < 1.01 / 255
         monkeypatch.undo()
     thread = Image.new("RGB", (60_000, 1), (9, 99, 199))
-    found = preprocessed(encoded(thread, "PNG"), preprocessing_of(settings, (3, 24, 20)))
+    found = preprocess_bytes(encode(thread, "PNG"), preprocessing_of(settings, (3, 24, 20)))
     assert np.abs(found - np.reshape([9, 99, 199], (3, 1, 1)) / 255).max() < 1e-6
 
 

@@ -32,9 +32,9 @@ from archspec.training.recipe import (
     Sgd,
     _problems_of_form,
     as_data,
+    as_yaml,
     read_recipe,
     recipe_names,
-    written,
 )
 from archspec.training.recipe_reference import document_schema
 from archspec.training.yaml_document import parse_value, parse_yaml, read_yaml, written_yaml
@@ -44,7 +44,7 @@ HEAD = "recipe: 1\nname: mine\nepochs: 3\nbatch: 4\n"
 SGD = "optimizer: {name: sgd, lr: 0.1}\n"
 
 
-def told(text, tmp_path, monkeypatch, settings=()):
+def tell(text, tmp_path, monkeypatch, settings=()):
     """What is said about a recipe of this text, line by line."""
     monkeypatch.chdir(tmp_path)
     Path("r.yaml").write_text(text)
@@ -71,9 +71,9 @@ def test_shipped_recipe(name, tmp_path):
     networks = [recipe.spec.name, *(recipe.loss.mutual.specs if recipe.loss.mutual else ())]
     for network in networks:
         assert archspec.load(network, **recipe.spec.args).params
-    text = written(recipe)
+    text = as_yaml(recipe)
     assert read(text, tmp_path) == recipe
-    assert written(read(text, tmp_path)) == text
+    assert as_yaml(read(text, tmp_path)) == text
     assert len((FOLDER / f"{name}.yaml").read_text().splitlines()) < 40
 
 
@@ -125,7 +125,7 @@ def test_a_short_recipe_has_all_settings(tmp_path):
     assert recipe.optimizer == Sgd(lr=0.1)
     assert recipe.augment == ()
     assert recipe.ema is None
-    assert read(written(recipe), tmp_path) == recipe
+    assert read(as_yaml(recipe), tmp_path) == recipe
 
 
 def test_settings_take_the_place_of_values(tmp_path):
@@ -146,7 +146,7 @@ def test_settings_take_the_place_of_values(tmp_path):
 def test_loss_scales(tmp_path):
     def scale(text):
         recipe = read(HEAD + SGD + f"precision: {{loss_scale: {text}}}\n", tmp_path)
-        assert read(written(recipe), tmp_path) == recipe
+        assert read(as_yaml(recipe), tmp_path) == recipe
         return recipe.precision.loss_scale
 
     assert scale("256") == LossScale(initial=256.0)
@@ -382,23 +382,23 @@ WRONG = {
 
 @pytest.mark.parametrize("text, line", NOT_YAML.values(), ids=NOT_YAML)
 def test_what_is_no_yaml(text, line, tmp_path, monkeypatch):
-    assert told(text, tmp_path, monkeypatch) == [line]
+    assert tell(text, tmp_path, monkeypatch) == [line]
 
 
 @pytest.mark.parametrize("text, lines", WRONG.values(), ids=WRONG)
 def test_what_is_no_recipe(text, lines, tmp_path, monkeypatch):
-    assert told(text, tmp_path, monkeypatch) == lines
+    assert tell(text, tmp_path, monkeypatch) == lines
 
 
 def test_what_is_outside_the_project(tmp_path, monkeypatch):
     (tmp_path / ".archspec").touch()
-    (line,) = told("recipe: 1\nextends: ../other.yaml\nname: a\n", tmp_path, monkeypatch)
+    (line,) = tell("recipe: 1\nextends: ../other.yaml\nname: a\n", tmp_path, monkeypatch)
     assert line.startswith("r.yaml:2:10: at /extends: '../other.yaml' leads outside the project")
 
 
 def test_what_is_said_of_settings(tmp_path, monkeypatch):
     def said(*settings):
-        return told(HEAD + SGD, tmp_path, monkeypatch, settings)
+        return tell(HEAD + SGD, tmp_path, monkeypatch, settings)
 
     assert said("optimizer.lrr=1", "optimizer.lr=fast") == [
         "--set optimizer.lr=fast: at /optimizer/lr: lr must be a number of over 0, not 'fast'",
@@ -441,7 +441,7 @@ def test_damage_never_gives_a_traceback(tmp_path):
         except SpecError as error:
             assert all(problem.where for problem in error.problems)
         else:
-            assert read(written(recipe), tmp_path) == recipe
+            assert read(as_yaml(recipe), tmp_path) == recipe
 
 
 # The command.
@@ -492,10 +492,10 @@ def test_every_kind_can_be_written(tmp_path):
     for name in SCHEDULES:
         more = ", milestones: [1]" if name == "step" else ""
         recipe = read(HEAD + SGD + f"schedule: {{name: {name}{more}}}\n", tmp_path)
-        assert read(written(recipe), tmp_path) == recipe
+        assert read(as_yaml(recipe), tmp_path) == recipe
     for name in OPTIMIZERS:
         recipe = read(HEAD + f"optimizer: {{name: {name}, lr: 1}}\n", tmp_path)
-        assert read(written(recipe), tmp_path) == recipe
+        assert read(as_yaml(recipe), tmp_path) == recipe
 
 
 # What there is to set, for editors and for people.

@@ -61,7 +61,7 @@ def resume(path="run"):
         return train_run(open_run(path), stop, "lines")
 
 
-def refused(path="run"):
+def refuse(path="run"):
     """The sentence with which a resume is refused; then nothing is changed."""
     before = contents(Path(path))
     with pytest.raises((SpecError, UsageError)) as error:
@@ -117,7 +117,7 @@ def test_a_value_that_no_command_takes_is_one_sentence(there, key, value, messag
     edit(path, lambda facts: facts.update({key: value}))
     if sealed:
         path.write_text(json.dumps(seal(json.loads(path.read_text()))))
-    said = refused()
+    said = refuse()
     assert message in said
     assert ("edited by hand" in said) is not sealed
     assert said.startswith("run/run.json")
@@ -134,7 +134,7 @@ def test_so_it_is_in_runs_without_checksums(tmp_path, key, value, message, monke
     if (key, value) in (("classes", ["a"]), ("seed", 2)):  # seen by what stands beside it
         edit(Path("run", "run.json"), lambda facts: facts.update({"data": str(tmp_path / "data")}))
         runs.write_images(tmp_path / "data")
-    assert message.split(" ")[0] in refused() or key == "classes"
+    assert message.split(" ")[0] in refuse() or key == "classes"
 
 
 def test_facts_without_checksum_gain_one_when_they_are_written(tmp_path):
@@ -158,7 +158,7 @@ def test_a_missing_key_is_named(there):
 def test_recipe_edited(there):
     path = there / "run" / "recipe.yaml"
     path.write_text(path.read_text().replace("epochs: 3", "epochs: 4").replace("0.003", "0.3"))
-    said = refused()
+    said = refuse()
     assert "run/recipe.yaml: the file was edited by hand" in said
     assert "epochs is 4 and was 3" in said
     assert "optimizer.lr is 0.3 and was 0.003" in said
@@ -175,13 +175,13 @@ def test_spec_edited_or_damaged(there):
     path = there / "run" / "spec.json"
     whole = path.read_text()
     path.write_text(whole.replace('"stem"', '"stdm"', 1))
-    said = refused()
+    said = refuse()
     assert "run/spec.json: the file was edited by hand, or is damaged" in said
     assert "'stdm' and was 'stem'" in said
     path.write_text(whole.replace('"channels": 8', '"channels": 9'))
-    assert "channels is 9 and was 8" in refused()
+    assert "channels is 9 and was 8" in refuse()
     path.write_bytes(flip(whole.encode(), whole.index("{"), 1))
-    assert "the file is damaged" in refused()
+    assert "the file is damaged" in refuse()
     path.rename(there / "spec.json")
     assert open_run("run").notes == ("run/spec.json was missing and is written again",)
     assert path.read_text() == whole
@@ -275,11 +275,11 @@ def test_checkpoints_that_are_gone_are_no_reason_to_start_again(there):
     shutil.rmtree("run/checkpoints")
     Path("run/checkpoints").mkdir()
     before = contents(Path("run"))
-    said = refused()
+    said = refuse()
     assert "has come to epoch 3 and its checkpoints do not exist" in said
     assert "archspec train --resume run --restart" in said
     Path("run/metrics.jsonl").unlink()
-    assert "do not exist" in refused()  # best.safetensors tells as well
+    assert "do not exist" in refuse()  # best.safetensors tells as well
     assert contents(Path("run")).items() <= before.items()
 
 
@@ -387,7 +387,7 @@ def test_lost_weights_are_not_written_through_a_link(there):
 def test_a_folder_that_leads_out_is_refused(there, name):
     Path("run", name).rename(there / "elsewhere")
     Path("run", name).symlink_to(there / "elsewhere")
-    assert "is a link that leads out of run" in refused()
+    assert "is a link that leads out of run" in refuse()
 
 
 def test_commands_of_a_report_are_lines_that_a_shell_takes_apart(there):

@@ -159,7 +159,7 @@ def softmax(z):
     return e / e.sum(-1, keepdims=True)
 
 
-def smoothed(labels, classes, smoothing):
+def smooth_labels(labels, classes, smoothing):
     targets = np.full((len(labels), classes), smoothing / (classes - 1))
     targets[np.arange(len(labels)), labels] = 1 - smoothing
     return targets
@@ -201,8 +201,8 @@ def test_mixed_labels(ms, parts):
     for row, (one, other) in enumerate(zip(LABELS, LABELS[::-1], strict=True)):
         shares[row, one] += 0.3
         shares[row, other] += 0.7
-    wanted = 0.3 * cross_entropy(Z1, smoothed(LABELS, 1001, 0.1)) + 0.7 * cross_entropy(
-        Z1, smoothed(LABELS[::-1], 1001, 0.1)
+    wanted = 0.3 * cross_entropy(Z1, smooth_labels(LABELS, 1001, 0.1)) + 0.7 * cross_entropy(
+        Z1, smooth_labels(LABELS[::-1], 1001, 0.1)
     )
     assert float(smooth(ms.Tensor(Z1), ms.Tensor(shares))) == pytest.approx(wanted, rel=1e-6)
 
@@ -216,7 +216,7 @@ def test_mutual_learning(ms, parts, count):
     pairs = [(i, j) for i in range(count) for j in range(count) if i < j]
     # of each pair the mean of both ways, and of each network as much as with one peer
     pull = sum((kl(p[i], p[j]) + kl(p[j], p[i])) / 2 for i, j in pairs) / (count - 1)
-    wanted = sum(cross_entropy(z, smoothed(labels, 7, 0.1)) for z in logits) + 0.5 * pull
+    wanted = sum(cross_entropy(z, smooth_labels(labels, 7, 0.1)) for z in logits) + 0.5 * pull
     assert float(found) == pytest.approx(wanted, rel=1e-5)
 
 
@@ -227,7 +227,7 @@ def test_distillation(ms, parts):
     given = [ms.Tensor(z.astype(np.float32)) for z in (student, teacher)]
     found = parts.build_loss(settings)(given[0], ms.Tensor(labels), given[1])
     pull = 9 * kl(softmax(teacher / 3), softmax(student / 3))
-    wanted = 0.2 * cross_entropy(student, smoothed(labels, 7, 0.0)) + 0.8 * pull
+    wanted = 0.2 * cross_entropy(student, smooth_labels(labels, 7, 0.0)) + 0.8 * pull
     assert float(found) == pytest.approx(wanted, rel=1e-5)
 
 
@@ -340,8 +340,8 @@ def test_parts_of_every_recipe(name, parts):
     assert 0 < rates.max() <= np.float32(recipe.optimizer.lr)
     assert rates.min() >= 0
     assert parts.build_loss(recipe.loss) is not None
-    assert parts.fitted(recipe.precision, "CPU") == Precision()
-    assert parts.fitted(recipe.precision, "GPU") == recipe.precision
+    assert parts.fit_precision(recipe.precision, "CPU") == Precision()
+    assert parts.fit_precision(recipe.precision, "GPU") == recipe.precision
 
 
 def test_augmentations_of_recipes_are_those_there_are():
@@ -424,7 +424,7 @@ def test_clipping(ms, parts):
 
 def test_clipping_is_by_the_norm_over_all(ms, parts):
     gradients = [np.array([3.0], np.float32), np.array([[0.0, 4.0]], np.float32)]
-    clipped = parts.clipped(tuple(map(ms.Tensor, gradients)), 2.5)
+    clipped = parts.clip(tuple(map(ms.Tensor, gradients)), 2.5)
     assert [g.asnumpy().tolist() for g in clipped] == [[1.5], [[0.0, 2.0]]]
 
 
@@ -572,7 +572,7 @@ def test_a_step_taken_up_again_goes_on_to_the_bit(ms, parts, settings):
 
 def test_peers_learn_under_names_of_their_own(ms, parts):
     networks = [small_network(ms, seed) for seed in range(3)]
-    together = parts.together(networks)
+    together = parts.join_networks(networks)
     optimizer = parts.build_optimizer(AdamW(lr=1), together.trainable_params(), HALVES)
     step = parts.TrainStep(together, parts.MutualLoss(0.1, 1.0), optimizer)
     before = {name: p.asnumpy().copy() for name, p in step.state().items()}
@@ -612,7 +612,7 @@ def test_training_of_the_original(ms, parts):
     arrays = {}
     for node in graph.nodes.values():
         for weight in sorted(node.layer.weights, key=lambda w: CHECKPOINT_ORDER.index(w.name)):
-            array = rule_b.drawn(random, weight.name, weight.shape)
+            array = rule_b.draw(random, weight.name, weight.shape)
             arrays[f"{node.name}.{weight.name}"] = array.astype(np.float32)
     network = build(Model(graph, arrays))
     recipe = read_recipe("isynet")

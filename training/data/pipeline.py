@@ -88,7 +88,7 @@ class Pipeline(ABC):
         steps = order[: self.steps_per_epoch * self.ranks * self.batch]
         return steps.reshape(self.steps_per_epoch, self.ranks, self.batch)[:, self.rank]
 
-    def mixed(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
+    def mix_batches(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
         """Batches, the first being step `first` of its epoch, with what the recipe draws for whole
         batches: erased parts, mixed images."""
         if self.mix is None and not self.erasing:

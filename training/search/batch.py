@@ -40,7 +40,7 @@ def random_search(
     generator = np.random.default_rng(seed)
     done = 0
     while room := _room(trials, legs, done):
-        rows, costs = _drawn(problem, fresh, generator, min(at_once, room))
+        rows, costs = _draw(problem, fresh, generator, min(at_once, room))
         if not len(rows):
             return
         done += len(rows)
@@ -67,12 +67,12 @@ def nsga2(
     generator = np.random.default_rng(seed)
 
     def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[Kept, Children]:
-        values = problem.minimised(costs)
+        values = problem.minimise(costs)
         rank = ranks(values)
         distance = crowding(values, rank)
         kept = np.lexsort((-distance, rank))[:population]
         chosen = rows[kept], rank[kept], distance[kept]
-        return kept, partial(_crossed, problem, generator, *chosen)
+        return kept, partial(_cross, problem, generator, *chosen)
 
     return _generations(problem, trials, legs, fresh, generator, population, population, parents)
 
@@ -87,7 +87,7 @@ def evolution(
 
     def parents(rows: np.ndarray, costs: np.ndarray) -> tuple[Kept, Children]:
         kept = slice(-population, None)
-        rank = ranks(problem.minimised(costs[kept]))
+        rank = ranks(problem.minimise(costs[kept]))
         return kept, partial(_youngest, problem, generator, rows[kept], rank, tournament)
 
     return _generations(problem, trials, legs, fresh, generator, population, tournament, parents)
@@ -111,14 +111,14 @@ def _generations(
 ) -> Iterator[Batch]:
     """`first` networks at random, then `following` children at a time. `parents` says, of all rows
     and costs that are left, which stay, and what makes their children."""
-    rows, costs = _drawn(problem, fresh, generator, min(first, _room(trials, legs, 0)))
+    rows, costs = _draw(problem, fresh, generator, min(first, _room(trials, legs, 0)))
     done = len(rows)
     if done:
         yield rows, costs
     while done and (room := _room(trials, legs, done)):
         kept, children = parents(rows, costs)
         wanted = min(following, room)
-        new_rows, new_costs = _made(problem, fresh, generator, wanted, children)
+        new_rows, new_costs = _make(problem, fresh, generator, wanted, children)
         if not len(new_rows):
             return
         done += len(new_rows)
@@ -155,7 +155,7 @@ def _room(trials: int, legs: Legs, done: int) -> int:
     return next((leg - done for leg in (*legs, trials) if leg > done), 0)
 
 
-def _crossed(
+def _cross(
     problem: Counted,
     generator: np.random.Generator,
     rows: np.ndarray,
@@ -171,7 +171,7 @@ def _crossed(
     one, other = rows[np.where(is_first, first, second)]
     is_crossed = generator.random((count, 1)) < CROSSOVER
     is_other = is_crossed & (generator.random(one.shape) < 0.5)
-    return _mutated(problem, np.where(is_other, other, one), generator)
+    return _mutate(problem, np.where(is_other, other, one), generator)
 
 
 def _youngest(
@@ -185,10 +185,10 @@ def _youngest(
     """Mutations of the best of samples."""
     sample = generator.integers(0, len(rows), (count, tournament))
     winners = sample[np.arange(count), rank[sample].argmin(axis=1)]
-    return _mutated(problem, rows[winners], generator)
+    return _mutate(problem, rows[winners], generator)
 
 
-def _mutated(problem: Counted, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _mutate(problem: Counted, rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """The rows with one column each, on average, at another value; one column at least."""
     sizes = problem.encoding.sizes
     free = np.flatnonzero(sizes > 1)
@@ -202,7 +202,7 @@ def _mutated(problem: Counted, rows: np.ndarray, generator: np.random.Generator)
     return problem.encoding.canonical(np.where(is_changed, (rows + steps) % sizes, rows))
 
 
-def _made(
+def _make(
     problem: Counted,
     fresh: Fresh,
     generator: np.random.Generator,
@@ -218,11 +218,11 @@ def _made(
         found.append(fresh.take(children(missing), missing))
     missing = wanted - sum(len(rows) for rows, _ in found)
     if missing:
-        found.append(_drawn(problem, fresh, generator, missing))
-    return _joined(found)
+        found.append(_draw(problem, fresh, generator, missing))
+    return _join(found)
 
 
-def _drawn(problem: Counted, fresh: Fresh, generator: np.random.Generator, wanted: int) -> Batch:
+def _draw(problem: Counted, fresh: Fresh, generator: np.random.Generator, wanted: int) -> Batch:
     """New networks at random, fewer where no more turn up."""
     found = [fresh.take(problem.encoding.draw(0, generator), 0)]
     in_vain = 0
@@ -234,9 +234,9 @@ def _drawn(problem: Counted, fresh: Fresh, generator: np.random.Generator, wante
         in_vain = 0 if len(rows) else in_vain + 1
         wanted -= len(rows)
         found.append((rows, costs))
-    return _joined(found)
+    return _join(found)
 
 
-def _joined(batches: list[Batch]) -> Batch:
+def _join(batches: list[Batch]) -> Batch:
     rows, costs = zip(*batches, strict=True)
     return np.concatenate(rows), np.concatenate(costs)

@@ -26,7 +26,7 @@ class Counted:
         """The column of `costs` that each objective is."""
         return [self.encoding.metrics.index(objective.name) for objective in self.objectives]
 
-    def minimised(self, costs: np.ndarray) -> np.ndarray:
+    def minimise(self, costs: np.ndarray) -> np.ndarray:
         """The objectives, each as something to be made small, float64 [rows, objectives]."""
         signs = [objective.sign for objective in self.objectives]
         return costs[:, self.places] * signs
@@ -39,7 +39,7 @@ class Counted:
             fine &= OPERATORS[constraint.operator](column, constraint.bound)
         return fine
 
-    def named(self, costs: np.ndarray) -> dict[str, float]:
+    def name_costs(self, costs: np.ndarray) -> dict[str, float]:
         """The objectives of one row of costs by name; whole numbers as such."""
         found = {}
         for objective, place in zip(self.objectives, self.places, strict=True):
@@ -48,7 +48,7 @@ class Counted:
         return found
 
 
-def counted(
+def count_exactly(
     space: Space, objectives: Sequence[Objective], constraints: Sequence[Constraint] = ()
 ) -> Counted:
     """The search for these objectives, all of them counted. Raises SpecError, UsageError."""

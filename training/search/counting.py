@@ -53,14 +53,14 @@ def count(
         with _Log(trials) as log:
             for rows, costs in batches:
                 for row, cost in zip(rows.tolist(), costs, strict=True):
-                    values = problem.named(cost)
+                    values = problem.name_costs(cost)
                     if number not in known:
                         log.add(
                             f'{{"number": {number}, "state": "done", {head}"row": {row},'
                             f' "objectives": {json.dumps(values)}}}'
                         )
                     elif (known[number].get("row"), known[number]["objectives"]) != (row, values):
-                        raise _changed(trials, number)
+                        raise _change_error(trials, number)
                     number += 1
                 done += len(rows)
                 say(done, wanted * (1 + has_baseline))
@@ -94,7 +94,7 @@ class _Log:
         self._written = time.monotonic()
 
 
-def _changed(trials: Trials, number: int) -> SpecError:
+def _change_error(trials: Trials, number: int) -> SpecError:
     return SpecError(
         Problem(
             f"trial {number} is not what this seed gives now; use the version of archspec that"

@@ -211,7 +211,7 @@ class PlainEncoding(Encoding):
         self.metrics = (*Cost._fields, *self._functions)
         common = common_decisions(space)
         self._is_common = common is not None
-        decisions = _drawn(space) if common is None else common
+        decisions = _draw(space) if common is None else common
         self._place = {key: place for place, key in enumerate(decisions)}
         self.columns = tuple(
             tuple(((key, option),) for option in options) for key, options in decisions.items()
@@ -270,7 +270,7 @@ class PlainEncoding(Encoding):
         return (*cost, *(count(graph) for count in self._functions.values()))
 
 
-def _drawn(space: Space) -> dict[str, tuple[Any, ...]]:
+def _draw(space: Space) -> dict[str, tuple[Any, ...]]:
     """The decisions that networks drawn at random settle. Raises SpecError where all are wrong."""
     found: dict[str, tuple[Any, ...]] = {}
     generator = random.Random(0)

@@ -54,8 +54,8 @@ def _function(name: str) -> Callable[[Graph], float]:
         raise
     except BaseException as error:
         raise UsageError(
-            f"{name}: importing {module_name} ends with {_told(error)}; use a module that can be"
-            " imported here"
+            f"{name}: importing {module_name} ends with {_describe(error)}; use a module that can"
+            " be imported here"
         ) from None
     function: Callable[[Graph], float] | None = getattr(module, function_name, None)
     if function is None or not callable(function):
@@ -66,7 +66,7 @@ def _function(name: str) -> Callable[[Graph], float]:
     return function
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """An error of somebody's code in a line."""
     try:
         words = " ".join(str(error).split())
@@ -75,7 +75,7 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def called(name: str, function: Callable[[Graph], float], graph: Graph) -> float:
+def call(name: str, function: Callable[[Graph], float], graph: Graph) -> float:
     """What a function gives for a network. Raises EvaluationError for whatever it raises, an exit
     too; trouble that may pass as it is."""
     try:
@@ -85,13 +85,13 @@ def called(name: str, function: Callable[[Graph], float], graph: Graph) -> float
     except BaseException as error:
         if passing_trouble(error) is not None:
             raise
-        raise EvaluationError(f"{name}: {_told(error)}") from error
+        raise EvaluationError(f"{name}: {_describe(error)}") from error
     if not math.isfinite(value):
         raise EvaluationError(f"{name} is {value}, which is not a number to seek")
     return value
 
 
-def trained(
+def train_seeds(
     trials: Trials,
     graph: Graph,
     stop: Stop,
@@ -112,7 +112,7 @@ def trained(
         try:
             # the baseline of another worker can have drawn the network that the search is at here
             with locked_file(folder / LOCK, waits=False):
-                known = _measured(folder)
+                known = _read_measured(folder)
                 if known is None:
                     known = _train(trials.path, folder, stop, sign)
                     for sentence in known.get("notes", ()):
@@ -129,8 +129,8 @@ def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> Map
     """What its trainings, made now, came to."""
     code = 0
     for _ in range(MAX_KILLED):
-        code = _ended(run, folder, stop, sign)
-        measured = _measured(folder)
+        code = _wait(run, folder, stop, sign)
+        measured = _read_measured(folder)
         if code == 0 and measured is not None:
             return measured
         if stop.number is not None:
@@ -146,7 +146,7 @@ def _train(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> Map
     )
 
 
-def _ended(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> int:
+def _wait(run: Path, folder: Path, stop: Stop, sign: Callable[[], None]) -> int:
     """The exit code of a process that trains, negative where a signal killed it."""
     command = python_command("archspec.training.search.accuracy", str(run), folder.name)
     with open(folder / LOG, "ab") as log:
@@ -170,7 +170,7 @@ class TrainingTime(NamedTuple):
 
 def training_time(trials: Trials, graph: Graph) -> TrainingTime | None:
     """None where a network is not trained, or by an archspec that did not say."""
-    found = _measured(trials.path / TRAINING / graph.fingerprint[:ID_LENGTH])
+    found = _read_measured(trials.path / TRAINING / graph.fingerprint[:ID_LENGTH])
     try:
         return (
             None
@@ -186,7 +186,7 @@ def write_measured(folder: Path, facts: Mapping[str, Any]) -> None:
     write_whole(folder / MEASURED, written_json(seal(facts)) + "\n", within=folder)
 
 
-def _measured(folder: Path) -> Mapping[str, Any] | None:
+def _read_measured(folder: Path) -> Mapping[str, Any] | None:
     """What a network's trainings came to; None where that is not known yet, or damaged: their own
     folders still say it. An archspec that knew no checksums wrote none."""
     try:

@@ -13,7 +13,7 @@ import numpy as np
 
 from archspec.training.search.counted import Counted
 from archspec.training.search.encoding import Part, TreeEncoding
-from archspec.training.search.pareto import nondominated
+from archspec.training.search.pareto import find_nondominated
 
 MAX_POINTS = {1: 4_000_000, 2: 4_000_000, 3: 400_000}
 """By what is sought at once: held before those that are beaten are left out. Of more than three
@@ -51,7 +51,7 @@ def exact_front(problem: Counted) -> np.ndarray | None:
         return None
     costs = encoding.costs(front.rows)
     rows, costs = (kept[problem.is_feasible(costs)] for kept in (front.rows, costs))
-    return rows[nondominated(problem.minimised(costs))] if len(rows) else rows
+    return rows[find_nondominated(problem.minimise(costs))] if len(rows) else rows
 
 
 def _front_of(part: Part, places: Sequence[int], signs: np.ndarray, columns: int) -> _Front:
@@ -70,7 +70,7 @@ def _front_of(part: Part, places: Sequence[int], signs: np.ndarray, columns: int
 def _best(fronts: Sequence[_Front]) -> _Front:
     values = np.concatenate([front.values for front in fronts])
     rows = np.concatenate([front.rows for front in fronts])
-    kept = nondominated(values)
+    kept = find_nondominated(values)
     return _Front(values[kept], rows[kept])
 
 
@@ -79,6 +79,6 @@ def _sum(one: _Front, other: _Front) -> _Front:
     if count > MAX_POINTS.get(one.values.shape[1], 0):
         raise TooManyPoints
     values = (one.values[:, None] + other.values[None]).reshape(count, -1)
-    kept = nondominated(values)
+    kept = find_nondominated(values)
     here, there = np.divmod(kept, len(other.values))
     return _Front(values[kept], one.rows[here] + other.rows[there])

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.checksums import checksum_of_bytes, damaged, read_sealed, seal
+from archspec.checksums import checksum_of_bytes, damage_error, read_sealed, seal
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError
 from archspec.machine import DEVICES
@@ -135,7 +135,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
             Problem(f"this is not a search of version {VERSION}, which is known here", str(folder))
         )
     if is_sealed != (version == VERSION):
-        raise damaged(path, "its checksum is not there")
+        raise damage_error(path, "its checksum is not there")
     check_facts(facts, str(path))
     return facts
 
@@ -145,13 +145,13 @@ def check_files(folder: Path, facts: Mapping[str, Any]) -> None:
     for name, checksum in facts.get("files", {}).items():
         path = folder / name
         if Path(name).name != name:
-            raise damaged(folder / FACTS, f"{name} is not a file of the folder")
+            raise damage_error(folder / FACTS, f"{name} is not a file of the folder")
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise damaged(path, (error.strerror or str(error)).lower()) from None
+            raise damage_error(path, (error.strerror or str(error)).lower()) from None
         if checksum_of_bytes(content) != checksum:
-            raise damaged(path, f"it does not meet its checksum in {FACTS}")
+            raise damage_error(path, f"it does not meet its checksum in {FACTS}")
 
 
 def check_facts(facts: Mapping[str, Any], where: str) -> None:
@@ -165,7 +165,7 @@ def read_found(path: Path) -> list[dict[str, Any]]:
     if not isinstance(found, list):
         facts, is_sealed = read_sealed(path)
         if not is_sealed or facts.keys() != {FOUND_KEY}:
-            raise damaged(path, "it does not meet its checksum")
+            raise damage_error(path, "it does not meet its checksum")
         found = facts[FOUND_KEY]
     _check(FOUND_LINES, found, str(path))
     return found

@@ -22,7 +22,7 @@ def why_impossible(problem: Counted) -> str:
     for constraint in problem.constraints:
         nearest = _nearest(problem, constraint)
         if nearest is not None and not constraint.holds(nearest):
-            return f"no network of the space keeps to {constraint}: {_said(constraint, nearest)}"
+            return f"no network of the space keeps to {constraint}: {_say(constraint, nearest)}"
     return ""
 
 
@@ -39,7 +39,7 @@ def why_none(problem: Counted) -> str:
     if not len(costs):
         return f"none of {count:,} networks drawn at random can be built"
     nearest = [
-        _said(c, (np.min if _is_upper(c) else np.max)(costs[:, encoding.metrics.index(c.metric)]))
+        _say(c, (np.min if _is_upper(c) else np.max)(costs[:, encoding.metrics.index(c.metric)]))
         for c in problem.constraints
     ]
     return (
@@ -65,6 +65,6 @@ def _is_upper(constraint: Constraint) -> bool:
     return constraint.operator.startswith("<")
 
 
-def _said(constraint: Constraint, value: float) -> str:
+def _say(constraint: Constraint, value: float) -> str:
     shown = shown_count(int(value)) if float(value).is_integer() else f"{value:.6g}"
     return f"the {'least' if _is_upper(constraint) else 'most'} {constraint.metric} is {shown}"

@@ -64,7 +64,7 @@ class _Crew:
         self._is_over = threading.Event()
         self._lock = threading.Lock()
         self._replaced = 0
-        self._processes = [self._started() for _ in range(count)]
+        self._processes = [self._start_helper() for _ in range(count)]
 
     def running(self) -> list[subprocess.Popen[bytes]]:
         with self._lock:
@@ -102,9 +102,9 @@ class _Crew:
         self._say(
             f"note: a worker was killed by {signal.Signals(-code).name}; another takes its place"
         )
-        return self._started()
+        return self._start_helper()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _start_helper(self) -> subprocess.Popen[bytes]:
         command = python_command("archspec.cli", "search", "worker", str(self._trials.path))
         for objective in self._allowed:
             command += ["--objective", objective]

@@ -7,7 +7,7 @@ from bisect import bisect_right
 import numpy as np
 
 
-def nondominated(values: np.ndarray) -> np.ndarray:
+def find_nondominated(values: np.ndarray) -> np.ndarray:
     """Which rows no other row is as good as in all columns and better in one, as their numbers in
     ascending order; of equal rows the first."""
     if values.shape[1] == 1:
@@ -16,7 +16,7 @@ def nondominated(values: np.ndarray) -> np.ndarray:
         return np.sort(_staircase(values))
     _, first = np.unique(values, axis=0, return_index=True)
     if values.shape[1] == 3:
-        return np.sort(first[_swept(values[first])])
+        return np.sort(first[_sweep(values[first])])
     rest = first[np.argsort(values[first].sum(axis=1), kind="stable")]
     found: list[int] = []
     while len(rest):
@@ -35,7 +35,7 @@ def _staircase(values: np.ndarray) -> np.ndarray:
     return order[second < best_before]
 
 
-def _swept(values: np.ndarray) -> np.ndarray:
+def _sweep(values: np.ndarray) -> np.ndarray:
     """The same for different rows of three columns that stand in order, by a sweep along the first:
     the second and third of those kept so far make a staircase, and a row is kept that stands below
     it."""
@@ -98,7 +98,7 @@ def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:
         ends = np.concatenate([front[1:, 0], reference[:1]])
         return float(((ends - front[:, 0]) * (reference[1] - front[:, 1])).sum())
     # slices along the last column, each as thick as it is far to the next row
-    front = inside[nondominated(inside)]
+    front = inside[find_nondominated(inside)]
     front = front[np.argsort(front[:, -1], kind="stable")]
     ends = np.concatenate([front[1:, -1], reference[-1:]])
     return float(

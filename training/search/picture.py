@@ -14,7 +14,7 @@ from archspec.plot.png import render_png
 from archspec.tables import shown_amount
 from archspec.training.curves import ticks
 from archspec.training.search.objectives import ACCURACY, LATENCY, Objective
-from archspec.training.search.pareto import nondominated
+from archspec.training.search.pareto import find_nondominated
 from archspec.training.search.results import Results
 
 PALE, DEEP, GREY, EXACT = "#a9c9e6", "#0b3a70", "#b9bfc6", "#2c7a3f"
@@ -67,7 +67,7 @@ def pareto_picture(results: Results) -> Picture | None:
     exact = results.exact[:, places] if results.exact is not None else np.zeros((0, 2))
     signs = np.array([across.sign, up.sign])
     everything = np.concatenate([tried, baseline, exact])
-    frame, marks = _framed(everything.min(axis=0), everything.max(axis=0))
+    frame, marks = _frame(everything.min(axis=0), everything.max(axis=0))
     shapes = _paper(frame, marks, across, up)
     shapes += _cloud(frame, baseline, GREY, "baseline")
     shapes += _cloud(frame, tried, PALE, "tried")
@@ -76,13 +76,13 @@ def pareto_picture(results: Results) -> Picture | None:
         shapes.append(_line(frame, _stairs(exact, signs), EXACT, 3.0, "exact"))
         legend.append(("exact front", EXACT, ""))
     if len(baseline):
-        front = baseline[nondominated(baseline * signs)]
+        front = baseline[find_nondominated(baseline * signs)]
         shapes.append(_line(frame, _stairs(front, signs), BADGE, 1.4, "front of baseline"))
         if len(everything) <= FEW_DOTS:  # where its line can be a single point
             radius = 3.4
             shapes += [Circle(*frame.place(p), radius, "of baseline", BADGE, PAPER) for p in front]
         legend += [("random search", GREY, f"{len(baseline):,}"), ("its front", BADGE, "")]
-    front = tried[nondominated(tried * signs)]
+    front = tried[find_nondominated(tried * signs)]
     shapes.append(_line(frame, _stairs(front, signs), DEEP, 1.6, "front"))
     marked = front[np.argsort(front[:, 0])][:: -(-len(front) // MAX_MARKS)]
     radius = 3.0 if len(everything) > FEW_DOTS else 4.2
@@ -102,7 +102,7 @@ def _progress(results: Results) -> Picture:
     tried = results.values(results.tried)[:, 0]
     longest = max(len(values) for _, _, values in lines)
     everything = np.concatenate([tried, *(values for _, _, values in lines)])
-    frame, marks = _framed(np.array([1.0, everything.min()]), np.array([longest, everything.max()]))
+    frame, marks = _frame(np.array([1.0, everything.min()]), np.array([longest, everything.max()]))
     shapes = _paper(frame, marks, None, objective)
     numbers = np.arange(1, len(tried) + 1)
     shapes += _cloud(frame, np.stack([numbers, tried], axis=1), PALE, "tried")
@@ -132,7 +132,7 @@ def _picture(title: str, shapes: list[Shape], legend: list[tuple[str, str, str]]
     return Picture(title, WIDTH + 2 * GAP, HEIGHT + 2 * GAP, tuple(shapes))
 
 
-def _framed(low: np.ndarray, high: np.ndarray) -> tuple[_Frame, tuple[list[float], list[float]]]:
+def _frame(low: np.ndarray, high: np.ndarray) -> tuple[_Frame, tuple[list[float], list[float]]]:
     """A frame a little wider than the values, and the round numbers within it."""
     room = np.where(high > low, 0.03 * (high - low), np.maximum(abs(low), 1) / 2)
     frame = _Frame(tuple((low - room).tolist()), tuple((high + room).tolist()))

@@ -15,7 +15,7 @@ from archspec.program import read_program
 from archspec.space import Space
 from archspec.space_gates import assignments_of
 from archspec.training.backend import DEFAULT
-from archspec.training.search.counted import counted
+from archspec.training.search.counted import count_exactly
 from archspec.training.search.evaluating import entry_points
 from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MAX_TRIALS
 from archspec.training.search.feasible import why_impossible
@@ -85,7 +85,9 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
         optuna_package()
     space = Space(program)
     if constraints:
-        why = why_impossible(counted(space, [o for o in objectives if o.is_counted], constraints))
+        why = why_impossible(
+            count_exactly(space, [o for o in objectives if o.is_counted], constraints)
+        )
         if why:
             raise SpecError(why)
     recipe, training = _training(settings, space) if trains else (None, None)
@@ -120,7 +122,7 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     return made
 
 
-def extended(trials: Trials, wanted: int) -> Trials:
+def extend(trials: Trials, wanted: int) -> Trials:
     """A search to be resumed up to `wanted` networks. Raises UsageError where its engine says how
     many there are, and for fewer than it was begun for."""
     facts = trials.facts
@@ -139,7 +141,7 @@ def extended(trials: Trials, wanted: int) -> Trials:
         changed["baseline"] = wanted
     if counts(facts["engine"], trials.objectives):
         changed["legs"] = [*facts.get("legs", ()), asked]
-    return trials.settled(changed)
+    return trials.settle(changed)
 
 
 def move_data(trials: Trials, data: str) -> Trials:
@@ -153,7 +155,7 @@ def move_data(trials: Trials, data: str) -> Trials:
         for key in ("training", "single_path")
         if trials.facts[key]
     }
-    return trials.settled(changed)
+    return trials.settle(changed)
 
 
 def counts(engine: str, objectives: Sequence[Objective]) -> bool:
@@ -273,7 +275,7 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
             " (use --recipe NAME --data DIR)"
         )
     from archspec.training.plan import plan_run
-    from archspec.training.recipe import read_recipe, written
+    from archspec.training.recipe import as_yaml, read_recipe
 
     texts = [*settings.recipe_settings]
     if settings.epochs is not None:
@@ -292,4 +294,4 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
         "device": settings.device,
         "backend": settings.backend,
     }
-    return written(recipe), facts
+    return as_yaml(recipe), facts

@@ -110,11 +110,11 @@ class Proposer:
                 yield SCORED, rows
             else:
                 suggested: list[np.ndarray] = []
-                yield SUGGESTED, self._suggested(history, islice(seeds, MAX_TRIES), suggested)
-                yield CHANGED, self._changed(suggested, np.random.default_rng(next(seeds)))
-        yield DRAWN, self._drawn(np.random.default_rng(seed_of(self.seed, number, MAX_TRIES)))
+                yield SUGGESTED, self._suggest(history, islice(seeds, MAX_TRIES), suggested)
+                yield CHANGED, self._change(suggested, np.random.default_rng(next(seeds)))
+        yield DRAWN, self._draw(np.random.default_rng(seed_of(self.seed, number, MAX_TRIES)))
 
-    def _suggested(
+    def _suggest(
         self, history: History, seeds: Iterable[int], kept: list[np.ndarray]
     ) -> Iterator[np.ndarray]:
         """What NSGA-II or evolution suggests, which is kept too."""
@@ -124,18 +124,18 @@ class Proposer:
             if self.engine == "nsga2":
                 kept.append(next(self._suggester.suggest(seed)))
             else:
-                kept.append(self._evolved(history, np.random.default_rng(seed)))
+                kept.append(self._evolve(history, np.random.default_rng(seed)))
             yield kept[-1]
 
-    def _changed(
+    def _change(
         self, rows: Sequence[np.ndarray], generator: np.random.Generator
     ) -> Iterator[np.ndarray]:
         """The rows with one column at another value, then with two, and so on."""
         for columns in range(1, len(self._columns) + 1):
             for row in rows:
-                yield self._mutated(row, columns, generator)
+                yield self._mutate(row, columns, generator)
 
-    def _drawn(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    def _draw(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
         """Rows drawn at random, in batches that grow: the first is nearly always good."""
         left, size = MAX_DRAWS, 1
         while left:
@@ -147,7 +147,7 @@ class Proposer:
     def _start(self) -> int | None:
         """Networks that are drawn at random before the engine suggests any; None where it never
         does."""
-        return drawn_first(self.engine, self.population)
+        return count_drawn_first(self.engine, self.population)
 
     def _all(self) -> Iterator[np.ndarray]:
         for row in product(*(range(size) for size in self.encoding.sizes.tolist())):
@@ -155,13 +155,13 @@ class Proposer:
             if (self.encoding.canonical(array[None])[0] == array).all():
                 yield array
 
-    def _evolved(self, history: History, generator: np.random.Generator) -> np.ndarray:
+    def _evolve(self, history: History, generator: np.random.Generator) -> np.ndarray:
         """A mutation of the best of a sample of the youngest (regularised evolution)."""
         rows, values = history.rows[-self.population :], history.values[-self.population :]
         sample = generator.choice(len(rows), tournament_of(self.population), replace=False)
-        return self._mutated(rows[sample[ranks(values[sample]).argmin()]], 1, generator)
+        return self._mutate(rows[sample[ranks(values[sample]).argmin()]], 1, generator)
 
-    def _mutated(self, row: np.ndarray, columns: int, generator: np.random.Generator) -> np.ndarray:
+    def _mutate(self, row: np.ndarray, columns: int, generator: np.random.Generator) -> np.ndarray:
         """A row with so many columns at another value."""
         sizes = self.encoding.sizes
         chosen = generator.choice(np.flatnonzero(sizes > 1), columns, replace=False)
@@ -204,7 +204,7 @@ class Proposer:
         return {name: categorical(labels) for name, (_, labels) in self._columns.items()}
 
 
-def drawn_first(engine: str, population: int) -> int | None:
+def count_drawn_first(engine: str, population: int) -> int | None:
     """Networks that an engine has drawn at random before it learns from any; None where it never
     learns."""
     return {"tpe": START, "nsga2": population, "evolution": population}.get(engine)

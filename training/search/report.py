@@ -30,7 +30,7 @@ from archspec.training.search.proposers import (
     DRAWN,
     SCORED,
     SUGGESTED,
-    drawn_first,
+    count_drawn_first,
 )
 from archspec.training.search.results import MAX_NETWORKS, Results, results_of, spread
 from archspec.training.search.trials import ARCHS, FOUND, FRONT, ID_LENGTH, PICTURE, REPORT, Trials
@@ -86,7 +86,7 @@ def report(results: Results, problem: Counted) -> str:
     if results.tried:
         lines += [f"![the networks tried and their front]({PICTURE})", ""]
         lines += [as_markdown(front_table(results, MAX_ROWS)).rstrip(), ""]
-    for paragraph in (_listed(results), _noise(results)):
+    for paragraph in (_list_found(results), _noise(results)):
         lines += [*paragraph, ""] if paragraph else []
     known = [(what, value) for what, value in _facts(results, problem) if value]
     lines += [
@@ -125,7 +125,7 @@ def _verdict(results: Results) -> list[str]:
     nothing = why_nothing(results)
     if nothing:
         return [markdown_text(nothing)]
-    sentences = [_found(results)]
+    sentences = [_summarize_found(results)]
     left = facts["trials"] - len(results.tried) - len(results.failed)
     if _is_everything(results):
         sentences.append("They are all the networks of the space.")
@@ -151,7 +151,7 @@ def _is_everything(results: Results) -> bool:
     return len(results.tried) >= (tree.combinations if wanted is None else wanted)
 
 
-def _found(results: Results) -> str:
+def _summarize_found(results: Results) -> str:
     tried = f"{_networks(len(results.tried))} tried"
     if len(results.objectives) == 1:
         objective = results.objectives[0]
@@ -160,8 +160,8 @@ def _found(results: Results) -> str:
         return f"**The best {objective.name} is {value}**, {tried}."
     return (
         f"**{_networks(len(results.front))} on the front**, {tried}; it covers"
-        f" {results.covered(results.tried):.3f} of the box from the best to just beyond the worst"
-        " that was met."
+        f" {results.measure_cover(results.tried):.3f} of the box from the best to just beyond the"
+        " worst that was met."
     )
 
 
@@ -178,7 +178,9 @@ def _against_random(results: Results) -> str:
             "No random baseline was run, so nothing here says that the engine beats drawing"
             " networks at random; `--baseline N` trains N drawn ones beside it."
         )
-    mine, theirs = (results.covered(trials[:count]) for trials in (results.tried, results.baseline))
+    mine, theirs = (
+        results.measure_cover(trials[:count]) for trials in (results.tried, results.baseline)
+    )
     if len(results.objectives) == 1:
         objective = results.objectives[0]
         show = shower(objective)
@@ -193,7 +195,7 @@ def _against_random(results: Results) -> str:
         is_better = mine > theirs
         figures = f"{mine:.3f} against {theirs:.3f} of the box covered"
     facts = results.trials.facts
-    if len(results.tried) <= (drawn_first(facts["engine"], facts["population"]) or 0):
+    if len(results.tried) <= (count_drawn_first(facts["engine"], facts["population"]) or 0):
         return (
             "Nothing can be said of the engine, which draws its first networks at random:"
             f" {figures}, for {count:,} of them and as many others."
@@ -206,7 +208,7 @@ def _against_random(results: Results) -> str:
     return f"{word}: {figures}, for {equal} networks drawn at random.{extra}"
 
 
-def _listed(results: Results) -> list[str]:
+def _list_found(results: Results) -> list[str]:
     """What the single-path engine says of its networks, which were trained anew since."""
     path = results.trials.path / FOUND
     if not path.exists():
@@ -275,7 +277,7 @@ def _facts(results: Results, problem: Counted) -> list[tuple[str, str]]:
         ("met twice", f"{duplicates:,} networks" if duplicates else ""),
         ("counted", f"network by network, for {problem.why_plain}" if problem.why_plain else ""),
         ("time of all trials", clock(seconds) if seconds else ""),
-        ("of it not training", _fixed(results)),
+        ("of it not training", _list_fixed(results)),
         ("joined by", _joining(facts)),
         ("machine", facts["machine"]),
         ("versions", ", ".join(f"{name} {text}" for name, text in facts["versions"].items())),
@@ -284,7 +286,7 @@ def _facts(results: Results, problem: Counted) -> list[tuple[str, str]]:
     ]
 
 
-def _fixed(results: Results) -> str:
+def _list_fixed(results: Results) -> str:
     """What each network costs however short its training is."""
     fixed = [
         trial["fixed_seconds"]
@@ -309,7 +311,7 @@ def _joining(facts: Mapping[str, Any]) -> str:
 def _proposals(results: Results) -> str:
     """Where the networks tried are from, for an engine that learns from them."""
     facts = results.trials.facts
-    if drawn_first(facts["engine"], facts["population"]) is None:
+    if count_drawn_first(facts["engine"], facts["population"]) is None:
         return ""
     own = (*results.tried, *(trial for trial in results.failed if not trial.get("baseline")))
     counts = Counter(trial.get("origin") for trial in own)

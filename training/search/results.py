@@ -12,7 +12,7 @@ import numpy as np
 from archspec.graph import Graph
 from archspec.training.search.encoding import Encoding
 from archspec.training.search.objectives import Objective
-from archspec.training.search.pareto import nondominated, share_covered
+from archspec.training.search.pareto import find_nondominated, share_covered
 from archspec.training.search.trials import ID_LENGTH, Trials
 
 Trial = Mapping[str, Any]
@@ -43,7 +43,7 @@ class Results:
         rows = [[trial["objectives"][name] for name in names] for trial in trials]
         return np.array(rows, np.float64).reshape(len(rows), len(names))
 
-    def minimised(self, trials: Sequence[Trial]) -> np.ndarray:
+    def minimise(self, trials: Sequence[Trial]) -> np.ndarray:
         """The objectives of trials, each as something to be made small."""
         return self.values(trials) * self._signs
 
@@ -57,7 +57,7 @@ class Results:
         """What people choose from: the front, or of one objective the best TOP, best first."""
         if len(self.objectives) > 1 or not self.tried:
             return self.front
-        order = np.argsort(self.minimised(self.tried)[:, 0], kind="stable")
+        order = np.argsort(self.minimise(self.tried)[:, 0], kind="stable")
         return tuple(self.tried[place] for place in order[:TOP].tolist())
 
     @cached_property
@@ -82,17 +82,17 @@ class Results:
     def front_of_baseline(self) -> tuple[Trial, ...]:
         return self._front(self.baseline)
 
-    def covered(self, trials: Sequence[Trial]) -> float:
+    def measure_cover(self, trials: Sequence[Trial]) -> float:
         """The hypervolume of trials as a share of the box from the best to just beyond the worst of
         all that was met, one objective at a time."""
-        return self._covered(self.minimised(trials))
+        return self._measure_cover(self.minimise(trials))
 
     @cached_property
     def share_of_exact(self) -> float | None:
         """The hypervolume of the front as a share of the exact front's."""
         if self.exact is None or not len(self.exact):
             return None
-        return self.covered(self.tried) / self._covered(self.exact * self._signs)
+        return self.measure_cover(self.tried) / self._measure_cover(self.exact * self._signs)
 
     @cached_property
     def noise(self) -> Noise | None:
@@ -122,11 +122,11 @@ class Results:
     def _front(self, trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
         if not trials:
             return ()
-        kept = [trials[place] for place in nondominated(self.minimised(trials)).tolist()]
+        kept = [trials[place] for place in find_nondominated(self.minimise(trials)).tolist()]
         first = self.objectives[0].name
         return tuple(sorted(kept, key=lambda trial: trial["objectives"][first]))
 
-    def _covered(self, values: np.ndarray) -> float:
+    def _measure_cover(self, values: np.ndarray) -> float:
         if not len(values):
             return 0.0
         best, worst = self._corners
@@ -134,7 +134,7 @@ class Results:
 
     @cached_property
     def _corners(self) -> tuple[np.ndarray, np.ndarray]:
-        met = [self.minimised((*self.tried, *self.baseline))]
+        met = [self.minimise((*self.tried, *self.baseline))]
         if self.exact is not None:
             met.append(self.exact * self._signs)
         all_values = np.concatenate(met)

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from archspec.checksums import damaged, set_aside
+from archspec.checksums import damage_error, set_aside
 from archspec.errors import SpecError, UsageError, listed
-from archspec.training.search.counted import Counted, counted
+from archspec.training.search.counted import Counted, count_exactly
 from archspec.training.search.counting import count
 from archspec.training.search.facts import LISTED, read_found, write_found
 from archspec.training.search.feasible import why_none
@@ -74,7 +74,7 @@ def run_search(
         if stop.number is None and (listed or trials.facts["engine"] != LISTED):
             with helpers(trials, workers - 1, ends, allowed, stop, say):
                 worker.work(ends)
-    with trials.locked():
+    with trials.lock():
         results = publish(trials, problem)
     is_over = stop.number is None and (ends is None or time.monotonic() < ends)
     if is_over and waits and not results.tried and not results.failed:
@@ -85,7 +85,7 @@ def run_search(
 def problem_of(trials: Trials) -> Counted:
     """What of a search is counted."""
     constraints = [read_constraint(text) for text in trials.facts["constraints"]]
-    return counted(trials.space, [o for o in trials.objectives if o.is_counted], constraints)
+    return count_exactly(trials.space, [o for o in trials.objectives if o.is_counted], constraints)
 
 
 def check_allowed(trials: Trials, allowed: Sequence[str]) -> None:
@@ -117,7 +117,7 @@ def _list_networks(
     """The search with the networks that the single-path engine finds, made now where it was not;
     with none where that is stopped, or `ends` comes, before all are found."""
     path = trials.path / FOUND
-    lines = _found_before(trials, say)
+    lines = _read_found_before(trials, say)
     if lines is None:
         from archspec.training.search.single_path import SinglePathSettings, search_single_path
 
@@ -145,7 +145,7 @@ def _list_networks(
     try:
         rows = [problem.encoding.row_of(line["assignment"]) for line in lines]
     except (LookupError, StopIteration):
-        raise damaged(path, "it has a network that the space does not have") from None
+        raise damage_error(path, "it has a network that the space does not have") from None
     different = [*{row.tobytes(): row for row in rows}.values()]
     baseline = trials.facts["baseline"]
     facts = {
@@ -159,7 +159,7 @@ def _list_networks(
     return found, different
 
 
-def _found_before(trials: Trials, say: Callable[[str], None]) -> list[dict[str, Any]] | None:
+def _read_found_before(trials: Trials, say: Callable[[str], None]) -> list[dict[str, Any]] | None:
     """What found.json says; None where it is not written yet, or is damaged and can be written
     again from the engine's own searches."""
     path = trials.path / FOUND

@@ -18,7 +18,7 @@ from archspec.checksums import checksum_of
 from archspec.errors import SpecError, UsageError, did_you_mean
 from archspec.training.search.facts import check_facts, write_facts
 from archspec.training.search.proposers import optuna_package
-from archspec.training.search.storage import open_database, redacted, storage_url
+from archspec.training.search.storage import open_database, redact, storage_url
 from archspec.training.search.trials import FOUND, RECIPE, SPACE, Trials, open_trials
 from archspec.writing import whole_folder, write_whole
 
@@ -50,7 +50,7 @@ def share(trials: Trials) -> None:
         study = optuna.load_study(study_name=name, storage=storage)
         if _read(study.user_attrs).get("facts", {}).get("started") != trials.facts["started"]:
             raise UsageError(
-                f"the storage {redacted(trials.storage)} has a study {trials.facts['study']}"
+                f"the storage {redact(trials.storage)} has a study {trials.facts['study']}"
                 " already; use archspec search worker --storage URL --study NAME to join it, or"
                 " another --study"
             ) from None
@@ -93,15 +93,15 @@ def join_search(url: str, name: str, out: str | None) -> Trials:
     except KeyError:
         names = [found.removesuffix("-search") for found in optuna.get_all_study_names(storage)]
         raise UsageError(
-            f"the storage {redacted(url)} has no study {name}{did_you_mean(name, names)}"
+            f"the storage {redact(url)} has no study {name}{did_you_mean(name, names)}"
         ) from None
     settings = _read(study.user_attrs)
     if not settings:
         raise SpecError(
-            f"the study {name} of {redacted(url)} does not hold the settings of a search; use the"
+            f"the study {name} of {redact(url)} does not hold the settings of a search; use the"
             " folder that it was begun in"
         )
-    facts = {**settings["facts"], "command": [], "machine": "", "storage": redacted(url)}
+    facts = {**settings["facts"], "command": [], "machine": "", "storage": redact(url)}
     check_facts(facts, f"the study {name}")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from archspec.sources import find_reference
 from archspec.writing import written_json
 
 
-def gathered(name: str, own_name: str = "space.json") -> dict[str, str]:
+def gather(name: str, own_name: str = "space.json") -> dict[str, str]:
     """The texts of a spec and of those it extends or imports, by their new names, the spec's first.
     Raises SpecError where a file is not to be read."""
     texts: dict[str, str] = {}
@@ -29,7 +29,7 @@ def _gather(
     data: dict[str, Any] = {key: v for key, v in document.data.items() if key != "$schema"}
     at = At(document)
 
-    def renamed(reference: str, where: At, is_import: bool = False) -> str:
+    def rename(reference: str, where: At, is_import: bool = False) -> str:
         source = find_reference(reference, where, is_import)
         if source not in names:
             own, other = Path(own_name).stem, Path(source.name).stem
@@ -39,10 +39,10 @@ def _gather(
         return names[source]
 
     if "extends" in data:
-        data["extends"] = renamed(data["extends"], at / "extends")
+        data["extends"] = rename(data["extends"], at / "extends")
     if "import" in data:
         data["import"] = {
-            key: renamed(reference, at / "import" / key, is_import=True)
+            key: rename(reference, at / "import" / key, is_import=True)
             for key, reference in data["import"].items()
         }
     texts[own_name] = written_json(data) + "\n"

@@ -53,7 +53,7 @@ _QUERY_SECRET = re.compile(
 )
 
 
-def redacted(url: str) -> str:
+def redact(url: str) -> str:
     """A URL without its password, and without what of its query is one."""
     scheme, mark, rest = url.partition("://")
     head, at, tail = rest.rpartition("@")  # the last: a password that is not quoted may hold one
@@ -66,7 +66,7 @@ def without_secrets(text: str, url: str | None) -> str:
     """A text with the URL redacted in it, and its password wherever else it stands."""
     if not url:
         return text
-    text = text.replace(url, redacted(url))
+    text = text.replace(url, redact(url))
     _, _, rest = url.partition("://")
     found = [rest.rpartition("@")[0].partition(":")[2]]
     found += [match.group(2) for match in _QUERY_SECRET.finditer(url)]
@@ -92,7 +92,7 @@ def kept_url(url: str, folder: Path) -> str:
         file = Path(url.removeprefix(SQLITE))
         with suppress(ValueError):
             return SQLITE + file.relative_to(folder.resolve()).as_posix()
-    return redacted(url)
+    return redact(url)
 
 
 def connect(trials: Trials, given: str | None = None) -> Trials:
@@ -111,7 +111,7 @@ def connect(trials: Trials, given: str | None = None) -> Trials:
         inside = _file_within(kept, trials.path)
         if inside is not None:
             return trials.with_storage(inside)
-        shown = redacted(kept)
+        shown = redact(kept)
         raise UsageError(
             f"{trials.path} keeps its trials in {shown}, outside the folder, which is opened only"
             f" where it is asked for; use --storage {shown} with its password, if it has one, or"
@@ -121,7 +121,7 @@ def connect(trials: Trials, given: str | None = None) -> Trials:
     shown = kept_url(url, trials.path)
     if shown != kept:
         command = [without_secrets(word, kept) for word in trials.facts["command"]]
-        trials = trials.settled({"storage": shown, "command": command})
+        trials = trials.settle({"storage": shown, "command": command})
     return trials.with_storage(url)
 
 
@@ -170,7 +170,7 @@ def open_database(url: str) -> Any:
                 time.sleep(PAUSE)
                 continue
         raise UsageError(
-            f"the storage {redacted(url)} cannot be used ({reason}); use the URL of a database that"
+            f"the storage {redact(url)} cannot be used ({reason}); use the URL of a database that"
             " is there, or no --storage"
         )
 
@@ -181,7 +181,7 @@ def _with_driver(url: str) -> str:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-    shown = redacted(url)
+    shown = redact(url)
     scheme, _, rest = url.partition("://")
     _, _, password = rest.rpartition("@")[0].partition(":")
     try:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import UsageError
 from archspec.training.search.patience import Patience
 from archspec.training.search.proposers import Proposal, Proposer, optuna_package
-from archspec.training.search.storage import exclusive, redacted
+from archspec.training.search.storage import exclusive, redact
 from archspec.training.search.trials import Trials
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Study:
         self._storage = storage
         self._seen: dict[tuple[int, int], tuple[Any, float]] = {}
         with self.exclusive():
-            self._study = patience(lambda: self._opened(f"{trials.facts['study']}-{name}"))
+            self._study = patience(lambda: self._open(f"{trials.facts['study']}-{name}"))
 
-    def _opened(self, name: str) -> Any:
+    def _open(self, name: str) -> Any:
         optuna = optuna_package()
         try:
             return optuna.load_study(study_name=name, storage=self._storage)
@@ -78,7 +78,7 @@ class Study:
             if self.trials.facts.get("is_shared") and not self.is_baseline:
                 assert self.trials.storage is not None, "it is shared"
                 raise UsageError(
-                    f"the storage {redacted(self.trials.storage)} has no study {name}; use the one"
+                    f"the storage {redact(self.trials.storage)} has no study {name}; use the one"
                     f" that {self.trials.path} was begun with"
                 ) from None
         return optuna.create_study(
@@ -91,7 +91,7 @@ class Study:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep other workers of the search, here and on other machines, from choosing a trial."""
-        with self.trials.locked(), ExitStack() as stack:
+        with self.trials.lock(), ExitStack() as stack:
             self._patience(
                 lambda: stack.enter_context(exclusive(self._storage, self.trials.facts["study"]))
             )
@@ -101,7 +101,7 @@ class Study:
         """Every trial, by number."""
         return self._patience(lambda: self._study.get_trials(deepcopy=False))
 
-    def trained(self) -> list[FrozenTrial]:
+    def list_trained(self) -> list[FrozenTrial]:
         """Those that ended well."""
         return [t for t in self.all() if t.state.is_finished() and t.values is not None]
 
@@ -130,15 +130,15 @@ class Study:
             },
         )
 
-        def added() -> FrozenTrial | None:
+        def find_added() -> FrozenTrial | None:
             trials = reversed(self._study.get_trials(deepcopy=False))
             return next((one for one in trials if one.user_attrs.get("token") == token), None)
 
         def add() -> FrozenTrial:
-            found = added()  # the answer may be all that was lost
+            found = find_added()  # the answer may be all that was lost
             if found is None:
                 self._study.add_trial(trial)
-                found = added()
+                found = find_added()
             assert found is not None, "it was added"
             return found
 

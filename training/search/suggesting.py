@@ -70,7 +70,7 @@ class Suggester:
         """A row; of TPE, once it has a model, then others, from that on of which the model expects
         most."""
         sampler = self._sampler(seed)
-        yield self._suggested(sampler)
+        yield self._suggest(sampler)
         if not isinstance(sampler, _Tpe) or sampler.estimators is None:
             return
         generator = np.random.RandomState(seed)
@@ -81,7 +81,7 @@ class Suggester:
         rows = np.zeros((2 * SCORED, self._width), np.int64)
         for name, values in samples.items():
             rows[:, self._columns[name]] = values
-        order = np.argsort(-sampler.expected(samples), kind="stable")
+        order = np.argsort(-sampler.expect(samples), kind="stable")
         yield from rows[order]
 
     def _begin(self) -> None:
@@ -117,7 +117,7 @@ class Suggester:
                 return _Tpe(seed=seed, multivariate=True, n_startup_trials=self._start)
             return NSGAIISampler(seed=seed, population_size=self._population)
 
-    def _suggested(self, sampler: BaseSampler) -> np.ndarray:
+    def _suggest(self, sampler: BaseSampler) -> np.ndarray:
         space: dict[str, BaseDistribution] = {
             name: self._space[name] for name in sorted(self._space) if self._count
         }
@@ -141,7 +141,7 @@ class _Tpe(TPESampler):
         self.estimators = mpe_below, mpe_above
         return super()._compute_acquisition_func(samples, mpe_below, mpe_above)
 
-    def expected(self, samples: dict[str, np.ndarray]) -> np.ndarray:
+    def expect(self, samples: dict[str, np.ndarray]) -> np.ndarray:
         """What the model expects of each sample, more being better."""
         assert self.estimators is not None
         return super()._compute_acquisition_func(samples, *self.estimators)

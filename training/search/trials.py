@@ -57,7 +57,7 @@ from archspec.training.search.facts import (
     write_facts,
 )
 from archspec.training.search.objectives import Objective, read_objectives
-from archspec.training.search.space_files import gathered
+from archspec.training.search.space_files import gather
 from archspec.writing import whole_folder, write_whole, written_json
 
 SPACE, RECIPE, TRIALS = "space.json", "recipe.yaml", "trials.jsonl"
@@ -103,7 +103,7 @@ class Trials:
     def mend(self, note: Callable[[str], None]) -> Trials:
         """The run with its files as this archspec writes them: what is damaged in trials.jsonl is
         set aside in trials.jsonl.damaged, and told of."""
-        with self.locked():
+        with self.lock():
             facts = self.facts
             records, damaged = self._lines()
             path = self.path / TRIALS
@@ -140,17 +140,17 @@ class Trials:
 
     def append(self, trials: Iterable[Mapping[str, Any]]) -> None:
         """Add trials, so that they outlast this process and the machine."""
-        with self.locked():
+        with self.lock():
             append_lines(self.path / TRIALS, trials)
 
     def append_sealed(self, lines: str) -> None:
         """The same for lines that carry their checksums."""
         if lines:
-            with self.locked():
+            with self.lock():
                 append_text(self.path / TRIALS, lines)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Wait for other processes that write in the folder, and keep them waiting."""
         with locked_file(self.path / LOCK, waits=True):
             yield
@@ -162,7 +162,7 @@ class Trials:
         (self.path / WORKERS).mkdir(exist_ok=True)
         identity = uuid.uuid4().hex
         with ExitStack() as stack:
-            with self.locked():
+            with self.lock():
                 number = 0
                 while self.is_at_work(str(number)):
                     number += 1
@@ -196,10 +196,10 @@ class Trials:
         status = path.stat()
         return f"{socket.gethostname()}:{status.st_ino}:{status.st_ctime_ns}"
 
-    def settled(self, facts: Mapping[str, Any]) -> Trials:
+    def settle(self, facts: Mapping[str, Any]) -> Trials:
         """The same run with these facts instead, in its run.json too."""
         whole = {**self.facts, **facts}
-        with self.locked():
+        with self.lock():
             write_facts(self.path, whole)
         return replace(self, facts=whole)
 
@@ -249,7 +249,7 @@ def create_trials(
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     with nullcontext(path) if path.exists() else whole_folder(path) as folder:
-        for name, text in gathered(space, SPACE).items():
+        for name, text in gather(space, SPACE).items():
             write_whole(folder / name, text)
         if recipe is not None:
             write_whole(folder / RECIPE, recipe)

@@ -27,9 +27,9 @@ from archspec.identity import is_of
 from archspec.training.search.counted import Counted
 from archspec.training.search.evaluating import (
     EvaluationError,
-    called,
+    call,
     entry_points,
-    trained,
+    train_seeds,
     training_time,
 )
 from archspec.training.search.objectives import ACCURACY, Objective
@@ -90,12 +90,12 @@ class Worker:
         while tasks and self._is_wanted(ends):
             for task in tasks:
                 task.learn()
-            task = min(tasks, key=_Task.done)  # of two as far, the search
+            task = min(tasks, key=_Task.share_done)  # of two as far, the search
             if not task.try_one():
                 tasks.remove(task)
                 if not task.study.is_baseline:
                     for baseline in tasks:
-                        baseline.wanted = min(baseline.wanted, task.tried())
+                        baseline.wanted = min(baseline.wanted, task.count_tried())
 
     def _tasks(
         self, worker: Self, functions: Mapping[str, Callable[[Graph], float]]
@@ -109,7 +109,7 @@ class Worker:
         tasks: list[_Task] = []
 
         def tell(record: Record) -> None:
-            self.say(record, sum(t.ended() for t in tasks), sum(t.wanted for t in tasks))
+            self.say(record, sum(t.count_ended() for t in tasks), sum(t.wanted for t in tasks))
 
         for name, wanted in ((SEARCH, facts["trials"]), (BASELINE, facts["baseline"])):
             if wanted:
@@ -165,7 +165,7 @@ class _Task:
             return False
         try:
             with self.study.signing(trial):
-                record = self._tried(trial, times)
+                record = self._try(trial, times)
         except Interrupted:
             self.study.put_back(trial, times)
             return False
@@ -175,20 +175,20 @@ class _Task:
             self._tell(record)
         return True
 
-    def ended(self) -> int:
+    def count_ended(self) -> int:
         return sum(trial.state.is_finished() for trial in self.study.all())
 
-    def tried(self) -> int:
+    def count_tried(self) -> int:
         """Trials that ended or are under way."""
         return len(self.study.all()) - len(self.study.stale())
 
-    def done(self) -> float:
+    def share_done(self) -> float:
         """The share of those wanted."""
-        return self.tried() / max(self.wanted, 1)
+        return self.count_tried() / max(self.wanted, 1)
 
     # Which trial.
 
-    def _not_written(self, told: Mapping[int, Record]) -> list[Record]:
+    def _list_unwritten(self, told: Mapping[int, Record]) -> list[Record]:
         known = {record["number"] for record in self._records()}
         return [record for number, record in told.items() if number not in known]
 
@@ -197,16 +197,16 @@ class _Task:
         what a killed process had only written down."""
         # the storage first: what ends there here was written down before
         told = self.study.records()
-        if self._not_written(told):
+        if self._list_unwritten(told):
             with self.study.exclusive():
-                missing = self._not_written(told)
+                missing = self._list_unwritten(told)
                 if missing:
                     self.patience(lambda: self.trials.append(missing))
         if self.study.stale():
             with self.study.exclusive():
-                self._abandoned()
+                self._find_abandoned()
 
-    def _abandoned(self) -> list[FrozenTrial]:
+    def _find_abandoned(self) -> list[FrozenTrial]:
         """Trials whose process is gone, without those that it had written down, which end now."""
         stale = self.study.stale()
         if not stale:
@@ -223,7 +223,7 @@ class _Task:
     def _next(self) -> tuple[FrozenTrial | None, int]:
         """The trial to make now, and how often it was begun; None where there are enough."""
         with self.study.exclusive():
-            for trial in self._abandoned():
+            for trial in self._find_abandoned():
                 times = self.study.take_up(trial)
                 self._note_lost(trial, times)
                 return trial, times
@@ -248,7 +248,7 @@ class _Task:
             )
 
     def _history(self) -> History:
-        trained = self.study.trained()
+        trained = self.study.list_trained()
         rows = np.array([trial.user_attrs[ROW] for trial in trained], np.int64)
         values = np.array([trial.values for trial in trained], np.float64)
         columns = len(self.proposer.encoding.columns)
@@ -269,7 +269,7 @@ class _Task:
 
     # What it is worth.
 
-    def _tried(self, trial: FrozenTrial, times: int) -> Record:
+    def _try(self, trial: FrozenTrial, times: int) -> Record:
         """The record of a trial. Raises Interrupted."""
         began = time.monotonic()
         row = trial.user_attrs[ROW]
@@ -322,11 +322,13 @@ class _Task:
         """The objectives of a network, accuracy last. Raises EvaluationError, Interrupted."""
         problem = self.worker.problem
         row = np.array([trial.user_attrs[ROW]], np.int64)
-        values: dict[str, float] = problem.named(problem.encoding.costs(row)[0])
-        values.update({name: called(name, f, graph) for name, f in self.functions.items()})
+        values: dict[str, float] = problem.name_costs(problem.encoding.costs(row)[0])
+        values.update({name: call(name, f, graph) for name, f in self.functions.items()})
         by_seed: dict[str, list[float]] = {}
         if any(objective.name == ACCURACY for objective in self.worker.objectives):
-            found = trained(self.trials, graph, self.worker.stop, lambda: None, self.worker.note)
+            found = train_seeds(
+                self.trials, graph, self.worker.stop, lambda: None, self.worker.note
+            )
             values[ACCURACY] = sum(found) / len(found)
             by_seed = {"by_seed": found}
         ordered = {o.name: values[o.name] for o in self.worker.objectives}

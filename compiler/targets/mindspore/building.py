@@ -33,7 +33,7 @@ def to_cell(model: Model) -> Any:
         cell = network()
         _check_names(cell, model)
     else:
-        with _uninitialised():
+        with _skip_initialising():
             cell = network()
         _check_names(cell, model)
         for parameter in cell.get_parameters():
@@ -58,7 +58,7 @@ def _keep_compiled_graphs_apart(source: str) -> None:
     os.environ[CACHE_PATH] = str(base / PACKAGE / digest)
 
 
-def _uninitialised() -> Any:
+def _skip_initialising() -> Any:
     """A context in which parameters get no values: they would be overwritten at once."""
     from mindspore.nn.utils import no_init_parameters
 

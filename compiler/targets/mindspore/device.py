@@ -64,9 +64,9 @@ def onednn_verdict() -> str:
     if not _has_avx512():
         return "fine"
     key = f"{_cpu()}, mindspore {_version()}"
-    kept = _kept()
+    kept = _read_kept()
     if key not in kept:
-        verdict = _tried()
+        verdict = _try()
         if verdict == "unknown":
             return verdict
         kept[key] = verdict
@@ -93,7 +93,7 @@ def uses_reference_kernels(environment: Mapping[str, str]) -> bool | None:
     return any("ref:any" in line or ",ref:" in line for line in lines)
 
 
-def _tried() -> str:
+def _try() -> str:
     free = {name: value for name, value in os.environ.items() if name != CAP}
     is_slow = uses_reference_kernels(free)
     if not is_slow:
@@ -137,7 +137,7 @@ def _cache_file() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "archspec" / "onednn.json"
 
 
-def _kept() -> dict[str, str]:
+def _read_kept() -> dict[str, str]:
     try:
         found = json.loads(_cache_file().read_text())
     except (OSError, ValueError, RuntimeError):

@@ -30,14 +30,14 @@ def write_mindir(model: Model, path: str | os.PathLike[str], batch: int | None =
     if batch is not None:
         image = ms.ops.zeros((batch, *model.graph.input_shape), ms.float32)
     with whole_file(path) as target, _folder_for(path) as folder:
-        exported = _exported(ms, cell, image, folder)
+        exported = _export(ms, cell, image, folder)
         # what cannot be read back is not a file to leave behind
         ms.load(str(exported))
         with exported.open("rb") as file:
             shutil.copyfileobj(file, target)
 
 
-def _exported(ms: Any, cell: Any, image: Any, folder: Path) -> Path:
+def _export(ms: Any, cell: Any, image: Any, folder: Path) -> Path:
     """The one file that MindSpore writes into the folder, whatever ending it gives it."""
     ms.export(cell, image, file_name=str(folder / "network"), file_format="MINDIR")
     files = [path for path in folder.rglob("*") if path.is_file()]

@@ -13,7 +13,7 @@ from archspec.compiler.targets.python.spelling import (
     NO_SIDES,
     Argument,
     Spelling,
-    added,
+    add_sides,
     cell,
     channels,
     expression,
@@ -142,7 +142,7 @@ def _(op: activation.Softmax, layer: Layer) -> Spelling:
 def _(op: pool.MaxPool, layer: Layer) -> Spelling:
     arguments = window(op)
     sides, past = reach(op, layer)
-    padding = added(sides, past)
+    padding = add_sides(sides, past)
     if padding == NO_SIDES:
         return cell("nn.MaxPool2d", *arguments)
     _, height, width = layer.input_shapes[0]
@@ -168,7 +168,7 @@ def _(op: pool.AvgPool, layer: Layer) -> Spelling:
             Argument("padding", "padding", scalar((top, left))),
             Argument("count_include_pad", "count_padding", op.count_padding, True),
         )
-    counted, uncounted = (sides, past) if op.count_padding else (NO_SIDES, added(sides, past))
+    counted, uncounted = (sides, past) if op.count_padding else (NO_SIDES, add_sides(sides, past))
     return cell(
         "PaddedAvgPool2d",
         *arguments,

@@ -43,8 +43,8 @@ def to_onnx(
     large for one file, or has an output called "image", and for an opset that is not written;
     ModelError where the weights are not the graph's.
     """
-    proto = _written(model, opset, batch, notes)
-    _check(serialized(proto), model.graph.name)
+    proto = _write(model, opset, batch, notes)
+    _check(serialize(proto), model.graph.name)
     return proto
 
 
@@ -52,17 +52,17 @@ def write_onnx(
     model: Model, path: str | os.PathLike[str], *, opset: int = 11, batch: int | None = 1
 ) -> None:
     """Write `to_onnx(...)` to a file, which is either whole or as it was. Raises UsageError."""
-    content = serialized(_written(model, opset, batch, None))
+    content = serialize(_write(model, opset, batch, None))
     _check(content, model.graph.name)
     write_whole(path, content)
 
 
-def serialized(proto: onnx.ModelProto) -> bytes:
+def serialize(proto: onnx.ModelProto) -> bytes:
     """The bytes of a model with their checksum, the same for the same model."""
     return seal_onnx(proto.SerializeToString(deterministic=True))
 
 
-def _written(
+def _write(
     model: Model, opset: int, batch: int | None, notes: Mapping[str, str] | None
 ) -> onnx.ModelProto:
     _refuse_what_cannot_be_written(model, opset, batch)
@@ -116,7 +116,7 @@ def _name_again(graph: Graph, net: Net) -> None:
     for key, tensor in graph.outputs.items():
         value = net.value(tensor)
         if value != key:
-            net.add("Identity", net.unused(f"{key}/Identity"), [value], [key])
+            net.add("Identity", net.reserve(f"{key}/Identity"), [value], [key])
 
 
 def _values(shapes: Mapping[str, Shape], batch: int | None) -> list[onnx.ValueInfoProto]:

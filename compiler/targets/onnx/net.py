@@ -49,11 +49,11 @@ class Net:
         """Names for a node's results, which can be read from now on."""
         for tensor in node.results:
             ending = f".{tensor.output + 1}" if len(node.results) > 1 else ""
-            name = self._outputs.get(tensor) or self.unused(node.name + ending)
+            name = self._outputs.get(tensor) or self.reserve(node.name + ending)
             self._values[tensor] = name
         return [self._values[tensor] for tensor in node.results]
 
-    def unused(self, wanted: str) -> str:
+    def reserve(self, wanted: str) -> str:
         """The wanted name, with a number where it is taken; taken from now on."""
         name, number = wanted, 2
         while name in self._taken:
@@ -82,7 +82,7 @@ class Net:
 
     def matrix(self, name: str, array: np.ndarray) -> str:
         """A float32 constant of a node."""
-        return self._initializer(self.unused(name), array.astype(np.float32))
+        return self._initializer(self.reserve(name), array.astype(np.float32))
 
     def no_floats(self) -> str:
         """An empty vector, for the inputs that ONNX wants and nobody reads."""
@@ -129,7 +129,7 @@ class Site:
     def step(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator on the way to the result."""
         count = self._kinds[kind] = self._kinds.get(kind, 0) + 1
-        name = self.net.unused(f"{self.node.name}/{kind}" + (f"_{count}" if count > 1 else ""))
+        name = self.net.reserve(f"{self.node.name}/{kind}" + (f"_{count}" if count > 1 else ""))
         self.net.add(kind, name, inputs, [name], **attributes)
         return name
 

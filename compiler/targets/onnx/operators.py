@@ -59,19 +59,19 @@ def _(op: norm.BatchNorm, at: Site) -> None:
 
 @spell.register
 def _(op: norm.LayerNorm, at: Site) -> None:
-    normal = normalized(at, at.x, axis=1, epsilon=op.epsilon)
+    normal = normalize(at, at.x, axis=1, epsilon=op.epsilon)
     at.result("Add", at.step("Mul", normal, at.per_channel("gamma")), at.per_channel("beta"))
 
 
 @spell.register
 def _(op: norm.GroupNorm, at: Site) -> None:
     grouped = at.step("Reshape", at.x, at.net.integers((0, op.groups, -1)))
-    normal = normalized(at, grouped, axis=2, epsilon=op.epsilon)
+    normal = normalize(at, grouped, axis=2, epsilon=op.epsilon)
     apart = at.step("Reshape", normal, at.net.integers((0, *at.shapes[0])))
     at.result("Add", at.step("Mul", apart, at.per_channel("gamma")), at.per_channel("beta"))
 
 
-def normalized(at: Site, x: str, axis: int, epsilon: float) -> str:
+def normalize(at: Site, x: str, axis: int, epsilon: float) -> str:
     """x less its mean over an axis, over its deviation: LayerNormalization needs opset 17."""
     centred = at.step("Sub", x, at.step("ReduceMean", x, axes=[axis], keepdims=1))
     squares = at.step("Mul", centred, centred)

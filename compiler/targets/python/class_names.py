@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.names import camel, identifier, is_safe
-from archspec.compiler.targets.python.outline import outlined
+from archspec.compiler.targets.python.outline import outline_graph
 from archspec.compiler.targets.python.parameters import parametrize
-from archspec.compiler.targets.python.patterns import Pattern, numbered, patterns_of
+from archspec.compiler.targets.python.patterns import Pattern, patterns_of, split_number
 from archspec.graph import Graph
 
 _PART_WORDS = ("Norm", "Act")
@@ -18,7 +18,7 @@ _PART_WORDS = ("Norm", "Act")
 def classes_of(graph: Graph, dialect: Dialect) -> tuple[list[Pattern], dict[str, str]]:
     """The classes of a network, still without names, and what the spec calls attributes that could
     not have its words."""
-    patterns = patterns_of(outlined(graph), dialect)
+    patterns = patterns_of(outline_graph(graph), dialect)
     for pattern in patterns:
         parametrize(pattern, dialect.reserved)
     return patterns, _name_parts(patterns, dialect)
@@ -54,7 +54,7 @@ def name_classes(patterns: Sequence[Pattern], network: str, dialect: Dialect) ->
     for pattern in patterns[:-1]:
         families.setdefault(_family(pattern), []).append(pattern)
     for family, members in families.items():
-        for pattern, wish in _told_apart(family, members):
+        for pattern, wish in _tell_apart(family, members):
             if wish in used:  # several structures differ from the template's in the same way
                 wish = camel(*pattern.uses[0].group.path.split("."))
             pattern.name = identifier(wish, dialect.reserved | used)
@@ -73,10 +73,10 @@ def _family(pattern: Pattern) -> str:
         return family
     if len(names) <= 4 and all(part.spelling is not None for part in pattern.parts):
         return camel(*names)
-    return camel(numbered(pattern.uses[0].group.path.rpartition(".")[2])[0])
+    return camel(split_number(pattern.uses[0].group.path.rpartition(".")[2])[0])
 
 
-def _told_apart(family: str, members: Sequence[Pattern]) -> Iterator[tuple[Pattern, str]]:
+def _tell_apart(family: str, members: Sequence[Pattern]) -> Iterator[tuple[Pattern, str]]:
     # max takes the first of equals, which is the first met
     plain = max(members, key=lambda pattern: len(pattern.uses))
     for pattern in members:

@@ -141,10 +141,10 @@ class _Names:
                 self.held.discard(self.of[ref])
         for ref in step.results:
             if ref in self.flow.last_use:  # else it is never read, and is "_"
-                self.of[ref] = self._chosen(ref, step, self.held)
+                self.of[ref] = self._choose(ref, step, self.held)
                 self.held.add(self.of[ref])
 
-    def _chosen(self, ref: Ref, step: _Step, held: set[str]) -> str:
+    def _choose(self, ref: Ref, step: _Step, held: set[str]) -> str:
         wish = self.wishes.get(ref)
         is_result = ref in self.flow.outputs
         if wish is not None and (is_result or not self.is_crowded):
@@ -170,10 +170,10 @@ def _result_name(step: _Step, number: int) -> str:
         told = group.output_names.get(group.outputs[number - 1])
         if told is not None:
             return f"{name}_{told}"
-    return _numbered(name, number)
+    return _number(name, number)
 
 
-def _numbered(name: str, number: int) -> str:
+def _number(name: str, number: int) -> str:
     return f"{name}_{number}" if name[-1:].isdigit() else f"{name}{number}"
 
 
@@ -194,7 +194,7 @@ def input_names(pattern: Pattern, reserved: Set[str]) -> None:
     if pattern.inputs == 1:
         pattern.input_names = ("x",)
         return
-    found = _told_by_spec(pattern.uses[0].group)
+    found = _names_of_spec(pattern.uses[0].group)
     names: list[str] = []
     for index in range(pattern.inputs):
         wish = found.get(index, f"x{input_order(pattern).index(index) + 1}")
@@ -202,7 +202,7 @@ def input_names(pattern: Pattern, reserved: Set[str]) -> None:
     pattern.input_names = tuple(names)
 
 
-def _told_by_spec(group: Group) -> dict[int, str]:
+def _names_of_spec(group: Group) -> dict[int, str]:
     """Inputs by the template's name: their sources are looked up around the group, and the one
     that is left is the one not found."""
     told = {k: group.input_names[t] for k, t in enumerate(group.inputs) if t in group.input_names}

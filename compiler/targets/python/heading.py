@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from archspec.compiler.model import Model
 from archspec.compiler.targets.python.dialect import Dialect, UsageExample
 from archspec.compiler.targets.python.layout import WIDEST
-from archspec.compiler.targets.python.names import escaped, identifier
+from archspec.compiler.targets.python.names import escape, identifier
 from archspec.shapes import written
 
 
@@ -27,15 +27,15 @@ def heading(
         what = f"The spec {graph.name}, rewritten by archspec's passes"
     framework = dialect.framework
     lines = [
-        *filled(f"{graph.name}: {graph.doc}" if graph.doc else graph.name),
+        *fill_lines(f"{graph.name}: {graph.doc}" if graph.doc else graph.name),
         "",
-        *filled(
+        *fill_lines(
             f"{what}, as {framework} {dialect.cells}. Written by archspec; only {framework} is"
             " needed to run it."
         ),
         "",
         f"    input        image {written(graph.input_shape)}, float32, any number of them",
-        *filled(outputs, "    output       ", " " * 17),
+        *fill_lines(outputs, "    output       ", " " * 17),
         f"    parameters   {graph.params:,} trainable",
         f"    MACs         {graph.macs:,} an image",
         f"    fingerprint  {model.spec_graph.fingerprint}",
@@ -45,7 +45,7 @@ def heading(
         *dialect.advice,
     ]
     # every line is escaped here, so that none can be forgotten
-    return '"""' + "\n".join(map(escaped, lines)) + '\n"""\n'
+    return '"""' + "\n".join(map(escape, lines)) + '\n"""\n'
 
 
 MAX_RENAMED = 5
@@ -69,10 +69,10 @@ def about_names(
         more = f" and {len(told) - MAX_RENAMED} more" if len(told) > MAX_RENAMED else ""
         shown = ", ".join(told[:MAX_RENAMED])
         text += f" No attribute can be called as in the spec: {shown}{more}."
-    yield from filled(text)
+    yield from fill_lines(text)
 
 
-def filled(text: str, before: str = "", margin: str = "") -> list[str]:
+def fill_lines(text: str, before: str = "", margin: str = "") -> list[str]:
     """Text from a spec as lines of a docstring, with room left for its quotes."""
     lines = textwrap.wrap(
         " ".join(text.split()),

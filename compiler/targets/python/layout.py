@@ -48,7 +48,7 @@ def lines_of(piece: Piece, indent: int, before: str = "", after: str = "") -> li
         return [line]
     result = [f"{margin}{before}{piece.head}"]
     # a formatter tries all arguments on one line before it gives each its own
-    together = f"{margin}{INDENT}{_joined(piece)}"
+    together = f"{margin}{INDENT}{_join(piece)}"
     if piece.separator and len(together) <= WIDEST:
         return [*result, together, f"{margin}{piece.tail}{after}"]
     for part in piece.parts:
@@ -61,10 +61,10 @@ def _flat(piece: Piece) -> str:
         return piece
     if isinstance(piece, Prefixed):
         return piece.prefix + _flat(piece.piece)
-    return f"{piece.head}{_joined(piece)}{piece.tail}"
+    return f"{piece.head}{_join(piece)}{piece.tail}"
 
 
-def _joined(piece: Invocation) -> str:
+def _join(piece: Invocation) -> str:
     return f"{piece.separator} ".join(map(_flat, piece.parts))
 
 
@@ -80,10 +80,10 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, (bool, int)):
         return repr(value)
     if isinstance(value, tuple):
-        return f"({_listed(map(literal, value))})"
+        return f"({_list(map(literal, value))})"
     raise TypeError(f"{type(value).__name__} is not a value of a spec")
 
 
-def _listed(words: Iterable[str]) -> str:
+def _list(words: Iterable[str]) -> str:
     found = list(words)
     return f"{found[0]}," if len(found) == 1 else ", ".join(found)

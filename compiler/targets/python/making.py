@@ -15,17 +15,17 @@ class Making:
         self._words = words
         self._sequential = sequential
 
-    def made(self, part: Part, values: Values) -> Piece:
+    def make(self, part: Part, values: Values) -> Piece:
         """The expression that makes a part's cell."""
         if isinstance(values, Loop):
             next(self._words)  # the loop's first number
             next(self._words)  # and its last
             assert part.unit is not None
-            return self.made(part.unit, values.unit)
+            return self.make(part.unit, values.unit)
         if isinstance(values, Use):
             return self._made_of_class(values)
         if part.chain is not None:
-            return call(self._sequential, self.ordered(part.chain, values))
+            return call(self._sequential, self.make_ordered(part.chain, values))
         spelling = part.spelling
         assert spelling is not None
         if spelling.is_bare:
@@ -51,20 +51,20 @@ class Making:
             pieces.append(text if is_plain else f"{parameter.name}={text}")
         return call(use.pattern.name, *pieces)
 
-    def ordered(self, parts: Sequence[Part], values: Sequence[Values]) -> Invocation:
+    def make_ordered(self, parts: Sequence[Part], values: Sequence[Values]) -> Invocation:
         """OrderedDict(first=..., **{f"block{i}": ... for i in range(2, depth + 1)})."""
         pieces: list[Piece] = []
         for part, value in zip(parts, values, strict=True):
             if isinstance(value, Loop):
-                pieces.append(self._looped(part, value))
+                pieces.append(self._make_looped(part, value))
             else:
-                pieces.append(Prefixed(f"{part.name}=", self.made(part, value)))
+                pieces.append(Prefixed(f"{part.name}=", self.make(part, value)))
         return call("OrderedDict", *pieces)
 
-    def _looped(self, part: Part, value: Loop) -> Piece:
+    def _make_looped(self, part: Part, value: Loop) -> Piece:
         first, last = next(self._words), next(self._words)
         assert part.unit is not None
-        made = self.made(part.unit, value.unit)
+        made = self.make(part.unit, value.unit)
         if first is None and last is None and value.first == value.last:
             return Prefixed(f"{part.name}{value.first}=", made)
         if first is not None and first == last:

@@ -1,7 +1,7 @@
 """What may stand in a generated file: names that collide with nothing, and text without a way out.
 
 A spec is data from anywhere. Only identifiers checked here, repr() of numbers and strings, and
-text that passed through `escaped` ever reach the source.
+text that passed through `escape` ever reach the source.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def camel(*words: str) -> str:
     return result
 
 
-def escaped(line: str) -> str:
+def escape(line: str) -> str:
     """A line of a docstring in which nothing is unprintable and nothing ends the string. What is
     unprintable shows as its code: UTF-8 cannot hold all of it."""
     printable = "".join(

@@ -57,7 +57,7 @@ class Group:
 Item: TypeAlias = "Leaf | Group"
 
 
-def outlined(graph: Graph) -> Group:
+def outline_graph(graph: Graph) -> Group:
     """The whole graph as a group without a name, its outputs those of the graph in their order."""
     return _Outline(graph).root()
 
@@ -121,7 +121,7 @@ class _Outline:
                 last = key
             if is_contiguous:
                 return parts, list(parts)
-            circles, ordered = self._arranged(parts, owner)
+            circles, ordered = self._arrange(parts, owner)
             if not circles:
                 return parts, ordered
             opened |= circles
@@ -134,7 +134,7 @@ class _Outline:
                 return path, False
         return name, True
 
-    def _arranged(
+    def _arrange(
         self, parts: Mapping[tuple[str, bool], list[str]], owner: Mapping[str, tuple[str, bool]]
     ) -> tuple[set[str], list[tuple[str, bool]]]:
         """Paths of groups that wait for each other in circles; without any, an order to run in."""

@@ -109,7 +109,7 @@ def parametrize(pattern: Pattern, reserved: Set[str]) -> None:
             columns.setdefault(key, _Column([], values)).slots.append(index)
     words: list[str | None] = [None] * len(slots)
     split = [part for column in columns.values() for part in _split(pattern, column, slots)]
-    chosen = _named(pattern, split, slots, reserved)
+    chosen = _name_columns(pattern, split, slots, reserved)
     for name, column in chosen.items():
         for index in column.slots:
             words[index] = name
@@ -159,7 +159,7 @@ def _is_exit(column: _Column, slots: Sequence[Slot]) -> bool:
     return last in column.slots
 
 
-def _named(
+def _name_columns(
     pattern: Pattern, columns: Sequence[_Column], slots: Sequence[Slot], reserved: Set[str]
 ) -> dict[str, _Column]:
     """A name for each column: "channels" for what leaves the block and "in_channels" for what

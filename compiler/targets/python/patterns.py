@@ -252,7 +252,7 @@ def _with_loops(contents: _Contents) -> _Contents:
     while index < len(contents.parts):
         stop = _end_of_run(contents, index)
         part, values, twin = contents.parts[index], contents.values[index], contents.twins[index]
-        stem, number = numbered(part.name)
+        stem, number = split_number(part.name)
         is_repeated = _copies(contents.items[index]) == "repeat" and number is not None
         here = (len(result.parts) - 1,)
         if number is not None and (is_repeated or stop - index >= FEWEST_COPIES):
@@ -276,20 +276,20 @@ def _with_loops(contents: _Contents) -> _Contents:
 
 def _end_of_run(contents: _Contents, start: int) -> int:
     """The index after the last part that is equal to the one at `start` and numbered on from it."""
-    stem, number = numbered(contents.parts[start].name)
+    stem, number = split_number(contents.parts[start].name)
     stop = start + 1
     if number is None or _copies(contents.items[start]) == "rows":
         return stop
     while (
         stop < len(contents.parts)
-        and numbered(contents.parts[stop].name) == (stem, number + stop - start)
+        and split_number(contents.parts[stop].name) == (stem, number + stop - start)
         and contents.twins[stop] == contents.twins[start]
     ):
         stop += 1
     return stop
 
 
-def numbered(name: str) -> tuple[str, int | None]:
+def split_number(name: str) -> tuple[str, int | None]:
     """block12 is block, 12; a name without a number, or with a zero before it, has None."""
     stem = name.rstrip("0123456789")
     digits = name[len(stem) :]

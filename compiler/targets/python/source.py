@@ -15,10 +15,10 @@ from archspec.compiler.targets import check_spellings
 from archspec.compiler.targets.python.class_names import classes_of, name_classes
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.flow import flow_lines, input_names
-from archspec.compiler.targets.python.heading import about_names, filled, heading, import_lines
+from archspec.compiler.targets.python.heading import about_names, fill_lines, heading, import_lines
 from archspec.compiler.targets.python.layout import INDENT, Invocation, call, lines_of, literal
 from archspec.compiler.targets.python.making import Making
-from archspec.compiler.targets.python.names import camel, escaped, identifier
+from archspec.compiler.targets.python.names import camel, escape, identifier
 from archspec.compiler.targets.python.patterns import Parameter, Pattern
 from archspec.compiler.targets.python.weight_names import names_in
 from archspec.graph import Graph
@@ -74,19 +74,19 @@ def _class_lines(
     making = Making(iter(pattern.words), dialect.sequential)
     base = dialect.sequential if pattern.is_sequence else dialect.base
     lines = [f"class {pattern.name}({base}):"]
-    documentation = [escaped(line) for line in filled(doc, INDENT, INDENT)]
+    documentation = [escape(line) for line in fill_lines(doc, INDENT, INDENT)]
     documentation[0] = f'{INDENT}"""{documentation[0].removeprefix(INDENT)}'
     documentation[-1] += '"""'
     lines += documentation
-    signature = [_declared(parameter) for parameter in pattern.parameters]
+    signature = [_declare(parameter) for parameter in pattern.parameters]
     head = lines_of(Invocation("def __init__(", ("self", *signature)), 1, "", ":")
     if pattern.is_sequence:
-        made = call("super().__init__", making.ordered(pattern.parts, use.values))
+        made = call("super().__init__", making.make_ordered(pattern.parts, use.values))
         return [*lines, "", *head, *lines_of(made, 2)]
     cells: list[str] = []
     for part, values, name in zip(pattern.parts, use.values, pattern.attributes, strict=True):
         if part.is_cell:
-            cells += lines_of(making.made(part, values), 2, f"self.{name} = ")
+            cells += lines_of(making.make(part, values), 2, f"self.{name} = ")
     if root is not None and renamed and dialect.rename is not None:
         cells += dialect.rename(renamed)
     if cells:
@@ -95,7 +95,7 @@ def _class_lines(
     return [*lines, "", *flow_lines(pattern, results, dialect)]
 
 
-def _declared(parameter: Parameter) -> str:
+def _declare(parameter: Parameter) -> str:
     if parameter.default is None:
         return parameter.name
     return f"{parameter.name}={literal(parameter.default)}"

@@ -82,7 +82,7 @@ def window(op: MaxPool | AvgPool) -> tuple[Argument, Argument]:
     )
 
 
-def added(one: Sides, other: Sides) -> Sides:
+def add_sides(one: Sides, other: Sides) -> Sides:
     return (one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3])
 
 

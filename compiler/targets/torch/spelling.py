@@ -14,7 +14,7 @@ from archspec.compiler.targets.python.spelling import (
     NO_SIDES,
     Argument,
     Spelling,
-    added,
+    add_sides,
     cell,
     channels,
     expression,
@@ -169,7 +169,9 @@ def _(op: pool.MaxPool, layer: Layer) -> Spelling:
     sides, past = reach(op, layer)
     if has_native_padding(sides, op.kernel):
         return cell("nn.MaxPool2d", *window(op), *_padding(sides, past))
-    return cell("PaddedMaxPool2d", *window(op), Argument("", "border", border(added(sides, past))))
+    return cell(
+        "PaddedMaxPool2d", *window(op), Argument("", "border", border(add_sides(sides, past)))
+    )
 
 
 @spelling_of.register
@@ -179,7 +181,7 @@ def _(op: pool.AvgPool, layer: Layer) -> Spelling:
         is_counted = op.count_padding or sides == NO_SIDES
         counting = Argument("count_include_pad", "count_padding", is_counted, True)
         return cell("nn.AvgPool2d", *window(op), *_padding(sides, past), counting)
-    counted, uncounted = (sides, past) if op.count_padding else (NO_SIDES, added(sides, past))
+    counted, uncounted = (sides, past) if op.count_padding else (NO_SIDES, add_sides(sides, past))
     return cell(
         "PaddedAvgPool2d",
         *window(op),

@@ -25,7 +25,7 @@ from archspec.compiler.weights.arrays import (
     Entry,
     TensorFile,
     check_number,
-    damaged,
+    damage_error,
     item_size,
     read_exactly,
 )
@@ -65,13 +65,13 @@ def open_ckpt(path: str, file: IO[bytes]) -> TensorFile:
         end = _checked_end(file, size)
         places = _places(path, _pieces(path, file, end))
     except _Damage as why:
-        raise damaged(path, str(why)) from None
+        raise damage_error(path, str(why)) from None
 
     def fetch(name: str) -> Array:
         pieces = places[name]
         item = item_size(pieces[0].dtype)
         if any(piece.length % item for piece in pieces):
-            raise damaged(path, f"{name[:100]!r} has not the bytes that its shape takes")
+            raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
         parts = [
             read_exactly(file, piece.offset, piece.length // item, piece.dtype, path)
             for piece in pieces
@@ -195,7 +195,7 @@ def _piece(path: str, file: IO[bytes], value: _Field) -> _Piece:
     dtype, content = "", None
     for field in _few_fields(file, tensor):
         if field.number == 1:
-            shape += [field.value] if field.length < 0 else _packed(file, field)
+            shape += [field.value] if field.length < 0 else _unpack(file, field)
         elif field.number == 2:
             dtype = _string(file, field)
         elif field.number == 3:
@@ -225,18 +225,18 @@ def _places(path: str, pieces: Iterator[_Piece]) -> dict[str, list[_Piece]]:
 def _entry(path: str, name: str, pieces: list[_Piece]) -> Entry:
     entry = Entry(pieces[0].shape, pieces[0].dtype)
     if entry.size * item_size(entry.dtype) != sum(piece.length for piece in pieces):
-        raise damaged(path, f"{name[:100]!r} has not the bytes that its shape takes")
+        raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
     return entry
 
 
 def _words(path: str, file: IO[bytes], piece: _Piece) -> str:
     if piece.length > 1 << 20:
-        raise damaged(path, f"{piece.name[:100]!r} is too long")
+        raise damage_error(path, f"{piece.name[:100]!r} is too long")
     file.seek(piece.offset)
     try:
         return file.read(piece.length).decode("utf-32-le")
     except UnicodeDecodeError:
-        raise damaged(path, f"{piece.name[:100]!r} is not text") from None
+        raise damage_error(path, f"{piece.name[:100]!r} is not text") from None
 
 
 def _few_fields(file: IO[bytes], message: _Field) -> Iterator[_Field]:
@@ -288,7 +288,7 @@ def _read_varint(file: IO[bytes]) -> tuple[int, int]:
     raise _Damage("it ends too early, or it is not a MindSpore checkpoint")
 
 
-def _packed(file: IO[bytes], field: _Field) -> list[int]:
+def _unpack(file: IO[bytes], field: _Field) -> list[int]:
     file.seek(field.offset)
     numbers: list[int] = []
     used = 0

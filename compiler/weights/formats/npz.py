@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_number, damaged
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_number, damage_error
 from archspec.errors import Problem, SpecError
 
 METADATA = "__metadata__"
@@ -36,7 +36,7 @@ def open_npz(path: str, file: IO[bytes]) -> TensorFile:
         archive = zipfile.ZipFile(file)
         infos = {info.filename.removesuffix(SUFFIX): info for info in archive.infolist()}
     except (*_DAMAGE, OSError):
-        raise damaged(path, "it is not a zip, or its end is missing") from None
+        raise damage_error(path, "it is not a zip, or its end is missing") from None
     check_number(path, len(infos))
     headers = {name: _header(path, archive, name, info) for name, info in infos.items()}
 
@@ -51,7 +51,7 @@ def open_npz(path: str, file: IO[bytes]) -> TensorFile:
     metadata: dict[str, str] = {}
     if METADATA in headers:
         if infos[METADATA].file_size > LONGEST_METADATA:
-            raise damaged(path, "its metadata is too long")
+            raise damage_error(path, "its metadata is too long")
         metadata = _metadata(path, fetch(METADATA))
         del headers[METADATA]
     entries = {name: Entry(header.shape, header.dtype.name) for name, header in headers.items()}
@@ -75,7 +75,7 @@ def write_npz(file: IO[bytes], arrays: Mapping[str, Array], metadata: Mapping[st
 
 def _header(path: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> _Header:
     if not info.filename.endswith(SUFFIX):
-        raise damaged(path, f"{info.filename[:100]!r} in it is not a numpy array")
+        raise damage_error(path, f"{info.filename[:100]!r} in it is not a numpy array")
     try:
         with archive.open(info) as entry, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy's on files of Python 2, which are fine
@@ -86,7 +86,7 @@ def _header(path: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInf
                 header = np.lib.format.read_array_header_2_0(entry)
             length = entry.tell()
     except Exception:  # numpy reads headers with Python's parser, which raises what it likes
-        raise damaged(path, f"{name[:100]!r} in it is not a numpy array") from None
+        raise damage_error(path, f"{name[:100]!r} in it is not a numpy array") from None
     shape, is_fortran, dtype = header
     if dtype.hasobject:
         raise SpecError(
@@ -98,7 +98,7 @@ def _header(path: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInf
         )
     stated = Entry(shape, dtype.name).size * dtype.itemsize + length
     if min(shape, default=0) < 0 or stated != info.file_size:
-        raise damaged(path, f"{name[:100]!r} has not the bytes that its shape takes")
+        raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
     return _Header(shape, is_fortran, dtype, length)
 
 
@@ -106,14 +106,14 @@ def _content(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> byte
     try:
         return archive.read(info)
     except (*_DAMAGE, OSError):
-        raise damaged(path, f"{info.filename[:100]!r} does not meet its checksum") from None
+        raise damage_error(path, f"{info.filename[:100]!r} does not meet its checksum") from None
 
 
 def _metadata(path: str, array: Array) -> dict[str, str]:
     try:
         value = json.loads(str(array.reshape(())))
     except (ValueError, RecursionError):
-        raise damaged(path, "its metadata is not a JSON") from None
+        raise damage_error(path, "its metadata is not a JSON") from None
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise damaged(path, "its metadata is not words by name")
+        raise damage_error(path, "its metadata is not words by name")
     return value

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
 
-from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_number, damaged
+from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_number, damage_error
 from archspec.errors import Problem, SpecError, UsageError
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -50,7 +50,7 @@ def open_pth(path: str, file: IO[bytes]) -> TensorFile:
     for name, tensor in tensors.items():
         # one number can be repeated without end: a view takes no memory until it is copied
         if tensor.numel() * tensor.element_size() > size:
-            raise damaged(path, f"{name[:100]!r} has more numbers than the file")
+            raise damage_error(path, f"{name[:100]!r} has more numbers than the file")
 
     def fetch(name: str) -> Array:
         tensor = tensors[name]
@@ -75,12 +75,12 @@ def _check_zip(path: str, file: IO[bytes]) -> None:
         with zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
-        raise damaged(path, "it is not a zip, or its end is missing") from None
+        raise damage_error(path, "it is not a zip, or its end is missing") from None
     check_number(path, len(infos))
     size = os.fstat(file.fileno()).st_size
     unpacked = sum(info.file_size for info in infos)
     if unpacked > size or any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-        raise damaged(
+        raise damage_error(
             path,
             f"its {size:,} bytes would unpack to {unpacked:,}, and torch.save compresses nothing",
         )

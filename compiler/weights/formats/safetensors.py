@@ -18,7 +18,7 @@ from archspec.compiler.weights.arrays import (
     Array,
     Entry,
     TensorFile,
-    damaged,
+    damage_error,
     item_size,
     read_exactly,
 )
@@ -49,16 +49,16 @@ def open_safetensors(path: str, file: IO[bytes]) -> TensorFile:
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:
-        raise damaged(path, "it ends before its index does")
+        raise damage_error(path, "it ends before its index does")
     if length > LONGEST_INDEX:
-        raise damaged(path, f"its index claims {length:,} bytes")
+        raise damage_error(path, f"its index claims {length:,} bytes")
     first = 8 + length
     index = _read_index(path, file.read(length))
     metadata = _metadata(path, index.pop(METADATA, {}))
     places = {name: _place(path, name, value) for name, value in index.items()}
     _check_cover(path, places, size - first)
     if CHECKSUM in metadata and metadata[CHECKSUM] != _checksum(file, first):
-        raise damaged(path, "its numbers do not meet its checksum")
+        raise damage_error(path, "its numbers do not meet its checksum")
 
     def fetch(name: str) -> Array:
         entry, start, _ = places[name]
@@ -99,18 +99,18 @@ def _read_index(path: str, text: bytes) -> dict[str, Any]:
     try:
         index = json.loads(text, object_pairs_hook=unique)
     except RecursionError:
-        raise damaged(path, "its index is nested too deeply") from None
+        raise damage_error(path, "its index is nested too deeply") from None
     except ValueError as error:
         why = str(error) if "twice" in str(error) else "its index is not a JSON"
-        raise damaged(path, why) from None
+        raise damage_error(path, why) from None
     if not isinstance(index, dict):
-        raise damaged(path, "its index is not an object")
+        raise damage_error(path, "its index is not an object")
     return index
 
 
 def _metadata(path: str, value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise damaged(path, "its metadata is not words by name")
+        raise damage_error(path, "its metadata is not words by name")
     return value
 
 
@@ -119,13 +119,13 @@ def _place(path: str, name: str, value: Any) -> _Place:
         dtype, shape, (start, stop) = value["dtype"], value["shape"], value["data_offsets"]
         numbers = [*shape, start, stop]
     except (KeyError, TypeError, ValueError):
-        raise damaged(path, f"its index says too little of {name[:100]!r}") from None
+        raise damage_error(path, f"its index says too little of {name[:100]!r}") from None
     if not all(type(number) is int and 0 <= number < 1 << 62 for number in numbers):
-        raise damaged(path, f"its index has no sizes for {name[:100]!r}")
+        raise damage_error(path, f"its index has no sizes for {name[:100]!r}")
     known = _NUMPY_NAMES.get(dtype) if isinstance(dtype, str) else None
     entry = Entry(tuple(shape), known or str(dtype)[:20].lower())
     if known is not None and math.prod(shape) * item_size(known) != stop - start:
-        raise damaged(path, f"{name[:100]!r} has not the bytes that its shape takes")
+        raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
     return _Place(entry, start, stop)
 
 
@@ -134,10 +134,12 @@ def _check_cover(path: str, places: Mapping[str, _Place], size: int) -> None:
     end = 0
     for place in sorted(places.values(), key=lambda place: (place.start, place.stop)):
         if place.start != end:
-            raise damaged(path, "its tensors overlap or leave holes")
+            raise damage_error(path, "its tensors overlap or leave holes")
         end = place.stop
     if end != size:
-        raise damaged(path, f"its index speaks of {end:,} bytes of numbers and there are {size:,}")
+        raise damage_error(
+            path, f"its index speaks of {end:,} bytes of numbers and there are {size:,}"
+        )
 
 
 def _checksum(file: IO[bytes], first: int) -> str:

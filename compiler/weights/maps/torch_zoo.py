@@ -241,7 +241,7 @@ SHUFFLENET = _family(
 )
 
 
-def _mixed(ours: str, theirs: str, branches: dict[str, str]) -> tuple[Rule, ...]:
+def _mixed_block(ours: str, theirs: str, branches: dict[str, str]) -> tuple[Rule, ...]:
     """The rules of an Inception block: our branches' convolutions and theirs."""
     return tuple(
         rule
@@ -289,17 +289,17 @@ INCEPTION_V3 = _family(
         *_pair("stem3", "Conv2d_2b_3x3.conv", "Conv2d_2b_3x3.bn"),
         *_pair("reduce", "Conv2d_3b_1x1.conv", "Conv2d_3b_1x1.bn"),
         *_pair("widen", "Conv2d_4a_3x3.conv", "Conv2d_4a_3x3.bn"),
-        *_mixed("a1", "Mixed_5b", _A),
-        *_mixed("a2", "Mixed_5c", _A),
-        *_mixed("a3", "Mixed_5d", _A),
-        *_mixed("b", "Mixed_6a", _B),
-        *_mixed("c1", "Mixed_6b", _C),
-        *_mixed("c2", "Mixed_6c", _C),
-        *_mixed("c3", "Mixed_6d", _C),
-        *_mixed("c4", "Mixed_6e", _C),
-        *_mixed("d", "Mixed_7a", _D),
-        *_mixed("e1", "Mixed_7b", _E),
-        *_mixed("e2", "Mixed_7c", _E),
+        *_mixed_block("a1", "Mixed_5b", _A),
+        *_mixed_block("a2", "Mixed_5c", _A),
+        *_mixed_block("a3", "Mixed_5d", _A),
+        *_mixed_block("b", "Mixed_6a", _B),
+        *_mixed_block("c1", "Mixed_6b", _C),
+        *_mixed_block("c2", "Mixed_6c", _C),
+        *_mixed_block("c3", "Mixed_6d", _C),
+        *_mixed_block("c4", "Mixed_6e", _C),
+        *_mixed_block("d", "Mixed_7a", _D),
+        *_mixed_block("e1", "Mixed_7b", _E),
+        *_mixed_block("e2", "Mixed_7c", _E),
         Rule("classifier.dense", "fc"),
     ),
     ignored=(r"(?P<kind>AuxLogits)\..*",),

@@ -58,12 +58,12 @@ class TrainPipeline(Pipeline):
                 key = (self.seed, OPERATIONS, *(place if number else place[:-1]))
                 if segment is last:
                     dataset = dataset.batch(self.batch, drop_remainder=True).skip(skip)
-                with _seeded(key):
+                with _seed_pipelines(key):
                     drawn: Any = dataset.create_tuple_iterator(num_epochs=1, output_numpy=True)
                 stack.callback(drawn.stop)
                 rows = ((partial(Image.fromarray, image), label) for image, label in drawn)
             try:
-                yield from self.mixed(drawn, epoch, start + skip)
+                yield from self.mix_batches(drawn, epoch, start + skip)
             except RuntimeError as error:
                 # MindSpore has put it in words of its own
                 raise (failures[0] if failures else error) from error
@@ -150,7 +150,7 @@ class _Blanks:
 
 
 @contextmanager
-def _seeded(key: tuple[int, ...]) -> Iterator[None]:
+def _seed_pipelines(key: tuple[int, ...]) -> Iterator[None]:
     """MindSpore's pipelines that begin in here draw from a seed made of the key; its seed, and
     those of `random` and numpy which it sets along, are then as they were."""
     import mindspore.dataset as ds

@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn
 
 from archspec.compiler.targets.mindspore.replacing import cell_at, put_cell
-from archspec.compiler.targets.python.outline import Group, Leaf, outlined
+from archspec.compiler.targets.python.outline import Group, Leaf, outline_graph
 from archspec.graph import Graph
 from archspec.ops import Dropout, DropPath
 from archspec.shapes import Shape
@@ -39,7 +39,7 @@ def take_over(network: Any, graph: Graph, batch: int, prefix: str = "") -> dict[
     """Replace every noise cell of a network that was built from a graph, for batches of this size;
     the cells that take masks, by the names of training.noise.places_of."""
     shapes = {place.name: place.shape for place in places_of(graph, batch, prefix)}
-    nodes = [leaf.node for leaf in _leaves(outlined(graph)) if _is_noise(leaf)]
+    nodes = [leaf.node for leaf in _leaves(outline_graph(graph)) if _is_noise(leaf)]
     cells = [path for path, cell in network.cells_and_names() if _kind(cell)]
     # a DropPath holds a Dropout of its own
     cells = [path for path in cells if not any(path.startswith(f"{other}.") for other in cells)]

@@ -35,11 +35,11 @@ from archspec.training.schedules import Rates
 def build_optimizer(settings: Optimizer, parameters: Iterable[Parameter], rates: Rates) -> Any:
     """The optimizer of a recipe as a cell: called with the gradients, it makes one step, the i-th
     with rates[i]. Clipping and accumulation are the step's."""
-    return _built(settings, list(parameters), rates.tolist())
+    return _build(settings, list(parameters), rates.tolist())
 
 
 @singledispatch
-def _built(settings: Optimizer, parameters: list[Parameter], rates: list[float]) -> Any:
+def _build(settings: Optimizer, parameters: list[Parameter], rates: list[float]) -> Any:
     raise TypeError(f"no optimizer for {type(settings).__name__}")
 
 
@@ -54,23 +54,23 @@ def _groups(settings: Optimizer, parameters: list[Parameter]) -> list[dict[str, 
     return [*(group for group in groups if group["params"]), {"order_params": parameters}]
 
 
-@_built.register
+@_build.register
 def _(settings: Sgd, parameters: list[Parameter], rates: list[float]) -> Any:
     groups = _groups(settings, parameters)
     return nn.SGD(groups, rates, settings.momentum, nesterov=settings.nesterov)
 
 
-@_built.register
+@_build.register
 def _(settings: AdamW, parameters: list[Parameter], rates: list[float]) -> Any:
     return AdamWCell(settings, parameters, rates)
 
 
-@_built.register
+@_build.register
 def _(settings: Lamb, parameters: list[Parameter], rates: list[float]) -> Any:
     return LambCell(settings, parameters, rates)
 
 
-@_built.register
+@_build.register
 def _(settings: Lars, parameters: list[Parameter], rates: list[float]) -> Any:
     return LarsCell(settings, parameters, rates)
 
@@ -189,7 +189,7 @@ class LarsCell(nn.Cell):
         return self.sgd(scaled)
 
 
-def clipped(gradients, largest):
+def clip(gradients, largest):
     """Gradients scaled down together where their L2 norm, over all of them, exceeds `largest`."""
     total = 0.0
     for gradient in gradients:

@@ -24,7 +24,7 @@ from mindspore import Parameter, Tensor, amp, nn, ops
 
 from archspec.training.backends.mindspore.ema import Ema
 from archspec.training.backends.mindspore.noise import PREFIX as NOISE
-from archspec.training.backends.mindspore.optimizers import clipped
+from archspec.training.backends.mindspore.optimizers import clip
 from archspec.training.recipe import LossScale
 
 TEACHER = "teacher"
@@ -102,7 +102,7 @@ class TrainStep(nn.Cell):
 
     def construct(self, images, labels):
         (_, loss, logits), gradients = self.gradients(images, labels)
-        gradients = self.unscaled(gradients)
+        gradients = self.scale_back(gradients)
         if self.accumulate == 1:
             self.step(gradients)
         else:
@@ -115,14 +115,14 @@ class TrainStep(nn.Cell):
             loss = self.loss(logits, labels, self.teacher(images))
         else:
             loss = self.loss(logits, labels)
-        return self.scaled(loss), loss, logits
+        return self.scale_up(loss), loss, logits
 
-    def scaled(self, loss):
+    def scale_up(self, loss):
         if self.is_dynamic:
             return self.scaler.scale(loss)
         return loss * self.fixed_scale
 
-    def unscaled(self, gradients):
+    def scale_back(self, gradients):
         if self.is_dynamic:
             return self.scaler.unscale(gradients)
         if self.fixed_scale == 1.0:
@@ -161,7 +161,7 @@ class TrainStep(nn.Cell):
 
     def move(self, gradients):
         if self.clip_norm is not None:
-            gradients = clipped(gradients, self.clip_norm)
+            gradients = clip(gradients, self.clip_norm)
         self.optimizer(gradients)
         if self.ema is not None:
             self.ema()
@@ -175,7 +175,7 @@ def _check_names(step: TrainStep) -> None:
         raise AssertionError(f"parameters share the names {twice[:4]}")
 
 
-def together(networks: list[Any]) -> Any:
+def join_networks(networks: list[Any]) -> Any:
     """Several networks on the same images, for mutual learning, as one cell. The first one's
     parameters keep their names; those of the others begin with peer1, peer2..."""
     return _Together(networks)

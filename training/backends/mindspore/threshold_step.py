@@ -100,7 +100,7 @@ class Margins(nn.Cell):
         self.gating = gating
 
     def construct(self, kept):
-        return self.gating.opened_all(kept)[1]
+        return self.gating.open_all(kept)[1]
 
 
 class ThresholdStep(nn.Cell):

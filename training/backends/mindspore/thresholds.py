@@ -53,21 +53,21 @@ class Gating(nn.Cell):
         self.thresholds = Parameter(Tensor(np.zeros(supernet.gates, np.float32)), THRESHOLDS)
 
     def construct(self, kept):
-        return self.opened_all(kept)[0]
+        return self.open_all(kept)[0]
 
-    def opened_all(self, kept):
+    def open_all(self, kept):
         """The gates, and by how much each is open: its norm less its threshold."""
         squares = self.squares()
         live = ops.ones_like(squares)
         if self.of_kernels == 0:
-            return self.opened(squares, live, 0, self.all, kept)
-        kernels, margins = self.opened(squares, live, 0, self.of_kernels, kept)
+            return self.open_gates(squares, live, 0, self.all, kept)
+        kernels, margins = self.open_gates(squares, live, 0, self.of_kernels, kept)
         if self.of_kernels == self.all:
             return kernels, margins
         known = ops.cat((kernels, ops.ones_like(kernels[:1])))
         for rim in self.rims:
             live = live * ops.gather(known, rim, 0)
-        others, further = self.opened(squares, live, self.of_kernels, self.all, kept)
+        others, further = self.open_gates(squares, live, self.of_kernels, self.all, kept)
         return ops.cat((kernels, others)), ops.cat((margins, further))
 
     def squares(self):
@@ -80,7 +80,7 @@ class Gating(nn.Cell):
             sums += (ops.matmul(channels, ops.matmul(square, taps)).reshape(-1),)
         return ops.stop_gradient(ops.cat(sums))
 
-    def opened(self, squares, live, first, last, kept):
+    def open_gates(self, squares, live, first, last, kept):
         """The gates of a range, and their margins. `live` is the share of each cell that is
         there."""
         squares, counts = squares * live, self.counts * live

@@ -20,10 +20,10 @@ from archspec.training.backends.mindspore.noise import PREFIX, HostNoise, set_ma
 from archspec.training.backends.mindspore.optimizers import build_optimizer
 from archspec.training.backends.mindspore.precision import with_precision
 from archspec.training.backends.mindspore.reducer import build_reducer
-from archspec.training.backends.mindspore.step import TrainStep, together
+from archspec.training.backends.mindspore.step import TrainStep, join_networks
 from archspec.training.build import Learners, peer_prefix
 from archspec.training.distributed import Ranks
-from archspec.training.precision import fitted
+from archspec.training.precision import fit_precision
 from archspec.training.schedules import Rates
 
 
@@ -52,11 +52,11 @@ class CellTrainer:
         self._ranks = ranks
         self.networks = [build(model) for model in learners.models]
         # The peers get names of their own first, for a new parent renames what masks are called.
-        whole = self.networks[0] if len(self.networks) == 1 else together(self.networks)
+        whole = self.networks[0] if len(self.networks) == 1 else join_networks(self.networks)
         self.masks: dict[str, HostNoise] = {}
         for index, (network, model) in enumerate(zip(self.networks, learners.models, strict=True)):
             self.masks |= take_over(network, model.graph, recipe.batch, peer_prefix(index))
-        precision = fitted(recipe.precision, learners.device)
+        precision = fit_precision(recipe.precision, learners.device)
         whole = with_precision(whole, precision)
 
         settings = recipe.optimizer

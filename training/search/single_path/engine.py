@@ -18,7 +18,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from archspec.compiler.supernet import derived
+from archspec.compiler.supernet import derive
 from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.loading import save_weights
 from archspec.space import Space
@@ -27,8 +27,8 @@ from archspec.training.meter import Meter, Sums
 from archspec.training.search.single_path.folder import (
     CHECKPOINTS,
     add_line,
-    found_in,
-    opened,
+    find_result,
+    open_folder,
     read_found,
     write_found,
 )
@@ -62,7 +62,7 @@ def search(
 ) -> list[Found]:
     """See training.search.single_path.search_single_path."""
     plan = plan_search(space, settings, say)
-    with opened(run_folder, plan, say) as folder:
+    with open_folder(run_folder, plan, say) as folder:
         plan.backend.join(settings.device)
         stop.listen()
         searcher: Searcher | None = None
@@ -71,7 +71,7 @@ def search(
         epochs = range(1, plan.recipe.epochs + 1)
         for asked in plan.searches:
             home, warmup = folder / asked.name, folder / f"seed{asked.seed}-warmup"
-            there = found_in(home, say)
+            there = find_result(home, say)
             if there is None:
                 searcher = searcher or plan.searcher()
                 searcher.restart(asked.seed)
@@ -144,7 +144,7 @@ class _Searching:
         self.progress.of_weights += sums[0]
         self.progress.of_thresholds += sums[1]
 
-    def looked(self) -> None:
+    def after_look(self) -> None:
         pass
 
     def end_epoch(self) -> bool:
@@ -152,7 +152,7 @@ class _Searching:
         self.progress.of_weights = self.progress.of_thresholds = Sums()
         return True
 
-    def saved(self) -> None:
+    def after_save(self) -> None:
         pass
 
     @property
@@ -215,7 +215,7 @@ def _write_found(
     assignment = plan.supernet.assignment_of(searcher.trainer.set_gates())
     nearest: float | None = None
     if search.target is not None and plan.possible is not None:
-        assignment = plan.possible.liked(search.target, searcher.trainer.margins())
+        assignment = plan.possible.find_liked(search.target, searcher.trainer.margins())
         nearest = plan.possible.nearest(search.target)
         searcher.take(assignment)
         shown = plan.runtime.shown
@@ -228,7 +228,7 @@ def _write_found(
         searcher.trainer.gather_statistics(seen)
     with searcher.trainer.serving():
         scores = evaluate(searcher.trainer, plan.validation(), plan.recipe.batch)
-    graph, weights = derived(plan.supernet, assignment, searcher.trainer.weights())
+    graph, weights = derive(plan.supernet, assignment, searcher.trainer.weights())
     name = f"{graph.fingerprint[:12]}.safetensors"
     notes = {"search": search.name, "top1": f"{scores.top1:.6f}"}
     if (home / name).is_symlink():

@@ -21,7 +21,7 @@ from typing import Any
 from archspec.checksums import (
     Lines,
     append_lines,
-    damaged,
+    damage_error,
     read_lines,
     read_sealed,
     seal,
@@ -46,7 +46,7 @@ MOVABLE = ("data", "device")
 
 
 @contextmanager
-def opened(run: Path, plan: SearchPlan, say: Callable[[str], None]) -> Iterator[Path]:
+def open_folder(run: Path, plan: SearchPlan, say: Callable[[str], None]) -> Iterator[Path]:
     """The folder of a run's searches, for one process at a time, as this archspec writes it.
 
     Raises UsageError where another process searches in it or its searches were begun with other
@@ -101,7 +101,7 @@ def _read_settings(path: Path) -> tuple[dict[str, Any], bool]:
     try:
         then, is_sealed = read_sealed(path)
         if VERSION_KEY in then and not is_sealed:
-            raise damaged(path, "its checksum is missing")
+            raise damage_error(path, "its checksum is missing")
     except SpecError as error:
         why = error.problems[0].message
         raise SpecError(
@@ -161,7 +161,7 @@ def write_found(home: Path, facts: Mapping[str, Any]) -> None:
     write_whole(home / FOUND, written_json(seal(facts)) + "\n", within=home)
 
 
-def found_in(home: Path, say: Callable[[str], None]) -> Found | None:
+def find_result(home: Path, say: Callable[[str], None]) -> Found | None:
     """What a search has found, None where it is still under way. A result that is damaged is set
     aside and told of; the last checkpoint leads to it again."""
     path = home / FOUND
@@ -187,7 +187,7 @@ def read_found(home: Path) -> Found:
     facts, is_sealed = read_sealed(path)
     try:
         if not is_sealed:
-            raise damaged(path, "its checksum is missing")
+            raise damage_error(path, "its checksum is missing")
         return Found(
             home.name,
             facts["assignment"],
@@ -198,7 +198,7 @@ def read_found(home: Path) -> Found:
             facts.get("nearest"),
         )
     except (KeyError, TypeError):
-        raise damaged(path, "it is not what a search has found") from None
+        raise damage_error(path, "it is not what a search has found") from None
 
 
 def sweep_home(home: Path) -> None:

@@ -130,7 +130,7 @@ def plan_search(
     splits = scan_splits(Path(settings.data))
     check_fits(splits[0], supernet.graph)
     train, val = read_splits(splits, recipe.data.workers)
-    for note in (*runtime.notes, *_unused(recipe)):
+    for note in (*runtime.notes, *_find_unused(recipe)):
         say(f"note: {note}")
     plan = SearchPlan(settings, backend, recipe, warmup, supernet, runtime, near, train, val)
     plan.pipelines(recipe.seed)  # which raises where there are too few images
@@ -157,7 +157,7 @@ def _recipe(settings: SinglePathSettings) -> Recipe:
     return recipe
 
 
-def _unused(recipe: Recipe) -> Iterator[str]:
+def _find_unused(recipe: Recipe) -> Iterator[str]:
     if recipe.ema is not None:
         yield f"the moving average of {recipe.name} is left out, for gates follow the weights"
     if recipe.precision.level != "O0":

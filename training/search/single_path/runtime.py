@@ -126,7 +126,7 @@ def _by_table(path: str, supernet: Supernet) -> Runtime:
     worst = 0.0
     for number, (kernel, width) in enumerate(layers, 1):
         entries = _entries(data, str(number), at)
-        worst = max(worst, abs(factorised(entries, False, False) / entries[0] - 1))
+        worst = max(worst, abs(factorise(entries, False, False) / entries[0] - 1))
         small, large = kernel.options
         narrow, wide = width.options[-2:]
         for cost, size, span in zip(
@@ -149,7 +149,7 @@ def _by_table(path: str, supernet: Supernet) -> Runtime:
     return Runtime("ms", float(base), tuple(terms), tuple(notes))
 
 
-def factorised(entries: tuple[float, ...], has_large_kernel: bool, is_wide: bool) -> float:
+def factorise(entries: tuple[float, ...], has_large_kernel: bool, is_wide: bool) -> float:
     """A layer's time as the paper's code has it: for the small kernel, that of the large one times
     the ratio of the two when wide. So it is right for all entries but the first."""
     _, small_wide, large_narrow, large_wide = entries

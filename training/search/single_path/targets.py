@@ -67,7 +67,7 @@ class Possible:
         """The runtime nearest to a target that a network has, to within a step of the grid."""
         return self.runtime.of(self._best(target, {}, 0.0))
 
-    def liked(self, target: float, margins: Sequence[float]) -> dict[str, Any]:
+    def find_liked(self, target: float, margins: Sequence[float]) -> dict[str, Any]:
         """The network near a target whose open gates have the greatest sum of `margins`; near is
         what is hardly another than the nearest."""
         scores = {
