@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from archspec.errors import did_you_mean, listed
 from archspec.json_values import shown
+from archspec.limits import MAX_NODES
 from archspec.scope import Body
 from archspec.syntax import JOINS, Arguments, Call, Copies, Modifiers, Value, constant
-
-MAX_NODES = 100_000
 
 
 def rows_of(copies: Copies, body: Body) -> Sequence[Arguments]:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.decisions import Decide
-from archspec.expansion import Expansion, Observer
+from archspec.expansion import Expansion
 from archspec.fragment import Fragment, Fragments, place
 from archspec.graph import INPUT, RESULT, Graph, TemplateCall
 from archspec.node import Node, Tensor
+from archspec.observer import Observer
 from archspec.program import Program
 from archspec.shapes import Shape
 

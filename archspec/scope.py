@@ -11,6 +11,7 @@ from archspec.expressions import ExpressionError
 from archspec.fragment import Item, Ref
 from archspec.json_values import shown
 from archspec.library import Library
+from archspec.limits import MAX_NODES, too_many_nodes
 from archspec.shapes import Shape, Shapes
 from archspec.syntax import INPUT, Decision, Modifiers
 
@@ -61,10 +62,12 @@ class Body:
         return tuple(map(self.shape, refs or ()))
 
     def append(self, item: Item) -> Results:
-        """Put an item in and give its results."""
+        """Put an item in and give its results. Raises SpecError where that is a node too many."""
         part = item.part
         # a call that leaves no node counts as one, or doubling it often would never end
         self.nodes += part.nodes or 1
+        if self.nodes > MAX_NODES:
+            raise too_many_nodes(item.node)
         self.params += part.params
         self.macs += part.macs
         number = len(self._value_shapes)
@@ -78,9 +81,12 @@ class Body:
 
     def append_again(self, node: Modifiers, path: str, index: int, stop: int) -> Results:
         """Put the last item, which has one result, in once more for each copy from `index` up to
-        `stop`, each fed by the one before it. The results are the last copy's."""
+        `stop`, each fed by the one before it. The results are the last copy's. Raises SpecError
+        where these are too many nodes."""
         _, part, _, written, values, _ = self.items[-1]
         count = stop - index
+        if self.nodes + count * part.nodes > MAX_NODES:
+            raise too_many_nodes(node)
         self.nodes += count * (part.nodes or 1)
         self.params += count * part.params
         self.macs += count * part.macs

@@ -45,7 +45,7 @@ class _Open(NamedTuple):
 class Trace:
     """What is told of one expansion that takes the first option of every decision that is not
     `fixed`: to which copies of nodes each of those decisions is confined. Only the frames of
-    `scope` are looked into. It is an archspec.expansion.Observer."""
+    `scope` are looked into. It is an archspec.observer.Observer."""
 
     def __init__(self, fixed: Mapping[str, int], scope: Scope):
         self.fixed = fixed

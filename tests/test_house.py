@@ -21,11 +21,11 @@ ORDER = [
     "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph", "document",
     "checksums", "expressions", "syntax", "reader", "words", "grammar", "schema", "dialect",
     "json_values", "shallow", "faults", "check_values", "check", "sources", "library", "names",
-    "program", "fragment", "scope", "decisions", "feeding", "binding", "copies", "layers",
-    "expansion", "expand", "loading", "space", "warn", "space_networks", "space_tree",
-    "space_trace", "space_cost", "space_gates", "writing", "processes", "machine", "extras",
-    "tables", "report", "diff", "explain", "verdict", "starter", "editor", "isynet_format", "plot",
-    "", "cli", "__main__",
+    "program", "fragment", "limits", "scope", "observer", "decisions", "feeding", "binding",
+    "copies", "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
+    "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
+    "processes", "machine", "extras", "tables", "report", "diff", "explain", "verdict", "starter",
+    "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 TARGETS = "archspec.compiler.targets"

@@ -1,0 +1,141 @@
+"""What a call leaves in a body: an op its layer, a template its fragment, which is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from archspec import syntax
+from archspec.binding import check_call
+from archspec.errors import SpecError
+from archspec.feeding import inputs_of_call, inputs_of_node
+from archspec.fragment import Fragment, Fragments, Item, Ref
+from archspec.json_values import freeze
+from archspec.layers import layer_of
+from archspec.library import Definition
+from archspec.limits import STEPS_OF_A_CALL, Steps
+from archspec.scope import Body, Results
+from archspec.shapes import Shapes
+from archspec.syntax import NOTHING, Arguments, Call, Modifiers, constant
+
+ExpandTemplate: TypeAlias = Callable[[Definition, Arguments, Mapping[str, Any], Shapes], Fragment]
+"""From a template with its arguments, as written and evaluated, and the shapes of its inputs."""
+
+
+class Calls:
+    """The calls of one expansion."""
+
+    def __init__(self, fragments: Fragments, expand: ExpandTemplate, steps: Steps):
+        self._all_fragments = fragments
+        self._fragments: dict[Any, Fragment] = {}
+        self._expand = expand
+        self._steps = steps
+        self._defaults: dict[Any, Arguments] = {}
+        self.prefix = ""
+        """What full names begin with inside the call that is being expanded."""
+
+    def evaluate_defaults(self, body: Body, written: Mapping[str, Arguments]) -> None:
+        """Take the spec's defaults, by op or template, as its args in `body` make them. Raises
+        SpecError."""
+        keys: list[Any] = []
+        for target, arguments in written.items():
+            key: Any = target
+            if not syntax.is_op(target):
+                key = body.library.find(target)
+            evaluated = {name: value.evaluate(body) for name, value in arguments.items()}
+            keys.append((target, freeze(evaluated)))
+            self._defaults[key] = {
+                name: constant(value, arguments[name].at, "defaults")
+                for name, value in evaluated.items()
+            }
+        self._fragments = self._all_fragments.under(tuple(keys))
+
+    def place(
+        self,
+        body: Body,
+        node: Call,
+        path: str,
+        inputs: tuple[Ref, ...] | None,
+        written: Arguments,
+        index: int | None,
+    ) -> Results:
+        """Put what a call leaves into the body, under the name `path`. Raises SpecError."""
+        if node.is_op:
+            target: Any = node.target
+        else:
+            target = body.library.find(node.target)
+            assert target is not None, "the names stage let an unknown template pass"
+        defaults = self._defaults.get(target)
+        values = {**defaults, **written} if defaults else written
+        arguments = {
+            name: value.raw if value.is_constant else value.evaluate(body)
+            for name, value in values.items()
+        }
+        if not node.is_op:
+            return self._place_template(body, node, path, target, values, arguments, inputs, index)
+        refs = inputs_of_node(node, inputs)
+        if target == "act" and arguments.get("function") == NOTHING:
+            return Results(refs)
+        return self.place_op(body, node, path, target, values, arguments, refs, index)
+
+    def place_op(
+        self,
+        body: Body,
+        node: Modifiers,
+        path: str,
+        name: str,
+        values: Arguments,
+        attributes: Mapping[str, Any],
+        refs: tuple[Ref, ...],
+        index: int | None,
+    ) -> Results:
+        """Put the op `name` into the body; its attributes as written and as evaluated. Raises
+        SpecError."""
+        layer = layer_of(node, name, values, attributes, body.shapes(refs))
+        return body.append(Item(path, layer, refs, node, values, index))
+
+    def _place_template(
+        self,
+        body: Body,
+        node: Call,
+        path: str,
+        definition: Definition,
+        values: Arguments,
+        arguments: Mapping[str, Any],
+        inputs: tuple[Ref, ...] | None,
+        index: int | None,
+    ) -> Results:
+        refs = inputs_of_call(node, definition.template, inputs)
+        shapes = body.shapes(refs)
+        key = fragment = None
+        if not definition.has_choice:
+            key = (definition, freeze(arguments), shapes)
+            fragment = self._fragments.get(key)
+        if fragment is None:
+            fragment = self._expand_call(node, path, definition, values, arguments, shapes)
+            if key is not None:
+                self._all_fragments.keep(key, fragment, self._fragments)
+        self._steps.taken += fragment.weight
+        return body.append(Item(path, fragment, refs, node, values, index))
+
+    def _expand_call(
+        self,
+        node: Call,
+        path: str,
+        definition: Definition,
+        values: Arguments,
+        arguments: Mapping[str, Any],
+        shapes: Shapes,
+    ) -> Fragment:
+        check_call(node, definition.template, values, arguments)
+        self._steps.taken += STEPS_OF_A_CALL
+        outer = self.prefix
+        self.prefix = f"{outer}{path}."
+        try:
+            return self._expand(definition, values, arguments, shapes)
+        except SpecError as error:
+            raise error.called_from(
+                f"in {node.target}, called at {node.at.where} as {outer}{path}"
+            ) from None
+        finally:
+            self.prefix = outer
