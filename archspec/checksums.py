@@ -199,7 +199,14 @@ def append_text(path: str | os.PathLike[str], lines: str, sync: bool = True) -> 
 
 def _find_tail(file: IO[bytes]) -> tuple[int, bytes]:
     """What follows the last line break of a file, and where it starts."""
-    size = start = file.seek(0, os.SEEK_END)
+    start = start_of_unfinished(file)
+    return start, file.read()
+
+
+def start_of_unfinished(file: IO[bytes]) -> int:
+    """Where what follows the last line break of a file starts, to which the file then is sought:
+    its end, unless a process was killed while it wrote a line."""
+    start = file.seek(0, os.SEEK_END)
     while start:
         step = min(start, 4096)
         start -= step
@@ -208,8 +215,7 @@ def _find_tail(file: IO[bytes]) -> tuple[int, bytes]:
         if found >= 0:
             start += found + 1
             break
-    file.seek(start)
-    return start, file.read(size - start)
+    return file.seek(start)
 
 
 class _Read(NamedTuple):
@@ -243,5 +249,5 @@ def _hides_checksum(record: Mapping[str, Any]) -> bool:
 __all__ = [
     "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "append_text", "checksum_of",
     "checksum_of_bytes", "damage_error", "free_name", "read_lines", "read_sealed", "seal",
-    "seal_line", "seal_lines", "seal_text", "set_aside",
+    "seal_line", "seal_lines", "seal_text", "set_aside", "start_of_unfinished",
 ]  # fmt: skip

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import searches
 from oracles.searches import front_of, lines
 from PIL import Image
 
@@ -337,15 +336,6 @@ def test_engines_end_with_the_space(engine):
     one = problem(TINY, "min:macs")
     rows = np.concatenate([rows for rows, _ in ENGINES[engine](one, 5000, 1, Fresh(one), 50)])
     assert len(rows) == len(np.unique(rows, axis=0)) == 400
-
-
-@pytest.fixture
-def there(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.py").write_text(searches.MODULE)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield tmp_path
-    sys.modules.pop("table", None)
 
 
 def test_a_counted_search(run, there):

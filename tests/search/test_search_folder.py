@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import searches
 from oracles.searches import draw, front_of, lines, mine
 
 from archspec.checksums import seal
@@ -18,15 +16,6 @@ from archspec.space import Space
 TINY = "spaces/tiny"
 EARLIER = Path(__file__).parents[1] / "data" / "searches_f0ec3b9"
 BOTH = ("--objective", "min:macs", "--objective", "max:params")
-
-
-@pytest.fixture
-def there(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.py").write_text(searches.MODULE)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield tmp_path
-    sys.modules.pop("table", None)
 
 
 # Trials say what they decided.

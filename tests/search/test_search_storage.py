@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from oracles import searches
 from oracles.searches import draw, lines, mine
 
 pytest.importorskip("optuna")
@@ -37,13 +36,9 @@ URL = "sqlite:///shared.db"
 
 
 @pytest.fixture
-def there(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def there(there, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    (tmp_path / "table.py").write_text(searches.MODULE)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield tmp_path
-    sys.modules.pop("table", None)
+    return there
 
 
 def start(folder, *arguments, **variables):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import digits100, runs, searches
+from oracles import digits100, runs
 from oracles.searches import draw, front_of, lines, mine, without_time
 
 pytest.importorskip("optuna")
@@ -38,13 +38,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def there(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.py").write_text(searches.MODULE)
-    runs.write_traps(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield tmp_path
-    sys.modules.pop("table", None)
+def there(there):
+    runs.write_traps(there)
+    return there
 
 
 # What is tried one by one.

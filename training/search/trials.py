@@ -41,6 +41,7 @@ from archspec.checksums import (
     checksum_of_bytes,
     read_lines,
     seal_lines,
+    start_of_unfinished,
 )
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
@@ -225,19 +226,9 @@ class Trials:
 def cut_damaged_line(file: IO[bytes]) -> None:
     """Cut off what follows the last line break of a file open for appending and reading: a process
     that was killed left it."""
-    size = file.seek(0, os.SEEK_END)
-    start = size
-    while start:
-        step = min(start, 4096)
-        start -= step
-        file.seek(start)
-        end = file.read(step).rfind(b"\n")
-        if end >= 0:
-            start += end + 1
-            break
-    if start != size:
+    start = start_of_unfinished(file)
+    if file.read(1):
         file.truncate(start)
-    file.seek(0, os.SEEK_END)
 
 
 def create_trials(
