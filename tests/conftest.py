@@ -1,8 +1,9 @@
 """The `archspec` command, for tests of what it says. Hypothesis draws the same examples every time;
 ARCHSPEC_EXAMPLES=5000 asks for other, more. `--fast` leaves out what needs a framework or starts
-processes (make test-fast)."""
+processes, and two thirds of Hypothesis's examples (make test-fast)."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import settings
 from archspec.cli import main
 
 settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("fast", settings.get_profile("same"), max_examples=33)
 if "ARCHSPEC_EXAMPLES" in os.environ:
     examples = int(os.environ["ARCHSPEC_EXAMPLES"])
     settings.register_profile("more", deadline=None, max_examples=examples, print_blob=True)
@@ -58,11 +60,11 @@ def compiled():
 
 FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
-    "test_atc", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",
+    "test_atc", "test_bounds", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",
     "test_installs", "test_processes", "test_readme", "test_search_storage",
     "test_search_trials", "test_terminal",
 )  # fmt: skip
-"""Files whose tests start processes, or wait for them."""
+"""Files that --fast leaves out whole: nearly all their tests start processes, or wait for them."""
 
 
 def pytest_addoption(parser):
@@ -75,6 +77,15 @@ def pytest_configure(config):
     if config.getoption("fast"):
         # whoever imports one meets a ModuleNotFoundError, as on a machine without it
         sys.modules.update(dict.fromkeys(FRAMEWORKS))
+        if "ARCHSPEC_EXAMPLES" not in os.environ:
+            settings.load_profile("fast")
+        if not config.getoption("numprocesses", None):  # else this one starts those that test
+            subprocess.Popen.__init__ = skip_process
+            os.fork = skip_process
+
+
+def skip_process(*_, **__):
+    pytest.skip("--fast starts no process")
 
 
 def pytest_ignore_collect(collection_path: Path, config):

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -351,24 +352,24 @@ def plain_kernels(graph):
 
 
 def plain_ms(kernels, efficiency, launch_us):
-    """Milliseconds an image."""
-    busy = (max(c / (2 * 680e6 * efficiency), b / 51.2e9) for c, b, _ in kernels)
-    return (sum(busy) + launch_us * 1e-6 * sum(kernel[2] for kernel in kernels)) / 16 * 1e3
+    """Milliseconds an image, of kernels as an array (kernels, 3); for arrays of the constants, of
+    all of them."""
+    cycles, moved, launches = kernels.T
+    compute = cycles / (2 * 680e6 * np.asarray(efficiency)[..., None])
+    busy = np.maximum(compute, moved / 51.2e9).sum(-1)
+    return (busy + launch_us * 1e-6 * launches.sum()) / 16 * 1e3
 
 
 def plain_fit(rows):
     """Efficiency and launch of the least sum of squared logarithms, by ever finer grids."""
     best, span = (0.75, 50.0), (0.25, 50.0)
     for _ in range(18):
-        grid = [
-            (best[0] + i / 4 * span[0], best[1] + j / 4 * span[1])
-            for i in range(-4, 5)
-            for j in range(-4, 5)
-        ]
-        best = min(
-            (point for point in grid if 0 < point[0] <= 1 and point[1] >= 0),
-            key=lambda point: sum(math.log(plain_ms(k, *point) / ms) ** 2 for k, ms in rows),
-        )
+        steps = np.arange(-4, 5) / 4
+        efficiency, launch_us = np.meshgrid(best[0] + steps * span[0], best[1] + steps * span[1])
+        is_possible = (efficiency > 0) & (efficiency <= 1) & (launch_us >= 0)
+        points = (efficiency[is_possible], launch_us[is_possible])
+        squares = sum(np.log(plain_ms(kernels, *points) / ms) ** 2 for kernels, ms in rows)
+        best = tuple(float(constant[squares.argmin()]) for constant in points)
         span = (span[0] * 0.6, span[1] * 0.6)
     return best
 
@@ -383,7 +384,7 @@ def published_rows():
         values = dict(setting.split("=") for setting in row["set"].split())
         graph = archspec.load(row["spec"], **{k: json.loads(v) for k, v in values.items()})
         assert (row["batch"], row["input"]) == ("16", "3x224x224")
-        result[row["name"]] = ([*plain_kernels(graph)], float(row["ms_per_image"]))
+        result[row["name"]] = (np.array([*plain_kernels(graph)]), float(row["ms_per_image"]))
     return result
 
 

@@ -41,7 +41,7 @@ from archspec.space import Space
 np = pytest.importorskip("numpy")
 
 from oracles.networks import network  # noqa: E402
-from oracles.rule_b import image, with_random_weights  # noqa: E402
+from oracles.rule_b import image, with_random_weights, with_repeated_weights  # noqa: E402
 
 from archspec.compiler.targets import reference  # noqa: E402  (needs numpy)
 
@@ -502,7 +502,7 @@ def test_deployment_of_every_spec_keeps_its_numbers(name):
     graph = load_shipped(name)
     if not name.startswith(("spaces/", "tiny/")):
         graph = load_shipped(name, input_shape=SMALL.get(name, (3, 33, 33)))
-    before = with_random_weights(graph)
+    before = with_repeated_weights(graph)
     after = pipeline.for_deployment(before)
     assert not {"batch_norm", "dropout", "drop_path", "identity"} & set(ops(after)) or (
         name == "densenet121"  # its norms stand before their convolutions

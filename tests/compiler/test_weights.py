@@ -983,7 +983,7 @@ def test_bad_usage_is_2(run, arguments):
     assert code == 2 and err.startswith("usage: archspec weights")
 
 
-def test_inspect(run, zoo, path, graph, weights):
+def test_inspect(run, zoo):
     code, out, err = run("inspect", zoo)
     assert (code, err) == (0, "")
     assert "head1._fc.weight" in out and "1001x1280" in out
@@ -994,6 +994,9 @@ def test_inspect(run, zoo, path, graph, weights):
     assert lines[-1] == (
         "fits        isynet_n1 --set classes=1001 --set last_norm=true: ISyNet of the model zoo"
     )
+
+
+def test_inspect_as_json(run, path, graph, weights):
     save_weights(path, graph, weights)
     result = json.loads(run("inspect", path, "--format", "json")[1])
     assert result["metadata"]["fingerprint"] == graph.fingerprint

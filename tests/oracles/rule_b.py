@@ -23,11 +23,19 @@ RANGES = {
 }
 
 
+def bounds(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
+    """The least and the most of a weight, by its name within its op."""
+    if name in RANGES:
+        return RANGES[name]
+    most = math.sqrt(3 / math.prod(shape[1:]))
+    return -most, most
+
+
 def draw(rng: np.random.RandomState, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One array, by the name of the weight within its op; still in float64."""
     if name in RANGES:
         return rng.uniform(*RANGES[name], size=shape)
-    return rng.uniform(-1, 1, size=shape) * math.sqrt(3 / math.prod(shape[1:]))
+    return rng.uniform(-1, 1, size=shape) * bounds(name, shape)[1]
 
 
 def with_random_weights(graph: Graph, seed: int = 0) -> Model:
@@ -36,6 +44,23 @@ def with_random_weights(graph: Graph, seed: int = 0) -> Model:
         path: draw(rng, weight.name, weight.shape).astype(np.float32)
         for path, weight in weights_of(graph).items()
     }
+    return Model(graph, arrays)
+
+
+def with_repeated_weights(graph: Graph) -> Model:
+    """The same ranges, from a million and three numbers that are drawn once and taken in turn: for
+    networks so large that drawing takes longer than running."""
+    pool = np.random.RandomState(0).uniform(size=1_000_003).astype(np.float32)
+    arrays: dict[str, np.ndarray] = {}
+    start = 0
+    for path, weight in weights_of(graph).items():
+        least, most = bounds(weight.name, weight.shape)
+        size = math.prod(weight.shape)
+        turns = -(-(start + size) // len(pool))
+        numbers = pool if turns == 1 else np.tile(pool, turns)
+        numbers = numbers[start : start + size].reshape(weight.shape)
+        arrays[path] = numbers * np.float32(most - least) + np.float32(least)
+        start = (start + size) % len(pool)
     return Model(graph, arrays)
 
 
