@@ -199,13 +199,13 @@ def append_text(path: str | os.PathLike[str], lines: str, sync: bool = True) -> 
 
 def _find_tail(file: IO[bytes]) -> tuple[int, bytes]:
     """What follows the last line break of a file, and where it starts."""
-    start = start_of_unfinished(file)
+    start = seek_tail(file)
     return start, file.read()
 
 
-def start_of_unfinished(file: IO[bytes]) -> int:
-    """Where what follows the last line break of a file starts, to which the file then is sought:
-    its end, unless a process was killed while it wrote a line."""
+def seek_tail(file: IO[bytes]) -> int:
+    """Seek to what follows the last line break of a file, which is nothing unless a process was
+    killed while it wrote a line; where that starts."""
     start = file.seek(0, os.SEEK_END)
     while start:
         step = min(start, 4096)
@@ -249,5 +249,5 @@ def _hides_checksum(record: Mapping[str, Any]) -> bool:
 __all__ = [
     "CHECKSUM", "DAMAGED", "DamagedLine", "Lines", "append_lines", "append_text", "checksum_of",
     "checksum_of_bytes", "damage_error", "free_name", "read_lines", "read_sealed", "seal",
-    "seal_line", "seal_lines", "seal_text", "set_aside", "start_of_unfinished",
+    "seal_line", "seal_lines", "seal_text", "seek_tail", "set_aside",
 ]  # fmt: skip

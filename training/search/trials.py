@@ -41,7 +41,7 @@ from archspec.checksums import (
     checksum_of_bytes,
     read_lines,
     seal_lines,
-    start_of_unfinished,
+    seek_tail,
 )
 from archspec.errors import UsageError, did_you_mean
 from archspec.graph import Graph
@@ -226,7 +226,7 @@ class Trials:
 def cut_damaged_line(file: IO[bytes]) -> None:
     """Cut off what follows the last line break of a file open for appending and reading: a process
     that was killed left it."""
-    start = start_of_unfinished(file)
+    start = seek_tail(file)
     if file.read(1):
         file.truncate(start)
 
