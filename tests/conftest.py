@@ -79,9 +79,13 @@ def pytest_configure(config):
         sys.modules.update(dict.fromkeys(FRAMEWORKS))
         if "ARCHSPEC_EXAMPLES" not in os.environ:
             settings.load_profile("fast")
-        if not config.getoption("numprocesses", None):  # else this one starts those that test
-            subprocess.Popen.__init__ = skip_process
-            os.fork = skip_process
+
+
+def pytest_collection_finish(session):
+    """In each process that tests, once it is about to."""
+    if session.config.getoption("fast"):
+        subprocess.Popen.__init__ = skip_process
+        os.fork = skip_process
 
 
 def skip_process(*_, **__):
