@@ -37,6 +37,7 @@ from archspec.training.backends.mindspore.trainer import read
 from archspec.training.recipe import Recipe
 from archspec.training.schedules import Rates
 from archspec.training.search.single_path.runtime import Runtime
+from archspec.training.search.single_path.thresholds import PREFIX
 
 
 class GatedCellTrainer:
@@ -76,7 +77,7 @@ class GatedCellTrainer:
         )
         self.weight_step.set_train()
         self.threshold_step.set_train()
-        own = {f"search.{name}": p for name, p in self.threshold_step.state().items()}
+        own = {PREFIX + name: p for name, p in self.threshold_step.state().items()}
         self._state: dict[str, Parameter] = {**self.weight_step.state(), **own}
 
     def step(

@@ -1,10 +1,9 @@
-"""One step of the thresholds as one cell, and the runtime that it minimises besides.
+"""One step of the thresholds (training.search.single_path.thresholds) as one cell, and the runtime
+that it minimises besides.
 
     loss, logits = step(images, labels, lam, target, rate)
 
-The loss is cross entropy + lam ln R, or with a target T cross entropy + lam |ln(R / T)|. The
-network has the gates as a parameter: the slope of the cross entropy is taken there, and goes on to
-the thresholds together with that of the runtime. lam and T are data, so that all searches of a
+The network has the gates as a parameter. lam and the target are data, so that all searches of a
 space use what was compiled once.
 """
 
@@ -15,8 +14,6 @@ space use what was compiled once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 from typing import Any
 
 import mindspore as ms
@@ -26,57 +23,34 @@ from mindspore import Parameter, Tensor, nn, ops
 from archspec.compiler.supernet import Supernet
 from archspec.training.backends.mindspore.thresholds import Gating
 from archspec.training.search.single_path.runtime import Runtime
-
-BETAS = (0.5, 0.99)
-"""Decay of the two moments."""
-EPSILON = 1e-12
+from archspec.training.search.single_path.shares import shares_of
+from archspec.training.search.single_path.thresholds import BETAS, EPSILON, FIRST, LEFT, SECOND
 
 
 class RuntimeCell(nn.Cell):
-    """From gates to the runtime, a scalar in the runtime's unit.
-
-    An option's share is the product of the gates up to its own less that of one gate more; a term
-    counts by the product of its options' shares.
-    """
+    """From gates to the runtime, a scalar in the runtime's unit (single_path.shares)."""
 
     def __init__(self, supernet: Supernet, runtime: Runtime):
         super().__init__(auto_prefix=False)
-        options = [(choice, option) for choice in supernet.choices for option in choice.options]
-        places = {(choice.key, option): place for place, (choice, option) in enumerate(options)}
-        # one gate more than there are is always open, and one share more is always whole
-        is_open, whole = supernet.gates, len(options)
-        self.gates = _columns(
-            [choice.gates[: choice.options.index(option)] for choice, option in options], is_open
-        )
-        self.nexts = _column(
-            whole if option == choice.options[-1] else place + 1
-            for place, (choice, option) in enumerate(options)
-        )
-        self.shares = _columns([[places[t] for t in term.taken] for term in runtime.terms], whole)
-        self.costs = Tensor(np.array([term.cost for term in runtime.terms], np.float32))
-        self.base = runtime.base
+        shares = shares_of(supernet, runtime)
+        self.reached = tuple(Tensor(places) for places in shares.reached)
+        self.nexts = Tensor(shares.nexts)
+        self.taken = tuple(Tensor(places) for places in shares.taken)
+        self.costs = Tensor(shares.costs)
+        self.base = shares.base
 
     def construct(self, gates):
         one = ops.ones_like(gates[:1])
         known = ops.cat((gates, one))
-        reached = ops.gather(known, self.gates[0], 0)
-        for places in self.gates[1:]:
+        reached = ops.gather(known, self.reached[0], 0)
+        for places in self.reached[1:]:
             reached = reached * ops.gather(known, places, 0)
         beyond = ops.gather(ops.cat((reached, one * 0)), self.nexts, 0)
         shares = ops.cat((reached - beyond, one))
-        counts = ops.gather(shares, self.shares[0], 0)
-        for places in self.shares[1:]:
+        counts = ops.gather(shares, self.taken[0], 0)
+        for places in self.taken[1:]:
             counts = counts * ops.gather(shares, places, 0)
         return (counts * self.costs).sum() + self.base
-
-
-def _columns(rows: Sequence[Sequence[int]], filling: int) -> tuple[Tensor, ...]:
-    """The first of each row, the second and so on; shorter rows are filled up."""
-    return tuple(_column(column) for column in zip_longest(*rows, fillvalue=filling))
-
-
-def _column(numbers: Iterable[int]) -> Tensor:
-    return Tensor(np.array([*numbers], np.int32))
 
 
 class SetGates(nn.Cell):
@@ -104,11 +78,7 @@ class Margins(nn.Cell):
 
 
 class ThresholdStep(nn.Cell):
-    """Moves the thresholds by one step, at gates that were set from them before.
-
-    They move as in Adam, but by one second moment for all: what is to be felt is by how much one
-    gate costs or helps more than another, and Adam's own moments would make all of them equal.
-    """
+    """Moves the thresholds by one step, at gates that were set from them before."""
 
     def __init__(
         self,
@@ -127,10 +97,9 @@ class ThresholdStep(nn.Cell):
         self.has_target = has_target
         self.thresholds = gating.thresholds
         self.open = Tensor(np.ones(gates.shape, np.float32))
-        self.first = Parameter(Tensor(np.zeros(gates.shape, np.float32)), "first_moment", False)
-        self.second = Parameter(Tensor(np.zeros((), np.float32)), "second_moment", False)
-        # shares of both moments that are still the zeros they started as
-        self.left = Parameter(Tensor(np.ones(2, np.float32)), "moments_left", False)
+        self.first = Parameter(Tensor(np.zeros(gates.shape, np.float32)), FIRST, False)
+        self.second = Parameter(Tensor(np.zeros((), np.float32)), SECOND, False)
+        self.left = Parameter(Tensor(np.ones(2, np.float32)), LEFT, False)
         self.of_gates = ops.value_and_grad(self.error, None, (gates,), has_aux=True)
         self.of_thresholds = ops.grad(self.cost, None, (self.thresholds,))
 

@@ -1,16 +1,4 @@
-"""Thresholds: numbers that open and close a supernet's gates, and that gradients reach.
-
-The weights behind gate j have the root mean square n_j, over that of all the weights they are
-among. With s the sigmoid and T the temperature
-
-    gate_j = 1 if n_j >= t_j else 0,        d gate_j / d t_j := -s'((n_j - t_j) / T) / T
-
-which is the straight-through estimator of arXiv 1904.02877. Its code takes plain norms, which grow
-with the channels until s' is 0 in float32. Here every n_j is about 1, however many channels there
-are, however weights were drawn and have grown since (a batch norm follows them, so that nothing but
-their ratios counts). What is measured stands in norms. A width's gate depends on those of kernels,
-and gradients go through both. Weights take gates as given.
-"""
+"""From thresholds to gates (training.search.single_path.thresholds) as a cell."""
 
 # ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
 
@@ -22,11 +10,8 @@ import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from archspec.compiler.supernet import Supernet
-from archspec.training.search.single_path.norms import members_of, parts_of, rims_of
-
-THRESHOLDS = "thresholds"
-TINY = 1e-12
-"""Added to mean squares, for a root has no slope at 0."""
+from archspec.training.search.single_path.norms import norms_of
+from archspec.training.search.single_path.thresholds import THRESHOLDS, TINY
 
 
 class Gating(nn.Cell):
@@ -37,19 +22,18 @@ class Gating(nn.Cell):
 
     def __init__(self, supernet: Supernet, weights: Mapping[str, Parameter], temperature: float):
         super().__init__(auto_prefix=False)
-        parts = parts_of(supernet)
-        members, wholes = members_of(supernet, parts)
+        norms = norms_of(supernet)
         self.temperature = temperature
-        self.weights = ParameterTuple([weights[part.path] for part in parts])
-        self.channels = tuple(Tensor(part.channels) for part in parts)
-        self.taps = tuple(Tensor(part.taps) for part in parts)
-        self.summed = tuple(1 - part.axis for part in parts)
-        self.counts = Tensor(np.concatenate([part.counts for part in parts]))
+        self.weights = ParameterTuple([weights[part.path] for part in norms.parts])
+        self.channels = tuple(Tensor(part.channels) for part in norms.parts)
+        self.taps = tuple(Tensor(part.taps) for part in norms.parts)
+        self.summed = tuple(1 - part.axis for part in norms.parts)
+        self.counts = Tensor(norms.counts)
         self.all = supernet.gates
-        self.of_kernels = sum(len(c.gates) for c in supernet.choices if c.decides_kernels)
-        self.rims = tuple(Tensor(rim) for rim in rims_of(parts, self.of_kernels))
-        self.members = Tensor(members)
-        self.wholes = Tensor(wholes)
+        self.of_kernels = norms.of_kernels
+        self.rims = tuple(Tensor(rim) for rim in norms.rims)
+        self.members = Tensor(norms.members)
+        self.wholes = Tensor(norms.wholes)
         self.thresholds = Parameter(Tensor(np.zeros(supernet.gates, np.float32)), THRESHOLDS)
 
     def construct(self, kept):

@@ -6,6 +6,8 @@ settings, plan, targets, found
 folder, resuming
               where it stands, and how it is taken up again
 runtime       the time of each network, as a sum of terms; tables
+shares        the same as tables, for gates that are data
+thresholds    what opens gates, and how it learns
 norms         what gates are measured by
 split         train images in two
 searcher      what a backend trains, and what is drawn for it

@@ -43,6 +43,34 @@ class Part:
     counts: Array
 
 
+@dataclass(frozen=True, eq=False)
+class Norms:
+    """What the norms of all gates are computed from. The cells are those of the parts, one after
+    the other.
+
+    `counts` (cells,): the numbers in each. `members` and `wholes` (gates, cells): 1 where a gate is
+    measured by a cell, and where by the cell or another of its part. `rims`, int32 (cells,) each:
+    a gate that each cell lies behind, `of_kernels` where there is none more; that is how many of
+    the gates, the first ones, are those of kernels.
+    """
+
+    parts: tuple[Part, ...]
+    counts: Array
+    members: Array
+    wholes: Array
+    rims: tuple[Array, ...]
+    of_kernels: int
+
+
+def norms_of(supernet: Supernet) -> Norms:
+    """All that thresholds are compared with."""
+    parts = parts_of(supernet)
+    of_kernels = sum(len(choice.gates) for choice in supernet.choices if choice.decides_kernels)
+    members, wholes = members_of(supernet, parts)
+    counts = np.concatenate([part.counts for part in parts])
+    return Norms(parts, counts, members, wholes, tuple(rims_of(parts, of_kernels)), of_kernels)
+
+
 def parts_of(supernet: Supernet) -> tuple[Part, ...]:
     """The weights that gates are measured by: for a kernel its own; for a width or a block that can
     be left out the depthwise kernels of those channels, or where there are none the weights that
