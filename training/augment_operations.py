@@ -62,22 +62,22 @@ def solarize(image: Image.Image, lost: float) -> Image.Image:
 
 def shear_x(image: Image.Image, slope: float) -> Image.Image:
     """Each row further left than the one above it by `slope` pixels; the first stays."""
-    return _moved(image, (1, slope, 0, 0, 1, 0))
+    return _transform(image, (1, slope, 0, 0, 1, 0))
 
 
 def shear_y(image: Image.Image, slope: float) -> Image.Image:
     """Each column further up than the one left of it by `slope` pixels; the first stays."""
-    return _moved(image, (1, 0, 0, slope, 1, 0))
+    return _transform(image, (1, 0, 0, slope, 1, 0))
 
 
 def shift_x(image: Image.Image, pixels: float) -> Image.Image:
     """To the right, by whole pixels."""
-    return _moved(image, (1, 0, -int(pixels), 0, 1, 0))
+    return _transform(image, (1, 0, -int(pixels), 0, 1, 0))
 
 
 def shift_y(image: Image.Image, pixels: float) -> Image.Image:
     """Down, by whole pixels."""
-    return _moved(image, (1, 0, 0, 0, 1, -int(pixels)))
+    return _transform(image, (1, 0, 0, 0, 1, -int(pixels)))
 
 
 def rotate(image: Image.Image, degrees: float) -> Image.Image:
@@ -85,7 +85,7 @@ def rotate(image: Image.Image, degrees: float) -> Image.Image:
     return image.rotate(degrees, Image.Resampling.NEAREST)
 
 
-def _moved(image: Image.Image, back: tuple[float, ...]) -> Image.Image:
+def _transform(image: Image.Image, back: tuple[float, ...]) -> Image.Image:
     """`back` is the affine map from places of the result to those of the image."""
     transform = Image.Transform.AFFINE
     return image.transform(image.size, transform, back, Image.Resampling.NEAREST)
@@ -111,7 +111,7 @@ def _space(
 ) -> dict[str, Operation]:  # fmt: skip
     """Operations by name, each with its greatest magnitude."""
 
-    def enhanced(change: Change) -> Operation:
+    def enhance(change: Change) -> Operation:
         return Operation(lambda image, extra: change(image, 1 + extra), more, is_signed=True)
 
     return {
@@ -121,10 +121,10 @@ def _space(
         "translate_x": Operation(right, farthest, is_signed=True),
         "translate_y": Operation(down, farthest, is_signed=True),
         "rotate": Operation(rotate, degrees, is_signed=True),
-        "brightness": enhanced(brighten),
-        "color": enhanced(saturate),
-        "contrast": enhanced(add_contrast),
-        "sharpness": enhanced(sharpen),
+        "brightness": enhance(brighten),
+        "color": enhance(saturate),
+        "contrast": enhance(add_contrast),
+        "sharpness": enhance(sharpen),
         "posterize": Operation(posterize, bits),
         "solarize": Operation(solarize, 255),
         "auto_contrast": Operation(lambda image, _: ImageOps.autocontrast(image)),
