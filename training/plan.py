@@ -29,7 +29,8 @@ from archspec.training.data import (
     usable_workers,
 )
 from archspec.training.precision import ON_CPU, fit_precision
-from archspec.training.recipe import Recipe, Step, read_recipe
+from archspec.training.recipe import Recipe, Step
+from archspec.training.recipe_files import read_recipe
 from archspec.warn import softmax_results
 
 

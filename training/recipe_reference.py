@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from archspec.faults import described as in_words
 from archspec.json_values import shown
 from archspec.schema import Schema, closed_object, described
-from archspec.training.recipe import AUGMENTATIONS, KEYS, Recipe
+from archspec.training.augmentations import AUGMENTATIONS
+from archspec.training.recipe import KEYS, Recipe
 from archspec.training.recipe_schema import (
     Kinds,
     Section,

@@ -55,8 +55,9 @@ from archspec.training.facts import (
 )
 from archspec.training.metrics import add_metrics, read_metrics
 from archspec.training.plan import Plan, data_fingerprint, read_splits, scan_splits
-from archspec.training.recipe import Recipe, as_data, read_recipe, recipe_of
-from archspec.training.recipe import as_yaml as written_recipe
+from archspec.training.recipe import Recipe
+from archspec.training.recipe_files import as_data, read_recipe, recipe_of
+from archspec.training.recipe_files import as_yaml as written_recipe
 from archspec.training.yaml_document import read_yaml
 from archspec.writing import command_line, is_unfinished, whole_folder, write_whole, written_json
 

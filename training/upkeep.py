@@ -19,8 +19,9 @@ from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
 from archspec.training.checkpoint import Refused, sync_folder
 from archspec.training.facts import VERSION, write_facts
-from archspec.training.recipe import Constant, Exponential, Step, as_data, recipe_of
-from archspec.training.recipe import as_yaml as written_recipe
+from archspec.training.recipe import Constant, Exponential, Step
+from archspec.training.recipe_files import as_data, recipe_of
+from archspec.training.recipe_files import as_yaml as written_recipe
 from archspec.training.run import (
     BEST,
     CHECKPOINTS,

@@ -8,7 +8,8 @@ import argparse
 from archspec.cli.common import add_format, print_json
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
-from archspec.training.recipe import Recipe, as_data, as_yaml, read_recipe, recipe_names
+from archspec.training.recipe import Recipe
+from archspec.training.recipe_files import as_data, as_yaml, read_recipe, recipe_names
 from archspec.training.recipe_reference import document_schema, setting_rows
 
 

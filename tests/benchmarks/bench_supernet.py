@@ -34,7 +34,7 @@ from archspec.training.backends.mindspore.optimizers import build_optimizer
 from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.step import TrainStep
 from archspec.training.backends.mindspore.supernet import GatedCellTrainer
-from archspec.training.recipe import read_recipe
+from archspec.training.recipe_files import read_recipe
 from archspec.training.search.single_path import SinglePathSettings
 from archspec.training.search.single_path.runtime import runtime_of
 from archspec.training.search.single_path.searcher import Searcher

@@ -192,7 +192,7 @@ def test_run_is_opened_and_resumed(old, capsys):
 
 
 def test_a_run_of_before_averages_warmed_up_averages_as_it_did(old):
-    from archspec.training.recipe import read_recipe
+    from archspec.training.recipe_files import read_recipe
     from archspec.training.run import open_run
 
     recipe = old / "run" / "recipe.yaml"

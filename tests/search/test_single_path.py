@@ -42,7 +42,7 @@ from archspec.training.backends.mindspore.threshold_step import BETAS, RuntimeCe
 from archspec.training.backends.mindspore.trainer import CellPredictor
 from archspec.training.digits import write_digits
 from archspec.training.evaluate import evaluate
-from archspec.training.recipe import read_recipe
+from archspec.training.recipe_files import read_recipe
 from archspec.training.search.single_path import SinglePathSettings, search_single_path
 from archspec.training.search.single_path.folder import read_log
 from archspec.training.search.single_path.runtime import factorise, runtime_of, searched_layers

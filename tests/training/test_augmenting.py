@@ -21,9 +21,9 @@ from archspec.errors import UsageError  # noqa: E402
 from archspec.training import augment_operations as ops  # noqa: E402
 from archspec.training import augmenting  # noqa: E402
 from archspec.training.augment_policies import BINS, POLICIES  # noqa: E402
+from archspec.training.augmentations import AUGMENTATIONS as OF_RECIPES  # noqa: E402
 from archspec.training.augmenting import AUGMENTATIONS, augmentations  # noqa: E402
 from archspec.training.data.pipeline import generator  # noqa: E402
-from archspec.training.recipe import AUGMENTATIONS as OF_RECIPES  # noqa: E402
 from archspec.training.sizing import SIZINGS  # noqa: E402
 
 SETTINGS = {

@@ -50,7 +50,7 @@ from archspec.training.data import (
 )
 from archspec.training.digits import write_digits
 from archspec.training.mixing import erase, mix_batch, one_hot
-from archspec.training.recipe import read_recipe, recipe_names
+from archspec.training.recipe_files import read_recipe, recipe_names
 from archspec.training.sizing import SIZINGS
 from archspec.writing import write_whole
 

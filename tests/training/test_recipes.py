@@ -19,10 +19,9 @@ import archspec
 from archspec.cli import main
 from archspec.document import At
 from archspec.errors import SpecError, UsageError
+from archspec.training.augmentations import AUGMENTATIONS
 from archspec.training.recipe import (
-    AUGMENTATIONS,
     DYNAMIC,
-    FOLDER,
     OPTIMIZERS,
     SCHEDULES,
     SCHEMES,
@@ -30,12 +29,9 @@ from archspec.training.recipe import (
     Ema,
     LossScale,
     Sgd,
-    _problems_of_form,
-    as_data,
-    as_yaml,
-    read_recipe,
-    recipe_names,
 )
+from archspec.training.recipe_checks import _problems_of_form
+from archspec.training.recipe_files import FOLDER, as_data, as_yaml, read_recipe, recipe_names
 from archspec.training.recipe_reference import document_schema
 from archspec.training.yaml_document import parse_value, parse_yaml, read_yaml, written_yaml
 

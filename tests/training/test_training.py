@@ -43,7 +43,7 @@ from archspec.training.meter import Meter, Sums
 from archspec.training.noise import draw_mask, draw_masks, places_of
 from archspec.training.plan import plan_run, scan_splits
 from archspec.training.progress import Display, Pulse, clock
-from archspec.training.recipe import read_recipe, recipe_names
+from archspec.training.recipe_files import read_recipe, recipe_names
 from archspec.training.run import RunError, create_run, open_run
 from archspec.training.signals import Stop
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec.training.augmentations import AUGMENTATIONS
 from archspec.training.recipe import (
-    AUGMENTATIONS,
     DYNAMIC,
     AdamW,
     Constant,
@@ -29,9 +29,8 @@ from archspec.training.recipe import (
     Precision,
     Sgd,
     Step,
-    read_recipe,
-    recipe_names,
 )
+from archspec.training.recipe_files import read_recipe, recipe_names
 
 np = pytest.importorskip("numpy")
 

@@ -275,7 +275,7 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
             " (use --recipe NAME --data DIR)"
         )
     from archspec.training.plan import plan_run
-    from archspec.training.recipe import as_yaml, read_recipe
+    from archspec.training.recipe_files import as_yaml, read_recipe
 
     texts = [*settings.recipe_settings]
     if settings.epochs is not None:

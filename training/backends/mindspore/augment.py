@@ -1,7 +1,7 @@
 """A recipe's `augment` as segments: images get their size from Pillow, and what else is done with
 them is done by operations of mindspore.dataset, which run in its C++ threads.
 
-What is set of each, and what is not, stands in training.recipe.AUGMENTATIONS. Here each is a
+What is set of each, and what is not, stands in training.augmentations.AUGMENTATIONS. Here each is a
 function of the settings and the preprocessing. `random_erasing` is drawn in training.mixing, since
 MindSpore's own erases in Python; so are mixup and cutmix, which need a whole batch.
 """

@@ -13,7 +13,8 @@ from archspec.space import Space
 from archspec.training.backend import Backend, find_backend
 from archspec.training.data import EvalPipeline, Pipeline, Source, check_fits
 from archspec.training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
-from archspec.training.recipe import Recipe, read_recipe
+from archspec.training.recipe import Recipe
+from archspec.training.recipe_files import read_recipe
 from archspec.training.schedules import learning_rates
 from archspec.training.search.single_path.runtime import Runtime, runtime_of
 from archspec.training.search.single_path.searcher import Searcher
