@@ -13,7 +13,8 @@ from typing import Any
 def harmless(text: str, encoding: str = "utf-8") -> str:
     r"""The text with each character that does not print, but for line ends and tabs, as \uXXXX,
     and so what the encoding lacks. JSON stays JSON of the same meaning."""
-    if text.isascii() and all(map(str.isprintable, text.split("\n"))):
+    # a whole table at once: one "…" in it would otherwise cost a step for each of its characters
+    if all(map(str.isprintable, text.split("\n"))) and can_encode(text, encoding):
         return text
     return "".join(
         character if character in "\n\t" or "\x20" <= character <= "\x7e"
