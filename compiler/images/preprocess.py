@@ -110,7 +110,11 @@ def open_image(data: bytes, channels: int = 3) -> Image.Image:
     try:
         image = _open(data)
         image.load()
-        return _eight_bits(image).convert("RGB").convert(MODES[channels])
+        image = _eight_bits(image)
+        for mode in ("RGB", MODES[channels]):
+            if image.mode != mode:  # Pillow would copy it
+                image = image.convert(mode)
+        return image
     except Exception as error:  # a damaged file makes Pillow's readers raise nearly anything
         raise UnreadableImage(_reason(data, error)) from None
 
