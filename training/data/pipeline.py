@@ -125,5 +125,7 @@ class Pipeline(ABC):
 
 
 def generator(*key: int) -> np.random.Generator:
-    """Random numbers of their own for each key."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+    """Random numbers of their own for each key, of numbers from 0 to 2^32 - 1."""
+    # an array is taken as it is, while each of other numbers becomes an array first
+    words = np.array(key, np.uint32)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
