@@ -37,7 +37,7 @@ from archspec.errors import UsageError
 from archspec.loading import load
 from archspec.training.augmenting import ON_BATCHES
 from archspec.training.backends.mindspore import data as pipeline
-from archspec.training.backends.mindspore.augment import AUGMENTATIONS
+from archspec.training.backends.mindspore.augment import AUGMENTATIONS, segments
 from archspec.training.backends.mindspore.data import TrainPipeline
 from archspec.training.backends.mindspore.mindrecord import write_mindrecord
 from archspec.training.data import (
@@ -690,6 +690,19 @@ def test_every_recipe_gives_batches(name, photos):
     assert images.shape == (6, 3, 16, 16)
     assert np.isfinite(images).all()
     assert labels.shape == ((6, 3) if recipe.mix else (6,))
+
+
+def test_every_level_of_a_channel_becomes_what_to_tensor_and_normalize_give():
+    levels = np.arange(256, dtype=np.uint8).reshape(8, 32, 1).repeat(3, 2)
+    to = preprocessing_of({"mean": MEAN, "std": STD}, (3, 8, 32))
+    ((*_, ours),) = (segment.stages for segment in segments([], to))
+    theirs = [ds.vision.ToTensor(), ds.vision.Normalize(MEAN, STD, is_hwc=False)]
+    (mine,), (wanted,) = (
+        next(rows.map(steps, ["image"]).create_tuple_iterator(num_epochs=1, output_numpy=True))
+        for steps in (ours, theirs)
+        for rows in [ds.NumpySlicesDataset([levels], ["image"])]
+    )
+    np.testing.assert_array_equal(mine, wanted)
 
 
 def test_an_unknown_augmentation_is_told(photos):
