@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from archspec.compiler.latency import report
+    from archspec.compiler.latency import lint_report
     from archspec.compiler.latency.device import find_device
 
     batch = checked_batch(options.batch)
@@ -41,16 +41,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--least {options.least:g}: must be a percentage from 0 to 100")
     device = find_device(options.device)
     linted = [
-        report.lint(graph_of(name, options), device, batch, options.least / 100)
+        lint_report.lint(graph_of(name, options), device, batch, options.least / 100)
         for name in options.specs
     ]
     if options.format == "json":
-        print_json([report.lint_as_json(one) for one in linted])
+        print_json([lint_report.lint_as_json(one) for one in linted])
     elif options.format == "csv":
-        write_table(report.all_findings_table(linted), options.format)
+        write_table(lint_report.all_findings_table(linted), options.format)
     else:
         for index, one in enumerate(linted):
             if index:
                 print()
-            write_table(report.findings_table(one, None if options.all else SHOWN), options.format)
+            write_table(
+                lint_report.findings_table(one, None if options.all else SHOWN), options.format
+            )
     return 1 if options.strict and any(one.findings for one in linted) else 0

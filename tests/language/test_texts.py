@@ -12,7 +12,7 @@ from test_random import SHIPPED, examples
 
 import archspec
 from archspec.compiler.latency.device import find_device
-from archspec.compiler.latency.report import lint
+from archspec.compiler.latency.lint_report import lint
 from archspec.diff import changes
 from archspec.errors import Problem
 from archspec.explain import explain
