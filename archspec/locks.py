@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from archspec.errors import UsageError
 
@@ -17,6 +17,19 @@ PLACE = 1 << 30
 PAUSE = 0.05
 """Seconds between two tries where the system cannot wait."""
 
+
+_open: set[IO[str]] = set()
+"""The files that this process has locks on. Whoever it forks would keep them, locks and all."""
+
+
+def _leave_to_parent() -> None:
+    for file in _open:
+        file.close()
+    _open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 _held = threading.local()
 """The files that this thread waited for and has, which it would otherwise wait for in vain."""
@@ -53,7 +66,11 @@ def _lock(path: Path, waits: bool) -> Iterator[None]:
         return
     with open(path, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        _open.add(file)
+        try:
+            yield
+        finally:
+            _open.discard(file)
 
 
 @contextmanager

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 
-DEVICES = ("CPU", "GPU", "Ascend")
-"""What networks are trained and evaluated on. Which of them a framework finds here, it says."""
+DEVICES = ("CPU", "GPU", "Ascend", "MPS")
+"""What networks are trained and evaluated on. Which of them a framework has, its backend says, and
+which it finds here, its `join`."""
+SYNONYMS: Mapping[str, str] = {"cuda": "GPU", "npu": "Ascend"}
+"""What PyTorch calls them, where it is not the same word."""
+
+
+def device_named(text: str) -> str:
+    """A device by its name or PyTorch's, in capitals or not. Raises ValueError for any other."""
+    names = {name.lower(): name for name in DEVICES} | dict(SYNONYMS)
+    if text.lower() not in names:
+        raise ValueError(f"use one of {', '.join(DEVICES)}")
+    return names[text.lower()]
 
 
 def usable_cpus() -> int:

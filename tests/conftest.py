@@ -58,6 +58,18 @@ def compiled():
     ms.set_context(mode=mode)
 
 
+@pytest.fixture(scope="module", params=("mindspore", "torch"))
+def framework(request):
+    """What trains and runs a network where nothing says which: a module that asks for it has its
+    tests run over each."""
+    pytest.importorskip(request.param)
+    from archspec.training.backend import PREFERRED
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PREFERRED, "CPU", (request.param,))
+        yield request.param
+
+
 FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
     "test_atc", "test_bounds", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",

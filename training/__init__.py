@@ -24,7 +24,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.training.backend import DEFAULT, find_backend
+from archspec.training.backend import choose_backend, find_backend
 
 if TYPE_CHECKING:
     from archspec.graph import Graph
@@ -44,14 +44,17 @@ def train(
     input_shape: Shape | None = None,
     weights: str | None = None,
     device: str = "CPU",
-    backend: str = DEFAULT,
+    backend: str | None = None,
+    switches: Mapping[str, bool] | None = None,
     style: str = "none",
     command: Sequence[str] = (),
 ) -> Result:
     """Train a network by a recipe on the images of a folder, into a new run folder.
 
     `settings` change the recipe ("optimizer.lr=0.1", "epochs=3"), `arguments` are for the spec's
-    args. Where the environment speaks of several processes (msrun, mpirun, a rank table), each of
+    args. `backend` is "mindspore" or "torch", what is installed by default, and `switches`
+    are its own ("compile"). Where the environment speaks of several processes (msrun, mpirun,
+    torchrun, a rank table), each of
     them calls this. Raises SpecError or UsageError for what is wrong with any of it before the
     first step, RunError where the training fails.
     """
@@ -62,12 +65,15 @@ def train(
         from archspec.training.plan import plan_run
         from archspec.training.run import check_free, create_run, open_run, remove_if_refused
 
+        backend = backend or choose_backend(device, "training")
         trains = find_backend(backend)
+        switches = trains.switches(device, switches or {})
         ranks = trains.join(device)
         check_free(out)
         plan = plan_run(
             spec, recipe, data, settings=settings, arguments=arguments, input_shape=input_shape,
             weights=weights, device=device, workers=ranks.ranks, backend=backend,
+            switches=switches,
         )  # fmt: skip
         if not trains.is_one_of_several():
             run = create_run(plan, out, command)

@@ -17,8 +17,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from archspec.errors import UsageError, did_you_mean
-from archspec.extras import lacking
+from archspec.errors import SpecError, UsageError, did_you_mean
+from archspec.extras import PACKAGES, install_hint, lacking
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 Pending: TypeAlias = Any
 """A step's loss and logits that a device may still be computing; of the backend that made it."""
+
+
+class DeviceError(SpecError):
+    """A step that could not be made for want of memory, or of a process that trained along: the
+    machine is to blame, and what was saved before is good."""
 
 
 class Predictor(Protocol):
@@ -168,6 +173,11 @@ class Backend(Protocol):
         itself."""
         ...
 
+    def switches(self, device: str, wanted: Mapping[str, bool]) -> Mapping[str, bool]:
+        """What a run on a device keeps of the switches that are the backend's own, by name, with
+        what is usual for those that nobody set. Raises UsageError for one that it does not have."""
+        ...
+
     def team(self, workers: int) -> Team:
         """How so many processes on this machine find each other."""
         ...
@@ -225,14 +235,32 @@ class Entry:
 
 BACKENDS: dict[str, Entry] = {
     "mindspore": Entry("archspec.training.backends.mindspore.backend", ("mindspore",)),
+    "torch": Entry("archspec.training.backends.torch.backend", ("numpy", "torch")),
 }
-DEFAULT = "mindspore"
-"""What trains where nothing says otherwise. Run folders that name no backend are of this one."""
+FIRST = "mindspore"
+"""Run folders that name no backend are of this one."""
+PREFERRED = {"GPU": ("torch", "mindspore"), "MPS": ("torch",)}
+"""What trains on a device where nothing says otherwise, if it is installed; elsewhere it is what
+comes first in BACKENDS."""
 
 
 def is_installed(name: str) -> bool:
     """Whether all that a backend needs is there to be imported."""
     return all(find_spec(package) is not None for package in BACKENDS[name].packages)
+
+
+def choose_backend(device: str, what: str = "this") -> str:
+    """The backend for a device where nobody names one: the first that is installed of those that
+    are preferred there. Raises UsageError where none is, for `what` asks for one."""
+    preferred = PREFERRED.get(device, tuple(BACKENDS))
+    for name in preferred:
+        if is_installed(name):
+            return name
+    titles = [PACKAGES[BACKENDS[name].packages[-1]] for name in preferred]
+    raise UsageError(
+        f"{what} needs {' or '.join(title.title for title in titles)}, and none is installed; run"
+        f" {' or '.join(install_hint(title.extra) for title in titles)}"
+    )
 
 
 def find_backend(name: str, what: str = "this run") -> Backend:
@@ -251,13 +279,15 @@ def find_backend(name: str, what: str = "this run") -> Backend:
 
 __all__ = [
     "BACKENDS",
-    "DEFAULT",
+    "FIRST",
     "Backend",
+    "DeviceError",
     "Entry",
     "GatedTrainer",
     "Pending",
     "Predictor",
     "Trainer",
+    "choose_backend",
     "find_backend",
     "is_installed",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.compiler.model import Model
@@ -16,13 +17,15 @@ from archspec.training.run import Run
 class Learners:
     """What learns, as it is before the first step: `models`, the first being what it is all for,
     from the labels, from each other and from the `teacher`, as the recipe says. The steps are
-    given masks for `places`, those of further networks prefixed as the networks are."""
+    given masks for `places`, those of further networks prefixed as the networks are. `switches` are
+    the backend's own."""
 
     models: tuple[Model, ...]
     teacher: Model | None
     recipe: Recipe
     device: str
     places: tuple[Place, ...]
+    switches: Mapping[str, bool]
 
 
 def peer_prefix(index: int) -> str:
@@ -46,6 +49,7 @@ def learners_of(run: Run) -> Learners:
             for index, graph in enumerate(run.networks)
             for place in places_of(graph, recipe.batch, peer_prefix(index))
         ),
+        run.facts.get("switches", {}),
     )
 
 

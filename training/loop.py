@@ -17,7 +17,7 @@ from typing import Any
 from archspec.compiler.images.scores import Scores
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.errors import UsageError
-from archspec.training.backend import Backend, Trainer, find_backend
+from archspec.training.backend import Backend, DeviceError, Trainer, find_backend
 from archspec.training.build import Learners, learners_of
 from archspec.training.checkpoint import set_refused_aside, sweep
 from archspec.training.data import EvalPipeline, Pipeline, Source
@@ -99,6 +99,10 @@ def train_run(run: Run, stop: Stop, style: str = "auto") -> Result:
             result = _train(run, backend, ranks, stop, style if ranks.is_first else "none")
         except (OSError, UsageError) as error:
             raise _full(run, error) from error
+        except DeviceError as error:
+            raise RunError(
+                f"{error}; what was saved before is good, and {run.resume_command} resumes from it"
+            ) from error
     if ranks.ranks > 1:
         # for whoever started the processes: the exit code of msrun says little
         done = run.path / LOGS / f"rank-{ranks.rank}.done"

@@ -19,7 +19,7 @@ from archspec.loading import build
 from archspec.program import read_program
 from archspec.shapes import Shape, elements, written
 from archspec.sources import spec_path
-from archspec.training.backend import DEFAULT
+from archspec.training.backend import choose_backend
 from archspec.training.data import (
     Source,
     check_fits,
@@ -52,6 +52,7 @@ class Plan:
     workers: int
     notes: tuple[str, ...]
     backend: str
+    switches: Mapping[str, bool]
 
     @property
     def name(self) -> str:
@@ -78,7 +79,8 @@ def plan_run(
     weights: str | None = None,
     device: str = "CPU",
     workers: int = 1,
-    backend: str = DEFAULT,
+    backend: str | None = None,
+    switches: Mapping[str, bool] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
     """Settle what is trained, how and on what.
@@ -88,6 +90,7 @@ def plan_run(
     UsageError for whatever is wrong with any of it.
     """
     notes: list[str] = []
+    backend = backend or choose_backend(device, "training")
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe, settings, notes)
     elif settings:
@@ -129,10 +132,10 @@ def plan_run(
         notes += source.ignored
         broken = damage(source)
         notes += [broken] if broken else []
-    notes += _warnings(recipe, device, workers)
+    notes += _warnings(recipe, device, workers, backend)
     return Plan(
         (graph, *peers), teacher, given, recipe, Path(data), train, val, weights, device, workers,
-        tuple(notes), backend,
+        tuple(notes), backend, switches or {},
     )  # fmt: skip
 
 
@@ -222,7 +225,7 @@ def _check_statistics(graph: Graph, batch: int) -> None:
             )
 
 
-def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
+def _warnings(recipe: Recipe, device: str, workers: int, backend: str) -> list[str]:
     result: list[str] = []
     if recipe.devices != workers:
         result.append(
@@ -242,4 +245,6 @@ def _warnings(recipe: Recipe, device: str, workers: int) -> list[str]:
         )
     if fit_precision(recipe.precision, device) != recipe.precision:
         result.append(ON_CPU)
+    elif recipe.precision.tf32 and backend != "torch":
+        result.append(f"{backend} has no setting for TF32, so precision.tf32 changes nothing")
     return result

@@ -19,7 +19,7 @@ from archspec.compiler.targets import reference
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import UsageError
 from archspec.graph import Graph
-from archspec.training.backend import DEFAULT, find_backend
+from archspec.training.backend import choose_backend, find_backend
 from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
 from archspec.training.evaluate import evaluate, logits_of
 from archspec.training.plan import check_classifier
@@ -37,11 +37,11 @@ def score_weights(
     workers: int = 8,
     device: str = "CPU",
     tell: Callable[[str], None] | None = None,
-    backend: str = DEFAULT,
+    backend: str | None = None,
 ) -> Scores:
     """Score weights on every readable image of one split; `tell` is told what was left out. Raises
     SpecError and UsageError for whatever does not fit: weights, classes, images."""
-    runs = find_backend(backend, "archspec eval")
+    runs = find_backend(backend or choose_backend(device, "archspec eval"), "archspec eval")
     if not 1 <= batch <= 100_000:
         raise UsageError(f"--batch {batch}: must be 1 to 100,000")
     check_classifier(graph)
@@ -72,11 +72,12 @@ def open_classifier(
     weights: str | os.PathLike[str],
     batch: int = BATCH,
     device: str = "CPU",
-    backend: str = DEFAULT,
+    backend: str | None = None,
 ) -> Classifier:
     """A network with its weights, run by a backend, for images as the spec's `input` prepares them.
     Raises SpecError and UsageError for whatever does not fit."""
-    runs = find_backend(backend, f"archspec predict --device {device}")
+    what = f"archspec predict --device {device}"
+    runs = find_backend(backend or choose_backend(device, what), what)
     preparing, names = _prepare(graph, weights)
     runs.join(device)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))

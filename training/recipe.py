@@ -266,10 +266,13 @@ def _written_loss_scale(scale: LossScale) -> Any:
 
 @dataclass(frozen=True)
 class Precision(Section):
-    """Mixed precision by MindSpore's levels: O0 float32, O1 float16 where it is safe, O2 float16
-    but for batch norms, O3 float16. CPUs train in float32 whatever stands here."""
+    """Mixed precision by MindSpore's levels: O0 float32, O1 half precision where it is safe, O2
+    half precision but for batch norms, O3 half precision. PyTorch's autocast is O1, and all levels
+    over O0 are that to it. CPUs train in float32 whatever stands here."""
 
-    level: str = setting({"enum": ["O0", "O1", "O2", "O3"]}, "how much is float16", "O0")
+    level: str = setting({"enum": ["O0", "O1", "O2", "O3"]}, "how much is in half precision", "O0")
+    dtype: str = setting({"enum": ["float16", "bfloat16"]}, "what half precision is", "float16")
+    tf32: bool = setting(FLAG, "float32 products of a GPU in TF32 (torch)", False)
     loss_scale: LossScale = setting(
         LOSS_SCALE,
         "a number, dynamic, or {initial, factor, window}",

@@ -41,7 +41,7 @@ from archspec.identity import is_of
 from archspec.loading import load_normal_form
 from archspec.locks import locked_file
 from archspec.machine import machine_words
-from archspec.training.backend import BACKENDS, DEFAULT
+from archspec.training.backend import BACKENDS, FIRST
 from archspec.training.checkpoint import sync_folder
 from archspec.training.distributed import WorkerDied
 from archspec.training.facts import (
@@ -119,7 +119,7 @@ class Run:
     @property
     def backend(self) -> str:
         """Who trains it, by the names of training.backend."""
-        return self.facts.get("backend", DEFAULT)
+        return self.facts.get("backend", FIRST)
 
     @property
     def is_old(self) -> bool:
@@ -225,6 +225,7 @@ def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "command": list(command),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "backend": plan.backend,
+        **({"switches": dict(plan.switches)} if plan.switches else {}),
         "versions": versions(plan.backend),
         "machine": machine_words(),
         "extended_from": [],
@@ -416,7 +417,7 @@ def changed_images(run: Run, train: Source, val: Source) -> str | None:
     )
 
 
-def versions(backend: str = DEFAULT) -> dict[str, str]:
+def versions(backend: str = FIRST) -> dict[str, str]:
     """Versions of what trains here, by package; "none" where one is not installed."""
     found = {"python": platform.python_version()}
     for package in sorted({*PACKAGES, *BACKENDS[backend].packages}):

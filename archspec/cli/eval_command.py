@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
-from archspec.machine import DEVICES
+from archspec.cli.device_options import add_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=8, metavar="N", help="threads that read images; default: 8"
     )
-    parser.add_argument("--device", choices=DEVICES, default="CPU", help="default: CPU")
+    add_device(parser)
     add_format(parser, ("table", "json"))
 
 
@@ -31,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
     graph = graph_of(options.spec, options)
     scores = score_weights(
         graph, options.weights, options.data, options.split, options.batch, options.workers,
-        options.device, lambda note: print(f"note: {note}", file=sys.stderr),
+        options.device or "CPU", lambda note: print(f"note: {note}", file=sys.stderr),
+        options.backend,
     )  # fmt: skip
     if options.format == "json":
         print_json({"network": graph.name, "fingerprint": graph.fingerprint, **vars(scores)})

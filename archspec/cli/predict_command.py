@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
+from archspec.cli.device_options import add_device
 from archspec.cli.infer_command import graph_beside, need_numpy
 from archspec.deploy.engine_table import ENDINGS, ENGINES
 from archspec.errors import UsageError
-from archspec.machine import DEVICES
 from archspec.tables import Column, Table, write_table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " folder of class folders",
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes; default: 5")
-    parser.add_argument("--device", choices=DEVICES, help="of a spec; default: CPU")
+    add_device(parser, "of a spec; ")
     parser.add_argument(
         "--engine", choices=ENGINES, help="of a model: what runs it; default: by its name's ending"
     )
@@ -88,7 +88,7 @@ def _open_network(options: argparse.Namespace, images: int) -> Iterator[Classifi
 
 @contextmanager
 def _model(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
-    for name in ("weights", "device"):
+    for name in ("weights", "device", "backend"):
         if getattr(options, name):
             raise UsageError(f"--{name} is for specs, and {options.network} is a model")
     from archspec.deploy.predict import open_classifier
@@ -111,14 +111,19 @@ def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
             "--weights is missing; use --weights FILE, or an exported model in place of the spec"
         )
     graph = graph_of(options.network, options)
-    from archspec.training.backend import DEFAULT, is_installed
+    from archspec.training.backend import BACKENDS, is_installed
     from archspec.training.predict import BATCH, open_classifier, open_numpy_classifier
 
-    if not is_installed(DEFAULT) and options.device in (None, "CPU"):
-        print("note: MindSpore is not installed; plain numpy runs the network", file=sys.stderr)
+    device = options.device or "CPU"
+    if device == "CPU" and options.backend is None and not any(map(is_installed, BACKENDS)):
+        print(
+            "note: neither MindSpore nor PyTorch is installed; plain numpy runs the network",
+            file=sys.stderr,
+        )
         yield open_numpy_classifier(graph, options.weights)
         return
-    yield open_classifier(graph, options.weights, min(BATCH, images), options.device or "CPU")
+    batch = min(BATCH, images)
+    yield open_classifier(graph, options.weights, batch, device, options.backend)
 
 
 def _nameless(options: argparse.Namespace) -> str:

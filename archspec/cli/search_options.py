@@ -6,9 +6,9 @@ import argparse
 import re
 
 from archspec.cli.common import add_format
+from archspec.cli.device_options import add_device
 from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
-from archspec.machine import DEVICES
 
 USAGE = """%(prog)s SPACE --objective min:macs --objective max:accuracy --out RUN ...
        %(prog)s --resume RUN
@@ -19,7 +19,7 @@ USAGE = """%(prog)s SPACE --objective min:macs --objective max:accuracy --out RU
 ACTIONS = ("worker", "pareto", "derive")
 OF_SETTINGS = (
     "engine", "trials", "seed", "baseline", "population", "recipe", "data", "epochs", "seeds",
-    "device", "storage", "study",
+    "device", "backend", "storage", "study",
 )  # fmt: skip
 OF_A_NEW_SEARCH = (
     *OF_SETTINGS, "constraint", "set", "out", "search_epochs", "warmup_epochs", "search_seeds",
@@ -142,7 +142,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="trainings of a network; default: 2, from which the report tells how much is luck",
     )
-    train.add_argument("--device", choices=DEVICES, help="default: CPU")
+    add_device(train)
 
 
 def _add_single_path(parser: argparse.ArgumentParser) -> None:

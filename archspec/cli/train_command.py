@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
+from archspec.cli.device_options import add_device
 from archspec.cli.outputs import OutputPath
 from archspec.errors import Problem, SpecError, UsageError
-from archspec.machine import DEVICES
 from archspec.processes import python_command
 from archspec.program import read_program
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from archspec.training.signals import Stop
 
 MANY_IMAGES = 5000
+SWITCHES = ("compile", "deterministic")
+"""Options that one backend or another has for itself."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", metavar="N", help="the same as --set epochs=N")
     parser.add_argument("--input", metavar="CxHxW", help="another input shape, such as 3x64x64")
     parser.add_argument("--weights", metavar="FILE", help="weights to start from")
-    parser.add_argument("--device", choices=DEVICES, help="default: CPU")
+    add_device(parser)
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="of torch: compile the network for the device first; default: on a GPU",
+    )
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        default=None,
+        help="of torch on a GPU: kernels that give the same bits again, which are slower",
+    )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes on this machine; default: 1"
     )
@@ -90,8 +103,8 @@ def _resume(options: argparse.Namespace) -> Run:
     from archspec.training.backend import find_backend
     from archspec.training.run import open_run
 
-    for name in ("recipe", "set", "input", "weights", "out", "device"):
-        if getattr(options, name):
+    for name in ("recipe", "set", "input", "weights", "out", "device", *SWITCHES):
+        if getattr(options, name) not in (None, []):
             raise UsageError(
                 f"--resume continues the run as it was begun; use it without --{name}, which is"
                 " for a new run"
@@ -100,6 +113,12 @@ def _resume(options: argparse.Namespace) -> Run:
     run = open_run(options.resume)
     for note in run.notes:
         print(f"note: {note}", file=sys.stderr)
+    if options.backend not in (None, run.backend):
+        raise UsageError(
+            f"{run.path} was begun with {run.backend}, whose checkpoints are of no use to"
+            f" {options.backend}; use --resume {run.path} alone, or --weights"
+            f" {run.path}/last.safetensors in a new run"
+        )
     if options.workers not in (None, run.facts["workers"]):
         raise UsageError(
             f"{run.path} was begun with {run.facts['workers']} workers, and with another number it"
@@ -153,10 +172,14 @@ def _epochs(text: str | None) -> int | None:
 
 
 def _create(options: argparse.Namespace) -> Run:
-    from archspec.training.backend import DEFAULT, find_backend
+    from archspec.training.backend import choose_backend, find_backend
     from archspec.training.run import check_free, create_run, free_name, open_run
 
-    backend = find_backend(DEFAULT, "archspec train")
+    device = options.device or "CPU"
+    name = options.backend or choose_backend(device, "archspec train")
+    backend = find_backend(name, f"archspec train --backend {name}")
+    wanted = {name: getattr(options, name) for name in SWITCHES}
+    switches = backend.switches(device, {n: on for n, on in wanted.items() if on is not None})
 
     if options.restart:
         raise UsageError("--restart begins a run again; use --resume RUN --restart")
@@ -181,14 +204,14 @@ def _create(options: argparse.Namespace) -> Run:
     if options.out is not None:
         check_free(options.out)
     if not several:
-        plan = _plan(options, options.workers or 1)
+        plan = _plan(options, backend, switches, options.workers or 1)
         if plan.workers == 1:
             backend.join(plan.device)  # refused, where it does not exist, before there is a folder
         return create_run(plan, options.out or free_name(plan.name, plan.recipe.name), _command())
     assert options.out is not None, "several processes were asked for one above"
-    # started by msrun, mpirun or with a rank table: all of them check, the first one writes
-    ranks = backend.join(options.device or "CPU")
-    plan = _plan(options, ranks.ranks, quiet=not ranks.is_first)
+    # started by msrun, mpirun, torchrun or with a rank table: all check, the first one writes
+    ranks = backend.join(device)
+    plan = _plan(options, backend, switches, ranks.ranks, quiet=not ranks.is_first)
     ranks.wait()
     if ranks.is_first:
         create_run(plan, options.out, _command())
@@ -196,7 +219,13 @@ def _create(options: argparse.Namespace) -> Run:
     return open_run(options.out)
 
 
-def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Plan:
+def _plan(
+    options: argparse.Namespace,
+    backend: Backend,
+    switches: Mapping[str, bool],
+    workers: int,
+    quiet: bool = False,
+) -> Plan:
     from archspec.training.plan import plan_run
 
     settings, arguments = _sort_settings(options.spec, options.set)
@@ -212,6 +241,8 @@ def _plan(options: argparse.Namespace, workers: int, quiet: bool = False) -> Pla
         weights=options.weights,
         device=options.device or "CPU",
         workers=workers,
+        backend=backend.name,
+        switches=switches,
         progress=None if quiet else _watch_reading(),
     )
     for note in () if quiet else plan.notes:

@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from archspec.compiler.images.steps import MODES, Crop, Preprocessing, Resize, preprocessing_of
+from archspec.compiler.images.steps import (
+    MODES,
+    Crop,
+    Normalize,
+    Preprocessing,
+    Resize,
+    preprocessing_of,
+)
 from archspec.errors import UsageError
 from archspec.reading import open_regular
 from archspec.shapes import Shape
@@ -72,13 +79,18 @@ def preprocess_bytes(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
     image = open_image(data, preprocessing.channels)
     _, resize, crop, _ = preprocessing.steps(image.size)
     image = resize_image(image, resize, crop)
-    scale = (1 / (255 * np.array(preprocessing.std))).astype(np.float32)
-    shift = (np.array(preprocessing.mean) / np.array(preprocessing.std)).astype(np.float32)
     result = np.empty(preprocessing.shape, np.float32)
-    for plane, channel, factor, less in zip(result, image.split(), scale, shift, strict=True):
+    factors = zip(*factors_of(preprocessing.normalize), strict=True)
+    for plane, channel, (factor, less) in zip(result, image.split(), factors, strict=True):
         np.multiply(np.asarray(channel), factor, out=plane)
         plane -= less
     return result
+
+
+def factors_of(normalize: Normalize) -> tuple[np.ndarray, np.ndarray]:
+    """Normalize as what pixels are multiplied by and what is then taken off, float32 (channels)."""
+    mean, std = np.array(normalize.mean), np.array(normalize.std)
+    return (1 / (255 * std)).astype(np.float32), (mean / std).astype(np.float32)
 
 
 def resize_image(image: Image.Image, to: Resize, crop: Crop | None = None) -> Image.Image:

@@ -266,6 +266,9 @@ class NumpyBackend:
     def join(self, device: str) -> Ranks:
         return Ranks()
 
+    def switches(self, device: str, wanted: Mapping[str, bool]) -> Mapping[str, bool]:
+        return {}
+
     def team(self, workers: int) -> Team:
         return Team({}, [{} for _ in range(workers)])
 

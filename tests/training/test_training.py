@@ -10,49 +10,42 @@ import json
 import math
 import re
 import signal
-import time
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 from oracles import runs
 from PIL import Image
 
-pytest.importorskip("mindspore")
-
-import mindspore as ms
-from mindspore import Tensor
-
 import archspec
-from archspec import compiler, training
+from archspec import training
 from archspec.cli import main
-from archspec.compiler.images.scores import cross_entropy, right
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model, weights_of
+from archspec.compiler.targets.torch.source import weight_names
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError
 from archspec.extras import install_hint
-from archspec.training.backends.mindspore import noise
-from archspec.training.backends.mindspore.trainer import CellPredictor, CellTrainer
+from archspec.training.backend import find_backend
 from archspec.training.build import learners_of
-from archspec.training.curves import _beneath, curves_png, ticks
 from archspec.training.data import EvalPipeline
 from archspec.training.distributed import Ranks
 from archspec.training.evaluate import evaluate
 from archspec.training.loop import train_run
-from archspec.training.meter import Meter, Sums
-from archspec.training.noise import draw_mask, draw_masks, places_of
+from archspec.training.noise import draw_masks, places_of
 from archspec.training.plan import plan_run, scan_splits
-from archspec.training.progress import Display, Pulse, clock
 from archspec.training.recipe_files import read_recipe, recipe_names
 from archspec.training.run import RunError, create_run, open_run
 from archspec.training.signals import Stop
+
+pytestmark = pytest.mark.usefixtures("framework")
 
 QUICK = ("epochs=2", "schedule.warmup_epochs=0")
 PLAIN = (*QUICK, "augment=[]", "mix=null", "ema=null")
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(framework, tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     runs.write_inputs(folder)
     return folder
@@ -150,7 +143,7 @@ def test_every_recipe_learns_with_its_own_network(name, tmp_path):
 # What it writes.
 
 
-def test_the_run_folder_holds_all_of_it(trained, inputs):
+def test_the_run_folder_holds_all_of_it(trained, inputs, framework):
     path = trained.run.path
     facts = json.loads((path / "run.json").read_text())
     assert facts["networks"][0]["fingerprint"] == archspec.load(inputs / "noisy.json").fingerprint
@@ -161,7 +154,8 @@ def test_the_run_folder_holds_all_of_it(trained, inputs):
     assert facts["seed"] == 1
     assert facts["classes"] == ["class0", "class1", "class2"]
     assert facts["command"] == ["archspec", "train", "..."]
-    assert facts["versions"]["mindspore"] == ms.__version__
+    assert facts["backend"] == framework
+    assert facts["versions"][framework] == version(framework)
     assert not [entry for entry in path.rglob(".*") if entry.name != ".lock"]
 
 
@@ -210,17 +204,21 @@ def test_the_report_tells_how_it_went(trained):
     assert "archspec eval" in text
 
 
-def test_the_weights_are_scored_beside_their_average(trained):
+def test_the_weights_are_scored_beside_their_average(trained, framework):
     """By the whole of another evaluation: the last checkpoint has both."""
     last = [line for line in trained.run.metrics() if line["kind"] == "epoch"][-1]
     with open_tensors(runs.checkpoints(trained.run.path)[-1]) as file:
         state = {name: file.read(name) for name in file.entries}
     assert state["ema_updates"] == last["step"]
     graph = trained.run.networks[0]
-    cell = compiler.build(Model(graph, {path: state[path] for path in weights_of(graph)}))
+    names = {path: path for path in weights_of(graph)}
+    if framework == "torch":
+        names = weight_names(graph)
+    model = Model(graph, {path: state[name] for path, name in names.items()})
+    network = find_backend(framework).predictor(model)
     _, val = scan_splits(trained.run.path.parent / "data")
     images = preprocessing_of(graph.preprocessing, graph.input_shape)
-    found = evaluate(CellPredictor(cell), EvalPipeline(val, images, batch=6), 6)
+    found = evaluate(network, EvalPipeline(val, images, batch=6), 6)
     assert last["plain_top1"] == pytest.approx(found.top1)
     assert "without EMA" in (trained.run.path / "report.md").read_text()
 
@@ -301,7 +299,10 @@ def test_predictions_have_the_names_of_classes(trained, inputs, capsys):
 # Going on, with everything that a step can hold; test_checkpoint does it with real processes.
 
 
-def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch):
+MOMENTS = {"mindspore": {"first_moment", "global_step"}, "torch": {"exp_avg", "steps"}}
+
+
+def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch, framework):
     """Of accumulation too: step 13 is the first of three whose gradients are summed up."""
     monkeypatch.setattr("archspec.training.session.CHECKPOINT_EVERY", -1.0)
     settings = [
@@ -313,7 +314,7 @@ def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch):
     ).run
     whole = runs.state(run.path)
     assert {name.split(".")[0] for name in whole} >= {
-        "stem", "peer1", "ema", "first_moment", "gradient_sum", "summed_batches", "global_step",
+        "stem", "peer1", "ema", "gradient_sum", "summed_batches", *MOMENTS[framework]
     }  # fmt: skip
     assert not [name for name in whole if "noise" in name]
     lines = runs.metrics(run.path)
@@ -486,17 +487,6 @@ def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
 # Noise.
 
 
-def test_masks_are_keyed_by_seed_step_and_place():
-    shape = (64, 50)
-    first = draw_mask(0.25, shape, 1, 7, "a")
-    assert np.array_equal(first, draw_mask(0.25, shape, 1, 7, "a"))
-    for other in ((2, 7, "a"), (1, 8, "a"), (1, 7, "b")):
-        share = (first == draw_mask(0.25, shape, *other)).mean()
-        assert share == pytest.approx(0.75**2 + 0.25**2, abs=0.03)
-    assert set(np.unique(first)) == {np.float32(0), np.float32(1 / 0.75)}
-    assert (first == 0).mean() == pytest.approx(0.25, abs=0.02)
-
-
 def test_ranks_draw_the_rows_of_one(there):
     graph = archspec.load("noisy.json")
     masks = draw_masks(places_of(graph, 8), 1, 5)
@@ -507,38 +497,7 @@ def test_ranks_draw_the_rows_of_one(there):
             assert np.array_equal(mask[4 * rank : 4 * rank + 4], theirs[name])
 
 
-@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenet_v2", "densenet121"])
-def test_every_noise_cell_of_a_network_is_taken_over(name):
-    graph = archspec.load(name, **({} if name == "efficientnet_b0" else {"dropout": 0.2}))
-    network = compiler.build(graph)
-    cells = noise.take_over(network, graph, 2)
-    wanted = [n for n in graph.nodes.values() if n.op.name in ("dropout", "drop_path")]
-    assert {p.name: p.rate for p in places_of(graph, 2)} == {n.name: n.op.rate for n in wanted}
-    assert cells.keys() == {n.name for n in wanted}
-    assert not [cell for _, cell in network.cells_and_names() if isinstance(cell, ms.nn.Dropout)]
-    masks = {p.name for p in network.get_parameters() if p.name.startswith(noise.PREFIX)}
-    assert masks == {f"noise.{node.name}" for node in wanted}
-    assert not {p.name for p in network.trainable_params()} & masks
-
-
-def test_masks_are_what_a_network_multiplies_by(there):
-    graph = archspec.load("noisy.json")
-    network = compiler.build(graph)
-    images = Tensor(np.random.default_rng(0).standard_normal((4, 3, 12, 12), np.float32))
-    network.set_train(False)
-    served = network(images).asnumpy()
-    cells = noise.take_over(network, graph, 4)
-    network.set_train(False)
-    assert np.array_equal(network(images).asnumpy(), served)
-    network.set_train(True)
-    masks = draw_masks(places_of(graph, 4), 1, 0)
-    masks["classifier.dropout"] *= 0
-    noise.set_masks(cells, masks)
-    bias = network.classifier.dense.bias.asnumpy()
-    assert np.allclose(network(images).asnumpy(), bias)
-
-
-def test_masks_are_in_a_step_from_the_first_on(there, trained):
+def test_masks_are_in_a_step_from_the_first_on(there, trained, framework):
     """Though the cells that take them are put in after the network was built."""
     run = open_run(trained.run.path)
     images = np.random.default_rng(0).standard_normal((8, 3, 12, 12), np.float32)
@@ -546,110 +505,14 @@ def test_masks_are_in_a_step_from_the_first_on(there, trained):
     losses = []
     for share in (0.0, 1.0):
         learners = learners_of(run)
-        trainer = CellTrainer(learners, np.full(36, 0.001, np.float32), Ranks())
+        rates = np.full(36, 0.001, np.float32)
+        trainer = find_backend(framework).trainer(learners, rates, Ranks())
         masks = {p.name: np.full(p.shape, share, np.float32) for p in learners.places}
         ((loss, _),) = trainer.read([trainer.step(images, labels, masks)])
         losses.append(loss)
     uniform = np.log(3)  # from logits that are a bias of zero
     assert losses[0] == pytest.approx(uniform, abs=1e-6)
     assert abs(losses[1] - uniform) > 2e-5
-
-
-# Numbers.
-
-
-def test_top_k_and_cross_entropy_are_those_of_their_definitions():
-    random = np.random.default_rng(0)
-    logits = random.normal(size=(40, 9)).round(1)  # with ties
-    labels = random.integers(0, 9, 40)
-    top1 = top5 = 0
-    for row, label in zip(logits, labels, strict=True):
-        order = sorted(range(9), key=lambda index: (-row[index], index))
-        top1 += order[0] == label
-        top5 += label in order[:5]
-    assert right(logits, labels) == (top1, top5)
-    wanted = [
-        -math.log(math.exp(row[label]) / sum(map(math.exp, row)))
-        for row, label in zip(logits, labels, strict=True)
-    ]
-    assert np.allclose(cross_entropy(logits, labels), wanted)
-    logits[0] = np.nan
-    assert right(logits[:1], labels[:1]) == (0, 0)
-
-
-def test_a_smaller_last_batch_counts_as_it_is():
-    class Network:
-        seen: list[int] = []
-
-        def logits(self, images):
-            self.seen.append(len(images))
-            return images[:, :, 0, 0]
-
-    random = np.random.default_rng(1)
-    images = random.standard_normal((11, 6, 1, 1), np.float32)
-    labels = images[:, :, 0, 0].argmax(axis=1).astype(np.int32)
-    labels[3] = (labels[3] + 1) % 6
-    network = Network()
-    batches = [(images[i : i + 4], labels[i : i + 4]) for i in (0, 4, 8)]
-    scores = evaluate(network, batches, 4)
-    assert (scores.images, scores.top1) == (11, 10 / 11)
-    assert network.seen == [4, 4, 4]
-
-
-def test_the_meter_leaves_out_losses_that_are_no_numbers():
-    class Reader:
-        def read(self, pending):
-            return pending
-
-    meter = Meter(Reader())
-    logits = np.eye(3, dtype=np.float32)
-    for loss in (1.0, math.nan, 3.0):
-        meter.add((loss, logits), np.array([0, 1, 0]))
-    assert meter.read() == (Sums(4.0, 6, 9, 2), 1)
-    shared = np.array([[0.2, 0.8, 0], [0, 0.9, 0.1], [0, 0, 1]], np.float32)
-    meter.add((1.0, logits), shared)
-    assert meter.read() == (Sums(1.0, 2, 3, 1), -1)
-
-
-@pytest.mark.parametrize(
-    ("low", "high"), [(0, 1), (0, 0.0011), (3, 3), (0, 0), (-2, 7), (0, 550), (0.2, 0.97)]
-)
-def test_ticks_are_round_and_cover(low, high):
-    marks = ticks(low, high)
-    assert 2 <= len(marks) <= 8
-    assert marks[0] <= low + 1e-9
-    assert marks[-1] >= high - 1e-9
-    step = marks[1] - marks[0]
-    assert float(f"{step:.2g}") == pytest.approx(step)
-
-
-def test_lines_leave_a_panel_where_they_pass_its_top():
-    points = [(0.0, 4.0), (1.0, 2.0), (2.0, 1.0), (3.0, 5.0), (4.0, 5.0), (5.0, 0.0)]
-    assert _beneath(points, 3.0) == [
-        [(0.5, 3.0), (1.0, 2.0), (2.0, 1.0), (2.5, 3.0)],
-        [(4.4, 3.0), (5.0, 0.0)],
-    ]
-
-
-def test_there_are_no_curves_without_an_epoch():
-    assert curves_png("x", []) is None
-    line = {"kind": "epoch", "epoch": 1, "step": 3, "loss": 2.0, "accuracy": 0.5, "val_loss": 9.0,
-            "top1": 0.1, "top5": 0.5, "lr": 0.1}  # fmt: skip
-    assert curves_png("x", [line]).startswith(b"\x89PNG")
-
-
-def test_a_display_of_lines_says_little(capsys, monkeypatch):
-    with Display(12, 100, "lines") as display:
-        display.pulse(Pulse(0, 5, 1.0, 0.5, 100.0, 60.0))
-        display.epoch(0, "done")
-        now = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now + 31)
-        display.pulse(Pulse(1, 7, 1.25, 0.5, 1234.5, 3723.0))
-    assert capsys.readouterr().out.splitlines() == [
-        "epoch  1/12  done",
-        "epoch  2/12  step 7/100  loss 1.2500  accuracy 50.00%  1,234 images/s  ETA 1:02:03",
-    ]
-    assert clock(59.6) == "1:00"
 
 
 def test_errors_of_the_parts_are_errors_of_the_run(there, tmp_path):

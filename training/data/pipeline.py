@@ -98,13 +98,17 @@ class Pipeline(ABC):
 
     def _mix(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
         for step, (images, labels) in enumerate(drawn, first):
-            numbers = generator(self.seed, BATCHES, epoch, self.rank, step)
-            if self.erasing:
-                erase(images, self.erasing, numbers)
-            if self.mix is not None:
-                of_classes = one_hot(labels, len(self.source.classes))
-                images, labels = mix_batch(images, of_classes, self.mix, numbers)
-            yield images, labels
+            yield self.mix_step(images, labels, epoch, step)
+
+    def mix_step(self, images: np.ndarray, labels: np.ndarray, epoch: int, step: int) -> Batch:
+        """The batch of a step, float32 NCHW, with what the recipe draws for whole batches."""
+        numbers = generator(self.seed, BATCHES, epoch, self.rank, step)
+        if self.erasing:
+            erase(images, self.erasing, numbers)
+        if self.mix is not None:
+            of_classes = one_hot(labels, len(self.source.classes))
+            images, labels = mix_batch(images, of_classes, self.mix, numbers)
+        return images, labels
 
     def rows(self, indices: np.ndarray) -> Iterator[Row]:
         """What opens each of these images, when it is called, and its label."""

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.loading import load
-    from archspec.training.backend import DEFAULT, find_backend
+    from archspec.training.backend import FIRST, find_backend
     from archspec.training.distributed import follow_parent
     from archspec.training.loop import train_run
     from archspec.training.plan import plan_run
@@ -60,7 +60,7 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     recipe = read_recipe(str(path / RECIPE))
     graph = load(path / ARCHS / f"{identity}.json")
     home = path / TRAINING / identity
-    backend = training.get("backend", DEFAULT)
+    backend = training.get("backend", FIRST)
     find_backend(backend, str(path)).join(training["device"])
     found: list[float] = []
     notes: list[str] = []

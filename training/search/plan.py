@@ -14,7 +14,7 @@ from archspec.errors import SpecError, UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
 from archspec.space_gates import assignments_of
-from archspec.training.backend import DEFAULT
+from archspec.training.backend import choose_backend
 from archspec.training.search.counted import count_exactly
 from archspec.training.search.evaluating import entry_points
 from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MAX_TRIALS
@@ -59,7 +59,7 @@ class SearchSettings:
     epochs: int | None = None
     seeds: int = 2
     device: str = "CPU"
-    backend: str = DEFAULT
+    backend: str | None = None
     storage: str | None = None
     study: str | None = None
     single_path: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +80,9 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     constraints = [read_constraint(text) for text in settings.constraints]
     counted_functions([o.name for o in objectives] + [c.metric for c in constraints])
     trains = any(objective.name == ACCURACY for objective in objectives)
+    if trains or settings.engine == LISTED:
+        name = settings.backend or choose_backend(settings.device, "archspec search")
+        settings = replace(settings, backend=name)
     is_counting = counts(settings.engine, objectives)
     if not is_counting:
         optuna_package()

@@ -20,7 +20,7 @@ def names_of(graph: Graph, dialect: Dialect) -> dict[str, str]:
 def names_in(patterns: Sequence[Pattern], graph: Graph, dialect: Dialect) -> dict[str, str]:
     """The same where the classes are known: the attributes that lead to a node's cell, or its name
     where the dialect renames, and the word that the layout has for the weight."""
-    places = {at.node: at.attributes for at in _of_use(patterns[-1].uses[0], _Place((), ()))}
+    places = places_in(patterns)
     names: dict[str, str] = {}
     for path in weights_of(graph):
         node, _, weight = path.rpartition(".")
@@ -28,6 +28,16 @@ def names_in(patterns: Sequence[Pattern], graph: Graph, dialect: Dialect) -> dic
         place = places[node] if dialect.rename is None else node
         names[path] = f"{place}.{words.get(weight, weight)}"
     return names
+
+
+def places_of(graph: Graph, dialect: Dialect) -> dict[str, str]:
+    """By the name of each node that makes something of its own: the attributes that lead there."""
+    return places_in(classes_of(graph, dialect)[0])
+
+
+def places_in(patterns: Sequence[Pattern]) -> dict[str, str]:
+    """The same where the classes are known."""
+    return {at.node: at.attributes for at in _of_use(patterns[-1].uses[0], _Place((), ()))}
 
 
 class _Place(NamedTuple):

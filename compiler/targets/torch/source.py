@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.compiler.model import Model
 from archspec.compiler.targets.python import source
-from archspec.compiler.targets.python.weight_names import names_of
+from archspec.compiler.targets.python.weight_names import names_of, places_of
 from archspec.compiler.targets.torch.dialect import DIALECT
 from archspec.graph import Graph
 
@@ -17,6 +17,11 @@ def network_name(graph: Graph) -> str:
 def weight_names(graph: Graph) -> dict[str, str]:
     """What a state_dict of the network calls each weight, by the graph's weight path."""
     return names_of(graph, DIALECT)
+
+
+def module_names(graph: Graph) -> dict[str, str]:
+    """What the network calls the submodule of each node that has one, by the node's name."""
+    return places_of(graph, DIALECT)
 
 
 def source_of(model: Model, weights: str = "") -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from archspec.compiler.model import Model
 from archspec.compiler.supernet import Supernet
-from archspec.machine import DEVICES
+from archspec.compiler.targets.mindspore.device import DEVICES
+from archspec.errors import UsageError
 from archspec.training.backend import Backend, GatedTrainer, Predictor, Trainer
 from archspec.training.backends.mindspore import ranks
 from archspec.training.build import Learners
@@ -23,13 +24,20 @@ class MindSpore:
     none of it."""
 
     name = "mindspore"
-    devices = DEVICES
+    devices = tuple(DEVICES)
 
     def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
         return ranks.is_one_of_several(environment)
 
     def join(self, device: str) -> Ranks:
         return ranks.join(device)
+
+    def switches(self, device: str, wanted: Mapping[str, bool]) -> Mapping[str, bool]:
+        for name in wanted:
+            raise UsageError(
+                f"MindSpore has no switch {name!r}; use --backend torch, or leave it out"
+            )
+        return {}
 
     def team(self, workers: int) -> Team:
         return ranks.team_of(workers)

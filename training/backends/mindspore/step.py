@@ -103,6 +103,9 @@ class TrainStep(nn.Cell):
     def construct(self, images, labels):
         (_, loss, logits), gradients = self.gradients(images, labels)
         gradients = self.scale_back(gradients)
+        if self.reducer is not None:
+            # of each batch, for a state that is saved between two must be all processes' own
+            gradients = self.reducer(gradients)
         if self.accumulate == 1:
             self.step(gradients)
         else:
@@ -147,8 +150,6 @@ class TrainStep(nn.Cell):
             ops.assign(self.batches, 0)
 
     def step(self, gradients):
-        if self.reducer is not None:
-            gradients = self.reducer(gradients)
         if not self.is_dynamic:
             self.move(gradients)
             return

@@ -31,7 +31,7 @@ from archspec.checksums import (
 from archspec.document import read_document
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.locks import locked_file
-from archspec.training.backend import DEFAULT
+from archspec.training.backend import FIRST
 from archspec.training.search.single_path.found import FOLDER, Found
 from archspec.training.search.single_path.plan import SearchPlan
 from archspec.training.upkeep import check_inside
@@ -79,7 +79,7 @@ def keep_settings(folder: Path, plan: SearchPlan, say: Callable[[str], None]) ->
     path = folder / SETTINGS
     if path.is_file():
         then, is_sealed = _read_settings(path)
-        then = {"backend": DEFAULT, **then}  # those of before there were several
+        then = {"backend": FIRST, **then}  # those of before there were several
         for key, value in facts.items():
             if key not in MOVABLE and then.get(key) != value:
                 raise UsageError(

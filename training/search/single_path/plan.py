@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.supernet import Supernet, supernet_of
 from archspec.errors import UsageError
 from archspec.space import Space
-from archspec.training.backend import Backend, find_backend
+from archspec.training.backend import Backend, choose_backend, find_backend
 from archspec.training.data import EvalPipeline, Pipeline, Source, check_fits
 from archspec.training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
 from archspec.training.recipe import Recipe
@@ -114,7 +114,10 @@ def plan_search(
 ) -> SearchPlan:
     """Settle what is searched. Raises SpecError for a space that no supernet holds, SpecError or
     UsageError for a recipe, a runtime or data that will not do."""
-    backend = find_backend(settings.backend, "a single-path search")
+    what = "a single-path search"
+    name = settings.backend or choose_backend(settings.device, what)
+    settings = replace(settings, backend=name)
+    backend = find_backend(name, what)
     if backend.is_one_of_several():
         raise UsageError(
             "a single-path search is one process, and the environment speaks of several"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.errors import UsageError
-from archspec.training.backend import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class SinglePathSettings:
     held_out: float = 0.2
     """Share of the train images that thresholds learn from, and weights do not."""
     device: str = "CPU"
-    backend: str = DEFAULT
+    backend: str | None = None
 
     @property
     def searches(self) -> int:

@@ -1,0 +1,33 @@
+"""What a network is trained or run on, and by which framework, as options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TypeAlias
+
+from archspec.machine import DEVICES, device_named
+from archspec.training.backend import BACKENDS
+
+Parser: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
+
+
+def add_device(parser: Parser, what: str = "") -> None:
+    """--device and --backend, of whatever trains or runs a network."""
+    parser.add_argument(
+        "--device",
+        type=_device,
+        metavar="{" + ",".join(DEVICES) + "}",
+        help=f"{what}default: CPU",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help=f"{what}default: what is installed; of both torch for GPU, mindspore for the rest",
+    )
+
+
+def _device(text: str) -> str:
+    try:
+        return device_named(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a device; {error}") from None

@@ -1,0 +1,164 @@
+"""Batches to train on: read, resized and augmented by Pillow, in processes of PyTorch's DataLoader.
+
+Every image is drawn for by its epoch and its number alone, so that neither the number of workers
+or processes nor a resume changes a pixel. Images travel as bytes, and the device normalises them;
+where the recipe mixes images or erases parts of them they are normalised here, for that is done to
+what a network takes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from archspec.compiler.images.batches import Batch
+from archspec.compiler.images.folder import ImageFolder
+from archspec.compiler.images.lookahead import in_order, one_ahead
+from archspec.compiler.images.preprocess import UnreadableImage, factors_of
+from archspec.compiler.images.steps import MODES
+from archspec.errors import UsageError
+from archspec.training.augmenting import augmentations
+from archspec.training.backend import DeviceError
+from archspec.training.backends.torch.device import taken_device
+from archspec.training.data.pipeline import OPERATIONS, Pipeline, Row, generator
+
+Place = tuple[int, int]
+"""An epoch and a step of it."""
+
+
+class TrainPipeline(Pipeline):
+    """Images are uint8 NHWC, or float32 NCHW where they were mixed or erased, in tensors."""
+
+    draws_by_workers = False
+
+    def __init__(self, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
+        self._maker = _Maker(self)
+        self._places = _Places()
+        self._loader: DataLoader[Any] | None = None
+
+    def epoch(self, epoch: int, skip: int = 0) -> Generator[Batch, None, None]:
+        places = [(epoch, step) for step in range(skip, self.steps_per_epoch)]
+        for made in self._made(places):
+            if isinstance(made, _Failure):
+                raise UsageError(made.message)
+            images, labels = made
+            yield images, labels.numpy()
+
+    def _made(self, places: list[Place]) -> Iterator[Any]:
+        if not isinstance(self.source, ImageFolder):
+            # what another library reads is read in one process, in turn
+            whole = _Maker(self, self.workers)
+            yield from one_ahead(torch.utils.data.default_convert(whole[at]) for at in places)
+            return
+        self._places.coming = places
+        if self._loader is None:
+            self._loader = DataLoader(
+                self._maker,
+                batch_size=None,
+                sampler=self._places,
+                num_workers=self.workers,
+                pin_memory=taken_device().type == "cuda",
+                persistent_workers=True,
+                worker_init_fn=_leave_group,
+            )
+        with warnings.catch_warnings():
+            # workers that only read images are safe to fork beside threads
+            warnings.simplefilter("ignore", DeprecationWarning)
+            batches = iter(self._loader)
+        try:
+            yield from batches
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DeviceError("a process that reads images was ended from outside") from error
+
+
+class _Places(Sampler[Place]):
+    """The steps that are asked for next."""
+
+    def __init__(self) -> None:
+        self.coming: list[Place] = []
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self.coming)
+
+    def __len__(self) -> int:
+        return len(self.coming)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a batch could not be made; an error itself would come with a worker's traceback."""
+
+    message: str
+
+
+class _Maker(Dataset[Any]):
+    """Makes the batch of a step, wherever it is asked to."""
+
+    def __init__(self, pipeline: TrainPipeline, threads: int = 1):
+        self.pipeline = pipeline
+        self.threads = threads
+        self.steps = augmentations(pipeline.augment, pipeline.preprocessing)
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0))
+
+    def __getitem__(self, place: Place) -> Batch | _Failure:
+        epoch, step = place
+        if self._order[0] != epoch:
+            self._order = epoch, self.pipeline.order(epoch)
+        indices = self._order[1][step]
+        try:
+            return self._batch(epoch, step, indices)
+        except UsageError as error:
+            return _Failure(str(error))
+
+    def _batch(self, epoch: int, step: int, indices: np.ndarray) -> Batch:
+        pipeline = self.pipeline
+        work = partial(self._image, epoch)
+        rows = zip(indices, pipeline.rows(indices), strict=True)
+        made = map(work, rows) if self.threads == 1 else in_order(work, rows, self.threads)
+        images = np.stack([*made])
+        labels = pipeline.source.labels[indices].astype(np.int32)
+        if pipeline.mix is None and not pipeline.erasing:
+            return images, labels
+        scale, shift = factors_of(pipeline.preprocessing.normalize)
+        normal = np.ascontiguousarray((images * scale - shift).transpose(0, 3, 1, 2))
+        return pipeline.mix_step(normal, labels, epoch, step)
+
+    def _image(self, epoch: int, numbered: tuple[int, Row]) -> np.ndarray:
+        index, (read, _) = numbered
+        pipeline = self.pipeline
+        key = (pipeline.seed, OPERATIONS, epoch, int(index))
+        image = read()
+        try:
+            for place, augmentation in enumerate(self.steps):
+                image = augmentation(image, partial(generator, *key, place))
+        except UnreadableImage as error:
+            name = f"{pipeline.source.where}: {pipeline.source.name(index)!r}"
+            raise UsageError(f"{name} cannot be used ({error})") from None
+        channels = pipeline.preprocessing.channels
+        mode = MODES[channels]
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _leave_group(number: int) -> None:
+    """In a worker: a Ctrl-C is meant for whoever trains, and whoever trains must be able to end its
+    workers by a signal that it blocks itself."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+__all__ = ["TrainPipeline"]

@@ -1,0 +1,70 @@
+"""What PyTorch raises when there is no more memory or another process has gone, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from archspec.compiler.model import Model, weights_of
+from archspec.shapes import elements, written
+from archspec.training.backend import DeviceError
+from archspec.training.backends.torch.device import memory_of, out_of_memory
+from archspec.training.recipe import Recipe
+
+LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting")
+"""What gloo and NCCL say when a process has gone."""
+MOMENTS = 2
+"""Copies of the weights that an optimizer keeps, at most."""
+USABLE = 0.85
+"""Share of a device's memory that training gets; the rest goes to libraries and gaps."""
+
+
+@contextmanager
+def explained(models: Sequence[Model], recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Raises DeviceError for what PyTorch raises within it where the machine is to blame."""
+    try:
+        yield
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise DeviceError(_too_large(models, recipe, device)) from error
+        if any(words in str(error) for words in LOST):
+            reason = str(error).strip().partition("\n")[0]
+            raise DeviceError(f"another process of this training has ended ({reason})") from error
+        raise
+
+
+def _too_large(models: Sequence[Model], recipe: Recipe, device: torch.device) -> str:
+    shape = written(models[0].graph.input_shape)
+    memory = memory_of(device)
+    has = "" if memory is None else f", which has {memory / 2**30:.0f} GiB"
+    fits = None if memory is None else fitting_batch(models, recipe, memory)
+    use = f"; about {fits} would fit, so use --set batch={fits} in a new run" if fits else ""
+    return (
+        f"a step on {recipe.batch} images of {shape} takes more memory than {device} has left"
+        f"{has}{use}"
+    )
+
+
+def fitting_batch(models: Sequence[Model], recipe: Recipe, memory: int) -> int:
+    """About how many images a step can have in so many bytes, fewer than the recipe's, 0 for none.
+
+    Counted are the outputs of all nodes, which the gradients need, and per weight its gradient, the
+    optimizer's moments and the moving average.
+    """
+    value_size = 4 if recipe.precision.level == "O0" else 2
+    graphs = [model.graph for model in models]
+    fixed = (
+        4
+        * (MOMENTS + 2 + (recipe.ema is not None))
+        * sum(elements(weight.shape) for graph in graphs for weight in weights_of(graph).values())
+    )
+    each = value_size * sum(
+        elements(shape)
+        for graph in graphs
+        for node in graph.nodes.values()
+        for shape in node.layer.output_shapes
+    )
+    fits = max(0, int((USABLE * memory - fixed) / max(each, 1)))
+    return min(fits, recipe.batch - 1)
