@@ -13,7 +13,7 @@ SYNONYMS: Mapping[str, str] = {"cuda": "GPU", "npu": "Ascend"}
 """What PyTorch calls them, where it is not the same word."""
 
 
-def device_named(text: str) -> str:
+def parse_device(text: str) -> str:
     """A device by its name or PyTorch's, in capitals or not. Raises ValueError for any other."""
     names = {name.lower(): name for name in DEVICES} | dict(SYNONYMS)
     if text.lower() not in names:

@@ -12,6 +12,9 @@ from hypothesis import settings
 
 from archspec.cli import main
 
+# threads that wait in a loop for each other take the CPUs from the tests beside them
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 settings.register_profile("same", deadline=None, derandomize=True, database=None)
 settings.register_profile("fast", settings.get_profile("same"), max_examples=33)
 if "ARCHSPEC_EXAMPLES" in os.environ:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from archspec.training.run import EVENTS, Run
@@ -20,17 +23,23 @@ TAGS = {
 
 
 class Events:
-    """A writer of events; a context manager. `step` is the one that the run goes on from: what an
-    earlier process wrote after it is not shown."""
+    """A writer of events; a context manager. `step` is the one that the run resumes from: what an
+    earlier process wrote after it is not shown. Without tensorboardX it writes none."""
 
     def __init__(self, run: Run, step: int):
+        self._writer = None
+        if find_spec("tensorboardX") is None:
+            return
         # tensorboardX: 80 KB over protobuf, which MindSpore needs anyway. MindSpore's SummaryRecord
         # writes events of a kind that only MindInsight reads.
-        from tensorboardX import SummaryWriter
+        with _without_torch():
+            from tensorboardX import SummaryWriter
 
         self._writer = SummaryWriter(str(run.path / EVENTS), purge_step=step + 1)
 
     def add(self, line: Mapping[str, Any]) -> None:
+        if self._writer is None:
+            return
         for key, tag in TAGS[line["kind"]].items():
             self._writer.add_scalar(tag, line[key], line["step"])
 
@@ -38,4 +47,19 @@ class Events:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Within it PyTorch is not imported by whoever would take it if it is there, and seconds."""
+    if "torch" in sys.modules:
+        yield
+        return
+    modules: dict[str, Any] = sys.modules  # type: ignore[assignment]
+    modules["torch"] = None
+    try:
+        yield
+    finally:
+        del modules["torch"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import Any, Protocol
 
-from archspec.machine import DEVICES, device_named
+from archspec.machine import DEVICES, parse_device
 from archspec.training.backend import BACKENDS
 
-Parser: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
+
+class Parser(Protocol):
+    """A parser, or a group of its options."""
+
+    def add_argument(self, *names: Any, **options: Any) -> Any: ...
 
 
 def add_device(parser: Parser, what: str = "") -> None:
@@ -28,6 +32,6 @@ def add_device(parser: Parser, what: str = "") -> None:
 
 def _device(text: str) -> str:
     try:
-        return device_named(text)
+        return parse_device(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a device; {error}") from None

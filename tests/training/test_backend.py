@@ -27,7 +27,7 @@ from archspec.cli import main  # noqa: E402
 from archspec.compiler.weights.files import open_tensors  # noqa: E402
 from archspec.errors import UsageError  # noqa: E402
 from archspec.space import Space  # noqa: E402
-from archspec.training.backend import BACKENDS, DEFAULT, find_backend, is_installed  # noqa: E402
+from archspec.training.backend import BACKENDS, FIRST, find_backend, is_installed  # noqa: E402
 from archspec.training.build import learners_of  # noqa: E402
 from archspec.training.loop import train_run  # noqa: E402
 from archspec.training.meter import Meter, Sums  # noqa: E402
@@ -435,11 +435,11 @@ print(*{{name.split(".")[0] for name in sys.modules}})
 def test_a_run_that_names_no_backend_is_of_mindspore(tmp_path):
     shutil.copytree(OLD, tmp_path / "run")
     assert "backend" not in json.loads((tmp_path / "run" / "run.json").read_text())
-    assert open_run(tmp_path / "run").backend == DEFAULT == "mindspore"
+    assert open_run(tmp_path / "run").backend == FIRST == "mindspore"
 
 
 def test_a_backend_that_does_not_exist_is_said(whole, monkeypatch, tmp_path):
-    with pytest.raises(UsageError, match=r"did you mean 'mindspore'\?; use one of mindspore, fake"):
+    with pytest.raises(UsageError, match=r"did you mean 'mindspore'\?; use one of mindspore, torch, fake"):
         find_backend("mindspor")
     shutil.copytree(whole, tmp_path / "run")
     monkeypatch.delitem(BACKENDS, "fake")

@@ -48,13 +48,13 @@ class TrainPipeline(Pipeline):
 
     def epoch(self, epoch: int, skip: int = 0) -> Generator[Batch, None, None]:
         places = [(epoch, step) for step in range(skip, self.steps_per_epoch)]
-        for made in self._made(places):
+        for made in self._make(places):
             if isinstance(made, _Failure):
                 raise UsageError(made.message)
             images, labels = made
             yield images, labels.numpy()
 
-    def _made(self, places: list[Place]) -> Iterator[Any]:
+    def _make(self, places: list[Place]) -> Iterator[Any]:
         if not isinstance(self.source, ImageFolder):
             # what another library reads is read in one process, in turn
             whole = _Maker(self, self.workers)

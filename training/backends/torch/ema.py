@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Ema:
@@ -33,9 +34,7 @@ class Ema:
         if self.warms_up:
             moves = max(9 / (10 + self.updates), moves)
         self.updates += 1
-        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage] (documented)
-            self._averages, self._weights, moves
-        )
+        get_ema_multi_avg_fn(1 - moves)(self._averages, self._weights, self.updates)
 
 
 def _floats(network: nn.Module) -> list[Tensor]:

@@ -22,7 +22,9 @@ USABLE = 0.85
 
 
 @contextmanager
-def explained(models: Sequence[Model], recipe: Recipe, device: torch.device) -> Iterator[None]:
+def explain_failures(
+    models: Sequence[Model], recipe: Recipe, device: torch.device
+) -> Iterator[None]:
     """Raises DeviceError for what PyTorch raises within it where the machine is to blame."""
     try:
         yield

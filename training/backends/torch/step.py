@@ -174,11 +174,13 @@ class TrainStep:
         found = {
             prefix + name: tensor
             for prefix, network in self.networks.items()
-            for name, tensor in _kept(network).items()
+            for name, tensor in _saved_tensors(network).items()
         }
         found |= state_of(self.optimizer, self.names)
         if self.ema is not None:
-            found |= {f"ema.{name}": tensor for name, tensor in _kept(self.ema.network).items()}
+            found |= {
+                f"ema.{name}": tensor for name, tensor in _saved_tensors(self.ema.network).items()
+            }
         return found
 
 
@@ -187,7 +189,7 @@ def as_array(tensor: Tensor) -> np.ndarray:
     return np.array(tensor.detach().cpu().numpy(), order="C")
 
 
-def _kept(network: nn.Module) -> dict[str, Tensor]:
+def _saved_tensors(network: nn.Module) -> dict[str, Tensor]:
     """Weights and statistics, without the counters that nothing reads."""
     return {
         name: tensor

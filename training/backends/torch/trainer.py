@@ -19,7 +19,7 @@ from archspec.graph import Graph
 from archspec.training.backend import Pending
 from archspec.training.backends.torch.device import on_device, taken_device
 from archspec.training.backends.torch.ema import Ema
-from archspec.training.backends.torch.failures import explained
+from archspec.training.backends.torch.failures import explain_failures
 from archspec.training.backends.torch.losses import build_loss
 from archspec.training.backends.torch.noise import HostNoise, set_masks, take_over
 from archspec.training.backends.torch.optimizers import build_optimizer
@@ -121,7 +121,7 @@ class ModuleTrainer:
     def step(
         self, images: np.ndarray | Tensor, labels: np.ndarray, masks: Mapping[str, np.ndarray]
     ) -> Pending:
-        with explained(self._learners.models, self._learners.recipe, self.device):
+        with explain_failures(self._learners.models, self._learners.recipe, self.device):
             set_masks(self.masks, masks)
             return self._step(self._images(images), on_device(labels, self.device))
 
