@@ -256,10 +256,13 @@ def choose_backend(device: str, what: str = "this") -> str:
     for name in preferred:
         if is_installed(name):
             return name
-    titles = [PACKAGES[BACKENDS[name].packages[-1]] for name in preferred]
+    packages = [BACKENDS[name].packages[-1] for name in preferred]
+    if len(packages) == 1:
+        raise UsageError(lacking(what, packages[0]))
+    titles, extras = zip(*(PACKAGES[package] for package in packages), strict=True)
     raise UsageError(
-        f"{what} needs {' or '.join(title.title for title in titles)}, and none is installed; run"
-        f" {' or '.join(install_hint(title.extra) for title in titles)}"
+        f"{what} needs {' or '.join(titles)}, of which none is installed; run"
+        f" {' or '.join(map(install_hint, extras))}"
     )
 
 

@@ -26,6 +26,7 @@ from archspec import training  # noqa: E402
 from archspec.cli import main  # noqa: E402
 from archspec.compiler.weights.files import open_tensors  # noqa: E402
 from archspec.errors import UsageError  # noqa: E402
+from archspec.extras import install_hint  # noqa: E402
 from archspec.space import Space  # noqa: E402
 from archspec.training.backend import BACKENDS, FIRST, find_backend, is_installed  # noqa: E402
 from archspec.training.build import learners_of  # noqa: E402
@@ -439,7 +440,9 @@ def test_a_run_that_names_no_backend_is_of_mindspore(tmp_path):
 
 
 def test_a_backend_that_does_not_exist_is_said(whole, monkeypatch, tmp_path):
-    with pytest.raises(UsageError, match=r"did you mean 'mindspore'\?; use one of mindspore, torch, fake"):
+    with pytest.raises(
+        UsageError, match=r"did you mean 'mindspore'\?; use one of mindspore, torch, fake"
+    ):
         find_backend("mindspor")
     shutil.copytree(whole, tmp_path / "run")
     monkeypatch.delitem(BACKENDS, "fake")
@@ -459,3 +462,29 @@ def test_every_backend_has_what_training_asks_for():
         assert backend.name == name
         for method in ("is_one_of_several", "join", "team", "pipeline", "trainer", "predictor"):
             assert callable(getattr(backend, method))
+
+
+def test_help_needs_no_framework():
+    code = (
+        "import sys; from archspec.cli import main; main([sys.argv[1], '--help']);"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    for command in ("train", "eval", "predict"):
+        result = subprocess.run(
+            [sys.executable, "-c", code, command], capture_output=True, text=True, check=True
+        )
+        assert "--device" in result.stdout
+        assert not {"numpy", "mindspore", "torch"} & set(result.stderr.split())
+
+
+def test_without_a_framework_it_says_how_to_have_one(monkeypatch, capsys):
+    monkeypatch.setattr("archspec.training.backend.find_spec", lambda name: None)
+    for arguments in (
+        ["train", "resnet18"],
+        ["eval", "resnet18", "--weights", "w.npz", "--data", "d"],
+        ["predict", "resnet18", __file__, "--weights", "w.npz", "--device", "GPU"],
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert install_hint("torch") in said
+        assert install_hint("mindspore") in said

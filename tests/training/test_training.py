@@ -25,7 +25,6 @@ from archspec.compiler.model import Model, weights_of
 from archspec.compiler.targets.torch.source import weight_names
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError
-from archspec.extras import install_hint
 from archspec.training.backend import find_backend
 from archspec.training.build import learners_of
 from archspec.training.data import EvalPipeline
@@ -455,33 +454,6 @@ def test_weights_to_start_from_are_used(there, trained, tmp_path):
     ours, theirs = (load_weights(path, graph) for path in (tmp_path / "run/last.safetensors", best))
     kernels = [name for name in ours if name.endswith("conv.weight")]
     assert all(np.allclose(ours[name], theirs[name], atol=1e-6) for name in kernels)
-
-
-def test_help_needs_no_mindspore():
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; from archspec.cli import main; main([sys.argv[1], '--help']);"
-        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
-    )
-    for command in ("train", "eval", "predict"):
-        result = subprocess.run(
-            [sys.executable, "-c", code, command], capture_output=True, text=True, check=True
-        )
-        assert "--device" in result.stdout
-        assert not {"numpy", "mindspore"} & set(result.stderr.split())
-
-
-def test_without_mindspore_it_says_how_to_have_it(monkeypatch, capsys):
-    monkeypatch.setattr("archspec.training.backend.find_spec", lambda name: None)
-    for arguments in (
-        ["train", "resnet18"],
-        ["eval", "resnet18", "--weights", "w.npz", "--data", "d"],
-        ["predict", "resnet18", __file__, "--weights", "w.npz", "--device", "GPU"],
-    ):
-        assert main(arguments) == 2
-        assert install_hint("mindspore") in capsys.readouterr().err
 
 
 # Noise.

@@ -149,7 +149,7 @@ class TrainStep:
     def set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set all of it, in place: what was compiled may hold on to the memory."""
         for name, tensor in self._tensors().items():
-            tensor.copy_(torch.from_numpy(arrays[name]))
+            tensor.copy_(torch.tensor(arrays[name]))
         self.done, self.summed, updates, self.skipped = (int(arrays[name]) for name in COUNTERS)
         if self.ema is not None:
             self.ema.updates = updates
@@ -163,7 +163,7 @@ class TrainStep:
             )
         if self.accumulate > 1:
             for weight, name in self.names.items():
-                sums = torch.from_numpy(arrays[f"gradient_sum.{name}"])
+                sums = torch.tensor(arrays[f"gradient_sum.{name}"])
                 weight.grad = torch.zeros_like(weight).copy_(sums) if self.summed else None
 
     def _counts(self) -> tuple[int, int, int, int]:
