@@ -153,7 +153,7 @@ def read_lines(content: bytes, required: bool = False) -> Lines:
     are damaged. Raises nothing, whatever the bytes.
 
     Where checksums are `required`, or one line has one, a line without is damaged. So a file of
-    old lines is to be written anew, by `seal_lines`, before a line is added to it.
+    old lines is to be rewritten, by `seal_lines`, before a line is added to it.
     """
     *lines, rest = content.split(b"\n")
     read = [(number, line, _read_line(line)) for number, line in enumerate(lines, 1) if line]

@@ -177,7 +177,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, _ in pairs:
             if key in seen:
                 raise _Refused(
-                    f"the key {key!r} stands twice in one object; use it once", key, True
+                    f"the key {key!r} appears twice in one object; use it once", key, True
                 )
             seen.add(key)
     return result

@@ -22,7 +22,7 @@ from archspec.syntax import Arguments, Decision, count_parts
 from archspec.walk import Walk
 
 IMPLICIT_NAMES = frozenset(INPUT_NAMES)
-"""Names in scope that are no arguments."""
+"""Names in scope that are not arguments."""
 
 
 class Expansion:

@@ -74,7 +74,7 @@ def divisible(value: float, divisor: int) -> int:
     (MobileNet's make_divisible, github.com/tensorflow/models slim/nets/mobilenet)."""
     _number("divisible", value, divisor)
     if not isinstance(divisor, int) or divisor < 1:
-        raise ExpressionError(f"divisible wants a divisor of 1 or more and met {divisor!r}")
+        raise ExpressionError(f"divisible needs a divisor of at least 1, not {divisor!r}")
     result = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return result + divisor if result < 0.9 * value else result
 
@@ -82,7 +82,7 @@ def divisible(value: float, divisor: int) -> int:
 def _number(what: str, *values: Any) -> None:
     for value in values:
         if type(value) not in (int, float):
-            raise ExpressionError(f"{what} wants numbers and met {_shown(value)}")
+            raise ExpressionError(f"{what} needs numbers, not {_shown(value)}")
 
 
 def _shown(value: Any) -> str:
@@ -134,7 +134,7 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
 
 def _length(value: Any) -> int:
     if not isinstance(value, (list, str)):
-        raise ExpressionError(f"len wants a list or a string and met {_shown(value)}")
+        raise ExpressionError(f"len needs a list or a string, not {_shown(value)}")
     return len(value)
 
 
@@ -151,7 +151,7 @@ def _extreme(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if len(values) == 1 and isinstance(values[0], list) and values[0]:
             values = tuple(values[0])
         elif len(values) < 2:
-            raise ExpressionError(f"{name} wants two or more numbers, or one list of them")
+            raise ExpressionError(f"{name} needs two or more numbers, or one list of them")
         _number(name, *values)
         return function(values)
 
@@ -184,9 +184,9 @@ def _read(node: ast.AST, names: set[str], depth: int) -> Evaluate:
     reader = _READERS.get(type(node))
     if reader is None:
         raise ExpressionError(
-            f"{ast.unparse(node)[:60]!r} is not in the language of expressions; numbers, 'strings',"
-            " names, a[i], + - * / // % **, comparisons, and, or, not, x if c else y and"
-            f" {', '.join(FUNCTIONS)}, {', '.join(SHAPE_FUNCTIONS)} are"
+            f"{ast.unparse(node)[:60]!r} is not in the language of expressions; use"
+            " numbers, 'strings', names, a[i], + - * / // % **, comparisons, and, or, not,"
+            f" x if c else y, and {', '.join(FUNCTIONS)}, {', '.join(SHAPE_FUNCTIONS)}"
         )
     return reader(node, names, depth + 1)
 
@@ -227,7 +227,7 @@ def _read_arithmetic(node: ast.BinOp, names: set[str], depth: int) -> Evaluate:
     if type(node.op) not in _ARITHMETIC:
         raise ExpressionError(
             f"{ast.unparse(node)[:60]!r} uses an operator that is not in the language;"
-            " + - * / // % ** are"
+            " use + - * / // % or **"
         )
     sign, function = _ARITHMETIC[type(node.op)]
     left, right = _read(node.left, names, depth), _read(node.right, names, depth)
@@ -248,7 +248,7 @@ def _read_unary(node: ast.UnaryOp, names: set[str], depth: int) -> Evaluate:
     if isinstance(node.op, ast.Not):
         return lambda scope: not _truth("not", operand(scope))
     if not isinstance(node.op, (ast.USub, ast.UAdd)):
-        raise ExpressionError("'~' is not in the language of expressions; + - and not are")
+        raise ExpressionError("'~' is not in the language of expressions; use + - or not")
     factor = -1 if isinstance(node.op, ast.USub) else 1
 
     def evaluate(scope: Scope) -> Any:
@@ -278,7 +278,7 @@ def _read_comparison(node: ast.Compare, names: set[str], depth: int) -> Evaluate
         if type(sign) not in _COMPARISONS:
             raise ExpressionError(
                 f"{ast.unparse(node)[:60]!r} uses a comparison that is not in the language;"
-                " == != < <= > >= are"
+                " use == != < <= > or >="
             )
     operands = [_read(operand, names, depth) for operand in (node.left, *node.comparators)]
     pairs = [
@@ -320,8 +320,7 @@ def _read_subscript(node: ast.Subscript, names: set[str], depth: int) -> Evaluat
 def _item(sequence: Any, position: Any) -> Any:
     if type(sequence) is not list or type(position) is not int:
         raise ExpressionError(
-            f"a[i] wants a list and a whole number and met {_shown(sequence)}"
-            f" and {_shown(position)}"
+            f"a[i] needs a list and a whole number, not {_shown(sequence)} and {_shown(position)}"
         )
     try:
         return sequence[position]
@@ -332,8 +331,8 @@ def _item(sequence: Any, position: Any) -> Any:
 def _read_call(node: ast.Call, names: set[str], depth: int) -> Evaluate:
     if not isinstance(node.func, ast.Name) or node.keywords:
         raise ExpressionError(
-            f"{ast.unparse(node)[:60]!r} is not a call of the language;"
-            f" {', '.join((*FUNCTIONS, *SHAPE_FUNCTIONS))} are its functions"
+            f"{ast.unparse(node)[:60]!r} is not a call of the language; use"
+            f" {', '.join((*FUNCTIONS, *SHAPE_FUNCTIONS))}"
         )
     name = node.func.id
     operands = [_read(operand, names, depth) for operand in node.args]
@@ -343,11 +342,11 @@ def _read_call(node: ast.Call, names: set[str], depth: int) -> Evaluate:
         known = (*FUNCTIONS, *SHAPE_FUNCTIONS)
         raise ExpressionError(
             f"{name!r} is not a function of the language{did_you_mean(name, known)}"
-            f" ({', '.join(known)} are)"
+            f" (known: {', '.join(known)})"
         )
     count, function = FUNCTIONS[name]
     if count is not None and len(operands) != count:
-        raise ExpressionError(f"{name} takes {count} argument(s) and met {len(operands)}")
+        raise ExpressionError(f"{name} takes {count} argument(s), not {len(operands)}")
     return lambda scope: function(*(operand(scope) for operand in operands))
 
 
@@ -359,7 +358,7 @@ def _shape_call(name: str, operands: list[Evaluate]) -> Evaluate:
     def evaluate(scope: Scope) -> int:
         node = operands[0](scope)
         if not isinstance(node, str):
-            raise ExpressionError(f"{name} wants the name of a node and met {_shown(node)}")
+            raise ExpressionError(f"{name} needs the name of a node, not {_shown(node)}")
         shape = scope.shape_of(node)
         if axis >= len(shape):
             raise ExpressionError(f"{node!r} is flat, so it has no {name}")

@@ -95,7 +95,7 @@ def _problem(error: ValidationError, at: At, what: str) -> Problem:
 
 def _select_unchecked(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
     """The properties that jsonschema has not passed before: a spec of ten thousand nodes says the
-    same few things ten thousand times, and judging each anew would take most of the time."""
+    same few things ten thousand times, and judging each again would take most of the time."""
     result: dict[str, Any] = {}
     properties = validator.schema["properties"]
     for key, item in value.items():

@@ -9,7 +9,7 @@ MAX_NODES = 100_000
 MAX_STEPS = 150_000
 """Nodes visited while expanding, those that turn out to be nothing included."""
 STEPS_OF_A_CALL = 10
-"""What expanding a template anew counts, beside the nodes of its body: about what it costs."""
+"""What expanding a template again counts, beside the nodes of its body: about what it costs."""
 PARTS_OF_A_STEP = 30
 """Items in the arguments of a call that count a step."""
 

@@ -32,7 +32,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 _held = threading.local()
-"""The files that this thread waited for and has, which it would otherwise wait for in vain."""
+"""The files that this thread waited for and has, which it would otherwise wait for without end."""
 
 
 @contextmanager

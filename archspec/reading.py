@@ -21,7 +21,7 @@ class NotRegular(OSError):
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
-    """A regular file to read. Raises NotRegular for what is none, OSError where it cannot be had,
+    """A regular file to read. Raises NotRegular for what is not, OSError where it cannot be read,
     ValueError for a path with a NUL."""
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):

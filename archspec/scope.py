@@ -167,7 +167,7 @@ class Body:
                 return numbered
 
     def copy_name(self, path: str, number: int, node: Modifiers) -> str:
-        """path1, path2...; unnamed repeats in one scope go on counting."""
+        """path1, path2...; unnamed repeats in one scope continue the count."""
         if node.name is not None:
             name = f"{path}{number}"
             self.take(name, node)

@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 def words_of(base: Content, places: Sequence[Place]) -> list[set[Word]] | None:
     """The words of each piece of the networks, in order: of what is decided nowhere, of the first
-    part, and so on. None where they are no chain: something reaches over a part."""
+    part, and so on. None where they are not a chain: something reaches over a part."""
     nodes, outputs = base
     pieces: list[set[Word]] = []
     start = 0

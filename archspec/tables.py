@@ -171,7 +171,7 @@ def _cut_rows(table: Table, widest: int) -> list[list[str]]:
 
 
 def _wrap(notes: Sequence[str], widest: int) -> list[str]:
-    """Long notes go on below, set in."""
+    """Long notes continue below, indented."""
     indent = " " * NOTE_INDENT
     lines: list[str] = []
     for note in notes:

@@ -46,7 +46,7 @@ def write_whole(
     Raises UsageError where the folder is missing, full or not to be written to.
     """
     with whole_file(path, within) as file:
-        # names of files that are no text have half-characters in them; JSON reads their escapes
+        # names of files that are not text have half-characters in them; JSON reads their escapes
         is_text = isinstance(content, str)
         file.write(content.encode(errors="backslashreplace") if is_text else content)
 
@@ -89,7 +89,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path).absolute()
     if os.path.lexists(target):
-        raise UsageError(f"{path} is there already; use another name, or remove it")
+        raise UsageError(f"{path} exists already; use another name, or remove it")
     try:
         temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}."))
         try:

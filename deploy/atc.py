@@ -264,7 +264,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _ending_as_exceptions() -> Iterator[None]:
     """SIGTERM and SIGHUP leave by way of every `finally`, as SIGINT does; else what is in another
-    process group would go on."""
+    process group would continue."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

@@ -48,7 +48,7 @@ _PATH = Advice(
 _OTHER_CANN = (
     "use one of CANN 5.0 to 9.1, and where it is one already, a report to archspec with the log"
 )
-_ANEW = "export it anew"
+_AGAIN = "export it again"
 
 CODES: Mapping[str, Advice] = {
     "E10001": Advice(
@@ -69,10 +69,10 @@ CODES: Mapping[str, Advice] = {
     ),
     "E10018": _GEARS,
     "E10031": _INPUT_SHAPE,
-    "E10032": Advice("a JSON file of CANN's is damaged", "install CANN anew"),
+    "E10032": Advice("a JSON file of CANN's is damaged", "reinstall CANN"),
     **dict.fromkeys(("E10035", "E10036", "E10037", "E10038", "E10039"), _GEARS),
     "E10040": _INPUT_SHAPE,
-    "E10041": Advice("the model file cannot be loaded", _ANEW),
+    "E10041": Advice("the model file cannot be loaded", _AGAIN),
     "E10047": Advice("two options exclude each other", _OTHER_CANN),
     "E10052": Advice("the AIPP file does not suit", "use --no-aipp, with float input"),
     "E10054": Advice("a required option is empty", _OTHER_CANN),
@@ -83,7 +83,7 @@ CODES: Mapping[str, Advice] = {
         "source CANN's set_env.sh, which sets ASCEND_OPP_PATH",
     ),
     **dict.fromkeys(("E13000", "E13001", "E13003", "E13004"), _PATH),
-    "E13005": Advice("a file cannot be parsed", _ANEW),
+    "E13005": Advice("a file cannot be parsed", _AGAIN),
     "E13010": _NOT_PARSED,
     "E13018": Advice("the AIPP file cannot be parsed", "use --no-aipp, with float input"),
     "E13023": Advice("the OM is too large", "use a smaller network, or fewer batch sizes"),
@@ -91,7 +91,7 @@ CODES: Mapping[str, Advice] = {
         "an op of this chip does not take its arguments",
         "use another batch size, or another op in the spec",
     ),
-    **dict.fromkeys(("E16001", "E16004", "E16005"), Advice("the ONNX is damaged", _ANEW)),
+    **dict.fromkeys(("E16001", "E16004", "E16005"), Advice("the ONNX is damaged", _AGAIN)),
     "E16002": _NOT_PARSED,
     "E18888": Advice("CANN itself went wrong", "ask Huawei's support, with the log"),
     "E19010": _NOT_PARSED,

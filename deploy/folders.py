@@ -24,7 +24,7 @@ def images_in(path: str | os.PathLike[str]) -> ImageFolder:
         beside = root.absolute().parent
         others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
         raise UsageError(
-            f"{path} is not there; use a folder with {LAYOUT}{did_you_mean(root.name, others)}"
+            f"{path} does not exist; use a folder with {LAYOUT}{did_you_mean(root.name, others)}"
         )
     if not root.is_dir():
         raise UsageError(f"{path} is a file; use a folder with {LAYOUT}{PREDICT}")

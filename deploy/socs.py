@@ -41,7 +41,7 @@ WHERE = (
 
 
 def check_soc(name: str | None, besides: Collection[str] = ()) -> str:
-    """The name, where it is one; `besides` are those that an installed CANN knows.
+    """The name, where it is one; `besides` are others, which an installed CANN knows.
 
     Raises UsageError where it is missing or unknown.
     """

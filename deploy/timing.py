@@ -34,7 +34,7 @@ class Latency:
     """Of full batches, one duration each, in seconds.
 
     `device` is the device's own work. `call` is the engine's call: copies to the device and from
-    it, and Python, besides. `end_to_end` is what one thread would need with nothing done ahead: the
+    it, and Python, too. `end_to_end` is what one thread would need with nothing done ahead: the
     batch's images read and prepared one after another, then the call.
     """
 

@@ -184,7 +184,7 @@ def test_counting_loads_neither_numpy_nor_a_framework():
 
 
 PUBLIC = {"_asdict", "_fields", "_make", "_replace", "_exit"}
-"""Names of named tuples and of os that are no secret, whatever they begin with."""
+"""Names of named tuples and of os that are not secret, whatever they begin with."""
 REACHING = {
     ("training", "_trial_id"), ("training", "_storage"),
     ("training", "_compute_acquisition_func"), ("training", "_get_generation_key"),

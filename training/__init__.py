@@ -53,7 +53,7 @@ def train(
 
     `settings` change the recipe ("optimizer.lr=0.1", "epochs=3"), `arguments` are for the spec's
     args. `backend` is "mindspore" or "torch", what is installed by default, and `switches`
-    are its own ("compile"). Where the environment speaks of several processes (msrun, mpirun,
+    are its own ("compile"). Where the environment describes several processes (msrun, mpirun,
     torchrun, a rank table), each of
     them calls this. Raises SpecError or UsageError for what is wrong with any of it before the
     first step, RunError where the training fails.

@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance, ImageOps
 Change: TypeAlias = Callable[[Image.Image, float], Image.Image]
 
 HUES = 256
-"""Of HSV's 8 bits, at which a turn begins anew, as torchvision's does."""
+"""Of HSV's 8 bits, at which a turn begins again, as torchvision's does."""
 
 
 def brighten(image: Image.Image, factor: float) -> Image.Image:

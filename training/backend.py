@@ -72,7 +72,7 @@ class Stateful(Protocol):
         ...
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that the steps to come depend on, by name, but what recipe and seed give anew. The
+        """All that the steps to come depend on, by name, but what recipe and seed give again. The
         arrays may be the trainer's own: write them, or copy them, before the next step."""
         ...
 

@@ -33,7 +33,7 @@ _NAME = re.compile(r"step-(\d+)\.safetensors")
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """The state after `step` steps. `progress` is what the loop wants to know besides."""
+    """The state after `step` steps. `progress` is what else the loop wants to know."""
 
     step: int
     arrays: Mapping[str, Array]
@@ -143,7 +143,7 @@ def _check_fit(found: Mapping[str, Entry], wanted: Mapping[str, Array]) -> None:
     missing, besides = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     if missing or besides:
         odd = sorted(missing or besides)[0]
-        raise _Unfit(f"it {'lacks' if missing else 'has besides'} {odd}, as of another training")
+        raise _Unfit(f"it {'lacks' if missing else 'also has'} {odd}, as of another training")
     for name, array in wanted.items():
         entry = Entry(array.shape, array.dtype.name)
         if found[name] != entry:

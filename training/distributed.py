@@ -197,7 +197,7 @@ def _watch(team: Sequence[_Worker], stop: Stop) -> int:
             for worker in team:
                 if worker.is_alive:
                     worker.process.send_signal(PASSED_ON)
-        # one that died leaves the others waiting for it, or makes them fail: nobody goes on
+        # one that died leaves the others waiting for it, or makes them fail: nobody continues
         dead = [worker for worker in team if worker.is_dead]
         if dead and is_passed_on and stop.number is not None:
             # before there is something to save the signal ends a process as it always does
@@ -235,7 +235,7 @@ def _epitaph(worker: _Worker, workers: int) -> Problem:
     lines = worker.log.read_text(errors="replace").splitlines()
     return Problem(
         f"worker {worker.index} of {workers} (process {worker.process.pid}) {how}, and the others"
-        f" were stopped; what it said is in {worker.log}",
+        f" were stopped; its output is in {worker.log}",
         stack=tuple(line for line in lines if line.strip())[-LAST_LINES:],
     )
 

@@ -1,7 +1,7 @@
 """The training of a run, to be read from top to bottom; the steps themselves are made by a session.
 
 All that a run is stands in its folder (training.run) and in the state of its trainer, which is of
-some backend (training.backend). Everything random is drawn anew from (seed, epoch or step, place),
+some backend (training.backend). Everything random is drawn again from (seed, epoch or step, place),
 so a run that was killed resumes to the same bits.
 """
 
@@ -49,7 +49,7 @@ from archspec.training.upkeep import check_lost, seal_run, tidy
 from archspec.writing import write_whole
 
 LINES_OF_AN_EPOCH = 20
-"""In metrics.jsonl, besides that of the epoch itself."""
+"""In metrics.jsonl, apart from that of the epoch itself."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a disk says that takes no more."""
 REPORT_EVERY = 60.0
@@ -143,7 +143,7 @@ def _train(run: Run, backend: Backend, ranks: Ranks, stop: Stop, style: str) -> 
     learners = learners_of(run)
     trainer = backend.trainer(learners, rates, ranks)
 
-    # Where it goes on.
+    # Where it resumes.
     display = Display(recipe.epochs, steps, style)
     if changed is not None:
         display.say(changed)

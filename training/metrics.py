@@ -50,7 +50,7 @@ def add_metrics(path: Path, line: Line) -> None:
 
 
 def write_metrics(path: Path, lines: Sequence[Line]) -> None:
-    """Write the file anew. Raises UsageError where the disk does not take it."""
+    """Rewrite the file. Raises UsageError where the disk does not take it."""
     write_whole(path, seal_lines(lines), within=path.parent)
 
 

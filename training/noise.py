@@ -1,7 +1,7 @@
 """Dropout and drop_path from masks that the host makes: a run that resumes draws the same.
 
 What a framework draws cannot be read or set everywhere (MindSpore's random state on CPU, for one).
-So before each step the masks of all places are drawn anew, by numpy's Philox keyed by (seed, step,
+So before each step the masks of all places are redrawn, by numpy's Philox keyed by (seed, step,
 place), and a backend multiplies by them.
 """
 

@@ -122,7 +122,7 @@ def plan_run(
         ]
     if distill is not None and not Path(distill.weights).is_file():
         raise UsageError(
-            f"the teacher's weights {distill.weights} are not there; use --set"
+            f"the teacher's weights {distill.weights} do not exist; use --set"
             " loss.distill.weights=FILE"
         )
     if weights is not None:
@@ -231,7 +231,7 @@ def _warnings(recipe: Recipe, device: str, workers: int, backend: str) -> list[s
         result.append(
             f"the figures of {recipe.name} are for {recipe.devices} devices of {recipe.batch}"
             f" images a step and there {'is' if workers == 1 else 'are'} {workers} here; the"
-            " learning rate may want to be another"
+            " learning rate may need to change"
         )
     late = [
         milestone
@@ -240,7 +240,7 @@ def _warnings(recipe: Recipe, device: str, workers: int, backend: str) -> list[s
     ]
     if late:
         result.append(
-            f"the schedule's milestones {', '.join(map(str, late))} lie behind the last of"
+            f"the schedule's milestones {', '.join(map(str, late))} come after the last of"
             f" {recipe.epochs} epochs and change nothing"
         )
     if fit_precision(recipe.precision, device) != recipe.precision:

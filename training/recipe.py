@@ -330,4 +330,4 @@ class Recipe(Section):
 
 
 KEYS = {"recipe": {"const": VERSION}, "extends": TEXT}
-"""Keys of a file that are no settings: the version of the format, and the recipe it starts from."""
+"""Keys of a file that are not settings: the format's version, and the recipe it starts from."""

@@ -132,7 +132,7 @@ def problems_of(
     kind: type[Section], at: At, what: str, besides: Mapping[str, Schema] | None = None
 ) -> Iterator[Problem]:
     """Everything that is wrong with the form of the data at a place that should be a section;
-    `besides` are keys that it may have and that are no settings."""
+    `besides` are keys that it may have and that are not settings."""
     data = _value(at)
     fragment = schema_of(kind)
     if besides:

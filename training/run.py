@@ -5,7 +5,7 @@
     recipe.yaml      the recipe with every setting in it
     metrics.jsonl    a line for each epoch, and about twenty within it
     events/          the same for TensorBoard
-    checkpoints/     the whole state, from which --resume goes on
+    checkpoints/     the whole state, from which --resume continues
     best.safetensors, last.safetensors
     curves.png, report.md
     logs/            what the processes say, where there are several
@@ -14,7 +14,7 @@ A folder appears whole, before the first step; whoever trains reads it from ther
 taken up again is the same run, whatever became of the spec since. Every file that is read again
 carries a checksum or is held against run.json, which does: what is damaged is named, nothing that
 is good is replaced or deleted, and no run starts again from nothing unless it is told to. What
-happens to a folder besides training is in training.upkeep.
+happens to a folder apart from training is in training.upkeep.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ NAMES = frozenset(
     )
 )  # fmt: skip
 PACKAGES = ("archspec-nn", "numpy", "pillow")
-"""Besides those of the backend."""
+"""Apart from those of the backend."""
 
 
 class RunError(SpecError):
-    """A training that cannot go on."""
+    """A training that cannot continue."""
 
 
 # Making and finding runs.
@@ -175,11 +175,11 @@ def check_free(out: str | os.PathLike[str]) -> None:
     if os.path.lexists(path / FACTS):
         if not _is_free(path):
             raise UsageError(
-                f"{path} is a run already; --resume {command_line(path)} would continue it, and"
-                " another --out would start a new one"
+                f"{path} is a run already; use archspec train --resume {command_line(path)} to"
+                " continue it, or another --out to start a new one"
             )
     elif os.path.lexists(path) and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path} is there already and is not a run; use another --out")
+        raise UsageError(f"{path} exists already and is not a run; use another --out")
 
 
 def create_run(plan: Plan, out: str | os.PathLike[str], command: Sequence[str]) -> Run:
@@ -247,7 +247,7 @@ def open_run(path: str | os.PathLike[str]) -> Run:
         hint = ""
         if folder.parent.is_dir():
             hint = did_you_mean(folder.name, (other.name for other in folder.parent.iterdir()))
-        raise UsageError(f"{folder} is not a run folder, for it has no {FACTS}{hint}")
+        raise UsageError(f"{folder} is not a run folder, because it has no {FACTS}{hint}")
     run = Run(folder, read_facts(folder))
     if run.is_old:
         _check_old(run)

@@ -3,8 +3,8 @@
 A task says what a step is and what becomes of an epoch; a session makes the steps, looks at what
 came of them, saves, resumes, hears who wishes to stop and refuses a loss that is not finite.
 
-Whatever a task draws at random is drawn anew from (seed, epoch or step, place), so a checkpoint is
-the trainer's state, the position, and nothing else: what was killed goes on to the same bits.
+Whatever a task draws at random is drawn again from (seed, epoch or step, place), so a checkpoint is
+the trainer's state, the position, and nothing else: what was killed resumes to the same bits.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ REMEDY = (
 @dataclass
 class Progress:
     """How far something has come. A checkpoint keeps it, and a session moves it; tasks add what
-    they want to know besides."""
+    they also want to know."""
 
     epoch: int = 0
     """Epochs that are over."""

@@ -1,4 +1,4 @@
-"""What happens to a run's folder besides training; all of it is for whoever holds its lock.
+"""What happens to a run's folder apart from training; all of it is for whoever holds its lock.
 
 tidy        leftovers of killed processes go; links out of the folder are refused
 seal_run    a run without checksums gets them

@@ -204,7 +204,7 @@ def _object(
         if key.value in result:
             raise _refusal(
                 shown,
-                f"the key {key.value!r} stands twice in one object; keep one",
+                f"the key {key.value!r} appears twice in one object; keep one",
                 key.start_mark,
             )
         result[key.value] = _value(inner, (*pointer, key.value), shown, places)

@@ -29,7 +29,7 @@ COMMANDS = {
     "hash": "a network's fingerprint",
     "compile": "write a network as source of MindSpore or PyTorch, MindIR or ONNX",
     "weights": "import published checkpoints, look into files of weights",
-    "train": "train a network by a recipe, or go on with a training",
+    "train": "train a network by a recipe, or resume a training",
     "eval": "top-1 and top-5 accuracy of a network's weights",
     "predict": "the likeliest classes of images",
     "recipes": "the training recipes that come with archspec",

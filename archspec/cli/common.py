@@ -144,5 +144,5 @@ def print_json(value: Any) -> None:
 def write_new_file(path: str | os.PathLike[str], text: str) -> None:
     """Write a file that is not there yet. Raises UsageError where it is."""
     if Path(path).exists():
-        raise UsageError(f"{path} is there already; use another name, or remove it")
+        raise UsageError(f"{path} exists already; use another name, or remove it")
     write_whole(path, text)

@@ -86,7 +86,7 @@ def _target_of(output: str) -> Target:
             return target
     endings = dict.fromkeys(target.ending for target in TARGETS.values())
     raise UsageError(
-        f"{output} does not tell what to write"
+        f"{output} does not say what to write"
         + use(f"a name that ends in {', '.join(endings)}, or --target")
     )
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Write scikit-learn's handwritten digits as DIR/{train,val}/DIGIT/NUMBER.png.",
     )
     digits.add_argument(
-        "folder", type=OutputPath, metavar="DIR", help="a folder that is not there yet"
+        "folder", type=OutputPath, metavar="DIR", help="a folder that does not exist yet"
     )
     check = actions.add_parser(
         "check",
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     pack.add_argument("folder", metavar="DIR")
     pack.add_argument(
-        "output", type=OutputPath, metavar="NEW", help="a folder that is not there yet"
+        "output", type=OutputPath, metavar="NEW", help="a folder that does not exist yet"
     )
     _add_workers(pack)
 

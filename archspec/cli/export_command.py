@@ -100,7 +100,7 @@ def _format_of(output: str | None) -> str:
     if ending in FORMATS:
         return ending
     raise UsageError(
-        f"{output or 'the command'} does not tell what to write; use --format with"
+        f"{output or 'the command'} does not say what to write; use --format with"
         f" {', '.join(FORMATS)}, or -o with such an ending"
     )
 

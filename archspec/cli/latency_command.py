@@ -90,7 +90,7 @@ def _calibrate(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
     if len(rest) != 1:
         raise UsageError(
-            f"calibrate takes one CSV file and met {len(rest)}; use `archspec latency calibrate"
+            f"calibrate takes one CSV file, not {len(rest)}; use `archspec latency calibrate"
             " measurements.csv`"
         )
     output = options.output

@@ -160,7 +160,7 @@ def _print_definition(definition: ModelDefinition, has_operators: bool) -> None:
 
 
 def _notes(definition: ModelDefinition) -> list[str]:
-    """What is known of the model besides its ends, a line each."""
+    """What is known of the model except its ends, a line each."""
     attributes = definition.attributes
     known = {key: attributes[key] for key in TOLD if key in attributes}
     for key in BYTES:

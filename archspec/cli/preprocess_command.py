@@ -17,7 +17,7 @@ from archspec.tables import shown_bytes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="holds val/CLASS/IMAGE, or CLASS/IMAGE")
     parser.add_argument(
-        "output", type=OutputPath, metavar="OUT", help="a folder that is not there yet"
+        "output", type=OutputPath, metavar="OUT", help="a folder that does not exist yet"
     )
     add_spec(parser, "--spec", required=True)
     add_overrides(parser)

@@ -85,7 +85,7 @@ def _profile(options: argparse.Namespace) -> Profile:
         from archspec.deploy.profile.msprof import read_profile
 
         if options.batch is None:
-            raise UsageError("--op-summary does not tell the batch of its runs; use --batch N")
+            raise UsageError("--op-summary does not say the batch of its runs; use --batch N")
         return read_profile(options.op_summary, graph, options.batch)
     if options.device:
         return _estimate(graph, options)

@@ -98,7 +98,7 @@ def _list_settings(style: str) -> None:
         Column("values", "value", is_data=style == "table"),
         Column("doc", "what it is", is_prose=True),
     ]
-    notes = ["--format markdown has the values that each can take, and so has docs/recipes.md"]
+    notes = ["--format markdown and docs/recipes.md have the values that each can take"]
     write_table(Table(columns, rows, notes=notes if style == "table" else []), style)
 
 

@@ -65,8 +65,7 @@ def _worker(options: argparse.Namespace, path: str) -> int:
         engine = trials.facts["engine"]
         if counts(engine, trials.objectives):
             raise UsageError(
-                f"{path} only counts, which one process does; archspec search --resume {path}"
-                " would go on with it"
+                f"{path} only counts, which one process does; use archspec search --resume {path}"
             )
         if engine == LISTED and not (trials.path / FOUND).exists():
             raise UsageError(

@@ -26,8 +26,8 @@ def resume_trials(options: argparse.Namespace, space: str) -> Trials:
     given += list_given(options, "--resume")
     for name in given:
         raise UsageError(
-            f"--resume goes on with the search as it was begun; without {name} it would, and a new"
-            " search would take it"
+            f"--resume continues the search as it was begun; leave {name} out, which is for a new"
+            " search"
         )
     trials = _move(connect(open_trials(options.resume), options.storage), options.data)
     if options.restart and trials.facts["engine"] != LISTED:
@@ -54,8 +54,8 @@ def create_trials(options: argparse.Namespace, space: str) -> Trials:
 
     if not space:
         raise UsageError(
-            "SPACE is missing; use archspec search SPACE --objective min:macs --out RUN, and"
-            " so would --resume RUN"
+            "SPACE is missing; use archspec search SPACE --objective min:macs --out RUN, or"
+            " archspec search --resume RUN"
         )
     given = {name: getattr(options, name) for name in OF_SETTINGS if is_given(options, name)}
     objectives = options.objective

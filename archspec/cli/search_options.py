@@ -87,7 +87,7 @@ def _add_way(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="networks to try; default: 100 that are trained, 20,000 that are only counted; with"
-        " --resume a greater number goes on to that",
+        " --resume, a greater number extends the search",
     )
     how.add_argument("--budget", metavar="TIME", help="stop after 90s, 30m or 2h of this call")
     how.add_argument("--seed", type=int, metavar="N", help="default: 1")
@@ -103,12 +103,12 @@ def _add_way(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="processes that train networks; of more than one no two logs are the same; default: 1",
+        help="processes that train networks; with several, no two logs are the same; default: 1",
     )
     how.add_argument(
         "--out", type=OutputPath, metavar="RUN", help="a new folder; default: one below runs/"
     )
-    how.add_argument("--resume", metavar="RUN", help="go on with the search in this folder")
+    how.add_argument("--resume", metavar="RUN", help="resume the search in this folder")
     how.add_argument(
         "--restart",
         action="store_true",

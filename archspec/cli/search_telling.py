@@ -25,7 +25,7 @@ def search_and_tell(
     budget: float | None,
     waits: bool = True,
 ) -> int:
-    """Search, say how it goes on and what it came to; the exit code."""
+    """Search, report progress and the result; the exit code."""
     from archspec.training.progress import clock
     from archspec.training.search.run import run_search
     from archspec.training.search.storage import redact
@@ -72,7 +72,8 @@ def search_and_tell(
         print(file=sys.stderr)
     _print_front(results)
     if stop.number is not None:
-        print(f"stopped and saved; archspec search --resume {trials.path} goes on", file=sys.stderr)
+        command = f"archspec search --resume {trials.path}"
+        print(f"stopped and saved; {command} resumes it", file=sys.stderr)
         return 128 + stop.number
     return tell_whether_found(results)
 

@@ -103,7 +103,7 @@ def space_of(name: str) -> Space:
     program = read_program(name)
     if not program.has_choice:
         raise UsageError(
-            f"{name} has no choice in it, so it is one network and no search space; use archspec"
+            f"{name} has no choice in it, so it is one network, not a search space; use archspec"
             f" stats {name}, or spaces/tiny for a space"
         )
     return Space(program)

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         metavar="RUN",
-        help="go on with the training in this folder; with --epochs N to more epochs than it had",
+        help="resume the training in this folder; --epochs N extends it to more epochs",
     )
     parser.add_argument(
         "--restart",
@@ -155,7 +155,7 @@ def _change(run: Run, data: str | None, epochs: int | None, restarts: bool) -> R
             run = extend(run, epochs)
             print(
                 f"note: the run is extended to {epochs} epochs; the {run.recipe.schedule.name}"
-                " schedule goes on as if it had been begun with them",
+                " schedule continues as if it had begun with them",
                 file=sys.stderr,
             )
         if restarts:
@@ -186,8 +186,8 @@ def _create(options: argparse.Namespace) -> Run:
     for name, value in (("SPEC", options.spec), ("--data", options.data)):
         if value is None:
             raise UsageError(
-                f"{name} is missing; use archspec train SPEC --recipe NAME --data DIR, and so"
-                " would --resume RUN"
+                f"{name} is missing; use archspec train SPEC --recipe NAME --data DIR, or"
+                " archspec train --resume RUN"
             )
     if options.recipe is None:
         raise UsageError("--recipe is missing; use --recipe NAME (archspec recipes lists them)")
@@ -288,11 +288,11 @@ def _launch(run: Run, backend: Backend, stop: Stop) -> int:
     except SpecError as error:
         if run.is_unused:
             raise
-        how = Problem(f"{run.resume_command} goes on from the last checkpoint")
+        how = Problem(f"{run.resume_command} resumes from the last checkpoint")
         raise type(error)([*error.problems, how]) from None
     if stop.number is not None:
         saved = "stopped before anything was saved" if run.is_unused else "stopped and saved"
-        print(f"{saved}; {run.resume_command} goes on", file=sys.stderr)
+        print(f"{saved}; {run.resume_command} resumes it", file=sys.stderr)
     return code
 
 
@@ -302,7 +302,8 @@ def _tell(result: Result) -> int:
         return 0 if result.stopped_by is None else 128 + result.stopped_by
     if result.stopped_by is not None:
         print(
-            f"stopped after step {result.steps:,} and saved; {result.run.resume_command} goes on",
+            f"stopped after step {result.steps:,} and saved;"
+            f" {result.run.resume_command} resumes it",
             file=sys.stderr,
         )
         return 128 + result.stopped_by

@@ -132,7 +132,7 @@ class Op(ABC):
     is_view: ClassVar[bool] = False
     """True where inference gives the input's own bytes back, so no new activation is stored."""
     is_noise: ClassVar[bool] = False
-    """True where training draws anew at each use, and inference gives the input back."""
+    """True where training draws again at each use, and inference gives the input back."""
 
     def __post_init__(self) -> None:
         for item in _attributes_of(type(self)):
@@ -338,7 +338,7 @@ def image(shape: Shape, what: str) -> tuple[int, int, int]:
     """The shape as (channels, height, width), or ShapeError."""
     if len(shape) != 3:
         raise ShapeError(
-            f"{what} works on images of channels x height x width and met {written(shape)};"
+            f"{what} works on images of channels x height x width, not {written(shape)};"
             " place it before the flatten"
         )
     return (shape[0], shape[1], shape[2])

@@ -93,7 +93,7 @@ class Conv(Op):
         divides(self.groups, self.channels, "the number of output channels")
         if self.weight_standardization and self.kernel == (1, 1) and channels == self.groups:
             raise ShapeError(
-                "weight_standardization needs filters of at least 2 weights and met 1x1x1; use a"
+                "weight_standardization needs filters of at least 2 weights, not 1x1x1; use a"
                 " larger kernel or fewer groups"
             )
         extent = window_extent(

@@ -20,7 +20,7 @@ class Dense(Op):
     def infer(self, inputs: Shapes) -> Shapes:
         if len(inputs[0]) != 1:
             raise ShapeError(
-                f"dense takes a flat vector and met {written(inputs[0])}; put a flatten before it"
+                f"dense takes a flat vector, not {written(inputs[0])}; put a flatten before it"
             )
         return ((self.channels,),)
 

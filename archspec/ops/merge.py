@@ -25,7 +25,7 @@ class Add(_Elementwise):
     def infer(self, inputs: Shapes) -> Shapes:
         if any(shape != inputs[0] for shape in inputs):
             raise ShapeError(
-                f"add takes inputs of one shape and met {_several(inputs)}; give the streams equal"
+                f"add takes inputs of one shape, not {_several(inputs)}; give the streams equal"
                 " channels and strides, or a shortcut that makes them so"
             )
         return (inputs[0],)
@@ -45,7 +45,7 @@ class Mul(_Elementwise):
             fits = len(shape) == len(result) and shape[0] == result[0]
             if not fits or (shape != result and any(extent != 1 for extent in shape[1:])):
                 raise ShapeError(
-                    f"mul takes inputs of one shape, or gates of 1x1 with as many channels, and met"
+                    f"mul takes inputs of one shape, or gates of 1x1 with as many channels, not"
                     f" {_several(inputs)}"
                 )
         return (result,)
@@ -64,8 +64,7 @@ class Concat(Weightless):
     def infer(self, inputs: Shapes) -> Shapes:
         if any(shape[1:] != inputs[0][1:] for shape in inputs):
             raise ShapeError(
-                "concat joins channels of inputs with one height and width and met"
-                f" {_several(inputs)}"
+                f"concat joins channels of inputs with one height and width, not {_several(inputs)}"
             )
         return ((sum(shape[0] for shape in inputs), *inputs[0][1:]),)
 

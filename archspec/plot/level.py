@@ -153,7 +153,7 @@ class _Layout:
         self.stretch_concats()
 
     def arrange_ports(self) -> None:
-        """What goes on straight beneath leaves at the middle, what takes a lane to its right."""
+        """What continues straight beneath leaves at the middle, what takes a lane to its right."""
         for index, box in enumerate(self.level.boxes):
             if isinstance(box.item, Block) or len(box.outputs) < 2:
                 continue

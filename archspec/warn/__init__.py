@@ -1,6 +1,6 @@
 """What a spec says without effect, and what it surely does not mean: warnings, with their places.
 
-Each is a Problem and no error, for the network would be the same without the part: a node that
+Each is a Problem, not an error, because the network would be the same without the part: a node that
 feeds nothing, an argument nobody reads, a template nobody calls. Text is judged as it stands, so
 that other values of the spec's args change nothing; nodes are judged in the networks it gives.
 """

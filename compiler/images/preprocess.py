@@ -48,7 +48,7 @@ SIXTEEN_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 class UnreadableImage(Exception):
-    """Bytes are no image, or one that cannot be had whole; the message says why."""
+    """Bytes are not an image, or not one that can be read whole; the message says why."""
 
 
 def preprocess_image(
@@ -132,7 +132,7 @@ def open_image(data: bytes, channels: int = 3) -> Image.Image:
 
 
 def fault(data: bytes) -> str | None:
-    """Why bytes are no image that can be read whole, or None where they are one.
+    """Why bytes are not an image that can be read whole, or None where they are one.
 
     Stricter than open_image: a PNG's checksums and its end are looked at too. Every byte of a JPEG
     is read but an eighth of its sides computed, at two thirds of the cost.

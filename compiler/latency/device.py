@@ -170,7 +170,7 @@ def find_device(name: str) -> Device:
         )
     if not Path(name).exists():
         raise UsageError(
-            f"{name} is not there; use a file that `archspec latency calibrate` wrote"
+            f"{name} does not exist; use a file that `archspec latency calibrate` wrote"
             f" or {listed([*devices()])}"
         )
     return _device(At(read_document(name)))

@@ -103,7 +103,7 @@ def read_measurements(path: str | Path) -> list[Measurement]:
 
 def _rows_of(path: str | Path) -> list[Measurement]:
     if not Path(path).exists():
-        raise UsageError(f"{path} is not there; use a CSV file of measurements")
+        raise UsageError(f"{path} does not exist; use a CSV file of measurements")
     name = str(path)
     text = read_text(path, name, "a CSV file of measurements", LARGEST_FILE)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -141,7 +141,7 @@ def _check_header(header: Sequence[str], name: str) -> None:
                 )
             )
         if header.count(column) > 1:
-            raise SpecError(Problem(f"the column {column!r} stands twice; keep one", f"{name}:1"))
+            raise SpecError(Problem(f"the column {column!r} appears twice; keep one", f"{name}:1"))
     missing = [column for column in ("spec", "batch") if column not in header]
     if missing:
         raise SpecError(Problem(f"the column {missing[0]!r} is missing", f"{name}:1"))

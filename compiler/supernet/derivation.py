@@ -112,7 +112,8 @@ def _smaller(
     except SpecError as error:
         raise decision.at.error(
             f"no supernet holds {space.program.name}: with {option!r} for {key!r} and the largest"
-            f" option of every other choice it is not a network, for {error.problems[0].message}"
+            f" option of every other choice it is not a network, because"
+            f" {error.problems[0].message}"
         ) from None
 
 
@@ -137,7 +138,7 @@ class _Parts:
         large = self.graph.nodes
         for name in smaller.nodes:
             if name not in large:
-                raise self.refusal(option, f"{name} appears, which the largest network has not")
+                raise self.refusal(option, f"{name} appears, which the largest lacks")
         missing = tuple(name for name in large if name not in smaller.nodes)
         if missing and level:
             raise self.refusal(

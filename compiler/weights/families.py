@@ -27,7 +27,7 @@ OPTIMIZER = (
     r"(?P<kind>scale_sense|current_iterator_step|last_overflow_iterator_step|growth_tracker)",
     r"(?P<kind>epoch_num|step_num|epoch|step)",
 )
-"""What MindSpore's training leaves in a checkpoint besides the network."""
+"""What MindSpore's training leaves in a checkpoint apart from the network."""
 
 TORCH_COUNTERS = (rf".*\.(?P<kind>{TORCH_COUNTER})",)
 """PyTorch's batch norm counts its steps, which only matters where it has no momentum."""
@@ -84,7 +84,7 @@ class Family:
     {i} in a rule is that number and {n} how many there are. `rewrites` are regular expressions and
     their replacements that bring the file's names to the rules' form; `canonical` does so where
     that takes more than single names, and `parts` says which networks a file holds where it may
-    hold several. `ignored` are patterns of names that are no weight of the
+    hold several. `ignored` are patterns of names that are not weights of the
     network; `heads` are modules of theirs that a graph without such a part does not need. `notes`
     say what the networks differ in although the tensors fit.
     """

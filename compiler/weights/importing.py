@@ -252,7 +252,7 @@ def _file_names(
     file_names: dict[str, str] = {}
     for name, renamed in names.renamed.items():
         if entries[name].shape == ():
-            # what a training loop notes besides, such as its epoch: no weight is a single number
+            # what else a training loop notes, such as its epoch: a single number is not a weight
             ignored[name] = "single numbers"
             continue
         # of two names that mean one, the second keeps its own and so is unexpected

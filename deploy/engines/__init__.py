@@ -68,7 +68,7 @@ def engine_for(path: str | os.PathLike[str]) -> str:
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise UsageError(
-            f"{path} does not tell by its ending which engine runs it; use a name that ends in"
+            f"{path} does not show by its ending which engine runs it; use a name that ends in"
             f" {', '.join(ENDINGS)}, or --engine"
         )
     return ENDINGS[ending]

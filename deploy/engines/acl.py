@@ -126,7 +126,7 @@ class AclEngine:
             size = acl.number(f"mdl.get_{end}_size_by_index", description, index)
             if code not in DTYPES:
                 raise self._unfit(
-                    f"its {end} {dims['name']!r} is of acl's data type {code}, which numpy has not;"
+                    f"its {end} {dims['name']!r} is of acl's data type {code}, which numpy lacks;"
                     " use float32, as archspec export asks atc for"
                 )
             shape = tuple(None if extent < 0 else extent for extent in dims["dims"])

@@ -115,7 +115,7 @@ def recorded_onnx(path: str | os.PathLike[str]) -> Path:
         content = model.read_bytes()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpecError(
-            f"{path} is a stand-in for an OM and the ONNX that it was made of cannot be had"
+            f"{path} is a stand-in for an OM and the ONNX that it was made of cannot be found"
             f" ({error})"
         ) from None
     if hashlib.sha256(content).hexdigest() != digest:

@@ -17,7 +17,7 @@ _FIXED = {FIXED64: 8, FIXED32: 4}
 
 
 class Damage(Exception):
-    """Why the bytes are no message, as the end of a sentence."""
+    """Why the bytes are not a message, as the end of a sentence."""
 
 
 class Field(NamedTuple):

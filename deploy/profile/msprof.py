@@ -69,7 +69,7 @@ def run_msprof(
     if program is None:
         raise no_msprof()
     if keep is not None and Path(keep).exists():
-        raise UsageError(f"{keep} is there already; use another name, or remove it")
+        raise UsageError(f"{keep} exists already; use another name, or remove it")
     with tempfile.TemporaryDirectory(prefix="archspec-msprof-") as temporary:
         folder = Path(temporary)
         _run(program, _application(folder, model, engine, device, batch, runs), folder)

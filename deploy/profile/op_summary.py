@@ -42,7 +42,7 @@ def find_op_summary(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
     if not place.is_dir():
-        raise UsageError(f"{place} is not there; use a folder of msprof's, or {PATTERN}")
+        raise UsageError(f"{place} does not exist; use a folder of msprof's, or {PATTERN}")
     found = sorted(place.rglob(PATTERN))
     if not found:
         raise UsageError(

@@ -67,7 +67,7 @@ def safetensors(shapes):
 
 
 NO_WEIGHT = "has a shape that no weight has"
-NOT_ITS_BYTES = "has not the bytes that its shape takes"
+NOT_ITS_BYTES = "does not have the bytes that its shape takes"
 MANY = "it has more than 20,000 tensors, of which at most as many are read"
 CLAIMS = {
     "empty.ckpt": (lambda: tensor("a", (0, 1 << 63), b""), NO_WEIGHT),

@@ -309,7 +309,7 @@ def conv(channels=8):
         # a projection is the shorter side, whichever is written first
         ([("c", conv()), ("n", BatchNorm()), ("c2", conv()), ("n2", BatchNorm()),
           ("p", conv(), "in"), ("pn", BatchNorm()), ("sum", Add(), "pn", "n2")], ["n2"]),
-        # two branches of one length are no residual
+        # two branches of one length are not a residual
         ([("c", conv()), ("n", BatchNorm()), ("p", conv(), "in"), ("pn", BatchNorm()),
           ("sum", Add(), "pn", "n")], []),
         # a gate beside what it gates

@@ -325,7 +325,7 @@ def test_a_network_of_nothing_takes_no_time(ascend310):
 
 
 def plain_kernels(graph):
-    """Cube cycles, bytes and launches of an ISyNet or ResNet at batch 16, written down anew from
+    """Cube cycles, bytes and launches of an ISyNet or ResNet at batch 16, written down afresh from
     what was published of the model: every convolution, pool and dense layer is a launch, and so is
     a batch norm over the classes; every sum reads one tensor more."""
 
@@ -888,7 +888,7 @@ WRONG_USE = [
     ),
     (
         ("isynet_n0", "--device", "nothere.json"),
-        "nothere.json is not there; use a file that `archspec latency calibrate` wrote or"
+        "nothere.json does not exist; use a file that `archspec latency calibrate` wrote or"
         " 'ascend310', 'ascend310p3', 'ascend910a' or 'ascend310b1'",
     ),
     (
@@ -901,13 +901,13 @@ WRONG_USE = [
     ),
     (
         ("calibrate",),
-        "calibrate takes one CSV file and met 0; use `archspec latency calibrate measurements.csv`",
+        "calibrate takes one CSV file, not 0; use `archspec latency calibrate measurements.csv`",
     ),
     (
         ("calibrate", "m.csv", "-o", "mine"),
         "-o mine: use a name that ends in .json, which --device takes",
     ),
-    (("calibrate", "nothere.csv"), "nothere.csv is not there; use a CSV file of measurements"),
+    (("calibrate", "nothere.csv"), "nothere.csv does not exist; use a CSV file of measurements"),
 ]
 
 
@@ -938,7 +938,7 @@ WRONG_FILES = [
         "m.csv:1: there is no column 'batsh'; did you mean 'batch'? (columns are 'spec', 'batch',"
         " 'ms_per_image', 'ms_per_batch', 'set', 'input', 'export', 'name' and 'source')",
     ),
-    ("spec,batch,batch,ms_per_image\n", "m.csv:1: the column 'batch' stands twice; keep one"),
+    ("spec,batch,batch,ms_per_image\n", "m.csv:1: the column 'batch' appears twice; keep one"),
     ("spec,batch,ms_per_image\n", "m.csv: the file has 0 rows; use 1 to 1,000"),
     (
         "spec,batch,ms_per_image\nisynet_n0,16,fast\nisynet_n1,16,-1\nresnet18,16,nan\n",

@@ -123,7 +123,7 @@ def test_the_published_network_is_decoded_right():
     graph, found = derive(supernet, assignment, weights)
     assert (graph.params, graph.macs) == (4_421_616, 333_467_072)
     assert graph.fingerprint == archspec.load("spnasnet").fingerprint
-    assert sum(a.size for a in found.values()) == 4_461_120  # statistics of batch norms besides
+    assert sum(a.size for a in found.values()) == 4_461_120  # and statistics of batch norms
 
 
 @pytest.mark.parametrize("gate, params, macs", [(1.0, 4_833_768, 525.3), (0.0, 2_457_384, 117.2)])

@@ -226,7 +226,7 @@ LOGITS = ("a:0:logits", "float32", [4, 5], "ND")
         (
             [IMAGE],
             [("a:0:logits", "bfloat16", [4, 5], "ND")],
-            "its output 'a:0:logits' is of acl's data type 27, which numpy has not; use float32, as"
+            "its output 'a:0:logits' is of acl's data type 27, which numpy lacks; use float32, as"
             " archspec export asks atc for",
         ),
         ([], [LOGITS], "it has no input"),
@@ -456,8 +456,8 @@ def test_an_engine_goes_on_after_a_run_that_failed(acl, om):
         ),
         (
             "rt.malloc", 207001, UsageError,
-            "acl.rt.malloc gave 207001 (memory cannot be had); use a smaller batch, or end what"
-            " else runs on the device (`npu-smi info`)",
+            "acl.rt.malloc gave 207001 (memory cannot be allocated); use a smaller batch, or end"
+            " what else runs on the device (`npu-smi info`)",
         ),
         (
             "init", 100002, UsageError,
@@ -488,7 +488,7 @@ def test_what_cann_says_of_it_is_told(acl, om):
     acl.fail("rt.malloc", 207001)
     with pytest.raises(UsageError) as caught:
         AclEngine(om)
-    assert '(memory cannot be had), saying "EE9999: Inner Error! rtMalloc failed xxx' in str(
+    assert '(memory cannot be allocated), saying "EE9999: Inner Error! rtMalloc failed xxx' in str(
         caught.value
     )
     assert len(str(caught.value)) < 700

@@ -451,7 +451,7 @@ def test_ending_us_ends_all_of_atc(number, code, journal, place, tmp_path, monke
 
 
 def test_what_it_leaves_running_ends_with_it(journal, place, tmp_path, monkeypatch):
-    """A child that goes on when atc has ended, and does not mind being asked to end."""
+    """A child that continues when atc has ended, and does not mind being asked to end."""
     child = f"(trap '' TERM; echo there > {tmp_path}/there; exec sleep 600) &"
     atc = tmp_path / "atc"
     atc.write_text(
@@ -517,7 +517,7 @@ def test_a_kit_is_made_anew_unless_something_else_is_in_it(place, export, monkey
     Path("net_om/notes.txt").write_text("mine")
     code, _, err = export("-o", "net.om")
     assert code == USAGE
-    assert err == "error: net_om is there already; use another name, or remove it"
+    assert err == "error: net_om exists already; use another name, or remove it"
     assert Path("net_om/notes.txt").read_text() == "mine"
 
 

@@ -245,7 +245,7 @@ def test_the_cpu_is_device_0(engine, folder):
 def test_names_of_engines():
     assert set(ENDINGS.values()) == set(ENGINES)
     assert engine_for("a/b.ONNX") == "onnxruntime"
-    with pytest.raises(UsageError, match=r"net\.pb does not tell by its ending"):
+    with pytest.raises(UsageError, match=r"net\.pb does not show by its ending"):
         engine_for("net.pb")
     message = "there is no engine 'onxruntime'; did you mean 'onnxruntime'?"
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
@@ -292,10 +292,10 @@ def test_a_stand_in_whose_onnx_changed_or_went(folder, tmp_path):
     with pytest.raises(SpecError, match=r"four.onnx has changed since$"):
         open_engine("onnxruntime", changed)
     changed.write_bytes(STAND_IN + b'{"onnx": "/nowhere.onnx", "sha256": ""}')
-    with pytest.raises(SpecError, match="the ONNX that it was made of cannot be had"):
+    with pytest.raises(SpecError, match="the ONNX that it was made of cannot be found"):
         open_engine("onnxruntime", changed)
     changed.write_bytes(STAND_IN + b"[]")
-    with pytest.raises(SpecError, match="the ONNX that it was made of cannot be had"):
+    with pytest.raises(SpecError, match="the ONNX that it was made of cannot be found"):
         open_engine("onnxruntime", changed)
 
 

@@ -348,12 +348,12 @@ def test_help_needs_nothing():
     [
         (
             [],
-            "the command does not tell what to write; use --format with onnx, mindir, air, om, or"
+            "the command does not say what to write; use --format with onnx, mindir, air, om, or"
             " -o with such an ending",
         ),
         (
             ["-o", "net.pb"],
-            "net.pb does not tell what to write; use --format with onnx, mindir, air, om, or -o"
+            "net.pb does not say what to write; use --format with onnx, mindir, air, om, or -o"
             " with such an ending",
         ),
         (["-o", "n.onnx", "--batch", "0"], "--batch 0: it must be 1 to 2,048"),

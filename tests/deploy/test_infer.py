@@ -510,8 +510,8 @@ def test_folders(there, told, tmp_path):
     photographs(tmp_path / "learned" / "train", {"a": 2})
     for path, message in (
         (tmp_path / "learned", "has train/ and no val/; use images that were not learned from, or"),
-        (tmp_path / "bot", "is not there; use a folder with DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE"
-                           "; did you mean 'both'?"),
+        (tmp_path / "bot", "does not exist; use a folder with DIR/val/CLASS/IMAGE or DIR/CLASS/IMA"
+                           "GE; did you mean 'both'?"),
         (there / "net.onnx", "is a file; use a folder with DIR/val/CLASS/IMAGE"),
         (val / "a", "has no class folders; use DIR/val/CLASS/IMAGE or DIR/CLASS/IMAGE, or archspec"
                     " predict for images without classes"),
@@ -533,7 +533,7 @@ def test_folders(there, told, tmp_path):
         (["net.onnx", "-o", "w.safetensors/r.json"], "w.safetensors/r.json cannot be written (not a"
                                                      " directory); use a path in a folder"),
         (["net.onnx", "--set", "classes=3"], "--set changes a spec, and none is given; use --spec"),
-        (["net.pt"], "net.pt does not tell by its ending which engine runs it"),
+        (["net.pt"], "net.pt does not show by its ending which engine runs it"),
         (["nte.onnx"], "nte.onnx cannot be read (no such file or directory); did you mean"
                        " 'net.onnx'?"),
     ],
@@ -623,7 +623,7 @@ def test_the_original_layout(seer, told, tmp_path):
         assert label.tolist() == ["abc".index(path.parent.name)]
     names = json.loads((out / "imagenet_label.json").read_text())
     assert names == {path.name: "abc".index(path.parent.name) for path in images}
-    assert "is there already" in told(
+    assert "exists already" in told(
         "preprocess", seer / "data", out, "--spec", seer / "seer.json", code=USAGE
     )
 

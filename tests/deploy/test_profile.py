@@ -346,7 +346,7 @@ def test_what_msprof_is_called_with(msprof, there, told, tmp_path):
     script = (keep / "run.sh").read_text()
     assert f"{there}/csp.onnx" in script and "--runs 7" in script
     assert find_op_summary(keep)
-    assert f"{keep} is there already" in told("profile", *ARGUMENTS, "--keep", keep, code=USAGE)
+    assert f"{keep} exists already" in told("profile", *ARGUMENTS, "--keep", keep, code=USAGE)
 
 
 def test_files_of_msprof_made_elsewhere(msprof, there, told, tmp_path):
@@ -441,7 +441,7 @@ def test_tables_that_are_none(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="cannot be read"):
         read_op_summary([path])
-    with pytest.raises(UsageError, match="is not there; use a folder of msprof's"):
+    with pytest.raises(UsageError, match="does not exist; use a folder of msprof's"):
         find_op_summary(tmp_path / "nowhere")
 
 

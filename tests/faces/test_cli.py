@@ -165,7 +165,7 @@ def test_new_replaces_nothing(run, tmp_path, monkeypatch):
     code, _, err = run("new", "mine")
     assert (code, err) == (
         2,
-        "error: mine.json is there already; use another name, or remove it\n",
+        "error: mine.json exists already; use another name, or remove it\n",
     )
     assert Path("mine.json").read_text() == "precious"
 

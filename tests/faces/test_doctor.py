@@ -133,7 +133,7 @@ def test_compile_says_which_extra(target, extra, blocked, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["-o", "net.xyz"], "net.xyz does not tell what to write"),
+        (["-o", "net.xyz"], "net.xyz does not say what to write"),
         (["-o", "net.onnx", "--batch", "0"], '--batch 0: it must be 1 to 65,536, or "any"'),
         (["-o", "net.onnx", "--batch", "many"], "--batch many"),
     ],

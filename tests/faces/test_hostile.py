@@ -87,9 +87,9 @@ TEXTS = {
     "a million open": ("[" * 1_000_000, "nested too deeply"),
     "unclosed strings": ('"' * 1_000_000, "not JSON"),
     "backslashes": ('"' + "\\" * 1_000_000, "not JSON"),
-    "duplicate key": ('{"archspec": 1, "name": "a", "name": "b"}', "stands twice"),
+    "duplicate key": ('{"archspec": 1, "name": "a", "name": "b"}', "appears twice"),
     "late duplicate": (
-        "{" + ", ".join(f'"k{i}": {i}' for i in range(50_000)) + ', "k7": 7}', "stands twice",
+        "{" + ", ".join(f'"k{i}": {i}' for i in range(50_000)) + ', "k7": 7}', "appears twice",
     ),
     "too large": (" " * (16 * 2**20) + "{}", "16,777,218 bytes"),
 }  # fmt: skip
@@ -412,7 +412,7 @@ def test_a_link_is_written_through(folder):
 
 @pytest.mark.parametrize("home", ["/dev/null/none", None], ids=["unwritable", "none"])
 def test_without_a_home_everything_works(home, tmp_path, monkeypatch):
-    """Caches are no requirement. Nobody can make a folder there, root neither."""
+    """Caches are not required. Nobody can make a folder there, root neither."""
     pytest.importorskip("PIL")
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         monkeypatch.delenv(name)

@@ -55,13 +55,13 @@ TEXT = {
         "net.json:1:1: the file is empty; it must be a JSON object",
     ]),
     "duplicate key": ('{"archspec": 1,\n "name": "a",\n "name": "b"}', [
-        "net.json:3:2: the key 'name' stands twice in one object; use it once",
+        "net.json:3:2: the key 'name' appears twice in one object; use it once",
     ]),
     "deeper duplicate": ('{"name": 1, "b": [{"name": 3, "x": {"name": 2}, "name": 4}]}', [
-        "net.json:1:49: the key 'name' stands twice in one object; use it once",
+        "net.json:1:49: the key 'name' appears twice in one object; use it once",
     ]),
     "duplicate key, escaped": ('{"a": 1, "\\u0061": 2}', [
-        "net.json:1:10: the key 'a' stands twice in one object; use it once",
+        "net.json:1:10: the key 'a' appears twice in one object; use it once",
     ]),
     "NaN": ('{"archspec": 1,\n "x": [1, NaN]}', [
         "net.json:2:11: NaN is not JSON; use a finite number",
@@ -409,36 +409,38 @@ EXPRESSIONS = {
     "=": "'' is not an expression (it ends too soon)",
     "=1 +": "'1 +' is not an expression (it ends too soon)",
     "=(1": "'(1' is not an expression ('(' was never closed near character 1)",
-    "=1 is 1": "'1 is 1' uses a comparison that is not in the language; == != < <= > >= are",
-    "=1 << 3": "'1 << 3' uses an operator that is not in the language; + - * / // % ** are",
-    "=~1": "'~' is not in the language of expressions; + - and not are",
-    "=width @ 2": "'width @ 2' uses an operator that is not in the language; + - * / // % ** are",
+    "=1 is 1": "'1 is 1' uses a comparison that is not in the language; use == != < <= > or >=",
+    "=1 << 3": "'1 << 3' uses an operator that is not in the language; use + - * / // % or **",
+    "=~1": "'~' is not in the language of expressions; use + - or not",
+    "=width @ 2": (
+        "'width @ 2' uses an operator that is not in the language; use + - * / // % or **"
+    ),
     "={1: 2}": (
-        "'{1: 2}' is not in the language of expressions; numbers, 'strings', names, a[i], + - * "
-        "/ // % **, comparisons, and, or, not, x if c else y and min, max, floor, ceil, round, "
-        "len, divisible, channels, height, width are"
+        "'{1: 2}' is not in the language of expressions; use numbers, 'strings', names, a[i], + - "
+        "* / // % **, comparisons, and, or, not, x if c else y, and min, max, floor, ceil, round, "
+        "len, divisible, channels, height, width"
     ),
     "=[1]": (
-        "'[1]' is not in the language of expressions; numbers, 'strings', names, a[i], + - * / "
-        "// % **, comparisons, and, or, not, x if c else y and min, max, floor, ceil, round, "
-        "len, divisible, channels, height, width are"
+        "'[1]' is not in the language of expressions; use numbers, 'strings', names, a[i], + - * / "
+        "// % **, comparisons, and, or, not, x if c else y, and min, max, floor, ceil, round, "
+        "len, divisible, channels, height, width"
     ),
     "=width.real": (
-        "'width.real' is not in the language of expressions; numbers, 'strings', names, a[i], + "
-        "- * / // % **, comparisons, and, or, not, x if c else y and min, max, floor, ceil, "
-        "round, len, divisible, channels, height, width are"
+        "'width.real' is not in the language of expressions; use numbers, 'strings', names, a[i], "
+        "+ - * / // % **, comparisons, and, or, not, x if c else y, and min, max, floor, ceil, "
+        "round, len, divisible, channels, height, width"
     ),
     "=__import__('os')": (
-        "'__import__' is not a function of the language (min, max, floor, ceil, round, len, "
-        "divisible, channels, height, width are)"
+        "'__import__' is not a function of the language (known: min, max, floor, ceil, round, len, "
+        "divisible, channels, height, width)"
     ),
     "=flor(1)": (
-        "'flor' is not a function of the language; did you mean 'floor'? (min, max, floor, ceil, "
-        "round, len, divisible, channels, height, width are)"
+        "'flor' is not a function of the language; did you mean 'floor'? (known: min, max, floor, "
+        "ceil, round, len, divisible, channels, height, width)"
     ),
     "=min(a=1)": (
-        "'min(a=1)' is not a call of the language; min, max, floor, ceil, round, len, divisible, "
-        "channels, height, width are its functions"
+        "'min(a=1)' is not a call of the language; use min, max, floor, ceil, round, len, "
+        "divisible, channels, height, width"
     ),
     "=True": "True is Python; use true",
     "=None": "None is Python; use the string none",
@@ -460,10 +462,10 @@ EXPRESSIONS = {
     "=9**9**9": "the exponent 387420489 is too large; it must be at most 64 (in '=9**9**9')",
     "=2 ** 60": "the result is too large; it must be at most 2**53 (in '=2 ** 60')",
     "=(-8) ** 0.5": "a root of a negative number is not a number here (in '=(-8) ** 0.5')",
-    "=word + 1": "+ wants numbers and met 'a' (in '=word + 1')",
-    "=width + true": "+ wants numbers and met true (in '=width + true')",
-    "=-word": "a sign wants numbers and met 'a' (in '=-word')",
-    "=word < 'b'": "< wants numbers and met 'a' (in '=word < 'b'')",
+    "=word + 1": "+ needs numbers, not 'a' (in '=word + 1')",
+    "=width + true": "+ needs numbers, not true (in '=width + true')",
+    "=-word": "a sign needs numbers, not 'a' (in '=-word')",
+    "=word < 'b'": "< needs numbers, not 'a' (in '=word < 'b'')",
     "=width and true": (
         "and needs true or false, not 4; use a comparison (in '=width and true')"
     ),
@@ -472,8 +474,8 @@ EXPRESSIONS = {
         "if needs true or false, not 4; use a comparison (in '=1 if width else 2')"
     ),
     "=list[2]": "there is no item 2 in a list of 2 (in '=list[2]')",
-    "=list[0.5]": "a[i] wants a list and a whole number and met [1, 2] and 0.5 (in '=list[0.5]')",
-    "=width[0]": "a[i] wants a list and a whole number and met 4 and 0 (in '=width[0]')",
+    "=list[0.5]": "a[i] needs a list and a whole number, not [1, 2] and 0.5 (in '=list[0.5]')",
+    "=width[0]": "a[i] needs a list and a whole number, not 4 and 0 (in '=width[0]')",
     "=list": "channels must be a whole number of at least 1 and at most 1,000,000, not [1, 2]",
     "=word": "channels must be a whole number of at least 1 and at most 1,000,000, not 'a'",
     "=width / 2": (
@@ -481,13 +483,13 @@ EXPRESSIONS = {
         "mean 2?"
     ),
     "=width == 4": "channels must be a whole number of at least 1 and at most 1,000,000, not true",
-    "=min(1)": "min wants two or more numbers, or one list of them (in '=min(1)')",
-    "=floor()": "floor takes 1 argument(s) and met 0",
-    "=len(5)": "len wants a list or a string and met 5 (in '=len(5)')",
-    "=divisible(5, 0)": "divisible wants a divisor of 1 or more and met 0 (in '=divisible(5, 0)')",
-    "=max('a', 'b')": "max wants numbers and met 'a' (in '=max('a', 'b')')",
+    "=min(1)": "min needs two or more numbers, or one list of them (in '=min(1)')",
+    "=floor()": "floor takes 1 argument(s), not 0",
+    "=len(5)": "len needs a list or a string, not 5 (in '=len(5)')",
+    "=divisible(5, 0)": "divisible needs a divisor of at least 1, not 0 (in '=divisible(5, 0)')",
+    "=max('a', 'b')": "max needs numbers, not 'a' (in '=max('a', 'b')')",
     "=channels()": "channels takes the name of an earlier node, as in channels('stem')",
-    "=channels(5)": "channels wants the name of a node and met 5 (in '=channels(5)')",
+    "=channels(5)": "channels needs the name of a node, not 5 (in '=channels(5)')",
     "=channels('stem')": (
         "there is no earlier node 'stem' here; use the name of a node before this one (in "
         "'=channels('stem')')"
@@ -693,20 +695,20 @@ GRAPH = {
         "another name",
     ]),
     "residual": (net({"residual": [CONV]}), [
-        "net.json:11:10: at /body: add takes inputs of one shape and met 4x8x8 and 3x8x8; give "
+        "net.json:11:10: at /body: add takes inputs of one shape, not 4x8x8 and 3x8x8; give "
         "the streams equal channels and strides, or a shortcut that makes them so",
     ]),
     "add": (net({"branches": [CONV, conv(stride=2)], "join": "add"}), [
-        "net.json:11:10: at /body: add takes inputs of one shape and met 4x8x8 and 4x4x4; give "
+        "net.json:11:10: at /body: add takes inputs of one shape, not 4x8x8 and 4x4x4; give "
         "the streams equal channels and strides, or a shortcut that makes them so",
     ]),
     "concat": (net({"branches": [CONV, conv(stride=2)], "join": "concat"}), [
-        "net.json:11:10: at /body: concat joins channels of inputs with one height and width and "
-        "met 4x8x8 and 4x4x4",
+        "net.json:11:10: at /body: concat joins channels of inputs with one height and width, not "
+        "4x8x8 and 4x4x4",
     ]),
     "mul": (net({"branches": [CONV, conv(channels=5)], "join": "mul"}), [
         "net.json:11:10: at /body: mul takes inputs of one shape, or gates of 1x1 with as many "
-        "channels, and met 4x8x8 and 5x8x8",
+        "channels, not 4x8x8 and 5x8x8",
     ]),
     "one input for add": (net({"op": "add"}), [
         'net.json:11:10: at /body: add takes 2 or more input(s) and is given 1; use a "from" '
@@ -746,11 +748,11 @@ GRAPH = {
         "alone; use less padding than the kernel",
     ]),
     "dense on an image": (net({"op": "dense", "channels": 5}), [
-        "net.json:11:10: at /body: dense takes a flat vector and met 3x8x8; put a flatten before "
+        "net.json:11:10: at /body: dense takes a flat vector, not 3x8x8; put a flatten before "
         "it",
     ]),
     "conv on a vector": (net(["flatten", CONV]), [
-        "net.json:13:3: at /body/1: conv works on images of channels x height x width and met "
+        "net.json:13:3: at /body/1: conv works on images of channels x height x width, not "
         "192; place it before the flatten",
     ]),
     "slice": (net({"op": "slice", "start": 2, "stop": 9}), [

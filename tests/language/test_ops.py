@@ -393,7 +393,7 @@ REFUSED = [
     (
         Conv(4, 1, groups=4, weight_standardization=True),
         (IMAGE,),
-        "weight_standardization needs filters of at least 2 weights and met 1x1x1; use a larger"
+        "weight_standardization needs filters of at least 2 weights, not 1x1x1; use a larger"
         " kernel or fewer groups",
     ),
     (
@@ -410,19 +410,19 @@ REFUSED = [
     (
         Dense(3),
         (IMAGE,),
-        "dense takes a flat vector and met 4x7x10; put a flatten before it",
+        "dense takes a flat vector, not 4x7x10; put a flatten before it",
     ),
     (
         Add(),
         (IMAGE, (4, 7, 5)),
-        "add takes inputs of one shape and met 4x7x10 and 4x7x5; give the streams equal channels"
+        "add takes inputs of one shape, not 4x7x10 and 4x7x5; give the streams equal channels"
         " and strides, or a shortcut that makes them so",
     ),
     *(
         (
             Mul(),
             (IMAGE, gate),
-            "mul takes inputs of one shape, or gates of 1x1 with as many channels, and met 4x7x10"
+            "mul takes inputs of one shape, or gates of 1x1 with as many channels, not 4x7x10"
             f" and {written(gate)}",
         )
         for gate in ((4, 1, 10), (1, 1, 1), (4, 7, 5), (4,))
@@ -431,7 +431,7 @@ REFUSED = [
         (
             Concat(),
             (IMAGE, other),
-            "concat joins channels of inputs with one height and width and met 4x7x10 and"
+            "concat joins channels of inputs with one height and width, not 4x7x10 and"
             f" {written(other)}",
         )
         for other in ((4, 7, 9), (4,))
@@ -461,7 +461,7 @@ REFUSED = [
         (
             op,
             (FLAT,),
-            f"{op.name} works on images of channels x height x width and met 6; place it before"
+            f"{op.name} works on images of channels x height x width, not 6; place it before"
             " the flatten",
         )
         for op in (

@@ -534,7 +534,7 @@ class TestCommand:
         [
             (
                 ["info", "resnet18"],
-                "resnet18 has no choice in it, so it is one network and no search space; use"
+                "resnet18 has no choice in it, so it is one network, not a search space; use"
                 " archspec stats resnet18, or spaces/tiny for a space",
             ),
             (

@@ -64,7 +64,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def check_run(good: Mapping[str, bytes], folder: Path, words: str) -> None:
     """Hold a run's folder, after it was damaged and resumed, against what it held before: all that
-    was good is still there, whether the training went on or was refused."""
+    was good is still there, whether the training resumed or was refused."""
     now = contents(folder)
     kept = set(now.values())
     for name, content in good.items():

@@ -21,7 +21,7 @@ Outputs = list[Array]
 
 
 class Bench:
-    """What an op has besides its inputs: its weights, and a counter of multiplications."""
+    """What an op has apart from its inputs: its weights, and a counter of multiplications."""
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
         self.unused = dict(weights)
@@ -156,7 +156,7 @@ def _(op: linear.Dense, inputs: Inputs, bench: Bench) -> Outputs:
 def pool_windows(
     op: pool.MaxPool | pool.AvgPool, image: Array, reduce: Callable[[list[float], int], float]
 ) -> list[Array]:
-    """`reduce` gets the window's values and how many padded zeros it covers besides.
+    """`reduce` gets the window's values and how many padded zeros it also covers.
 
     A ceil window's reach beyond the padding is neither.
     """

@@ -488,8 +488,8 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
     [
         (
             [],
-            "SPACE is missing; use archspec search SPACE --objective min:macs --out RUN, and"
-            " so would --resume RUN",
+            "SPACE is missing; use archspec search SPACE --objective min:macs --out RUN, or"
+            " archspec search --resume RUN",
         ),
         ([TINY], "a search needs something to seek; use --objective min:macs"),
         (
@@ -522,7 +522,7 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
         ),
         (
             [TINY, "--objective", "max:accuracy", "--recipe", "tiny", "--data", "nowhere"],
-            "nowhere is not there; use a folder with train/CLASS/IMAGE or train.mindrecord",
+            "nowhere does not exist; use a folder with train/CLASS/IMAGE or train.mindrecord",
         ),
         (
             [TINY, "--objective", "max:python:nowhere:score", "--trials", "1"],
@@ -550,15 +550,15 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
             "one space is searched at a time and these are 2; did you mean 'worker'?",
         ),
         (["pareto"], "archspec search pareto takes one folder of a search"),
-        (["pareto", "nowhere"], "nowhere is not a folder of a search, for it has no run.json"),
+        (["pareto", "nowhere"], "nowhere is not a folder of a search, because it has no run.json"),
         (
             ["derive", "nowhere"],
             "--id is missing; use archspec search derive nowhere --id ID -o NETWORK.json",
         ),
         (
             ["--resume", "nowhere", "--seed", "3"],
-            "--resume goes on with the search as it was begun; without --seed it would, and a new"
-            " search would take it",
+            "--resume continues the search as it was begun; leave --seed out, which is for a new"
+            " search",
         ),
         (
             ["worker", "nowhere", "--trials", "3"],
@@ -578,14 +578,13 @@ def test_folders_in_the_way(run, there):
     code, _, err = run("search", TINY, "--objective", "min:macs", "--out", "found")
     assert (code, err) == (
         2,
-        "error: found is a run already; --resume would go on with a search, and another --out would"
+        "error: found is a run already; use --resume to continue the search, or another --out to"
         " start a new one\n",
     )
     code, _, err = run("search", "worker", "found")
     assert (code, err) == (
         2,
-        "error: found only counts, which one process does; archspec search --resume found would go"
-        " on with it\n",
+        "error: found only counts, which one process does; use archspec search --resume found\n",
     )
     (first, *_) = front_of("found")
     code, _, err = run("search", "derive", "found", "--id", "xyz", "-o", "n.json")

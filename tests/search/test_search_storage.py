@@ -244,7 +244,7 @@ def test_a_full_disk_fails_no_network(run, there):
     arguments = ("--objective", "max:python:table:score", "--trials", 2, "--baseline", 0)
     code, _, err = run("search", TINY, *arguments, "--out", "found")
     assert (code, [trial["state"] for trial in lines("found")]) == (0, ["done", "done"])
-    assert err.count("there is trouble that may pass (x: no space left on device)") == 1
+    assert err.count("waiting for a problem that may pass (x: no space left on device)") == 1
     assert "note: resumed after 0:0" in err
 
 

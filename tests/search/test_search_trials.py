@@ -194,7 +194,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
     _, err = killed.communicate()
     assert killed.returncode == (-9 if how == signal.SIGKILL else 128 + how)
     if how == signal.SIGTERM:
-        assert "stopped and saved; archspec search --resume killed goes on" in err
+        assert "stopped and saved; archspec search --resume killed resumes it" in err
     done = count_of(log)
     assert done < 9
     whole.communicate()
@@ -255,14 +255,14 @@ def test_a_search_that_is_stopped_stops_its_workers(there):
     first.terminate()
     _, err = first.communicate()
     assert (first.returncode, helpers_of(out)) == (128 + signal.SIGTERM, [])
-    assert f"archspec search --resume {out} goes on" in err
+    assert f"archspec search --resume {out} resumes it" in err
 
 
 @pytest.mark.parametrize(
     "arguments, words",
     [
         (["--workers", "0"], "--workers 0: must be 1 or more"),
-        (["--workers", "2"], "only counted, one process does it; without --workers it would"),
+        (["--workers", "2"], "only counted, one process does it; leave --workers out"),
     ],
 )
 def test_workers_that_there_are_none_of(run, there, arguments, words):

@@ -252,8 +252,8 @@ def test_runtimes_that_are_not_there(tmp_path, toy):
     with pytest.raises(UsageError) as error:
         runtime_of(write_table(tmp_path), supernet_of(Space(tmp_path / "wide.json")))
     assert str(error.value) == (
-        "a table has four times for each layer, so it cannot speak of 'layer1.expand'; use a space"
-        " of layers with two kernels and two widths each, and so would another runtime"
+        "a table has four times for each layer, so it cannot describe 'layer1.expand'; use a space"
+        " of layers with two kernels and two widths each, or another runtime"
     )
 
 

@@ -125,7 +125,7 @@ def test_without_a_good_checkpoint_it_is_refused_and_nothing_changes(place, run)
 
 
 def test_begun_again_it_keeps_what_there_was(place, run, whole):
-    """The search goes on from the warm-up, which is good."""
+    """The search resumes from the warm-up, which is good."""
     for path in checkpoints(run, HOME):
         damage(path)
     before = contents(run / HOME)

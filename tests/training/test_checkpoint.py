@@ -1,4 +1,4 @@
-"""Checkpoints survive what happens to files, and a run goes on from them to the bit.
+"""Checkpoints survive what happens to files, and a run resumes from them to the bit.
 
 Files are damaged for real; runs are processes of the command, killed for real at random moments.
 """
@@ -163,7 +163,7 @@ def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, whole, number):
     wait_for_lines(inputs / name, 10, process)
     process.send_signal(number)
     said = runs.finish(process, 128 + number)
-    assert f"archspec train --resume {name} goes on" in said
+    assert f"archspec train --resume {name} resumes it" in said
     steps = len([line for line in runs.metrics(inputs / name) if line["kind"] == "step"])
     assert 9 <= steps < 6 * EPOCHS
     assert runs.checkpoints(inputs / name)[-1].stem == f"step-{steps:09}"

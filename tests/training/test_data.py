@@ -162,7 +162,7 @@ def test_digits_are_split_evenly_and_the_same_to_the_byte(digits, tmp_path):
 def test_digits_are_written_whole_or_not_at_all(digits, tmp_path, monkeypatch, capsys):
     assert main(["data", "digits", str(digits)]) == 2
     assert capsys.readouterr().err == (
-        f"error: {digits} is there already; use another name, or remove it\n"
+        f"error: {digits} exists already; use another name, or remove it\n"
     )
     monkeypatch.setattr("archspec.training.digits._write_png", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -191,7 +191,7 @@ IMAGE = encode(picture(0), "PNG")
 BAD_FOLDERS = {
     "missing": (
         lambda root: touch(root.parent / "dato" / "x"),
-        "{root} is not there; use a folder with train/CLASS/IMAGE or train.mindrecord;"
+        "{root} does not exist; use a folder with train/CLASS/IMAGE or train.mindrecord;"
         " did you mean 'dato'?",
     ),
     "file": (

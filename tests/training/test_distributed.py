@@ -67,7 +67,7 @@ def test_stopped_then_killed_the_run_goes_on_to_the_bit(inputs, two):
     wait_for_lines(run, 5, process)
     process.send_signal(signal.SIGINT)
     said = runs.finish(process, 130)
-    assert "stopped and saved; archspec train --resume hurt goes on" in said
+    assert "stopped and saved; archspec train --resume hurt resumes it" in said
     lines = len(runs.metrics(run))
     assert 5 <= lines < len(runs.metrics(two))
 
@@ -79,7 +79,7 @@ def test_stopped_then_killed_the_run_goes_on_to_the_bit(inputs, two):
     said = runs.finish(process, 1, timeout=30)
     assert time.monotonic() - killed < 30
     assert f"worker 1 of 2 (process {victim}) was killed by SIGKILL" in said
-    assert "archspec train --resume hurt goes on from the last checkpoint" in said
+    assert "archspec train --resume hurt resumes from the last checkpoint" in said
     assert not children(process.pid)
 
     runs.command(inputs, "train", "--resume", "hurt")
@@ -100,7 +100,7 @@ def test_stopped_before_there_is_anything_to_save(inputs, number):
     time.sleep(0.5)
     process.send_signal(number)
     said = runs.finish(process, 128 + number, timeout=60)
-    assert f"archspec train --resume {name} goes on" in said
+    assert f"archspec train --resume {name} resumes it" in said
     assert "ended with exit code" not in said
     assert not children(process.pid)
 

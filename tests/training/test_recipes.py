@@ -226,7 +226,7 @@ def test_settings_values():
 NOT_YAML = {
     "empty": ("# nothing\n", "r.yaml:1:1: the file is empty; use keys and values"),
     "twice": ("name: a\nname: b\n",
-              "r.yaml:2:1: the key 'name' stands twice in one object; keep one"),
+              "r.yaml:2:1: the key 'name' appears twice in one object; keep one"),
     "anchor": ("a: &x [1, 2]\nb: [*x, *x]\n",
                "r.yaml:1:4: &x is an anchor; use the value itself"),
     "alias": ("a: *x\n", "r.yaml:1:4: *x is an anchor; use the value itself"),
@@ -537,7 +537,7 @@ def _page(run):
 
 
 def test_the_page_of_settings_is_the_command_s(run):
-    """ARCHSPEC_WRITE=1 writes it anew."""
+    """ARCHSPEC_WRITE=1 rewrites it."""
     if os.environ.get("ARCHSPEC_WRITE"):
         PAGE.write_text(_page(run))
     assert PAGE.read_text() == _page(run)

@@ -286,7 +286,7 @@ def test_checkpoints_that_are_gone_are_no_reason_to_start_again(there):
 def test_an_extended_run_is_as_if_begun_so(there, inputs, capsys):
     assert main(["train", "--resume", "run", "--epochs", "4"]) == 0
     out, err = capsys.readouterr()
-    assert "the constant schedule goes on as if it had been begun with them" in err
+    assert "the constant schedule continues as if it had begun with them" in err
     assert "epoch 4 of 4" in out
     longer = training.train(
         inputs / "plain.json", str(inputs / "small.yaml"), inputs / "data", there / "longer",
@@ -335,7 +335,7 @@ def test_killed_at_any_moment_of_its_making_the_same_works_again(inputs, tmp_pat
 
 def test_a_run_in_which_something_was_learned_is_not_replaced(there, inputs):
     before = contents(Path("run"))
-    with pytest.raises(UsageError, match="--resume run would continue it"):
+    with pytest.raises(UsageError, match="use archspec train --resume run to continue it"):
         create_run(plan(inputs), "run", [])
     assert contents(Path("run")) == before
 

@@ -255,7 +255,7 @@ def test_milestones_behind_the_end_are_said(there):
         settings=["schedule={name: step, milestones: [2, 3, 9]}"],
     )  # fmt: skip
     assert (
-        "the schedule's milestones 3, 9 lie behind the last of 3 epochs and change nothing"
+        "the schedule's milestones 3, 9 come after the last of 3 epochs and change nothing"
         in plan.notes
     )
     plan = plan_run("plain.json", "small.yaml", "data", settings=["epochs=1"])
@@ -295,7 +295,7 @@ def test_predictions_have_the_names_of_classes(trained, inputs, capsys):
         assert of_image == sorted(of_image, key=lambda row: -row["probability"])
 
 
-# Going on, with everything that a step can hold; test_checkpoint does it with real processes.
+# Resuming, with everything that a step can hold; test_checkpoint does it with real processes.
 
 
 MOMENTS = {"mindspore": {"first_moment", "global_step"}, "torch": {"exp_avg", "steps"}}
@@ -358,7 +358,7 @@ def test_it_learns_from_a_teacher(there, trained, tmp_path):
     )  # fmt: skip
     assert result.run.facts["teacher"]["name"] == "noisy"
     assert not [name for name in runs.state(result.run.path) if name.startswith("teacher")]
-    with pytest.raises(UsageError, match=r"the teacher's weights none\.npz are not there"):
+    with pytest.raises(UsageError, match=r"the teacher's weights none\.npz do not exist"):
         training.train(
             "plain.json", "small.yaml", "data", tmp_path / "other",
             settings=[f"loss.distill={json.dumps({**distill, 'weights': 'none.npz'})}"],
@@ -387,8 +387,8 @@ def train_here(*arguments):
         (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--set", "batch=100"],
          "fewer than one step's 100"),
         (["noisy.json", "--data", "data", "--recipe", "small.yaml", "--out", "data"],
-         "data is there already and is not a run"),
-        (["--resume", "data"], "data is not a run folder, for it has no run.json"),
+         "data exists already and is not a run"),
+        (["--resume", "data"], "data is not a run folder, because it has no run.json"),
         (["--resume", "trained", "--epochs", "9"], "the cosine schedule of trained ends"),
         (["--resume", "trained", "--epochs", "6"], "more than those extend it"),
         (["--resume", "trained", "--epochs", "x"], "it must be a whole number from 1 to"),
@@ -407,7 +407,7 @@ def test_a_run_is_not_written_over(there, trained, capsys):
     before = (there / "trained" / "metrics.jsonl").read_bytes()
     arguments = ["noisy.json", "--recipe", "small.yaml", "--data", "data", "--out", "trained"]
     assert train_here(*arguments) == 2
-    assert "--resume trained would continue it" in capsys.readouterr().err
+    assert "use archspec train --resume trained to continue it" in capsys.readouterr().err
     assert (there / "trained" / "metrics.jsonl").read_bytes() == before
 
 

@@ -55,7 +55,7 @@ def scan(path: str | os.PathLike[str], split: str) -> Source:
         beside = root.absolute().parent
         others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
         raise UsageError(
-            f"{path} is not there; use a folder with {layout}{did_you_mean(root.name, others)}"
+            f"{path} does not exist; use a folder with {layout}{did_you_mean(root.name, others)}"
         )
     if root.is_file():
         if root.name != f"{split}{SUFFIX}":

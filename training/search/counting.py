@@ -29,7 +29,7 @@ def count(
 ) -> None:
     """Run the engine that run.json names, then the random baseline with as many networks.
 
-    All comes from the seed, so a search that was stopped is made anew, and what stands in
+    All comes from the seed, so a search that was stopped is made again, and what stands in
     trials.jsonl is not written again. `ends` is in time.monotonic()'s seconds; `say` is told how
     many networks are counted of how many. Raises SpecError where the folder's trials are not those
     this seed gives.

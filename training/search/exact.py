@@ -32,7 +32,7 @@ class _Front(NamedTuple):
 
 
 def exact_front(problem: Counted) -> np.ndarray | None:
-    """The rows on the front, or None where it is not to be had: costs are no sums, a constraint
+    """The rows on the front, or None where it is not to be had: costs are not sums, a constraint
     bounds from below what is to be small, or the front is too large."""
     encoding = problem.encoding
     if not isinstance(encoding, TreeEncoding):

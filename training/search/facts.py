@@ -135,7 +135,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
             Problem(f"this is not a search of version {VERSION}, which is known here", str(folder))
         )
     if is_sealed != (version == VERSION):
-        raise damage_error(path, "its checksum is not there")
+        raise damage_error(path, "its checksum is missing")
     check_facts(facts, str(path))
     return facts
 

@@ -110,11 +110,11 @@ class Patience:
             if began is None:
                 began = time.monotonic()
                 self.waited += 1
-                self._say(f"note: waiting, for there is trouble that may pass ({trouble})")
+                self._say(f"note: waiting for a problem that may pass ({trouble})")
             if time.monotonic() - began > GIVE_UP:
                 raise RunError(
-                    f"{self._path} waited {clock(GIVE_UP)} in vain ({trouble}); what was tried is"
-                    f" saved, use archspec search --resume {self._path} when the trouble is over"
+                    f"{self._path} gave up after {clock(GIVE_UP)} ({trouble}); what was tried is"
+                    f" saved, so use archspec search --resume {self._path} when that is repaired"
                 )
             self._pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

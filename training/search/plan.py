@@ -172,8 +172,8 @@ def check_workers(workers: int, engine: str, objectives: Sequence[Objective]) ->
         raise UsageError(f"--workers {workers}: must be 1 or more")
     if workers > 1 and counts(engine, objectives):
         raise UsageError(
-            f"--workers {workers}: where networks are only counted, one process does it; without"
-            " --workers it would"
+            f"--workers {workers}: where networks are only counted, one process does it; leave"
+            " --workers out"
         )
 
 

@@ -1,7 +1,7 @@
 """Which network to train next, from those trained so far.
 
 A proposal depends on the trials that ended well, its number and the seed, and on nothing else: so a
-search that was stopped goes on as it would have, and workers need not share random numbers. TPE and
+search that was stopped resumes as it would have, and workers need not share random numbers. TPE and
 NSGA-II are Optuna's (archspec.training.search.suggesting).
 
 An engine that has learnt something asks again and again for what it knows. What is not good (met

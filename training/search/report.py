@@ -209,7 +209,7 @@ def _against_random(results: Results) -> str:
 
 
 def _list_found(results: Results) -> list[str]:
-    """What the single-path engine says of its networks, which were trained anew since."""
+    """What the single-path engine says of its networks, which were trained again since."""
     path = results.trials.path / FOUND
     if not path.exists():
         return []

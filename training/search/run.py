@@ -49,11 +49,11 @@ def run_search(
     restarts: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Results:
-    """Go on with a search to its end, until `budget` seconds are over or someone wishes to stop,
+    """Resume a search to its end, until `budget` seconds are over or someone wishes to stop,
     and write what it came to. `workers` processes try networks, of which this is one.
 
     `allowed` are the objectives that the command line names: a function of the user's is called
-    only where it is among them. `counting`, `tried` and `say` are told how it goes on. One that
+    only where it is among them. `counting`, `tried` and `say` are told of progress. One that
     `waits` ends when the networks that others try have ended too; one that `restarts` begins those
     searches of a supernet again that have lost their checkpoints. Raises UsageError, SpecError;
     RunError where a single-path search fails, or its storage is out of reach for long.
@@ -95,7 +95,7 @@ def check_allowed(trials: Trials, allowed: Sequence[str]) -> None:
     for text in allowed:
         if text not in map(str, objectives):
             raise UsageError(
-                f"{trials.path} does not seek {text}; a search that goes on seeks what it did"
+                f"{trials.path} does not seek {text}; a resumed search seeks what it did"
                 f" ({listed([*map(str, objectives)], 'and')})"
             )
     for objective in objectives:

@@ -298,11 +298,11 @@ def check_free(out: str | os.PathLike[str]) -> None:
     path = Path(out)
     if (path / FACTS).exists():
         raise UsageError(
-            f"{path} is a run already; --resume would go on with a search, and another --out would"
+            f"{path} is a run already; use --resume to continue the search, or another --out to"
             " start a new one"
         )
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path} is there already and is not a search; use another --out")
+        raise UsageError(f"{path} exists already and is not a search; use another --out")
 
 
 def open_trials(path: str | os.PathLike[str]) -> Trials:
@@ -312,7 +312,7 @@ def open_trials(path: str | os.PathLike[str]) -> Trials:
         hint = ""
         if folder.parent.is_dir():
             hint = did_you_mean(folder.name, (other.name for other in folder.parent.iterdir()))
-        raise UsageError(f"{folder} is not a folder of a search, for it has no {FACTS}{hint}")
+        raise UsageError(f"{folder} is not a folder of a search, because it has no {FACTS}{hint}")
     facts = read_facts(folder)
     check_files(folder, facts)
     return Trials(folder, facts)

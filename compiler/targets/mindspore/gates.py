@@ -2,7 +2,7 @@
 
     network = compiler.build(Model(supernet.graph, weights))
     gates = add_gates(network, supernet)
-    gates.set_data(Tensor(supernet.gates_of(assignment), float32))   # and nothing is compiled anew
+    gates.set_data(Tensor(supernet.gates_of(assignment), float32))   # and nothing is recompiled
 
 Gates multiply weights and not what flows through them: a kernel's rim, the columns that read a
 channel. Only a whole branch is multiplied itself, where it meets its sum, so that without it the

@@ -47,7 +47,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class _Damage(Exception):
-    """Why the bytes are no checkpoint."""
+    """Why the bytes are not a checkpoint."""
 
 
 class _Piece(NamedTuple):
@@ -71,7 +71,7 @@ def open_ckpt(path: str, file: IO[bytes]) -> TensorFile:
         pieces = places[name]
         item = item_size(pieces[0].dtype)
         if any(piece.length % item for piece in pieces):
-            raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
+            raise damage_error(path, f"{name[:100]!r} does not have the bytes that its shape takes")
         parts = [
             read_exactly(file, piece.offset, piece.length // item, piece.dtype, path)
             for piece in pieces
@@ -215,7 +215,7 @@ def _places(path: str, pieces: Iterator[_Piece]) -> dict[str, list[_Piece]]:
     for number, piece in enumerate(pieces, 1):
         known = places.setdefault(piece.name, [])
         if known and (last != piece.name or known[0][:3] != piece[:3]):
-            raise _Damage(f"{piece.name[:100]!r} stands twice in it")
+            raise _Damage(f"{piece.name[:100]!r} appears twice in it")
         known.append(piece)
         check_number(path, number)
         last = piece.name
@@ -225,7 +225,7 @@ def _places(path: str, pieces: Iterator[_Piece]) -> dict[str, list[_Piece]]:
 def _entry(path: str, name: str, pieces: list[_Piece]) -> Entry:
     entry = Entry(pieces[0].shape, pieces[0].dtype)
     if entry.size * item_size(entry.dtype) != sum(piece.length for piece in pieces):
-        raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
+        raise damage_error(path, f"{name[:100]!r} does not have the bytes that its shape takes")
     return entry
 
 

@@ -98,7 +98,7 @@ def _header(path: str, archive: zipfile.ZipFile, name: str, info: zipfile.ZipInf
         )
     stated = Entry(shape, dtype.name).size * dtype.itemsize + length
     if min(shape, default=0) < 0 or stated != info.file_size:
-        raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
+        raise damage_error(path, f"{name[:100]!r} does not have the bytes that its shape takes")
     return _Header(shape, is_fortran, dtype, length)
 
 

@@ -93,7 +93,7 @@ def write_safetensors(
 def _read_index(path: str, text: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len({key for key, _ in pairs}) < len(pairs):
-            raise ValueError("a name stands twice in its index")
+            raise ValueError("a name appears twice in its index")
         return dict(pairs)
 
     try:
@@ -125,7 +125,7 @@ def _place(path: str, name: str, value: Any) -> _Place:
     known = _NUMPY_NAMES.get(dtype) if isinstance(dtype, str) else None
     entry = Entry(tuple(shape), known or str(dtype)[:20].lower())
     if known is not None and math.prod(shape) * item_size(known) != stop - start:
-        raise damage_error(path, f"{name[:100]!r} has not the bytes that its shape takes")
+        raise damage_error(path, f"{name[:100]!r} does not have the bytes that its shape takes")
     return _Place(entry, start, stop)
 
 
@@ -138,7 +138,7 @@ def _check_cover(path: str, places: Mapping[str, _Place], size: int) -> None:
         end = place.stop
     if end != size:
         raise damage_error(
-            path, f"its index speaks of {end:,} bytes of numbers and there are {size:,}"
+            path, f"its index describes {end:,} bytes of numbers and there are {size:,}"
         )
 
 

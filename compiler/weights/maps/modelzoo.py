@@ -98,7 +98,7 @@ CSPDARKNET = Family(
         *_dark("stage1.main.leave", "backbone.conv5"),
         *_dark("stage1.cross.enter", "backbone.conv6"),
         *_dark("stage1.merge", "backbone.conv7"),
-        # eight convolutions before stage 2, then five a stage besides those of its blocks
+        # eight convolutions before stage 2, then five a stage apart from those of its blocks
         *_dark("stage{s}.down", "backbone.conv{5*s-2}"),
         *_dark("stage{s}.main.enter", "backbone.conv{5*s-1}"),
         *_dark("stage{s}.main.block{b}.reduce", "backbone.layer{s}.{b-1}.conv1"),

@@ -4,7 +4,7 @@
 
 What a step does, in order: the loss and its gradients; their mean over the batches of accumulation
 and over the devices; clipping; the optimizer; the moving average. All that the next step depends on
-are parameters of the cell, by name (`state`), so a run that is taken up again from them goes on to
+are parameters of the cell, by name (`state`), so a run that is taken up from them continues to
 the bit.
 """
 
@@ -29,7 +29,7 @@ from archspec.training.recipe import LossScale
 
 TEACHER = "teacher"
 NO_STATE = ("learning_rate", f"{TEACHER}.", NOISE)
-"""Beginnings of the names of parameters that recipe, seed and teacher give anew."""
+"""Beginnings of the names of parameters that recipe, seed and teacher give again."""
 
 
 class TrainStep(nn.Cell):

@@ -1,5 +1,5 @@
 """One step of the thresholds (training.search.single_path.thresholds) as one cell, and the runtime
-that it minimises besides.
+that it also minimises.
 
     loss, logits = step(images, labels, lam, target, rate)
 

@@ -36,7 +36,7 @@ def search_single_path(
     ends: float | None = None,
     restarts: bool = False,
 ) -> list[Found]:
-    """Make all searches that the settings ask for, or go on with those in the folder.
+    """Make all searches that the settings ask for, or resume those in the folder.
 
     They stand in run_folder/single_path. A wish to stop is heard after a step and leaves a
     checkpoint, and so does time.monotonic() at `ends`; what is given then is what was found so far.

@@ -42,7 +42,7 @@ LOCK = ".lock"
 VERSION_KEY, VERSION = "single_path", 2
 """In settings.json, of folders whose files carry checksums; the first version had neither."""
 MOVABLE = ("data", "device")
-"""Settings that may be others when a search goes on."""
+"""Settings that may change when a search is resumed."""
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def plan_search(
     backend = find_backend(name, what)
     if backend.is_one_of_several():
         raise UsageError(
-            "a single-path search is one process, and the environment speaks of several"
+            "a single-path search is one process, and the environment describes several"
         )
     supernet = supernet_of(space)
     check_classifier(supernet.graph)
@@ -163,7 +163,7 @@ def _recipe(settings: SinglePathSettings) -> Recipe:
 
 def _find_unused(recipe: Recipe) -> Iterator[str]:
     if recipe.ema is not None:
-        yield f"the moving average of {recipe.name} is left out, for gates follow the weights"
+        yield f"the moving average of {recipe.name} is left out, because gates follow the weights"
     if recipe.precision.level != "O0":
         yield f"the supernet learns in float32, whatever the precision of {recipe.name}"
 

@@ -97,7 +97,7 @@ def _by_parts(
         tree = cost_tree(supernet.space, functions)
     except NotDecomposable as error:
         raise UsageError(
-            f"the {unit} of {supernet.graph.name} cannot be had layer by layer: {error}; use"
+            f"the {unit} of {supernet.graph.name} cannot be computed layer by layer: {error}; use"
             " a table"
         ) from None
     place = tree.metrics.index(metric)
@@ -174,8 +174,8 @@ def searched_layers(supernet: Supernet) -> list[tuple[Choice, Choice]]:
     ]
     if odd:
         raise UsageError(
-            f"a table has four times for each layer, so it cannot speak of {listed(odd[:1])}; use a"
-            " space of layers with two kernels and two widths each, and so would another runtime"
+            f"a table has four times for each layer, so it cannot describe {listed(odd[:1])}; use a"
+            " space of layers with two kernels and two widths each, or another runtime"
         )
     return found
 
