@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINES := tests/editor/node_modules
+TORCH ?= torch==2.13.0
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
@@ -30,7 +31,8 @@ demo: $(VENV)/.installed
 	$(BIN)/archspec search spaces/tiny --objective max:accuracy --objective min:macs --recipe tiny \
 		--data build/digits --epochs 2 --seeds 1 --budget 30s --workers 2 --out build/search
 
-test: $(VENV)/.installed $(ENGINES)/.installed
+# With both frameworks; TORCH names another PyTorch than the one that is tested against.
+test: $(VENV)/.torch $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto
 
 # Without a framework and without processes: about two minutes.
@@ -38,14 +40,14 @@ test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --fast
 
 # One part: make test-language, test-compiler, test-training, test-search, test-deploy, test-faces.
-test-%: $(VENV)/.installed $(ENGINES)/.installed
+test-%: $(VENV)/.torch $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto tests/$*
 
 # Without MindSpore, on the newest Python that is here.
 core:
 	.ci/core
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.torch
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
@@ -54,7 +56,7 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.torch
 	for bench in tests/benchmarks/bench*.py; do PYTHONPATH=. $(BIN)/python $$bench; done
 
 # Random damage, with a seed: SEED=3 make fuzz. Takes an hour on two cores.
@@ -64,8 +66,7 @@ fuzz: $(VENV)/.installed
 schema: $(VENV)/.installed
 	$(BIN)/archspec schema -o archspec/schema.json
 
-# Needs uv (pip install uv); everything else installs from the lock alone. PyTorch is not in it: a
-# demo takes one framework.
+# Needs uv (pip install uv); everything else but PyTorch installs from the lock alone.
 lock:
 	uv pip compile pyproject.toml --extra onnx --extra mindspore --extra calibrate \
 		--extra search --group dev --group build --universal \
@@ -78,6 +79,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# Not in the lock: a demo takes one framework, and its wheels are of a gigabyte and more.
+$(VENV)/.torch: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" "numpy<2"
 	touch $@
 
 # The JSON engines of editors, which tests/faces/test_editor.py asks; without node it is skipped.

@@ -66,16 +66,15 @@ def _targets() -> Iterator[Finding]:
 
 
 def _devices() -> Iterator[Finding]:
-    from archspec.compiler.targets.mindspore.device import missing_for
+    from archspec.compiler.targets.mindspore.device import missing_for as missing_for_mindspore
+    from archspec.compiler.targets.torch.installed import missing_for as missing_for_torch
 
+    asked = {"mindspore": missing_for_mindspore, "torch": missing_for_torch}
     for device in DEVICES:
-        if why_missing("mindspore"):
-            yield Finding(f"device {device}", "no", "lacks mindspore")
-            continue
-        lacking = missing_for(device)
-        yield Finding(
-            f"device {device}", "no" if lacking else "yes", f"lacks {lacking}" if lacking else ""
-        )
+        for name, missing_for in asked.items():
+            lacking = name if why_missing(name) else missing_for(device)
+            note = f"lacks {lacking}" if lacking else ""
+            yield Finding(f"device {device}, {name}", "no" if lacking else "yes", note)
 
 
 def _onednn() -> Iterator[Finding]:

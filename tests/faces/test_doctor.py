@@ -68,7 +68,9 @@ def test_without_any_framework(tmp_path):
     assert rows["mindspore"]["note"] == install_hint("mindspore")
     assert rows["onnx"]["note"] == install_hint("onnx")
     assert rows["target onnx"]["note"] == "lacks numpy and onnx"
-    assert rows["device CPU"] == {"what": "device CPU", "there": "no", "note": "lacks mindspore"}
+    for name in ("mindspore", "torch"):
+        assert rows[f"device CPU, {name}"]["there"] == "no"
+        assert rows[f"device CPU, {name}"]["note"] == f"lacks {name}"
     assert rows["Python"]["there"] == rows["archspec"]["there"] == "yes"
 
 

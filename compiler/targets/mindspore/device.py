@@ -157,7 +157,9 @@ def _keep(verdicts: Mapping[str, str]) -> None:
 
 
 def missing_for(device: str) -> str:
-    """What this machine lacks for a device, or an empty string."""
+    """What this machine lacks for a device of MindSpore's, or an empty string."""
+    if device not in DEVICES:
+        return f"a MindSpore for {device}"
     lacking = [
         what for library, what in DEVICES[device].items() if not ctypes.util.find_library(library)
     ]
