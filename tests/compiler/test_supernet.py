@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import json
 import random
+from importlib import import_module
+
+import pytest
+
+pytest.importorskip("numpy")
 
 import numpy as np
-import pytest
 from oracles import rule_b
-
-pytest.importorskip("mindspore")
-
-import mindspore as ms
-from mindspore import Tensor
+from oracles.supernets import BACKENDS, build_gated, run_alone
 
 import archspec
 from archspec.compiler import Model, build
 from archspec.compiler.model import weights_of
 from archspec.compiler.supernet import derive, regions_of, supernet_of
-from archspec.compiler.targets.mindspore.gates import add_gates
 from archspec.compiler.targets.reference import run
 from archspec.errors import SpecError
 from archspec.space import Space
@@ -50,13 +49,13 @@ def single_path_nas(layers):
     }
 
 
-@pytest.fixture(autouse=True)
-def compiled():
-    """As in training: cells are compiled whole."""
-    mode = ms.get_context("mode")
-    ms.set_context(mode=ms.GRAPH_MODE)
-    yield
-    ms.set_context(mode=mode)
+@pytest.fixture(scope="module", params=BACKENDS)
+def backend(request):
+    """Each framework that is installed."""
+    pytest.importorskip(request.param)
+    if request.param == "mindspore":
+        request.getfixturevalue("compiled")
+    return request.param
 
 
 # What is derived.
@@ -189,53 +188,48 @@ SPACES = {
 }  # fmt: skip
 
 
-def gate(supernet, model):
-    network = build(Model(supernet.graph, model.weights))
-    names = [parameter.name for parameter in network.get_parameters()]
-    gates = add_gates(network, supernet)
-    assert [p.name for p in network.get_parameters() if p is not gates] == names
-    network.set_train(False)
-    return network, gates
-
-
-def logits_of(network, image):
-    return network(Tensor(image)).asnumpy()
-
-
 @pytest.mark.parametrize("name", SPACES)
-def test_gates_make_it_each_network(name, tmp_path):
+def test_gates_make_it_each_network(name, tmp_path, backend):
     supernet = supernet_of(space_of(tmp_path, SPACES[name]))
     model = rule_b.with_random_weights(supernet.graph)
-    network, gates = gate(supernet, model)
+    network = build_gated(backend, supernet, model.weights)
     image = rule_b.image((3, 9, 7), 2)
     generator = random.Random(1)
     for _ in range(25):
         assignment = supernet.space.sample(generator)
-        gates.set_data(Tensor(supernet.gates_of(assignment), ms.float32))
-        found = logits_of(network, image)
+        network.set_gates(supernet.gates_of(assignment))
+        found = network.logits(image)
         graph, weights = derive(supernet, assignment, model.weights)
         (expected,) = run(graph, weights, image.astype(np.float64)).values()
         assert np.abs(found - expected).max() < 1e-5
         assert np.abs(expected).max() > 1e-2
-    assert len(network.compile_cache) == 1, "a set of gates was compiled"
+    assert network.compiled == 1, "a set of gates was compiled"
 
 
-def test_networks_of_tiny_by_themselves_agree():
-    """The same against MindSpore's own cells, as they would be trained on."""
+@pytest.mark.parametrize("name", SPACES)
+def test_with_all_gates_open_it_is_the_largest_to_the_bit(name, tmp_path, backend):
+    supernet = supernet_of(space_of(tmp_path, SPACES[name]))
+    model = rule_b.with_random_weights(supernet.graph)
+    image = rule_b.image((3, 9, 7), 2)
+    found = build_gated(backend, supernet, model.weights).logits(image)
+    assert np.array_equal(found, run_alone(backend, model, image))
+
+
+def test_networks_of_tiny_by_themselves_agree(backend):
+    """The same against the framework's own networks, as they would be trained on."""
     supernet = supernet_of(Space("spaces/tiny"))
     model = rule_b.with_random_weights(supernet.graph)
-    network, gates = gate(supernet, model)
+    network = build_gated(backend, supernet, model.weights)
     image = rule_b.image((1, 8, 8), 3)
     generator = random.Random(2)
     for _ in range(4):
         assignment = supernet.space.sample(generator)
-        gates.set_data(Tensor(supernet.gates_of(assignment), ms.float32))
-        alone = build(Model(*derive(supernet, assignment, model.weights)))
-        alone.set_train(False)
-        assert np.abs(logits_of(network, image) - logits_of(alone, image)).max() < 1e-5
+        network.set_gates(supernet.gates_of(assignment))
+        expected = run_alone(backend, Model(*derive(supernet, assignment, model.weights)), image)
+        assert np.abs(network.logits(image) - expected).max() < 1e-5
 
 
-def test_a_block_left_out_is_the_identity_to_the_bit(tmp_path):
+def test_a_block_left_out_is_the_identity_to_the_bit(tmp_path, backend):
     body = [
         {"op": "ConvNormAct", "kernel": 3, "channels": 5},
         {**MBCONV, "repeat": 2, "expand": choice(0, 3)},
@@ -243,18 +237,47 @@ def test_a_block_left_out_is_the_identity_to_the_bit(tmp_path):
     ]
     supernet = supernet_of(space_of(tmp_path, body))
     model = rule_b.with_random_weights(supernet.graph)
-    network, gates = gate(supernet, model)
-    gates.set_data(Tensor([0.0, 0.0], ms.float32))
-    alone = build(Model(*derive(supernet, supernet.space.first(), model.weights)))
-    alone.set_train(False)
+    network = build_gated(backend, supernet, model.weights)
+    network.set_gates([0.0, 0.0])
     image = rule_b.image((3, 9, 7))
-    assert np.array_equal(logits_of(network, image), logits_of(alone, image))
+    smallest = Model(*derive(supernet, supernet.space.first(), model.weights))
+    assert np.array_equal(network.logits(image), run_alone(backend, smallest, image))
 
 
-def test_noise_stays_behind_a_gate(tmp_path):
+@pytest.mark.parametrize("name", SPACES)
+def test_slopes_at_gates_of_pytorch_are_those_by_differences(name, tmp_path):
+    """In float64, at gates between open and closed, for at a closed one a relu may turn. In
+    test_single_path those of both frameworks are held against numpy's, where thresholds learn."""
+    torch = pytest.importorskip("torch")
+    from archspec.compiler.targets.torch.gates import add_gates
+
+    supernet = supernet_of(space_of(tmp_path, SPACES[name]))
+    network = build(rule_b.with_random_weights(supernet.graph), target="torch").eval()
+    gates = add_gates(network, supernet)
+    network.double()
+    gates.data = torch.from_numpy(np.random.default_rng(0).random(supernet.gates))
+    image = torch.from_numpy(rule_b.image((3, 9, 7), 2).astype(np.float64))
+
+    def score():
+        return network(image).square().sum()
+
+    gates.requires_grad_(True)
+    (found,) = torch.autograd.grad(score(), gates)
+    gates.requires_grad_(False)
+    step = 1e-6
+    for place in range(supernet.gates):
+        whole = gates[place].item()
+        gates[place] = whole + step
+        above = score().item()
+        gates[place] = whole - step
+        slope = (above - score().item()) / (2 * step)
+        gates[place] = whole
+        assert found[place].item() == pytest.approx(slope, rel=1e-5, abs=1e-7)
+    assert found.abs().max() > 1e-3
+
+
+def test_noise_stays_behind_a_gate(tmp_path, backend):
     """drop_path between the branch and its sum, which training takes over."""
-    from archspec.training.backends.mindspore.noise import take_over
-
     body = [
         {"op": "ConvNormAct", "kernel": 3, "channels": 5},
         {**MBCONV, "expand": choice(0, 3), "drop_path": 0.5},
@@ -262,12 +285,13 @@ def test_noise_stays_behind_a_gate(tmp_path):
     ]
     supernet = supernet_of(space_of(tmp_path, body))
     assert [*supernet.branches] == ["layer.project.norm"]
-    network = build(Model(supernet.graph))
-    add_gates(network, supernet)
-    cells = take_over(network, supernet.graph, 4)
+    model = rule_b.with_random_weights(supernet.graph)
+    network = build_gated(backend, supernet, model.weights)
+    noise = import_module(f"archspec.training.backends.{backend}.noise")
+    cells = noise.take_over(network.network, supernet.graph, 4)
     assert [*cells] == ["layer.drop_path", "classifier.dropout"]
-    network.set_train(True)
-    assert logits_of(network, rule_b.image((3, 9, 7), 4)).shape == (4, 3)
+    image = rule_b.image((3, 9, 7), 4)
+    assert np.array_equal(network.logits(image), run_alone(backend, model, image))
 
 
 def test_weights_are_the_first_channels_and_the_centre():
