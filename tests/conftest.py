@@ -73,6 +73,22 @@ def framework(request):
         yield request.param
 
 
+@pytest.fixture(scope="module")
+def backend(framework, request):
+    """The framework's name, and it computes as in a search of networks this small: MindSpore's
+    cells compiled whole, PyTorch in one thread, for several only wait for each other."""
+    if framework == "mindspore":
+        request.getfixturevalue("compiled")
+        yield framework
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield framework
+    torch.set_num_threads(threads)
+
+
 FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
     "test_atc", "test_bounds", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",

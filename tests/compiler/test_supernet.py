@@ -16,7 +16,7 @@ pytest.importorskip("numpy")
 
 import numpy as np
 from oracles import rule_b
-from oracles.supernets import BACKENDS, build_gated, run_alone
+from oracles.supernets import build_gated, run_alone
 
 import archspec
 from archspec.compiler import Model, build
@@ -47,15 +47,6 @@ def single_path_nas(layers):
         for place, layer in enumerate(layers.split())
         for key, value in zip(("kernel", "expand"), layer, strict=True)
     }
-
-
-@pytest.fixture(scope="module", params=BACKENDS)
-def backend(request):
-    """Each framework that is installed."""
-    pytest.importorskip(request.param)
-    if request.param == "mindspore":
-        request.getfixturevalue("compiled")
-    return request.param
 
 
 # What is derived.

@@ -8,8 +8,6 @@ from archspec.compiler import build
 from archspec.compiler.model import Model
 from archspec.compiler.supernet import Supernet
 
-BACKENDS = ("mindspore", "torch")
-
 
 def build_gated(backend: str, supernet: Supernet, weights):
     """The largest network with gates on it, all open, in inference."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import signal
 import subprocess
@@ -15,18 +16,22 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+pytest.importorskip("numpy")
+
+import numpy as np
 from oracles import rule_b
+from oracles.supernets import (
+    gates_of,
+    runtime_at,
+    turn_to_inference,
+    turn_to_training,
+)
 from PIL import Image
 
-pytest.importorskip("mindspore")
-
-import mindspore as ms
-from mindspore import Tensor
-
 from archspec.checksums import seal
-from archspec.compiler import Model, build
+from archspec.compiler import Model
 from archspec.compiler.images.batches import EvalPipeline
 from archspec.compiler.images.folder import scan_folder
 from archspec.compiler.images.steps import preprocessing_of
@@ -37,9 +42,7 @@ from archspec.compiler.targets.reference import run
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.space import Space
-from archspec.training.backends.mindspore.supernet import GatedCellTrainer
-from archspec.training.backends.mindspore.threshold_step import BETAS, RuntimeCell
-from archspec.training.backends.mindspore.trainer import CellPredictor
+from archspec.training.backend import find_backend
 from archspec.training.digits import write_digits
 from archspec.training.evaluate import evaluate
 from archspec.training.recipe_files import read_recipe
@@ -49,6 +52,7 @@ from archspec.training.search.single_path.runtime import factorise, runtime_of, 
 from archspec.training.search.single_path.searcher import Searcher
 from archspec.training.search.single_path.split import split
 from archspec.training.search.single_path.targets import possible
+from archspec.training.search.single_path.thresholds import BETAS
 from archspec.training.signals import Stop
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +75,7 @@ PIXEL1 = """
 TOY = {
     "archspec": 1,
     "name": "toy",
-    "input": {"shape": [2, 8, 8], "mean": [0.1, 0.1], "std": [0.3, 0.3]},
+    "input": {"shape": [3, 8, 8], "mean": [0.1, 0.1, 0.1], "std": [0.3, 0.3, 0.3]},
     "body": [
         {"op": "ConvNormAct", "name": "stem", "kernel": 3, "channels": 6},
         {
@@ -100,8 +104,6 @@ PLANTED = {
         {"op": "Classifier", "name": "classifier", "classes": 2},
     ],
 }  # fmt: skip
-
-pytestmark = pytest.mark.usefixtures("compiled")
 
 RECIPE = """\
 recipe: 1
@@ -257,15 +259,14 @@ def test_runtimes_that_are_not_there(tmp_path, toy):
     )
 
 
-def test_the_cell_gives_the_same_runtime(spnas, toy):
+def test_steps_take_the_same_runtime(spnas, toy, backend):
     generator = random.Random(1)
     for supernet in (spnas, toy):
         runtime = runtime_of("macs", supernet)
-        cell = RuntimeCell(supernet, runtime)
         for _ in range(10):
             assignment = supernet.space.sample(generator)
-            found = cell(Tensor(supernet.gates_of(assignment), ms.float32))
-            assert float(found.asnumpy()) == pytest.approx(runtime.of(assignment), rel=1e-6)
+            found = runtime_at(backend, supernet, runtime, supernet.gates_of(assignment))
+            assert found == pytest.approx(runtime.of(assignment), rel=1e-6)
 
 
 def between(supernet, gates):
@@ -283,10 +284,9 @@ def between(supernet, gates):
     return total
 
 
-def test_between_gates_it_is_linear_in_each(toy):
-    cell = RuntimeCell(toy, runtime_of("macs", toy))
+def test_between_gates_it_is_linear_in_each(toy, backend):
     gates = np.random.default_rng(0).random(toy.gates)
-    found = float(cell(Tensor(gates, ms.float32)).asnumpy())
+    found = runtime_at(backend, toy, runtime_of("macs", toy), gates)
     assert found == pytest.approx(between(toy, gates), rel=1e-5)
 
 
@@ -402,18 +402,26 @@ def numeric_gradient(supernet, weights, thresholds, temperature, lam, target, ba
     return gates, gradient
 
 
-def searcher_of(supernet, recipe, runtime, rates, has_target=False):
-    trainer = GatedCellTrainer(supernet, recipe, runtime, rates, 0.3, has_target)
-    return Searcher(trainer, supernet, recipe)
+def searcher_of(backend, supernet, recipe, runtime, rates, has_target=False):
+    make = find_backend(backend).gated_trainer
+    return Searcher(make(supernet, recipe, runtime, rates, 0.3, has_target), supernet, recipe)
+
+
+def gradient_of(searcher):
+    """Of the thresholds, in the first step that they make."""
+    return searcher.trainer.state()["search.first_moment"] / (1 - BETAS[0])
 
 
 @pytest.fixture(scope="module")
-def searchers(toy):
+def searchers(toy, backend):
     """Without and with a target."""
     recipe = read_recipe("tiny", ["batch=4", "loss.smoothing=0"])
     runtime = runtime_of("macs", toy)
     rates = np.full(50, 0.05, np.float32)
-    return [searcher_of(toy, recipe, runtime, rates, has_target) for has_target in (False, True)]
+    return [
+        searcher_of(backend, toy, recipe, runtime, rates, has_target)
+        for has_target in (False, True)
+    ]
 
 
 def batch_of(supernet, count=4, seed=3):
@@ -429,7 +437,7 @@ def batch_of(supernet, count=4, seed=3):
     ids=["at the start", "a kernel closed", "a width closed", "a block left out"],
 )  # fmt: skip
 @pytest.mark.parametrize("target", [None, 60_000.0], ids=["lambda", "target"])
-def test_gradients_equal_the_numeric_ones(toy, searchers, thresholds, target):
+def test_gradients_equal_the_numeric_ones(toy, searchers, thresholds, target, backend):
     searcher = searchers[target is not None]
     searcher.restart(1)
     weights = rule_b.with_random_weights(toy.graph, 5).weights
@@ -437,40 +445,38 @@ def test_gradients_equal_the_numeric_ones(toy, searchers, thresholds, target):
     given = {**weights, "search.thresholds": np.array(thresholds, np.float32)}
     trainer.set_state({**trainer.state(), **given})
     # as in inference, for the reference knows nothing else
-    trainer.threshold_step.set_train(False)
+    turn_to_inference(backend, trainer)
     lam, batch = 2.0, batch_of(toy)
     gates, expected = numeric_gradient(toy, weights, thresholds, 0.3, lam, target, batch)
-    assert searcher.trainer.set_gates() == gates.tolist()
+    assert trainer.set_gates() == gates.tolist()
     searcher.learn_thresholds(*batch, 1, 0, (lam, target or 1.0, 0.1))
-    found = searcher.trainer.threshold_step.first.asnumpy() / (1 - BETAS[0])
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    moved = searcher.trainer.threshold_step.thresholds.asnumpy() - np.array(thresholds, np.float32)
+    assert gradient_of(searcher) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    moved = trainer.state()["search.thresholds"] - np.array(thresholds, np.float32)
     assert moved == pytest.approx(-0.1 * expected / np.sqrt(np.mean(expected**2)), abs=1e-4)
 
 
-def test_every_threshold_feels_from_the_start(spnas):
+def test_every_threshold_feels_from_the_start(spnas, backend):
     """In the paper's code the sigmoid's slope is 1e-5 at 96 channels and 0 from 240 on; here it is
     the same from 48 to 1152. 96 pixels, for at fewer a rim sees nothing in the last stage."""
     recipe = read_recipe("single_path_nas", ["batch=2"])
     rates = np.full(50, 0.1, np.float32)
-    searcher = searcher_of(spnas, recipe, runtime_of("macs", spnas), rates)
+    searcher = searcher_of(backend, spnas, recipe, runtime_of("macs", spnas), rates)
     searcher.restart(1)
     assert searcher.trainer.set_gates() == [1.0] * 55
     random = np.random.RandomState(0)
     images = random.standard_normal((2, 3, 96, 96)).astype(np.float32)
     searcher.learn_thresholds(images, np.array([0, 7], np.int32), 1, 0, (1.0, 1.0, 0.1))
-    gradient = searcher.trainer.threshold_step.first.asnumpy() / (1 - BETAS[0])
+    gradient = gradient_of(searcher)
     assert gradient.shape == (55,)
     assert np.abs(gradient).min() > 1e-4
     slope = soft(1, 0, 0.3) * (1 - soft(1, 0, 0.3)) / 0.3
     assert slope > 0.1
 
 
-def test_each_step_moves_its_own(toy, searchers):
+def test_each_step_moves_its_own(toy, searchers, backend):
     searcher = searchers[0]
     searcher.restart(1)
-    searcher.trainer.weight_step.set_train()
-    searcher.trainer.threshold_step.set_train()
+    turn_to_training(backend, searcher.trainer)
 
     def state():
         return {name: array.copy() for name, array in searcher.trainer.state().items()}
@@ -486,7 +492,7 @@ def test_each_step_moves_its_own(toy, searchers):
     assert not any(name.startswith("search.") for name in of_weights)
     searcher.learn_thresholds(*batch_of(toy), 1, 0, (1.0, 1.0, 0.1))
     of_thresholds = moved(between_steps, state())
-    assert {name for name in of_thresholds if "moving" not in name} == {
+    assert {name for name in of_thresholds if "moving_" not in name} == {
         f"search.{name}" for name in ("thresholds", "first_moment", "second_moment", "moments_left")
     }
     searcher.restart(1)
@@ -499,12 +505,12 @@ def test_in_the_warm_up_gates_are_closed_at_random(toy, searchers):
     seen = []
     for step in range(40):
         searcher.learn_weights(*batch_of(toy), 7, step, 0.6)
-        seen.append(tuple(searcher.trainer.gates.asnumpy()))
+        seen.append(gates_of(searcher.trainer))
     assert set(np.array(seen).reshape(-1)) == {0.0, 1.0}
     assert 0.5 < np.mean(seen) < 0.7
     assert len(set(seen)) > 10
     searcher.learn_weights(*batch_of(toy), 7, 3, 0.6)
-    assert tuple(searcher.trainer.gates.asnumpy()) == seen[3]
+    assert gates_of(searcher.trainer) == seen[3]
 
 
 # Images in two.
@@ -563,18 +569,25 @@ def planted_settings(folder, data, **besides):
     return SinglePathSettings(str(folder / data), recipe, lam=(0.3,), warmup_epochs=6, **besides)
 
 
-def find(folder, data, out):
+def find(folder, data, out, backend):
     with Stop() as stop:
         space = Space(folder / "planted.json")
-        return search_single_path(space, planted_settings(folder, data), folder / out, stop)
+        settings = planted_settings(folder, data, backend=backend)
+        return search_single_path(space, settings, folder / out, stop)
 
 
 @pytest.fixture(scope="module")
-def far(planted):
-    return find(planted, "far", "far-run")
+def far_run(planted, backend):
+    """The folder of a search on dots that lie far apart."""
+    return planted / f"far-{backend}"
 
 
-def test_a_planted_kernel_is_found(planted, far):
+@pytest.fixture(scope="module")
+def far(planted, far_run, backend):
+    return find(planted, "far", far_run, backend)
+
+
+def test_a_planted_kernel_is_found(far):
     """What the label depends on lies 3 or 4 pixels apart: only a 5x5 kernel sees both dots."""
     (found,) = far
     assert found.name == "seed1-lam0.3"
@@ -583,23 +596,23 @@ def test_a_planted_kernel_is_found(planted, far):
     assert set(found.objectives) == {"params", "macs", "MACs", "top1", "loss"}
 
 
-def test_a_kernel_that_nothing_needs_is_not(planted):
+def test_a_kernel_that_nothing_needs_is_not(planted, backend):
     """The same search on dots 1 or 2 pixels apart."""
-    (found,) = find(planted, "near", "near-run")
+    (found,) = find(planted, "near", f"near-{backend}", backend)
     assert found.assignment["layer.kernel"] == 3
     assert found.objectives["top1"] > 0.9
 
 
-def test_what_was_found_is_scored_the_same_by_itself(planted, far):
+def test_what_was_found_is_scored_the_same_by_itself(planted, far, backend):
     (found,) = far
     graph = Space(planted / "planted.json").assign(found.assignment)
     assert (graph.params, graph.macs) == (found.objectives["params"], found.objectives["macs"])
-    network = build(Model(graph, load_weights(found.weights, graph)))
+    alone = find_backend(backend).predictor(Model(graph, load_weights(found.weights, graph)))
     images = EvalPipeline(
         scan_folder(planted / "far" / "val", learns=False),
         preprocessing_of(graph.preprocessing, graph.input_shape), batch=32,
     )  # fmt: skip
-    scores = evaluate(CellPredictor(network), images, 32)
+    scores = evaluate(alone, images, 32)
     assert scores.top1 == found.objectives["top1"]
     assert scores.loss == pytest.approx(found.objectives["loss"], rel=1e-4)
     lines = read_log(found.log)
@@ -607,22 +620,23 @@ def test_what_was_found_is_scored_the_same_by_itself(planted, far):
     assert lines[-1]["assignment"] == dict(found.assignment)
 
 
-def test_a_search_that_is_there_is_not_made_again(planted, far):
-    began = (planted / "far-run/single_path/seed1-lam0.3/found.json").stat().st_mtime_ns
-    # as of before there were several backends
-    path = planted / "far-run/single_path/settings.json"
+def test_a_search_that_is_there_is_not_made_again(planted, far, far_run, backend):
+    folder = far_run / "single_path"
+    began = (folder / "seed1-lam0.3/found.json").stat().st_mtime_ns
+    path = folder / "settings.json"
     settings = json.loads(path.read_text())
-    assert settings.pop("backend") == "mindspore"
-    path.write_text(json.dumps(seal(settings)))
-    assert find(planted, "far", "far-run") == far
-    assert (planted / "far-run/single_path/seed1-lam0.3/found.json").stat().st_mtime_ns == began
+    assert settings.pop("backend") == backend
+    if backend == "mindspore":  # as of before there were several backends
+        path.write_text(json.dumps(seal(settings)))
+    assert find(planted, "far", far_run, backend) == far
+    assert (folder / "seed1-lam0.3/found.json").stat().st_mtime_ns == began
     with pytest.raises(UsageError) as error, Stop() as stop:
         search_single_path(
-            Space(planted / "planted.json"), planted_settings(planted, "far", held_out=0.3),
-            planted / "far-run", stop,
+            Space(planted / "planted.json"),
+            planted_settings(planted, "far", held_out=0.3, backend=backend), far_run, stop,
         )  # fmt: skip
     assert str(error.value) == (
-        f"{planted / 'far-run/single_path'} has searches that were begun with held_out 0.25, and"
+        f"{folder} has searches that were begun with held_out 0.25, and"
         " this is 0.3; use another folder"
     )
 
@@ -635,7 +649,7 @@ with Stop() as stop:
     from archspec.space import Space
     from archspec.training.search.single_path import SinglePathSettings, search_single_path
     settings = SinglePathSettings(
-        "far", "planted.yaml", lam=(0.3,), warmup_epochs=6, held_out=0.25
+        "far", "planted.yaml", lam=(0.3,), warmup_epochs=6, held_out=0.25, backend=sys.argv[2]
     )
     folder = Path(sys.argv[1])
     found = search_single_path(Space("planted.json"), settings, folder, stop, print)
@@ -643,9 +657,11 @@ with Stop() as stop:
 """
 
 
-def start(folder, out):
+def start(folder, out, backend):
+    threads = {"OMP_NUM_THREADS": "1"} if backend == "torch" else {}  # as here, for the same bits
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, out], cwd=folder, text=True,
+        [sys.executable, "-c", SCRIPT, out, backend], cwd=folder, text=True,
+        env={**os.environ, **threads},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
@@ -665,30 +681,32 @@ def wait_for_epoch(home, epoch, process):
         time.sleep(0.005)
 
 
-def test_killed_and_stopped_it_goes_on_to_the_same_thresholds(planted, far):
+@pytest.mark.usefixtures("far")
+def test_killed_and_stopped_it_goes_on_to_the_same_thresholds(planted, far_run, backend):
     """A process that is killed in the warm-up, one asked to stop in the search, and a third."""
-    home = planted / "stopped/single_path"
-    process = start(planted, "stopped")
+    out = f"stopped-{backend}"
+    home = planted / out / "single_path"
+    process = start(planted, out, backend)
     wait_for_epoch(home / "seed1-warmup", 2, process)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    process = start(planted, "stopped")
+    process = start(planted, out, backend)
     wait_for_epoch(home / "seed1-lam0.3", 8, process)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert "0 found" in said
-    said, _ = start(planted, "stopped").communicate(timeout=120)
+    said, _ = start(planted, out, backend).communicate(timeout=120)
     assert "1 found" in said
-    one, other = (run / "seed1-lam0.3" for run in (home, planted / "far-run/single_path"))
+    one, other = (run / "seed1-lam0.3" for run in (home, far_run / "single_path"))
     assert state_of(one) == state_of(other)
     assert (one / "log.jsonl").read_bytes() == (other / "log.jsonl").read_bytes()
     facts, others = (json.loads((run / "found.json").read_text()) for run in (one, other))
     assert {**facts, "seconds": 0, "crc32": ""} == {**others, "seconds": 0, "crc32": ""}
 
 
-def test_a_target_is_met(tmp_path):
+def test_a_target_is_met(tmp_path, backend):
     """Digits on spaces/tiny, 213,760 to 849,152 MACs. A gate more or less is up to a fifth, yet
     each search ends within 5 % of the nearest that a network can be."""
     write_digits(tmp_path / "all")
@@ -700,7 +718,7 @@ def test_a_target_is_met(tmp_path):
                 path.rename(home / path.name)
     settings = SinglePathSettings(
         str(tmp_path / "digits"), epochs=6, warmup_epochs=3, batch=16, held_out=0.3,
-        target=(300_000.0, 600_000.0),
+        target=(300_000.0, 600_000.0), backend=backend,
     )  # fmt: skip
     said: list[str] = []
     with Stop() as stop:
@@ -755,10 +773,9 @@ def test_settings_that_cannot_be(settings, message):
          " step's 32; use --set batch=26"),
     ],
 )  # fmt: skip
-def test_what_is_said_before_the_first_step(settings, message, planted, tmp_path):
-    asked = SinglePathSettings(
-        **{"data": str(planted / "far"), "recipe": str(planted / "planted.yaml"), **settings}
-    )
+def test_what_is_said_before_the_first_step(settings, message, planted, tmp_path, backend):
+    whole = {"data": str(planted / "far"), "recipe": str(planted / "planted.yaml"), **settings}
+    asked = SinglePathSettings(**whole, backend=backend)
     with pytest.raises(UsageError) as error, Stop() as stop:
         search_single_path(Space(planted / "planted.json"), asked, tmp_path / "run", stop)
     macs = [Space(planted / "planted.json").cost({"layer.kernel": k, "layer.expand": e}).macs
