@@ -12,7 +12,8 @@ from hypothesis import settings
 
 from archspec.cli import main
 
-# threads that wait in a loop for each other take the CPUs from the tests beside them
+# tests run beside each other, a process for each CPU
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 settings.register_profile("same", deadline=None, derandomize=True, database=None)

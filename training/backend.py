@@ -142,7 +142,7 @@ class GatedTrainer(Predictor, Reader, Stateful, Protocol):
         ...
 
     def gather_statistics(self, batches: Iterable[np.ndarray]) -> None:
-        """Let batch norms see these images with the gates as they are."""
+        """Let batch norms see these images with the gates as they are, and nothing dropped."""
         ...
 
     def weights(self) -> dict[str, Array]:

@@ -162,7 +162,7 @@ def their_step(
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        return float(loss), logits.detach().float().cpu().numpy()
+        return float(loss.detach()), logits.detach().float().cpu().numpy()
 
     return step, whose
 

@@ -63,6 +63,12 @@ def set_masks(cells: Mapping[str, HostNoise], masks: Mapping[str, np.ndarray]) -
         cell.mask.set_data(Tensor(masks[name]))
 
 
+def drop_nothing(cells: Mapping[str, HostNoise]) -> None:
+    """Let everything pass in the next step."""
+    for cell in cells.values():
+        cell.mask.set_data(Tensor(np.ones(cell.mask.shape, np.float32)))
+
+
 def _leaves(group: Group) -> Iterator[Leaf]:
     for item in group.items:
         if isinstance(item, Leaf):

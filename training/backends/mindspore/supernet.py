@@ -23,7 +23,7 @@ from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.initialize import initialize
 from archspec.training.backend import Pending
 from archspec.training.backends.mindspore.losses import SmoothedCrossEntropy
-from archspec.training.backends.mindspore.noise import set_masks, take_over
+from archspec.training.backends.mindspore.noise import drop_nothing, set_masks, take_over
 from archspec.training.backends.mindspore.optimizers import build_optimizer
 from archspec.training.backends.mindspore.step import TrainStep
 from archspec.training.backends.mindspore.threshold_step import (
@@ -127,6 +127,7 @@ class GatedCellTrainer:
         ops.assign(self.gates, Tensor(gates, ms.float32))
 
     def gather_statistics(self, batches: Iterable[np.ndarray]) -> None:
+        drop_nothing(self.masks)
         self.network.set_train(True)
         for images in batches:
             self.network(Tensor(images))

@@ -20,7 +20,7 @@ from archspec.training.backend import Pending
 from archspec.training.backends.torch.device import on_device, taken_device
 from archspec.training.backends.torch.failures import explain_failures
 from archspec.training.backends.torch.losses import LabelLoss, cross_entropy
-from archspec.training.backends.torch.noise import set_masks, take_over
+from archspec.training.backends.torch.noise import drop_nothing, set_masks, take_over
 from archspec.training.backends.torch.optimizers import build_optimizer
 from archspec.training.backends.torch.precision import set_products
 from archspec.training.backends.torch.step import Together, TrainStep, as_array
@@ -139,6 +139,7 @@ class GatedModuleTrainer:
 
     @torch.no_grad()
     def gather_statistics(self, batches: Iterable[np.ndarray]) -> None:
+        drop_nothing(self.masks)
         for images in batches:
             self.network(self._images(images))
 
