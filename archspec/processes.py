@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +48,18 @@ def start_process(
         stderr=errors,
         start_new_session=True,
     )
+
+
+def end_with_parent() -> bool:
+    """Ask to be killed as soon as the thread that started this process is over (Linux); whether
+    that is possible here."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return True
 
 
 def wait_for_end(processes: Iterable[subprocess.Popen[Any]], seconds: float) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from archspec.compiler.targets.python.modules import remove_files
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.machine import usable_cpus
-from archspec.processes import python_command, start_process, wait_for_end
+from archspec.processes import end_with_parent, python_command, start_process, wait_for_end
 from archspec.training.backend import Backend
 from archspec.training.signals import Stop
 from archspec.writing import write_whole
@@ -249,13 +249,7 @@ def follow_parent() -> None:
     """End with the process that started this one as one of its own, for nobody else would end it
     (Linux). Does nothing in a process that no other archspec started."""
     parent = os.environ.get(PARENT)
-    if parent is None or not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
+    if parent is not None and end_with_parent() and os.getppid() != int(parent):
         raise SystemExit(1)  # it was gone before we asked
 
 

@@ -26,6 +26,7 @@ from archspec.compiler.images.lookahead import in_order, one_ahead
 from archspec.compiler.images.preprocess import UnreadableImage, factors_of
 from archspec.compiler.images.steps import MODES
 from archspec.errors import UsageError
+from archspec.processes import end_with_parent
 from archspec.training.augmenting import augmentations
 from archspec.training.backend import DeviceError
 from archspec.training.backends.torch.device import taken_device
@@ -69,7 +70,7 @@ class TrainPipeline(Pipeline):
                 num_workers=self.workers,
                 pin_memory=taken_device().type == "cuda",
                 persistent_workers=True,
-                worker_init_fn=_leave_group,
+                worker_init_fn=partial(_leave_group, os.getpid()),
             )
         with warnings.catch_warnings():
             # workers that only read images are safe to fork beside threads
@@ -152,9 +153,12 @@ class _Maker(Dataset[Any]):
         return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _leave_group(number: int) -> None:
+def _leave_group(trainer: int, number: int) -> None:
     """In a worker: a Ctrl-C is meant for whoever trains, and whoever trains must be able to end its
-    workers by a signal that it blocks itself."""
+    workers by a signal that it blocks itself. Where that one is killed, so is the worker, which
+    would hold the connections to other processes open, and those would wait for an answer."""
+    if os.getppid() == trainer:
+        end_with_parent()
     if hasattr(os, "setsid"):
         os.setsid()
     if hasattr(signal, "pthread_sigmask"):

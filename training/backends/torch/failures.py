@@ -13,8 +13,11 @@ from archspec.training.backend import DeviceError
 from archspec.training.backends.torch.device import memory_of, out_of_memory
 from archspec.training.recipe import Recipe
 
-LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting")
-"""What gloo and NCCL say when a process has gone."""
+LOST = (
+    "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Timed out waiting",
+    "Connection was likely closed", "ncclRemoteError", "ncclSystemError",
+)  # fmt: skip
+"""What gloo, the store of PyTorch's processes and NCCL say when a process has gone."""
 MOMENTS = 2
 """Copies of the weights that an optimizer keeps, at most."""
 USABLE = 0.85
@@ -26,15 +29,25 @@ def explain_failures(
     models: Sequence[Model], recipe: Recipe, device: torch.device
 ) -> Iterator[None]:
     """Raises DeviceError for what PyTorch raises within it where the machine is to blame."""
+    with explain_loss():
+        try:
+            yield
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise DeviceError(_too_large(models, recipe, device)) from error
+            raise
+
+
+@contextmanager
+def explain_loss() -> Iterator[None]:
+    """Raises DeviceError for what PyTorch raises within it once another process has gone."""
     try:
         yield
     except RuntimeError as error:
-        if out_of_memory(error):
-            raise DeviceError(_too_large(models, recipe, device)) from error
-        if any(words in str(error) for words in LOST):
-            reason = str(error).strip().partition("\n")[0]
-            raise DeviceError(f"another process of this training has ended ({reason})") from error
-        raise
+        reason = next((words for words in LOST if words in str(error)), None)
+        if reason is None:
+            raise
+        raise DeviceError(f"another process of this training has ended ({reason})") from error
 
 
 def _too_large(models: Sequence[Model], recipe: Recipe, device: torch.device) -> str:

@@ -33,6 +33,7 @@ class TorchRanks(Ranks):
         if self.ranks == 1:
             return super().sum(numbers)
         from archspec.training.backends.torch.device import taken_device
+        from archspec.training.backends.torch.failures import explain_loss
 
         package = torch()
         # halves of float64 as two float32, for few devices add the former
@@ -40,8 +41,9 @@ class TorchRanks(Ranks):
         high = exact.astype(np.float32)
         low = (exact - high).astype(np.float32)
         both = package.from_numpy(np.stack([high, low])).to(taken_device())
-        package.distributed.all_reduce(both)
-        result = both.cpu().numpy().astype(np.float64)
+        with explain_loss():
+            package.distributed.all_reduce(both)
+            result = both.cpu().numpy().astype(np.float64)
         return result[0] + result[1]
 
 
