@@ -18,6 +18,8 @@ LOST = (
     "Connection was likely closed", "ncclRemoteError", "ncclSystemError",
 )  # fmt: skip
 """What gloo, the store of PyTorch's processes and NCCL say when a process has gone."""
+COMPILER = ("torch._dynamo", "torch._inductor")
+"""Where the errors of torch.compile are from."""
 MOMENTS = 2
 """Copies of the weights that an optimizer keeps, at most."""
 USABLE = 0.85
@@ -35,6 +37,12 @@ def explain_failures(
         except RuntimeError as error:
             if out_of_memory(error):
                 raise DeviceError(_too_large(models, recipe, device)) from error
+            if type(error).__module__.startswith(COMPILER):
+                reason = str(error).strip().partition("\n")[0]
+                raise DeviceError(
+                    f"the network could not be compiled for {device} ({reason}); use --no-compile"
+                    " in a new run"
+                ) from error
             raise
 
 

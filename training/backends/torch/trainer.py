@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -87,6 +88,7 @@ class ModuleTrainer:
         self.precision = fit_precision(recipe.precision, learners.device)
         set_products(self.precision, self.device)
         if learners.switches.get("deterministic"):
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS asks for
             torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = not learners.switches.get("deterministic", True)
         self.networks = [build_module(model) for model in learners.models]
