@@ -1,18 +1,22 @@
-"""Schedules, losses, optimizers and the training step against numpy, compiled and eager.
+"""Schedules, losses, optimizers and the training step against numpy: one suite over MindSpore,
+compiled and eager, and PyTorch.
 
 The references are written from the papers' and the recipes' formulas; the measured ones are those
-of the model zoo's own code (shared/facts/training.md).
+of the model zoo's own code (shared/facts/training.md). What each framework is asked for stands in
+oracles/parts_of_mindspore.py and oracles/parts_of_torch.py.
 """
 
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import archspec
 from archspec.training.augmentations import AUGMENTATIONS
+from archspec.training.precision import fit_precision
 from archspec.training.recipe import (
     DYNAMIC,
     AdamW,
@@ -112,45 +116,28 @@ def test_warm_up_from_a_rate_and_for_part_of_an_epoch():
     np.testing.assert_allclose(rates, [0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5], rtol=1e-6)
 
 
-# What follows needs MindSpore.
-
-pytest.importorskip("mindspore")
+# What a framework does.
 
 from oracles import rule_b  # noqa: E402 (needs numpy)
 
-from archspec.compiler import build  # noqa: E402
 from archspec.compiler.model import Model  # noqa: E402
-from archspec.compiler.targets.mindspore import device  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def parts():
-    device.prepare()
-    from archspec.training import precision as fitting
-    from archspec.training.backends.mindspore import ema, losses, optimizers, precision, step
-
-    class Parts:
-        pass
-
-    result = Parts()
-    for module in (losses, optimizers, ema, step, precision, fitting):
-        vars(result).update(
-            {name: value for name, value in vars(module).items() if not name.startswith("_")}
-        )
-    return result
-
-
-@pytest.fixture(params=["compiled", "eager"])
-def ms(request, tmp_path, monkeypatch):
-    import mindspore
-
+@pytest.fixture(params=["mindspore, compiled", "mindspore, eager", "torch"])
+def parts(request, tmp_path, monkeypatch):
+    framework, _, mode = request.param.partition(", ")
+    pytest.importorskip(framework)
+    found = import_module(f"oracles.parts_of_{framework}")
     # MindSpore leaves notes on what it could not compile in the working directory
     monkeypatch.chdir(tmp_path)
-    compiled = request.param == "compiled"
-    mindspore.set_context(mode=mindspore.GRAPH_MODE if compiled else mindspore.PYNATIVE_MODE)
-    yield mindspore
+    if framework == "mindspore":
+        import mindspore as ms
+
+        ms.set_context(mode=ms.GRAPH_MODE if mode == "compiled" else ms.PYNATIVE_MODE)
+    yield found
     assert not list(Path().iterdir())
-    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    if framework == "mindspore":
+        ms.set_context(mode=ms.PYNATIVE_MODE)
 
 
 def softmax(z):
@@ -172,62 +159,103 @@ def kl(p, q):
     return (p * np.log(p / q)).sum(-1).mean()
 
 
+def slopes(function, arrays):
+    """The gradients of a function of several arrays by all of them, from differences."""
+    found = []
+    for array in arrays:
+        slope = np.zeros(array.shape)
+        for place in np.ndindex(array.shape):
+            kept, sides = array[place], []
+            for step in (1e-5, -1e-5):
+                array[place] = kept + step
+                sides.append(function(*arrays))
+            array[place] = kept
+            slope[place] = (sides[0] - sides[1]) / 2e-5
+        found.append(slope)
+    return found
+
+
 # Losses.
 
 RANDOM = np.random.RandomState(2)
 Z1, Z2 = (RANDOM.normal(size=(4, 1001)).astype(np.float32) for _ in range(2))
 LABELS = np.array([0, 1, 500, 999], np.int32)
+FEW = np.array([0, 3, 6, 1, 1], np.int32)
+SMOOTH = Loss(smoothing=0.1)
 
 
-def test_losses_of_the_original(ms, parts):
-    tensor = ms.Tensor
-    smooth = parts.SmoothedCrossEntropy(0.1)
-    assert float(smooth(tensor(Z1), tensor(LABELS))) == pytest.approx(7.646722, rel=1e-6)
-    assert float(smooth(tensor(Z2), tensor(LABELS))) == pytest.approx(6.467854, rel=1e-6)
-    plain = parts.SmoothedCrossEntropy()
-    assert float(plain(tensor(Z1), tensor(LABELS))) == pytest.approx(7.670599, rel=1e-6)
-    fewer = tensor(Z1[:, :1000].copy())
-    assert float(smooth(fewer, tensor(LABELS))) == pytest.approx(7.644752, rel=1e-6)
-    mutual = parts.build_loss(Loss(smoothing=0.1, mutual=Mutual(specs=("a",))))
-    total = mutual((tensor(Z1), tensor(Z2)), tensor(LABELS))
-    assert float(total) == pytest.approx(15.150966, rel=1e-6)
+def test_losses_of_the_original(parts):
+    def value(settings, *logits):
+        return parts.loss(settings, logits, LABELS)[0]
+
+    assert value(SMOOTH, Z1) == pytest.approx(7.646722, rel=1e-6)
+    assert value(SMOOTH, Z2) == pytest.approx(6.467854, rel=1e-6)
+    assert value(Loss(), Z1) == pytest.approx(7.670599, rel=1e-6)
+    assert value(SMOOTH, Z1[:, :1000].copy()) == pytest.approx(7.644752, rel=1e-6)
+    mutual = Loss(smoothing=0.1, mutual=Mutual(specs=("a",)))
+    assert value(mutual, Z1, Z2) == pytest.approx(15.150966, rel=1e-6)
 
 
-def test_mixed_labels(ms, parts):
+def agrees(found, function, logits):
+    """Whether a loss and its gradients are those of a function in numpy."""
+    value, gradients = found
+    exact = [z.astype(float) for z in logits]
+    assert value == pytest.approx(function(*exact), rel=1e-5)
+    for gradient, slope in zip(gradients, slopes(function, exact), strict=True):
+        np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy(parts, smoothing):
+    logits = normals(0) * 3
+    targets = smooth_labels(FEW, 7, smoothing)
+    found = parts.loss(Loss(smoothing=smoothing), [logits], FEW)
+    agrees(found, lambda z: cross_entropy(z, targets), [logits])
+
+
+def test_mixed_labels(parts):
     """Half of a label each is half of each label's loss, for the loss is linear in labels."""
-    smooth = parts.SmoothedCrossEntropy(0.1)
-    shares = np.zeros((4, 1001), np.float32)
-    for row, (one, other) in enumerate(zip(LABELS, LABELS[::-1], strict=True)):
+    shares = np.zeros((5, 7), np.float32)
+    for row, (one, other) in enumerate(zip(FEW, FEW[::-1], strict=True)):
         shares[row, one] += 0.3
         shares[row, other] += 0.7
-    wanted = 0.3 * cross_entropy(Z1, smooth_labels(LABELS, 1001, 0.1)) + 0.7 * cross_entropy(
-        Z1, smooth_labels(LABELS[::-1], 1001, 0.1)
-    )
-    assert float(smooth(ms.Tensor(Z1), ms.Tensor(shares))) == pytest.approx(wanted, rel=1e-6)
+
+    def function(z):
+        one, other = (cross_entropy(z, smooth_labels(x, 7, 0.1)) for x in (FEW, FEW[::-1]))
+        return 0.3 * one + 0.7 * other
+
+    agrees(parts.loss(SMOOTH, [normals(0)], shares), function, [normals(0)])
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_mutual_learning(ms, parts, count):
-    logits = [np.random.RandomState(k).normal(size=(5, 7)).astype(np.float32) for k in range(count)]
-    labels = np.array([0, 3, 6, 1, 1], np.int32)
-    found = parts.MutualLoss(0.1, 0.5)(tuple(map(ms.Tensor, logits)), ms.Tensor(labels))
-    p = [softmax(z.astype(float)) for z in logits]
-    pairs = [(i, j) for i in range(count) for j in range(count) if i < j]
-    # of each pair the mean of both ways, and of each network as much as with one peer
-    pull = sum((kl(p[i], p[j]) + kl(p[j], p[i])) / 2 for i, j in pairs) / (count - 1)
-    wanted = sum(cross_entropy(z, smooth_labels(labels, 7, 0.1)) for z in logits) + 0.5 * pull
-    assert float(found) == pytest.approx(wanted, rel=1e-5)
+def test_mutual_learning(parts, count):
+    logits = [normals(k) for k in range(count)]
+    settings = Loss(smoothing=0.1, mutual=Mutual(specs=("a",) * (count - 1), weight=0.5))
+
+    def function(*logits):
+        p = [softmax(z) for z in logits]
+        pairs = [(i, j) for i in range(count) for j in range(count) if i < j]
+        # of each pair the mean of both ways, and of each network as much as with one peer
+        pull = sum((kl(p[i], p[j]) + kl(p[j], p[i])) / 2 for i, j in pairs) / (count - 1)
+        own = sum(cross_entropy(z, smooth_labels(FEW, 7, 0.1)) for z in logits)
+        return own + 0.5 * pull
+
+    agrees(parts.loss(settings, logits, FEW), function, logits)
 
 
-def test_distillation(ms, parts):
-    student, teacher = (np.random.RandomState(k).normal(size=(5, 7)) * 3 for k in range(2))
-    labels = np.array([0, 3, 6, 1, 1], np.int32)
+def test_distillation(parts):
+    student, teacher = normals(0) * 3, normals(1) * 3
     settings = Loss(distill=Distill(spec="", weights="", temperature=3.0, weight=0.8))
-    given = [ms.Tensor(z.astype(np.float32)) for z in (student, teacher)]
-    found = parts.build_loss(settings)(given[0], ms.Tensor(labels), given[1])
-    pull = 9 * kl(softmax(teacher / 3), softmax(student / 3))
-    wanted = 0.2 * cross_entropy(student, smooth_labels(labels, 7, 0.0)) + 0.8 * pull
-    assert float(found) == pytest.approx(wanted, rel=1e-5)
+
+    def function(z):
+        pull = 9 * kl(softmax(teacher.astype(float) / 3), softmax(z / 3))
+        return 0.2 * cross_entropy(z, smooth_labels(FEW, 7, 0.0)) + 0.8 * pull
+
+    agrees(parts.loss(settings, [student], FEW, teacher), function, [student])
+
+
+def normals(seed):
+    return np.random.RandomState(seed).normal(size=(5, 7)).astype(np.float32)
 
 
 # Optimizers, on a decayed and an undecayed parameter.
@@ -295,60 +323,46 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("settings, reference", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_optimizer(ms, parts, settings, reference):
-    class Apply(ms.nn.Cell):
-        def __init__(self, optimizer):
-            super().__init__(auto_prefix=False)
-            self.optimizer = optimizer
-
-        def construct(self, weight, bias):
-            return ms.ops.depend(weight.sum(), self.optimizer((weight, bias)))
-
-    parameters = [ms.Parameter(ms.Tensor(STARTS[name]), name=name) for name in SHAPES]
-    step = Apply(parts.build_optimizer(settings, parameters, RATES))
-    for gradients in GRADIENTS:
-        step(*map(ms.Tensor, gradients))
-    for k, parameter in enumerate(parameters):
-        own = parameter.name.rpartition(".")[2]
-        decay = 0 if own in settings.no_decay else settings.weight_decay
-        start = STARTS[parameter.name].astype(float)
+def test_optimizer(parts, settings, reference):
+    found = parts.optimize(settings, STARTS, RATES, GRADIENTS)
+    for k, (name, start) in enumerate(STARTS.items()):
+        decay = 0 if name.rpartition(".")[2] in settings.no_decay else settings.weight_decay
+        start = start.astype(float)
         wanted = reference(settings, start, [g[k].astype(float) for g in GRADIENTS], decay)
         moved = np.abs(wanted - start).max()
         assert moved > 1e-3
-        np.testing.assert_allclose(parameter.asnumpy(), wanted, rtol=0, atol=3e-6 * max(moved, 1))
+        np.testing.assert_allclose(found[name], wanted, rtol=0, atol=3e-6 * max(moved, 1))
 
 
-def test_weights_of_zero_have_a_trust_ratio_of_one(ms, parts):
+def test_weights_of_zero_have_a_trust_ratio_of_one(parts):
+    def move(settings, start, gradient):
+        arrays = np.full((2, 2), start, np.float32), np.full((2, 2), gradient, np.float32)
+        return parts.optimize(settings, {"layer.weight": arrays[0]}, RATES, [[arrays[1]]])
+
     for settings in (Lamb(lr=1, weight_decay=0.1), Lars(lr=1, weight_decay=0.1, momentum=0)):
-        start = np.zeros((2, 2), np.float32)
-        parameter = ms.Parameter(ms.Tensor(start), name="layer.weight")
-        optimizer = parts.build_optimizer(settings, [parameter], RATES)
-        optimizer((ms.Tensor(np.full((2, 2), 3, np.float32)),))
         step = 0.1 * (1 if isinstance(settings, Lamb) else 3)
-        np.testing.assert_allclose(parameter.asnumpy(), -step, rtol=1e-5)
-        still = ms.Parameter(ms.Tensor(start + 1), name="layer.weight")
-        optimizer = parts.build_optimizer(Lars(lr=1), [still], RATES)
-        optimizer((ms.Tensor(start),))
-        assert (still.asnumpy() == 1).all()
+        np.testing.assert_allclose(move(settings, 0, 3)["layer.weight"], -step, rtol=1e-5)
+        assert (move(Lars(lr=1), 1, 0)["layer.weight"] == 1).all()
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_parts_of_every_recipe(name, parts):
+def test_rates_and_precision_of_every_recipe(name):
     recipe = read_recipe(name)
     rates = learning_rates(recipe.schedule, recipe.optimizer.lr, recipe.epochs, 2)
     assert 0 < rates.max() <= np.float32(recipe.optimizer.lr)
     assert rates.min() >= 0
-    assert parts.build_loss(recipe.loss) is not None
-    assert parts.fit_precision(recipe.precision, "CPU") == Precision()
-    assert parts.fit_precision(recipe.precision, "GPU") == recipe.precision
+    assert fit_precision(recipe.precision, "CPU") == Precision()
+    assert fit_precision(recipe.precision, "GPU") == recipe.precision
 
 
 def test_augmentations_of_recipes_are_those_there_are():
     from archspec.training import augmenting, sizing
+
+    assert {*sizing.SIZINGS, *augmenting.AUGMENTATIONS, *augmenting.ON_BATCHES} == {*AUGMENTATIONS}
+    pytest.importorskip("mindspore")
     from archspec.training.backends.mindspore import augment
 
-    here = {*sizing.SIZINGS, *augment.AUGMENTATIONS, *augmenting.ON_BATCHES}
-    assert here == set(AUGMENTATIONS)
+    assert {*sizing.SIZINGS, *augment.AUGMENTATIONS, *augmenting.ON_BATCHES} == {*AUGMENTATIONS}
 
 
 # The step, on softmax regression, whose gradients numpy has in a line.
@@ -359,58 +373,54 @@ WEIGHT = np.random.RandomState(7).normal(size=(3, 5)).astype(np.float32)
 HALVES = np.full(20, 0.5, np.float32)
 
 
-def regression(ms):
-    class Regression(ms.nn.Cell):
-        def __init__(self):
-            super().__init__()
-            self.layer = ms.nn.Dense(5, 3, weight_init=ms.Tensor(WEIGHT), has_bias=False)
-
-        def construct(self, x):
-            return self.layer(x)
-
-    return Regression()
+PLAIN = Sgd(lr=1, momentum=0)
 
 
 def gradient(weight, images, labels=CLASSES):
     return (softmax(images @ weight.T) - np.eye(3)[labels]).T @ images / len(images)
 
 
-def step_of(ms, parts, network=None, rates=HALVES, settings=None, ema=None, **options):
-    network = network or regression(ms)
-    optimizer = parts.build_optimizer(
-        settings or Sgd(lr=1, momentum=0), network.trainable_params(), rates
-    )
-    average = parts.Ema(network.get_parameters(), ema) if ema else None
-    return parts.TrainStep(network, parts.SmoothedCrossEntropy(), optimizer, ema=average, **options)
+def step_of(parts, *networks, settings=PLAIN, rates=HALVES, **options):
+    return parts.Step(networks or [parts.Regression(WEIGHT)], settings, rates, **options)
 
 
-def run(ms, step, batches=IMAGES, labels=CLASSES):
-    losses = [float(step(ms.Tensor(x), ms.Tensor(labels))[0]) for x in batches]
+def run(step, batches=IMAGES, labels=CLASSES):
+    losses = [step(images, labels)[0] for images in batches]
     assert len(losses) == len(batches)
     return losses
 
 
 def weight_of(step):
-    return step.state()["layer.weight"].asnumpy()
+    return step.state()["layer.weight"]
 
 
-def test_step_is_that_of_numpy(ms, parts):
-    step = step_of(ms, parts, ema=0.8)
-    losses = run(ms, step)
+def test_step_is_that_of_numpy(parts):
+    step = step_of(parts, ema=0.8)
+    losses = run(step)
     weight, average = WEIGHT.astype(float), WEIGHT.astype(float)
     for images, loss in zip(IMAGES, losses, strict=True):
         assert loss == pytest.approx(cross_entropy(images @ weight.T, np.eye(3)[CLASSES]), rel=1e-5)
         weight = weight - 0.5 * gradient(weight, images)
         average = 0.8 * average + 0.2 * weight
     np.testing.assert_allclose(weight_of(step), weight, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(step.state()["ema.layer.weight"].asnumpy(), average, rtol=1e-5)
-    loss, logits = step(ms.Tensor(IMAGES[0]), ms.Tensor(CLASSES))
-    np.testing.assert_allclose(logits.asnumpy(), IMAGES[0] @ weight.T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(step.state()["ema.layer.weight"], average, rtol=1e-5)
+    _, logits = step(IMAGES[0], CLASSES)
+    np.testing.assert_allclose(logits, IMAGES[0] @ weight.T, rtol=1e-4, atol=1e-5)
 
 
-def test_clipping(ms, parts):
-    step = step_of(ms, parts, clip_norm=0.8)
-    run(ms, step)
+def test_rates_go_by_steps(parts):
+    rates = np.array([0.5, 0.25, 0.1, 0.05], np.float32)
+    step = step_of(parts, rates=rates, accumulate=2)
+    run(step, [IMAGES[n // 2] for n in range(8)])
+    weight = WEIGHT.astype(float)
+    for images, rate in zip(IMAGES, rates, strict=False):
+        weight = weight - rate * gradient(weight, images)
+    np.testing.assert_allclose(weight_of(step), weight, rtol=1e-5, atol=1e-6)
+
+
+def test_clipping(parts):
+    step = step_of(parts, clip_norm=0.8)
+    run(step)
     weight = WEIGHT.astype(float)
     norms = []
     for images in IMAGES:
@@ -421,60 +431,61 @@ def test_clipping(ms, parts):
     np.testing.assert_allclose(weight_of(step), weight, rtol=1e-5, atol=1e-6)
 
 
-def test_clipping_is_by_the_norm_over_all(ms, parts):
+def test_clipping_is_by_the_norm_over_all(parts):
     gradients = [np.array([3.0], np.float32), np.array([[0.0, 4.0]], np.float32)]
-    clipped = parts.clip(tuple(map(ms.Tensor, gradients)), 2.5)
-    assert [g.asnumpy().tolist() for g in clipped] == [[1.5], [[0.0, 2.0]]]
+    one, other = parts.clip_together(gradients, 2.5)
+    np.testing.assert_allclose(one, [1.5], rtol=1e-6)
+    np.testing.assert_allclose(other, [[0.0, 2.0]], rtol=1e-6)
+    for given, clipped in zip(gradients, parts.clip_together(gradients, 5.1), strict=True):
+        assert np.array_equal(given, clipped)
 
 
-def test_accumulation_is_one_large_batch(ms, parts):
+def test_accumulation_is_one_large_batch(parts):
     settings = AdamW(lr=1, weight_decay=0.1)
-    small = step_of(ms, parts, settings=settings, accumulate=3, clip_norm=0.4, ema=0.5)
-    run(ms, small, IMAGES[:2])
+    small = step_of(parts, settings=settings, accumulate=3, clip_norm=0.4, ema=0.5)
+    run(small, IMAGES[:2])
     assert (weight_of(small) == WEIGHT).all(), "nothing moves before the last batch"
-    run(ms, small, IMAGES[2:])
-    large = step_of(ms, parts, settings=settings, clip_norm=0.4, ema=0.5)
+    run(small, IMAGES[2:])
+    large = step_of(parts, settings=settings, clip_norm=0.4, ema=0.5)
     batches = [np.concatenate(IMAGES[:3]), np.concatenate(IMAGES[3:])]
-    run(ms, large, batches, np.tile(CLASSES, 3))
-    for name, parameter in large.state().items():
-        found = small.state()[name].asnumpy()
-        np.testing.assert_allclose(found, parameter.asnumpy(), rtol=1e-5, atol=1e-7)
-    assert int(small.state()["global_step"].asnumpy()[0]) == 2
-    assert not small.state()["gradient_sum.layer.weight"].asnumpy().any()
+    run(large, batches, np.tile(CLASSES, 3))
+    found = small.state()
+    for name, array in large.state().items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-7)
+    assert int(found[parts.NAMES["steps"]].reshape(())) == 2
+    assert not found["gradient_sum.layer.weight"].any()
 
 
-def test_a_fixed_loss_scale_changes_nothing(ms, parts):
-    one, other = step_of(ms, parts), step_of(ms, parts, loss_scale=LossScale(initial=256.0))
-    assert run(ms, one) == run(ms, other)
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_fixed_loss_scale_changes_nothing(parts, accumulate):
+    """Nor where gradients are summed up, scaled perhaps, before the step."""
+    scale = LossScale(initial=256.0)
+    one = step_of(parts, accumulate=accumulate)
+    other = step_of(parts, accumulate=accumulate, loss_scale=scale)
+    assert run(one) == run(other)
     assert (weight_of(one) == weight_of(other)).all()
 
 
-def test_a_dynamic_loss_scale_skips_and_adapts(ms, parts):
+def test_a_dynamic_loss_scale_skips_and_adapts(parts):
     scale = LossScale(initial=64.0, factor=4, window=2, is_dynamic=True)
-    step = step_of(ms, parts, loss_scale=scale, ema=0.5)
+    step = step_of(parts, loss_scale=scale, ema=0.5)
     bad = np.full_like(IMAGES[0], np.inf)
 
     def after(batch):
-        before = {name: p.asnumpy().copy() for name, p in step.state().items()}
-        run(ms, step, [batch])
-        moved = {
-            name
-            for name, p in step.state().items()
-            if not np.array_equal(p.asnumpy(), before[name])
-        }
-        return (
-            float(step.state()["scale_value"].asnumpy()),
-            "layer.weight" in moved,
-            ("ema.layer.weight" in moved),
-        )
+        before = step.state()
+        run(step, [batch])
+        state = step.state()
+        moved = {name for name, array in state.items() if not np.array_equal(array, before[name])}
+        weights = ("layer.weight" in moved, "ema.layer.weight" in moved)
+        return (float(state[parts.NAMES["scale"]].reshape(())), *weights)
 
     assert after(IMAGES[0]) == (64, True, True)
     assert after(bad) == (16, False, False)
     assert after(IMAGES[1]) == (16, True, True)
     assert after(IMAGES[2]) == (64, True, True)
-    assert int(step.state()["skipped_steps"].asnumpy()) == 1
-    plain = step_of(ms, parts)
-    run(ms, plain, IMAGES[:3])
+    assert int(step.state()[parts.NAMES["skipped"]].reshape(())) == 1
+    plain = step_of(parts)
+    run(plain, IMAGES[:3])
     np.testing.assert_allclose(weight_of(step), weight_of(plain), rtol=1e-6)
     assert DYNAMIC.is_dynamic
 
@@ -482,23 +493,10 @@ def test_a_dynamic_loss_scale_skips_and_adapts(ms, parts):
 # The step, on a network with batch norms.
 
 
-def small_network(ms, seed=0):
-    class Small(ms.nn.Cell):
-        def __init__(self):
-            super().__init__()
-            random = np.random.RandomState(seed)
-            kernel = ms.Tensor(random.normal(size=(4, 2, 3, 3)).astype(np.float32))
-            self.conv = ms.nn.Conv2d(2, 4, 3, weight_init=kernel)
-            self.norm = ms.nn.BatchNorm2d(4)
-            dense = ms.Tensor(random.normal(size=(3, 4)).astype(np.float32))
-            self.dense = ms.nn.Dense(4, 3, weight_init=dense, bias_init="zeros")
-
-        def construct(self, x):
-            return self.dense(ms.ops.relu(self.norm(self.conv(x))).mean((2, 3)))
-
-    network = Small()
-    network.set_train()
-    return network
+def small_network(parts, seed=0):
+    random = np.random.RandomState(seed)
+    shapes = (4, 2, 3, 3), (3, 4)
+    return parts.Small(*(random.normal(size=shape).astype(np.float32) for shape in shapes))
 
 
 PICTURES = [
@@ -506,93 +504,90 @@ PICTURES = [
 ]
 
 
-def test_averages_take_in_running_statistics_and_stand_in(ms, parts):
-    step = step_of(ms, parts, small_network(ms), ema=0.8)
+def test_averages_take_in_running_statistics_and_stand_in(parts):
+    step = step_of(parts, small_network(parts), ema=0.8)
+    norm = [f"norm.{parts.NAMES[name]}" for name in ("mean", "variance", "scaled by")]
+    watched = (*norm, "dense.bias")
     state = step.state()
-    watched = ("norm.moving_mean", "norm.moving_variance", "norm.gamma", "dense.bias")
-    averages = {name: state[name].asnumpy().astype(float) for name in watched}
+    averages = {name: state[name].astype(float) for name in watched}
     for picture in PICTURES:
-        run(ms, step, [picture])
+        run(step, [picture])
+        state = step.state()
         for name in watched:
-            averages[name] = 0.8 * averages[name] + 0.2 * state[name].asnumpy()
+            averages[name] = 0.8 * averages[name] + 0.2 * state[name]
+    served = step.served()
     for name in watched:
-        found = state[f"ema.{name}"].asnumpy()
-        np.testing.assert_allclose(found, averages[name], rtol=1e-5, atol=1e-6)
-    weights = {name: state[name].asnumpy().copy() for name in watched}
-    with step.ema.in_place():
-        for name in watched:
-            np.testing.assert_allclose(state[name].asnumpy(), averages[name], rtol=1e-5, atol=1e-6)
-    assert all((state[name].asnumpy() == weights[name]).all() for name in watched)
-    run(ms, step, PICTURES[:1])
-    assert any((state[name].asnumpy() != weights[name]).any() for name in watched)
+        np.testing.assert_allclose(state[f"ema.{name}"], averages[name], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(served[name], averages[name], rtol=1e-5, atol=1e-6)
+    after = step.state()
+    assert all((after[name] == state[name]).all() for name in watched)
+    run(step, PICTURES[:1])
+    assert any((step.state()[name] != state[name]).any() for name in watched)
 
 
-def test_an_average_that_warms_up_is_that_of_tensorflow(ms, parts):
+def test_an_average_that_warms_up_is_that_of_tensorflow(parts):
     """tf.train.ExponentialMovingAverage(decay, num_updates), whose decay is that formula: after 5
     steps at 0.9999 it has left the weights at the start behind, which 0.9999 alone has not."""
-    average = parts.Ema(small_network(ms).get_parameters(), 0.5, warms_up=True)
-    wanted, name = None, "norm.gamma"
-    place = [weight.name for weight in average.weights].index(name)
+    start = np.float32([1, 2, 3, 4])
+    average, wanted = parts.Average(start, 0.5, warms_up=True), start.astype(float)
     for step in range(12):
         value = np.float32([step, -1.5, 0.25 * step, 7])
-        ms.ops.assign(average.weights[place], ms.Tensor(value))
-        before = average.averages[place].asnumpy().astype(float)
         decay = min(0.5, (1 + step) / (10 + step))
-        wanted = decay * (before if wanted is None else wanted) + (1 - decay) * value
-        average()
-        np.testing.assert_allclose(average.averages[place].asnumpy(), wanted, rtol=1e-6)
+        wanted = decay * wanted + (1 - decay) * value
+        np.testing.assert_allclose(average.take(value), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     "settings",
-    [Sgd(lr=1, nesterov=True), AdamW(lr=1, weight_decay=0.1)],  # the others keep the same state
+    [Sgd(lr=1, nesterov=True), AdamW(lr=1, weight_decay=0.1), Lamb(lr=1), Lars(lr=1)],
     ids=lambda settings: settings.name,
 )
-def test_a_step_taken_up_again_goes_on_to_the_bit(ms, parts, settings):
+def test_a_step_taken_up_again_goes_on_to_the_bit(parts, settings):
     """Stopped between two batches of one accumulation, with everything on."""
     options = {
         "settings": settings, "ema": 0.9, "accumulate": 2, "clip_norm": 0.5,
         "loss_scale": LossScale(initial=8.0, window=2, is_dynamic=True),
         "rates": np.linspace(0.1, 0.01, 10).astype(np.float32),
     }  # fmt: skip
-    whole = step_of(ms, parts, small_network(ms), **options)
-    losses = run(ms, whole, PICTURES)
-    first = step_of(ms, parts, small_network(ms), **options)
-    run(ms, first, PICTURES[:3])
-    kept = {name: p.asnumpy().copy() for name, p in first.state().items()}
-    second = step_of(ms, parts, small_network(ms, seed=9), **options)
+    whole = step_of(parts, small_network(parts), **options)
+    losses = run(whole, PICTURES)
+    first = step_of(parts, small_network(parts), **options)
+    run(first, PICTURES[:3])
+    kept = first.state()
+    second = step_of(parts, small_network(parts, seed=9), **options)
     assert kept.keys() == second.state().keys()
-    for name, parameter in second.state().items():
-        parameter.set_data(ms.Tensor(kept[name]))
-    assert run(ms, second, PICTURES[3:]) == losses[3:]
-    for name, parameter in whole.state().items():
-        assert np.array_equal(second.state()[name].asnumpy(), parameter.asnumpy()), name
+    second.set_state(kept)
+    assert run(second, PICTURES[3:]) == losses[3:]
+    found = second.state()
+    for name, array in whole.state().items():
+        assert np.array_equal(found[name], array), name
 
 
-def test_peers_learn_under_names_of_their_own(ms, parts):
-    networks = [small_network(ms, seed) for seed in range(3)]
-    together = parts.join_networks(networks)
-    optimizer = parts.build_optimizer(AdamW(lr=1), together.trainable_params(), HALVES)
-    step = parts.TrainStep(together, parts.MutualLoss(0.1, 1.0), optimizer)
-    before = {name: p.asnumpy().copy() for name, p in step.state().items()}
-    assert {"conv.weight", "peer1.conv.weight", "peer2.norm.moving_mean"} <= before.keys()
-    _, logits = step(ms.Tensor(PICTURES[0]), ms.Tensor(CLASSES))
-    assert len(logits) == 3
-    still = [n for n, p in step.state().items() if np.array_equal(p.asnumpy(), before[n])]
-    assert still == []
+def test_peers_learn_under_names_of_their_own(parts):
+    networks = [small_network(parts, seed) for seed in range(3)]
+    loss = Loss(smoothing=0.1, mutual=Mutual(specs=("a", "b")))
+    step = step_of(parts, *networks, settings=AdamW(lr=1), loss=loss)
+    before = step.state()
+    mean = parts.NAMES["mean"]
+    assert {"conv.weight", "peer1.conv.weight", f"peer2.norm.{mean}"} <= before.keys()
+    _, logits = step(PICTURES[0], CLASSES)
+    assert logits.shape == (6, 3)
+    after = step.state()
+    of_weights = [name for name in before if "." in name]
+    assert [name for name in of_weights if np.array_equal(after[name], before[name])] == []
 
 
-def test_a_teacher_stays_as_it_is(ms, parts):
-    network, teacher = small_network(ms, 0), small_network(ms, 1)
-    loss = parts.build_loss(Loss(distill=Distill(spec="", weights="", weight=1.0)))
-    optimizer = parts.build_optimizer(Sgd(lr=1), network.trainable_params(), HALVES)
-    step = parts.TrainStep(network, loss, optimizer, teacher=teacher)
-    step.set_train()
-    before = {p.name: p.asnumpy().copy() for p in teacher.get_parameters()}
-    assert not before.keys() & step.state().keys()
-    losses = run(ms, step, [PICTURES[0]] * 20)
+def test_a_teacher_stays_as_it_is(parts):
+    network, teacher = small_network(parts, 0), small_network(parts, 1)
+    loss = Loss(distill=Distill(spec="", weights="", weight=1.0))
+    step = step_of(parts, network, loss=loss, teacher=teacher)
+    before = parts.weights_of(teacher)
+    alone = step_of(parts, small_network(parts, 0)).state()
+    assert step.state().keys() == alone.keys()
+    losses = run(step, [PICTURES[0]] * 20)
     assert losses[-1] < losses[0] / 2
-    assert all(np.array_equal(p.asnumpy(), before[p.name]) for p in teacher.get_parameters())
+    after = parts.weights_of(teacher)
+    assert all(np.array_equal(array, before[name]) for name, array in after.items())
 
 
 # The original's training.
@@ -600,11 +595,11 @@ def test_a_teacher_stays_as_it_is(ms, parts):
 CHECKPOINT_ORDER = ("weight", "bias", "moving_mean", "moving_variance", "gamma", "beta")
 
 
-def test_training_of_the_original(ms, parts):
+def test_training_of_the_original(request, parts):
     """ISyNet-N0, weights by rule B, batch 4 at 64 px, AdamW at a constant 1e-3, loss scale 256. The
     first loss is that of the same weights; Adam's first steps are by signs, so that the noise of
     other kernels grows (by 6 % at the fifth in the original itself)."""
-    if ms.get_context("mode") == ms.PYNATIVE_MODE:
+    if "eager" in request.node.name:
         pytest.skip("the same numbers, and slower")
     graph = archspec.load("isynet_n0", input_shape=(3, 64, 64), classes=1001, last_norm=True)
     random = np.random.RandomState(0)
@@ -613,19 +608,26 @@ def test_training_of_the_original(ms, parts):
         for weight in sorted(node.layer.weights, key=lambda w: CHECKPOINT_ORDER.index(w.name)):
             array = rule_b.draw(random, weight.name, weight.shape)
             arrays[f"{node.name}.{weight.name}"] = array.astype(np.float32)
-    network = build(Model(graph, arrays))
     recipe = read_recipe("isynet")
-    rates = np.full(5, 1e-3, np.float32)
-    optimizer = parts.build_optimizer(recipe.optimizer, network.trainable_params(), rates)
-    step = parts.TrainStep(
+    network = parts.network_of(Model(graph, arrays))
+    step = step_of(
+        parts,
         network,
-        parts.SmoothedCrossEntropy(0.1),
-        optimizer,
+        settings=recipe.optimizer,
+        rates=np.full(5, 1e-3, np.float32),
+        loss=SMOOTH,
         loss_scale=recipe.precision.loss_scale,
     )
-    losses = run(ms, step, [rule_b.image((3, 64, 64), 4)] * 5, (np.arange(4) * 7).astype(np.int32))
-    assert losses[0] == pytest.approx(6.939859, rel=1e-5)
+    image = rule_b.image((3, 64, 64), 4)
+    losses = run(step, [image] * 5, (np.arange(4) * 7).astype(np.int32))
+    # in float64 6.939858; PyTorch's kernels for channels last are 1.3e-5 away from it
+    assert losses[0] == pytest.approx(6.939859, rel=2e-5)
     assert losses[1] == pytest.approx(6.131351, rel=1e-3)
     assert losses == pytest.approx([6.939859, 6.131351, 6.822926, 6.069235, 5.778821], rel=0.06)
-    trained = sum((p.asnumpy().astype(float) ** 2).sum() for p in network.trainable_params())
+    learned = {name: a for name, a in parts.weights_of(network).items() if not is_statistic(name)}
+    trained = sum((array.astype(float) ** 2).sum() for array in learned.values())
     assert math.sqrt(trained) == pytest.approx(133.9341388, rel=1e-4)
+
+
+def is_statistic(name):
+    return name.endswith(("moving_mean", "moving_variance", "running_mean", "running_var"))
