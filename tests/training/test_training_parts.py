@@ -542,8 +542,10 @@ def test_an_average_that_warms_up_is_that_of_tensorflow(parts):
     [Sgd(lr=1, nesterov=True), AdamW(lr=1, weight_decay=0.1), Lamb(lr=1), Lars(lr=1)],
     ids=lambda settings: settings.name,
 )
-def test_a_step_taken_up_again_goes_on_to_the_bit(parts, settings):
+def test_a_step_taken_up_again_goes_on_to_the_bit(request, parts, settings):
     """Stopped between two batches of one accumulation, with everything on."""
+    if "compiled" in request.node.name and isinstance(settings, (Lamb, Lars)):
+        pytest.skip("MindSpore compiles these for a minute, with the state of the other two")
     options = {
         "settings": settings, "ema": 0.9, "accumulate": 2, "clip_norm": 0.5,
         "loss_scale": LossScale(initial=8.0, window=2, is_dynamic=True),

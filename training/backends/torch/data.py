@@ -13,7 +13,7 @@ import signal
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from archspec.compiler.images.preprocess import UnreadableImage, factors_of
 from archspec.compiler.images.steps import MODES
 from archspec.errors import UsageError
 from archspec.processes import end_with_parent
-from archspec.training.augmenting import augmentations
+from archspec.training.augmenting import Augmentation, augmentations
 from archspec.training.backend import DeviceError
 from archspec.training.backends.torch.device import taken_device
 from archspec.training.data.pipeline import OPERATIONS, Pipeline, Row, generator
@@ -110,8 +110,12 @@ class _Maker(Dataset[Any]):
     def __init__(self, pipeline: TrainPipeline, threads: int = 1):
         self.pipeline = pipeline
         self.threads = threads
-        self.steps = augmentations(pipeline.augment, pipeline.preprocessing)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0))
+
+    @cached_property
+    def steps(self) -> list[Augmentation]:
+        """Made by whoever needs them: they do not travel to processes that are spawned (macOS)."""
+        return augmentations(self.pipeline.augment, self.pipeline.preprocessing)
 
     def __getitem__(self, place: Place) -> Batch | _Failure:
         epoch, step = place
