@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from archspec.document import At
-from archspec.errors import Problem, SpecError, first_problems
+from archspec.errors import Problem, SpecError, first_problems, listed
 from archspec.graph import Graph
 from archspec.library import Definition, Library
 from archspec.node import INPUT
+from archspec.ops import OPS
 from archspec.program import Program
 from archspec.space import Space
-from archspec.syntax import Call, Template, walk
+from archspec.syntax import Arguments, Call, Template, walk
 from archspec.warn.networks import find_dead, softmax_results
 from archspec.warn.written import find_in_templates, find_in_value, find_unread, find_unused_in
 
@@ -105,6 +106,36 @@ def _idle_defaults(program: Program, reached: Iterable[Definition]) -> Iterator[
                 yield value.at.problem(
                     f"every call of {target} gives its own {name}, so this has no effect; remove it"
                 )
+        if known[0].is_op:
+            yield from _meaningless_defaults(target, arguments, known)
+
+
+def _meaningless_defaults(
+    op: str, arguments: Arguments, calls: Sequence[Call]
+) -> Iterator[Problem]:
+    """Defaults of an op's attributes that mean nothing in any call, such as gelu's for a relu."""
+    for item in OPS[op].attributes():
+        if item.name not in arguments:
+            continue
+        for other, known in item.metadata["only_for"].items():
+            if not any(_may_be(call, other, known, arguments) for call in calls):
+                yield arguments[item.name].at.problem(
+                    f"{item.name} means something only for the {other} {listed(known)}, which no"
+                    f" call of {op} has, so this has no effect; remove it"
+                )
+
+
+def _may_be(call: Call, name: str, known: Sequence[Any], defaults: Arguments) -> bool:
+    """Whether an attribute of a call may have one of the values known, in any copy."""
+    layers = [call.arguments]
+    if call.copies is not None:
+        if call.copies.computed_rows is not None:
+            return True
+        layers += [call.copies.first, call.copies.last, *(call.copies.rows or ())]
+    given = [layer[name] for layer in layers if name in layer]
+    if not given and name in defaults:
+        given = [defaults[name]]
+    return not given or any(not each.is_constant or each.raw in known for each in given)
 
 
 def _of_library(library: Library) -> Iterator[Problem]:

@@ -124,6 +124,11 @@ DEAD = {
         net([CONV, CONV], defaults={"conv": {"kernel": 1, "bias": True}}),
         ["/defaults/conv/kernel", "every call of conv gives its own kernel,"],
     ),
+    "a default for another function": (
+        net(["relu", "silu"], defaults={"act": {"approximate": True, "alpha": 0.2}}),
+        ["/defaults/act/alpha", "alpha means something only for the function 'leaky_relu' or"],
+        ["/defaults/act/approximate", "approximate means something only for the function 'gelu',"],
+    ),
     "when": (
         net([CONV, {"op": "identity", "when": "=1 > 2"}, {"body": CONV, "when": True}]),
         ["/body/1/when", "when is always false, so the node is never there; remove it"],
@@ -187,6 +192,15 @@ DEAD = {
 }
 
 ALIVE = {
+    "a default for a copy's function": net(
+        ["relu", {"op": "act", "each": [{"function": "elu"}, {"function": "relu"}]}],
+        defaults={"act": {"alpha": 0.2}},
+    ),
+    "a default for a computed function": net(
+        ["relu", {"op": "act", "function": "=f"}],
+        args={"f": "gelu"},
+        defaults={"act": {"approximate": True}},
+    ),
     "a stream by name": net([{**CONV, "name": "a"}, {"op": "add", "from": ["a", "a"]}]),
     "outputs": net(
         [{**CONV, "name": "a"}, {**CONV, "name": "b", "from": "in"}], outputs={"x": "a", "y": "b"}
