@@ -55,14 +55,14 @@ def _find(name: str, number: int) -> torch.device:
     kind = KINDS[name]
     if kind.package and find_spec(kind.package) is not None:
         importlib.import_module(kind.package)  # makes torch.npu
-    module = getattr(torch, kind.word)
-    if not module.is_available():
+    if not _is_available(kind.word):
         raise UsageError(
             f"--device {name} needs {kind.needs}, which PyTorch {torch.__version__} does not find"
             " here; use --device CPU, or see archspec doctor"
         )
     if name in ("CPU", "MPS"):
         return torch.device(kind.word)
+    module = getattr(torch, kind.word)
     count = module.device_count()
     if number >= count:
         raise UsageError(
@@ -71,6 +71,13 @@ def _find(name: str, number: int) -> torch.device:
         )
     module.set_device(number)
     return torch.device(kind.word, number)
+
+
+def _is_available(word: str) -> bool:
+    if word == "mps":
+        return torch.backends.mps.is_available()
+    module = getattr(torch, word, None)  # torch.npu is there once torch_npu is imported
+    return module is not None and module.is_available()
 
 
 def _try(name: str, device: torch.device) -> None:

@@ -62,7 +62,9 @@ def _too_large(models: Sequence[Model], recipe: Recipe, device: torch.device) ->
     shape = written(models[0].graph.input_shape)
     memory = memory_of(device)
     has = "" if memory is None else f", which has {memory / 2**30:.0f} GiB"
-    fits = None if memory is None else fitting_batch(models, recipe, memory)
+    # a CPU computes in float32 whatever a recipe says
+    value_size = 4 if device.type == "cpu" or recipe.precision.level == "O0" else 2
+    fits = None if memory is None else fitting_batch(models, recipe, memory, value_size)
     use = f"; about {fits} would fit, so use --set batch={fits} in a new run" if fits else ""
     return (
         f"a step on {recipe.batch} images of {shape} takes more memory than {device} has left"
@@ -70,13 +72,12 @@ def _too_large(models: Sequence[Model], recipe: Recipe, device: torch.device) ->
     )
 
 
-def fitting_batch(models: Sequence[Model], recipe: Recipe, memory: int) -> int:
+def fitting_batch(models: Sequence[Model], recipe: Recipe, memory: int, value_size: int = 4) -> int:
     """About how many images a step can have in so many bytes, fewer than the recipe's, 0 for none.
 
-    Counted are the outputs of all nodes, which the gradients need, and per weight its gradient, the
-    optimizer's moments and the moving average.
+    Counted are the outputs of all nodes, of `value_size` bytes a number, which the gradients need,
+    and per weight its gradient, the optimizer's moments and the moving average.
     """
-    value_size = 4 if recipe.precision.level == "O0" else 2
     graphs = [model.graph for model in models]
     fixed = (
         4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
@@ -123,7 +123,7 @@ class ModuleTrainer:
     def step(
         self, images: np.ndarray | Tensor, labels: np.ndarray, masks: Mapping[str, np.ndarray]
     ) -> Pending:
-        with explain_failures(self._learners.models, self._learners.recipe, self.device):
+        with self._explaining():
             set_masks(self.masks, masks)
             return self._step(self._images(images), on_device(labels, self.device))
 
@@ -151,8 +151,11 @@ class ModuleTrainer:
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        with cast(self.precision, self.device):
+        with self._explaining(), cast(self.precision, self.device):
             return self._served(self._images(images)).float().cpu().numpy()
+
+    def _explaining(self) -> AbstractContextManager[None]:
+        return explain_failures(self._learners.models, self._learners.recipe, self.device)
 
     def _share_statistics(self, network: nn.Module) -> None:
         """Every process gathers batch statistics of its own images. Training never looks at them;

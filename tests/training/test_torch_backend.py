@@ -1,0 +1,337 @@
+"""PyTorch as a backend beside MindSpore's: the same step, weights that both read, what it refuses,
+and what it says when the machine gives out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from oracles import runs
+
+import archspec
+from archspec import training
+from archspec.compiler.model import Model
+from archspec.compiler.weights.initialize import initialize
+from archspec.errors import UsageError
+from archspec.machine import parse_device
+from archspec.training.backend import DeviceError, find_backend
+from archspec.training.build import Learners
+from archspec.training.distributed import Ranks
+from archspec.training.noise import draw_masks, places_of
+from archspec.training.precision import ON_CPU
+from archspec.training.recipe import Loss, Precision, Recipe, Sgd
+from archspec.training.recipe_files import read_recipe
+
+torch = pytest.importorskip("torch")
+
+from archspec.compiler.targets.torch import to_module  # noqa: E402 (needs torch)
+from archspec.training.backends.torch.failures import (  # noqa: E402 (needs torch)
+    MOMENTS,
+    USABLE,
+    explain_failures,
+    fitting_batch,
+)
+from archspec.training.backends.torch.step import Together  # noqa: E402 (needs torch)
+
+TORCH = ("--backend", "torch")
+QUICK = ("--set", "epochs=2", "--set", "schedule.warmup_epochs=0", "--set", "data.workers=1")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    runs.write_inputs(folder)
+    return folder
+
+
+@pytest.fixture
+def there(inputs, monkeypatch):
+    monkeypatch.chdir(inputs)
+    return inputs
+
+
+@pytest.fixture(scope="module")
+def trained(inputs):
+    """A run by PyTorch that nobody disturbed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(inputs)
+        settings = ["epochs=2", "schedule.warmup_epochs=0", "data.workers=1"]
+        arguments = ("noisy.json", "small.yaml", "data", "trained")
+        return training.train(*arguments, settings=settings, backend="torch").run.path.absolute()
+
+
+def train(run, out, *arguments, code=0):
+    inputs = ("noisy.json", "--recipe", "small.yaml", "--data", "data")
+    return run("train", *inputs, "--out", out, *QUICK, *arguments)
+
+
+# The same step.
+
+
+def learners_for(graph, recipe):
+    model = Model(graph, initialize(graph, recipe.init.scheme, recipe.seed))
+    return Learners((model,), None, recipe, "CPU", places_of(graph, recipe.batch), {})
+
+
+@pytest.mark.parametrize("name", ["tiny/isynet", "noisy.json"])
+def test_a_first_step_is_that_of_mindspore(name, there):
+    pytest.importorskip("mindspore")
+    graph = archspec.load(name)
+    recipe = replace(
+        read_recipe("small.yaml"),
+        loss=Loss(smoothing=0.1), optimizer=Sgd(lr=0.1, momentum=0, weight_decay=0.01), ema=None,
+    )  # fmt: skip
+    random = np.random.default_rng(1)
+    images = random.standard_normal((8, *graph.input_shape), np.float32)
+    labels = random.integers(0, 3, 8).astype(np.int32)
+    learners = learners_for(graph, recipe)
+    losses, logits, weights = {}, {}, {}
+    for framework in ("mindspore", "torch"):
+        backend = find_backend(framework)
+        trainer = backend.trainer(learners, np.full(4, 0.1, np.float32), backend.join("CPU"))
+        masks = draw_masks(learners.places, 1, 0)
+        ((losses[framework], logits[framework]),) = trainer.read(
+            [trainer.step(images, labels, masks)]
+        )
+        weights[framework] = trainer.weights()
+    assert losses["torch"] == pytest.approx(losses["mindspore"], rel=1e-5)
+    np.testing.assert_allclose(logits["torch"], logits["mindspore"], rtol=1e-4, atol=1e-5)
+    start = learners.models[0].weights
+    assert weights["torch"].keys() == weights["mindspore"].keys() == start.keys()
+    for path, found in weights["torch"].items():
+        np.testing.assert_allclose(found, weights["mindspore"][path], rtol=0, atol=1e-5)
+    moved = {path for path, found in weights["torch"].items() if np.any(found != start[path])}
+    assert len(moved) > 0.9 * len(start)
+
+
+def test_bytes_are_normalised_as_floats_are(there):
+    """On the device, to the pixels that evaluation gives."""
+    graph = archspec.load("noisy.json")
+    random = np.random.default_rng(1)
+    given = random.integers(0, 256, (8, 12, 12, 3), np.uint8)
+    mean, std = (np.float32(graph.preprocessing[name]) for name in ("mean", "std"))
+    normal = ((given / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
+    losses = []
+    for images in (given, np.ascontiguousarray(normal, np.float32)):
+        learners = learners_for(graph, read_recipe("small.yaml"))
+        trainer = find_backend("torch").trainer(learners, np.full(4, 0.1, np.float32), Ranks())
+        masks = draw_masks(learners.places, 1, 0)
+        ((loss, _),) = trainer.read([trainer.step(images, np.arange(8) % 3, masks)])
+        losses.append(loss)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("level, dtype", [("O1", "float16"), ("O2", "bfloat16"), ("O3", "float16")])
+def test_a_cpu_trains_in_float32(level, dtype, there, trained, tmp_path, run):
+    precision = json.dumps({"level": level, "dtype": dtype, "loss_scale": "dynamic"})
+    code, _, said = train(run, tmp_path / "run", *TORCH, "--set", f"precision={precision}")
+    assert code == 0
+    assert f"note: {ON_CPU}" in said.splitlines()
+    assert runs.state(tmp_path / "run") == runs.state(trained)
+
+
+# Weights are for both.
+
+
+@pytest.mark.parametrize("framework", ["mindspore", "torch"])
+def test_weights_score_the_same_on_the_other(framework, there, tmp_path, told):
+    pytest.importorskip("mindspore")
+    settings = ["epochs=3", "data.workers=1", "augment=[]", "mix=null", "ema=null"]
+    found = training.train(
+        "noisy.json", "small.yaml", "data", tmp_path / "run", settings=settings, backend=framework
+    )
+    for weights, top1 in (("best", found.best_top1), ("last", found.last.top1)):
+        file = tmp_path / "run" / f"{weights}.safetensors"
+        arguments = ("noisy.json", "--weights", file, "--data", "data", "--format", "json")
+        scores = [
+            json.loads(told("eval", *arguments, "--backend", name))
+            for name in ("mindspore", "torch")
+        ]
+        assert [one["top1"] for one in scores] == pytest.approx([top1, top1])
+        assert scores[0]["loss"] == pytest.approx(scores[1]["loss"], rel=1e-5)
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_a_run_is_resumed_by_its_own_backend(there, trained, told):
+    before = files_of(trained)
+    said = told("train", "--resume", "trained", "--backend", "mindspore", "--epochs", 9, code=2)
+    assert said == (
+        "error: trained was begun with torch, whose checkpoints are of no use to mindspore; use"
+        " --resume trained alone, or --weights trained/last.safetensors in a new run\n"
+    )
+    assert files_of(trained) == before
+    assert "best top-1" in told("train", "--resume", "trained", *TORCH)
+
+
+# What it refuses.
+
+
+@pytest.mark.parametrize("switch", ["--compile", "--no-compile", "--deterministic"])
+def test_mindspore_has_no_switches(switch, there, tmp_path, run):
+    pytest.importorskip("mindspore")
+    code, _, said = train(run, tmp_path / "run", "--backend", "mindspore", switch)
+    name = switch.removeprefix("--").removeprefix("no-")
+    assert code == 2
+    assert said == (
+        f"error: MindSpore has no switch '{name}'; use --backend torch, or leave it out\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_switches_are_those_of_the_device():
+    backend = find_backend("torch")
+    assert backend.switches("GPU", {}) == {"compile": True, "deterministic": False}
+    assert backend.switches("CPU", {}) == {"compile": False, "deterministic": False}
+    assert backend.switches("GPU", {"compile": False})["compile"] is False
+    with pytest.raises(UsageError, match="no switch 'compiled'; did you mean 'compile'"):
+        backend.switches("CPU", {"compiled": True})
+
+
+DEVICES = {
+    "gpu": "GPU", "cuda": "GPU", "npu": "Ascend", "ascend": "Ascend", "mps": "MPS", "cpu": "CPU",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", DEVICES)
+def test_devices_have_pytorchs_words_too(word, there, trained, tmp_path, run):
+    name = DEVICES[word]
+    assert parse_device(word) == parse_device(word.upper()) == name
+    weights = str(trained / "best.safetensors")
+    evaluate = ("eval", "noisy.json", "--weights", weights, "--data", "data", *TORCH)
+    if word == "cpu":
+        assert run(*evaluate, "--device", word)[0] == 0
+        return
+    kind = {"GPU": "cuda", "Ascend": "npu", "MPS": "mps"}[name]
+    if hasattr(torch, kind) and getattr(torch, kind).is_available():
+        pytest.skip(f"this machine has {name}")
+    for code, _, said in (
+        run(*evaluate, "--device", word),
+        train(run, tmp_path / "run", *TORCH, "--device", word),
+    ):
+        assert code == 2
+        assert said.startswith(f"error: --device {name} needs a")
+        assert said.endswith("does not find here; use --device CPU, or see archspec doctor\n")
+        assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_device_that_nobody_knows_is_said(there, tmp_path, run):
+    code, _, said = train(run, tmp_path / "run", "--device", "tpu")
+    assert code == 2
+    assert "'tpu' is not a device; use one of CPU, GPU, Ascend, MPS" in said
+
+
+# When the machine gives out.
+
+MESSAGE = "a step on 8 images of 3x12x12 takes more memory than cpu has left, which has"
+
+
+def ask_for_too_much():
+    torch.empty(10**15, dtype=torch.uint8)
+
+
+def refuse():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nOf much more.")
+
+
+@pytest.mark.parametrize("fails", [ask_for_too_much, refuse])
+def test_no_memory_is_one_sentence_and_a_run_that_resumes(
+    fails, there, trained, tmp_path, run, monkeypatch
+):
+    monkeypatch.setattr("archspec.training.session.CHECKPOINT_EVERY", -1.0)
+    forward, calls = Together.forward, []
+
+    def failing(self, images):
+        calls.append(1)
+        if len(calls) == 8:
+            fails()
+        return forward(self, images)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Together, "forward", failing)
+        code, _, said = train(run, tmp_path / "run", *TORCH)
+    assert code == 1
+    (error,) = [line for line in said.splitlines() if line.startswith("error:")]
+    assert error.startswith(f"error: {MESSAGE}")
+    assert "GiB; about 7 would fit, so use --set batch=7 in a new run; what was saved" in error
+    assert "Traceback" not in said
+    assert said.endswith(f"archspec train --resume {tmp_path}/run resumes from it\n")
+    assert run("train", "--resume", tmp_path / "run")[0] == 0
+    assert runs.state(tmp_path / "run") == runs.state(trained)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[../third_party/gloo/gloo/transport/tcp/pair.cc:544] Connection closed by peer"
+        " [127.0.0.1]:45127",
+        "[../third_party/gloo/gloo/transport/tcp/pair.cc:525] Read error [127.0.0.1]:1:"
+        " Connection reset by peer",
+        "writev [127.0.0.1]:4711: Broken pipe",
+        "[../third_party/gloo/gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 1800000ms"
+        " for recv operation to complete",
+    ],
+)
+def test_a_process_that_has_gone_is_one_sentence(message, there, tmp_path, run, monkeypatch):
+    def failing(self, images):
+        raise RuntimeError(f"{message}\nand a stack")
+
+    monkeypatch.setattr(Together, "forward", failing)
+    code, _, said = train(run, tmp_path / "run", *TORCH)
+    assert code == 1
+    assert "error: another process of this training has ended (" in said
+    assert "Traceback" not in said and "stack" not in said
+
+
+def test_other_errors_are_not_taken_for_these(there):
+    graph = archspec.load("noisy.json")
+    models = [Model(graph, initialize(graph, "he", 1))]
+    cpu = torch.device("cpu")
+    with (
+        pytest.raises(RuntimeError, match="must match"),
+        explain_failures(models, read_recipe("small.yaml"), cpu),
+    ):
+        torch.ones(2) + torch.ones(3)
+    recipe = replace(read_recipe("small.yaml"), precision=Precision(level="O2"), batch=10**9)
+    fits = fitting_batch(models, recipe, memory_here())
+    with pytest.raises(DeviceError, match=f"about {fits} would fit"), explain_failures(
+        models, recipe, cpu
+    ):  # fmt: skip
+        refuse()
+
+
+def memory_here():
+    from archspec.training.backends.torch.device import memory_of
+
+    return memory_of(torch.device("cpu"))
+
+
+def test_a_fitting_batch_is_counted(there):
+    graph = archspec.load("plain.json")
+    module = to_module(Model(graph, initialize(graph, "he", 1)))
+    # stem and act, what is pooled, flattened and dropped out, the logits
+    numbers = 2 * 8 * 6 * 6 + 3 * 8 + 3
+    weights = sum(weight.numel() for weight in module.state_dict().values())
+    recipe: Recipe = replace(read_recipe("small.yaml"), batch=64, ema=None)
+    averaged = read_recipe("small.yaml", ["batch=64"])
+    models = [Model(graph, initialize(graph, "he", 1))]
+    for kilobytes in range(0, 600, 7):
+        memory = 1000 * kilobytes
+        for settings, copies in ((recipe, MOMENTS + 2), (averaged, MOMENTS + 3)):
+            for value_size in (2, 4):
+                fitting = [
+                    count
+                    for count in range(1, 64)
+                    if 4 * copies * weights + value_size * count * numbers <= USABLE * memory
+                ]
+                wanted = max(fitting, default=0)
+                assert fitting_batch(models, settings, memory, value_size) == wanted
+    assert fitting_batch(models, recipe, 10**12) == 63
+    twice = fitting_batch(models * 2, recipe, 300_000)
+    assert 0 < twice < fitting_batch(models, recipe, 300_000)
