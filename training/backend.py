@@ -250,12 +250,15 @@ def is_installed(name: str) -> bool:
 
 
 def choose_backend(device: str, what: str = "this") -> str:
-    """The backend for a device where nobody names one: the first that is installed of those that
-    are preferred there. Raises UsageError where none is, for `what` asks for one."""
+    """The backend for a device where nobody names one: that whose launcher the environment speaks
+    of, else the first that is installed of those that are preferred there. Raises UsageError where
+    none is, for `what` asks for one."""
     preferred = PREFERRED.get(device, tuple(BACKENDS))
-    for name in preferred:
-        if is_installed(name):
-            return name
+    installed = [name for name in preferred if is_installed(name)]
+    # who was started by one's launcher would train alone by the other
+    told = [name for name in installed if find_backend(name).is_one_of_several()]
+    if installed:
+        return (told or installed)[0]
     packages = [BACKENDS[name].packages[-1] for name in preferred]
     if len(packages) == 1:
         raise UsageError(lacking(what, packages[0]))

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from oracles import runs
 
-pytest.importorskip("mindspore")
-
+from archspec.training.backend import BACKENDS, is_installed
 from archspec.training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
 
 ARRAYS = {
@@ -27,6 +26,7 @@ ARRAYS = {
     "flag": np.array([True, False]),
 }
 EPOCHS = 12
+SEED = int(os.environ.get("ARCHSPEC_SEED", "3"))
 
 
 def write_three(folder):
@@ -105,24 +105,35 @@ def test_what_a_crash_left_half_written_goes(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(framework, tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     runs.write_inputs(folder)
     return folder
 
 
-def begin(folder, out):
-    return runs.start(
-        folder, "train", "noisy.json", "--recipe", "small.yaml", "--data", "data",
-        "--epochs", str(EPOCHS), "--out", out,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def begin(inputs, framework):
+    def start(out, epochs=EPOCHS):
+        return runs.start(
+            inputs, "train", "noisy.json", "--recipe", "small.yaml", "--data", "data",
+            "--backend", framework, "--epochs", str(epochs), "--out", out,
+        )  # fmt: skip
+
+    return start
 
 
 @pytest.fixture(scope="module")
-def whole(inputs):
+def whole(inputs, begin):
     """A run that nothing happened to."""
-    runs.finish(begin(inputs, "whole"))
+    runs.finish(begin("whole"))
     return inputs / "whole"
+
+
+@pytest.fixture
+def once(framework):
+    """For what is of files alone: it is tried with the first framework that is installed."""
+    if framework != next(name for name in BACKENDS if is_installed(name)):
+        pytest.skip("the framework has no part in it")
 
 
 def wait_for_lines(run, count, process):
@@ -140,26 +151,49 @@ def same(run, other):
         assert (run / name).read_bytes() == (other / name).read_bytes()
 
 
-def test_killed_at_random_moments_it_goes_on_to_the_bit(inputs, whole):
-    moments = random.Random(int(os.environ.get("ARCHSPEC_SEED", "3")))
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "it was over before it was killed"
+
+
+def test_killed_at_random_moments_it_goes_on_to_the_bit(inputs, begin, whole):
+    moments = random.Random(SEED)
     run = inputs / "killed"
-    process = begin(inputs, "killed")
+    process = begin("killed")
     for lines in (2, 30, 55):
         wait_for_lines(run, lines, process)
         time.sleep(moments.uniform(0, 0.3))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL, "it was over before it was killed"
+        kill(process)
         process = runs.start(inputs, "train", "--resume", "killed")
     said = runs.finish(process)
     assert "resumed from step" in said
     same(run, whole)
 
 
+@pytest.mark.slow
+def test_killed_twenty_times_it_goes_on_to_the_bit(inputs, begin):
+    """Every fifth time while it starts or resumes, when it may not have made a step."""
+    moments = random.Random(SEED)
+    runs.finish(begin("long", epochs=60))
+    run = inputs / "hunted"
+    process = begin("hunted", epochs=60)
+    for count in range(20):
+        if count % 5 == 4:
+            time.sleep(moments.uniform(0, 4))
+        else:
+            wait_for_lines(run, 2 + 18 * count, process)
+            time.sleep(moments.uniform(0, 0.3))
+        kill(process)
+        process = runs.start(inputs, "train", "--resume", "hunted")
+    runs.finish(process)
+    same(run, inputs / "long")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, whole, number):
+def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, begin, whole, number):
     name = f"stopped{number}"
-    process = begin(inputs, name)
+    process = begin(name)
     wait_for_lines(inputs / name, 10, process)
     process.send_signal(number)
     said = runs.finish(process, 128 + number)
@@ -172,6 +206,7 @@ def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, whole, number):
     same(inputs / name, whole)
 
 
+@pytest.mark.usefixtures("once")
 def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
     """So is a checkpoint that is good and of a later step than the damaged: it is the newest."""
     run = inputs / "damaged"
@@ -193,6 +228,7 @@ def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
     assert len(runs.checkpoints(run)) == 3  # keep counts the good ones
 
 
+@pytest.mark.usefixtures("once")
 def test_without_a_good_checkpoint_it_starts_again_only_when_told(inputs, whole):
     run = inputs / "emptied"
     shutil.copytree(whole, run)
@@ -221,8 +257,9 @@ def contents(folder):
     }
 
 
-def test_two_cannot_train_in_one_folder(inputs):
-    process = begin(inputs, "locked")
+@pytest.mark.usefixtures("once")
+def test_two_cannot_train_in_one_folder(inputs, begin):
+    process = begin("locked")
     wait_for_lines(inputs / "locked", 1, process)
     said = runs.command(inputs, "train", "--resume", "locked", code=2)
     assert "locked is being trained by another process" in said

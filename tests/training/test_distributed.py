@@ -8,42 +8,58 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from oracles import runs
 
-pytest.importorskip("mindspore")
-
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import UsageError
-from archspec.training.backends.mindspore.ranks import is_one_of_several, join
+from archspec.training.backend import choose_backend
 
+WORKERS = 3
+"""Two add up to the same in any order."""
+BATCH = 2
+STEPS = 8
+"""Batches of an epoch, which make one step of the optimizer, so that a run stops in the midst."""
 SETTINGS = (
-    "--set", "augment=[]", "--set", "mix=null", "--set", "ema=null", "--set", "epochs=30",
+    "plain.json", "--recipe", "small.yaml", "--data", "data", "--set", "augment=[]", "--set",
+    "mix=null", "--set", "ema=null", "--set", f"optimizer.accumulate={STEPS}",
 )  # fmt: skip
+EPOCHS = {"mindspore": 20, "torch": 8}
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(framework, tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     runs.write_inputs(folder)
     runs.write_traps(folder)
     return folder
 
 
-def begin(folder, out, batch, workers):
-    return runs.start(
-        folder, "train", "plain.json", "--recipe", "small.yaml", "--data", "data", *SETTINGS,
-        "--set", f"batch={batch}", "--workers", str(workers), "--out", out,
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def settings(framework):
+    epochs = str(EPOCHS[framework])
+    return (*SETTINGS, "--backend", framework, "--epochs", epochs, "--set", f"batch={BATCH}")
 
 
 @pytest.fixture(scope="module")
-def two(inputs):
-    runs.finish(begin(inputs, "two", 8, 2))
-    return inputs / "two"
+def begin(inputs, settings):
+    def start(out, workers=WORKERS, *more):
+        return runs.start(
+            inputs, "train", *settings, *more, "--workers", str(workers), "--out", out
+        )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def three(inputs, begin):
+    said = runs.finish(begin("three"))
+    assert "Warning" not in said + (inputs / "three/logs/worker-1.log").read_text()
+    return inputs / "three"
 
 
 def weights(run):
@@ -51,47 +67,54 @@ def weights(run):
         return {name: file.read(name) for name in file.entries}
 
 
-def test_two_processes_are_one_of_twice_the_batch(inputs, two):
-    runs.finish(begin(inputs, "one", 16, 1))
-    ours, theirs = weights(two), weights(inputs / "one")
+def test_three_processes_are_one_of_thrice_the_batch(inputs, begin, three):
+    runs.finish(begin("one", 1, "--set", f"batch={WORKERS * BATCH}"))
+    ours, theirs = weights(three), weights(inputs / "one")
     assert ours.keys() == theirs.keys()
     for name, array in ours.items():
         assert np.abs(array - theirs[name]).max() < 1e-6, name
-    for mine, other in zip(runs.metrics(two), runs.metrics(inputs / "one"), strict=True):
+    for mine, other in zip(runs.metrics(three), runs.metrics(inputs / "one"), strict=True):
         assert mine == pytest.approx(other, abs=1e-5)
 
 
-def test_stopped_then_killed_the_run_goes_on_to_the_bit(inputs, two):
+def test_stopped_in_the_midst_of_a_step_then_killed_it_goes_on_to_the_bit(inputs, begin, three):
+    """The optimizer has made no step of the batches that it was stopped between."""
     run = inputs / "hurt"
-    process = begin(inputs, "hurt", 8, 2)
-    wait_for_lines(run, 5, process)
-    process.send_signal(signal.SIGINT)
-    said = runs.finish(process, 130)
+    process = begin("hurt")
+    for lines in (5, 14, 23, 32):
+        wait_for_lines(run, lines, process)
+        process.send_signal(signal.SIGINT)
+        said = runs.finish(process, 130)
+        if int(runs.checkpoints(run)[-1].stem[5:]) % STEPS:
+            break
+        process = runs.start(inputs, "train", "--resume", "hurt")
+    else:
+        pytest.fail("it always stopped between two epochs")
     assert "stopped and saved; archspec train --resume hurt resumes it" in said
     lines = len(runs.metrics(run))
-    assert 5 <= lines < len(runs.metrics(two))
+    assert 5 <= lines < len(runs.metrics(three))
 
     process = runs.start(inputs, "train", "--resume", "hurt")
     wait_for_lines(run, lines + 5, process)
-    victim = worker_of(process, 1)
+    victim = child_with(process, "ARCHSPEC_WORKER=1")
     os.kill(victim, signal.SIGKILL)
     killed = time.monotonic()
     said = runs.finish(process, 1, timeout=30)
     assert time.monotonic() - killed < 30
-    assert f"worker 1 of 2 (process {victim}) was killed by SIGKILL" in said
+    assert f"worker 1 of {WORKERS} (process {victim}) was killed by SIGKILL" in said
     assert "archspec train --resume hurt resumes from the last checkpoint" in said
     assert not children(process.pid)
 
     runs.command(inputs, "train", "--resume", "hurt")
-    assert runs.state(run) == runs.state(two)
-    assert runs.metrics(run) == runs.metrics(two)
+    assert runs.state(run) == runs.state(three)
+    assert runs.metrics(run) == runs.metrics(three)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_before_there_is_anything_to_save(inputs, number):
+def test_stopped_before_there_is_anything_to_save(inputs, begin, number):
     """The signal ends the processes as it would end one; the same command then works."""
     name = f"early{number}"
-    process = begin(inputs, name, 8, 2)
+    process = begin(name, 2)
     deadline = time.monotonic() + 120
     while not (inputs / name / "logs" / "worker-1.log").exists():
         assert time.monotonic() < deadline
@@ -105,19 +128,17 @@ def test_stopped_before_there_is_anything_to_save(inputs, number):
     assert not children(process.pid)
 
 
-def test_it_works_under_msrun(inputs, two):
+def test_it_works_under_msrun(inputs, settings, three, framework):
     """MindSpore's own launcher, which tells each process of the others in the same way."""
-    arguments = [
-        "plain.json", "--recipe", "small.yaml", "--data", "data", *SETTINGS,
-        "--set", "batch=8", "--out", "msrun",
-    ]  # fmt: skip
+    if framework != "mindspore":
+        pytest.skip("msrun is MindSpore's")
     script = inputs / "train.py"
     script.write_text("import sys\nfrom archspec.cli import main\nsys.exit(main(sys.argv[1:]))\n")
     subprocess.run(
         [
-            Path(sys.executable).with_name("msrun"), "--worker_num=2", "--local_worker_num=2",
-            f"--master_port={free_port()}", "--log_dir=msrun_logs", "--join=True", script, "train",
-            *arguments,
+            Path(sys.executable).with_name("msrun"), f"--worker_num={WORKERS}",
+            f"--local_worker_num={WORKERS}", f"--master_port={free_port()}",
+            "--log_dir=msrun_logs", "--join=True", script, "train", *settings, "--out", "msrun",
         ],
         cwd=inputs,
         env={
@@ -128,22 +149,78 @@ def test_it_works_under_msrun(inputs, two):
         timeout=200,
         check=False,  # msrun's exit code says little
     )  # fmt: skip
-    assert runs.metrics(inputs / "msrun") == runs.metrics(two)
-    done = (inputs / "msrun" / "logs").glob("rank-*.done")
-    assert {path.name: path.read_text() for path in done} == {
-        "rank-0.done": "90\n", "rank-1.done": "90\n",
-    }  # fmt: skip
+    assert runs.metrics(inputs / "msrun") == runs.metrics(three)
+    assert done_in(inputs / "msrun") == dict.fromkeys(range(WORKERS), STEPS * EPOCHS[framework])
 
 
-def test_the_number_of_processes_stays(inputs, two):
-    said = runs.command(inputs, "train", "--resume", "two", "--workers", "3", code=2)
-    assert "two was begun with 2 workers" in said
+def test_two_groups_of_torchrun_lose_a_process_and_go_on_to_the_bit(
+    inputs, settings, three, framework
+):
+    """As on two machines, of one process and of two: torchrun names who was killed, its own group
+    and the other one end at once, and both launchers take the run up again."""
+    if framework != "torch":
+        pytest.skip("torchrun is PyTorch's")
+    run = inputs / "groups"
+    first, second = groups = torchrun(inputs, *settings, "--out", "groups")
+    wait_for_lines(run, 14, first)
+    started = {pid for group in groups for pid in children(group.pid)}
+    victim = child_with(second, "RANK=2")
+    os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
+    theirs = runs.finish(second, 1, timeout=30)
+    ours = runs.finish(first, 1, timeout=30)
+    assert time.monotonic() - killed < 30
+    assert re.search(rf"rank +: 2 \(local_rank: 1\)\s+exitcode +: -9 \(pid: {victim}\)", theirs)
+    assert "error: another process of this training has ended (" in ours
+    assert "archspec train --resume groups resumes from it" in ours
+    assert "went wrong" not in ours + theirs
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+
+    for group in torchrun(inputs, "--resume", "groups"):
+        runs.finish(group)
+    assert runs.state(run) == runs.state(three)
+    assert runs.metrics(run) == runs.metrics(three)
+    assert done_in(run) == dict.fromkeys(range(WORKERS), STEPS * EPOCHS[framework])
+
+
+def torchrun(folder, *arguments):
+    """Two launchers, each of a group of its own, of one process and of two."""
+    port = free_port()
+    return [
+        subprocess.Popen(
+            [
+                sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node_rank={rank}",
+                f"--nproc_per_node={rank + 1}", "--master_addr=127.0.0.1", f"--master_port={port}",
+                "-m", "archspec.cli", "train", *arguments,
+            ],
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+
+
+def done_in(run):
+    """The steps that each process says it came to, by its rank."""
+    return {
+        int(path.stem.partition("-")[2]): int(path.read_text())
+        for path in (run / "logs").glob("rank-*.done")
+    }
+
+
+def test_the_number_of_processes_stays(inputs, three):
+    said = runs.command(inputs, "train", "--resume", "three", "--workers", "2", code=2)
+    assert f"three was begun with {WORKERS} workers" in said
 
 
 @pytest.mark.parametrize(
     ("environment", "several"),
     [
         ({}, False),
+        ({"WORLD_SIZE": "2"}, False),
         ({"MS_ROLE": "MS_WORKER"}, True),
         ({"OMPI_COMM_WORLD_SIZE": "4"}, True),
         ({"OMPI_COMM_WORLD_SIZE": "1"}, False),
@@ -151,27 +228,75 @@ def test_the_number_of_processes_stays(inputs, two):
         ({"RANK_TABLE_FILE": "t.json", "RANK_ID": "0", "RANK_SIZE": "1"}, False),
     ],
 )
-def test_who_is_one_of_several(environment, several):
-    assert is_one_of_several(environment) is several
+def test_who_is_one_of_several_by_mindspore(environment, several):
+    assert ranks_of("mindspore").is_one_of_several(environment) is several
 
 
 @pytest.mark.parametrize(
-    ("environment", "message"),
+    ("environment", "several"),
+    [
+        ({}, False),
+        ({"WORLD_SIZE": "2"}, True),
+        ({"WORLD_SIZE": "1", "RANK": "0"}, False),
+        ({"MS_ROLE": "MS_WORKER", "RANK_SIZE": "8"}, False),
+    ],
+)
+def test_who_is_one_of_several_by_torch(environment, several):
+    assert ranks_of("torch").is_one_of_several(environment) is several
+
+
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [("mindspore", {"MS_ROLE": "MS_WORKER"}), ("torch", {"WORLD_SIZE": "2"})],
+)
+def test_whose_launcher_started_a_process_trains_it(monkeypatch, name, environment):
+    for package in ("mindspore", "torch"):
+        pytest.importorskip(package)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    assert [choose_backend("CPU"), choose_backend("GPU")] == [name, name]
+
+
+@pytest.mark.parametrize(
+    ("name", "environment", "message"),
     [
         (
+            "mindspore",
             {"RANK_SIZE": "eight"},
             "RANK_SIZE is 'eight' in the environment; it must be a whole number",
         ),
-        ({"RANK_SIZE": "2", "RANK_ID": "2"}, "RANK_ID is 2 and RANK_SIZE 2; it must be 0 to 1"),
-        ({"RANK_SIZE": "2", "RANK_ID": "1", "RANK_TABLE_FILE": "none.json"}, "which is not a file"),
+        (
+            "mindspore",
+            {"RANK_SIZE": "2", "RANK_ID": "2"},
+            "RANK_ID is 2 and RANK_SIZE 2; it must be 0 to 1",
+        ),
+        (
+            "mindspore",
+            {"RANK_SIZE": "2", "RANK_ID": "1", "RANK_TABLE_FILE": "none.json"},
+            "which is not a file",
+        ),
+        (
+            "torch",
+            {"WORLD_SIZE": "-2"},
+            "WORLD_SIZE is '-2' in the environment; it must be a whole number",
+        ),
+        ("torch", {"WORLD_SIZE": "2"}, "RANK is None and WORLD_SIZE 2; it must be 0 to 1"),
+        ("torch", {"WORLD_SIZE": "2", "RANK": "2"}, "RANK is 2 and WORLD_SIZE 2; it must be 0 to"),
+        ("torch", {"WORLD_SIZE": "2", "RANK": "1"}, "MASTER_ADDR is not set; use torchrun, or"),
     ],
 )
-def test_an_environment_that_cannot_be(monkeypatch, environment, message):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    join.cache_clear()
+def test_an_environment_that_cannot_be(monkeypatch, name, environment, message):
+    pytest.importorskip(name)
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    ranks = ranks_of(name)
+    ranks.join.cache_clear()
     with pytest.raises(UsageError, match=re.escape(message)):
-        join("CPU")
+        ranks.join("CPU")
+
+
+def ranks_of(name):
+    return import_module(f"archspec.training.backends.{name}.ranks")
 
 
 def wait_for_lines(run, count, process):
@@ -195,9 +320,11 @@ def children(parent):
     return found
 
 
-def worker_of(process, index):
-    wanted = f"ARCHSPEC_WORKER={index}".encode()
-    return next(pid for pid, words in children(process.pid).items() if wanted in words.split(b"\0"))
+def child_with(process, wanted):
+    """The process that this one started with NAME=VALUE in its environment."""
+    return next(
+        pid for pid, words in children(process.pid).items() if wanted.encode() in words.split(b"\0")
+    )
 
 
 def free_port():
