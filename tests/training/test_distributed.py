@@ -17,7 +17,7 @@ from oracles import runs
 
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import UsageError
-from archspec.training.backend import choose_backend
+from archspec.training.backend import PREFERRED, choose_backend
 
 WORKERS = 3
 """Two add up to the same in any order."""
@@ -252,6 +252,7 @@ def test_who_is_one_of_several_by_torch(environment, several):
 def test_whose_launcher_started_a_process_trains_it(monkeypatch, name, environment):
     for package in ("mindspore", "torch"):
         pytest.importorskip(package)
+    monkeypatch.delitem(PREFERRED, "CPU", raising=False)  # the fixture's
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     assert [choose_backend("CPU"), choose_backend("GPU")] == [name, name]
