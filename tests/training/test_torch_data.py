@@ -4,6 +4,7 @@ MindSpore's and beside evaluation; and what becomes of its processes."""
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import archspec
 from archspec.compiler.images.preprocess import preprocess_bytes
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.errors import UsageError
+from archspec.training.backend import DeviceError
 from archspec.training.data import EvalPipeline, readable, scan
 from archspec.training.recipe import Mix
 
@@ -281,6 +283,29 @@ def test_processes_end_with_their_parent(data, tmp_path):
     while any(map(is_there, workers)) and time.monotonic() < ends:
         time.sleep(0.1)
     assert not any(map(is_there, workers))
+
+
+def test_a_process_that_is_killed_is_one_sentence(made):
+    """Not before a batch is asked for: elsewhere nobody expects an error."""
+    before = {*multiprocessing.active_children()}
+    batches = made(augment=RANDOM, workers=2, batch=1).epoch(0)
+    next(batches)
+    {*multiprocessing.active_children()}.difference(before).pop().kill()
+    time.sleep(1)
+    with pytest.raises(DeviceError, match="a process that reads images was ended from outside"):
+        list(batches)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, EOFError, ConnectionResetError])
+def test_an_error_within_a_process_is_its_own(kind, made, monkeypatch):
+    """With the traceback that whoever mends it needs."""
+
+    def failing(self, images, labels, epoch, step):
+        raise kind("out of order")
+
+    monkeypatch.setattr(TrainPipeline, "mix_step", failing)
+    with pytest.raises(kind, match=r"Traceback[\s\S]*out of order"):
+        list(made(mix=MIX).epoch(0))
 
 
 def test_processes_may_be_spawned(data, tmp_path, made):

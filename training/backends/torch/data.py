@@ -12,6 +12,7 @@ import os
 import signal
 import warnings
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -72,16 +73,35 @@ class TrainPipeline(Pipeline):
                 persistent_workers=True,
                 worker_init_fn=partial(_leave_group, os.getpid()),
             )
-        with warnings.catch_warnings():
-            # workers that only read images are safe to fork beside threads
-            warnings.simplefilter("ignore", DeprecationWarning)
-            batches = iter(self._loader)
         try:
+            with warnings.catch_warnings(), _keep_handler():
+                # workers that only read images are safe to fork beside threads
+                warnings.simplefilter("ignore", DeprecationWarning)
+                batches = iter(self._loader)
             yield from batches
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            if not _tells_of_an_end(error):
                 raise
             raise DeviceError("a process that reads images was ended from outside") from error
+
+
+def _tells_of_an_end(error: Exception) -> bool:
+    """Whether a worker is over, and not one that has raised an error of its own; while it ends, the
+    connection to it may be met broken first."""
+    if isinstance(error, RuntimeError):
+        return "DataLoader worker (pid" in str(error)
+    return "in DataLoader worker process" not in str(error)
+
+
+@contextmanager
+def _keep_handler() -> Iterator[None]:
+    """Keep PyTorch from raising wherever this process is when a worker ends, in the midst of a
+    write perhaps: that it has gone is seen within seconds when its next batch does not come."""
+    number = getattr(signal, "SIGCHLD", None)
+    handler = None if number is None else signal.getsignal(number)
+    yield
+    if number is not None and signal.getsignal(number) is not handler:
+        signal.signal(number, handler)
 
 
 class _Places(Sampler[Place]):
