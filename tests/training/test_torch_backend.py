@@ -22,7 +22,7 @@ from archspec.training.build import Learners
 from archspec.training.distributed import Ranks
 from archspec.training.noise import draw_masks, places_of
 from archspec.training.precision import ON_CPU
-from archspec.training.recipe import Loss, Precision, Recipe, Sgd
+from archspec.training.recipe import Loss, LossScale, Precision, Recipe, Sgd
 from archspec.training.recipe_files import read_recipe
 
 torch = pytest.importorskip("torch")
@@ -34,6 +34,7 @@ from archspec.training.backends.torch.failures import (  # noqa: E402 (needs tor
     explain_failures,
     fitting_batch,
 )
+from archspec.training.backends.torch.precision import build_scaler  # noqa: E402 (needs torch)
 from archspec.training.backends.torch.step import Together  # noqa: E402 (needs torch)
 
 TORCH = ("--backend", "torch")
@@ -191,6 +192,12 @@ def test_switches_are_those_of_the_device():
     assert backend.switches("GPU", {"compile": False})["compile"] is False
     with pytest.raises(UsageError, match="no switch 'compiled'; did you mean 'compile'"):
         backend.switches("CPU", {"compiled": True})
+
+
+def test_a_loss_scale_that_stays_is_refused():
+    scale = LossScale(factor=1, is_dynamic=True)
+    with pytest.raises(UsageError, match="factor is 1, by which no scale falls"):
+        build_scaler(scale, torch.device("cpu"))
 
 
 DEVICES = {

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from archspec.errors import UsageError
 from archspec.training.recipe import LossScale, Precision
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -28,7 +29,13 @@ def cast(precision: Precision, device: torch.device) -> AbstractContextManager[o
 
 
 def build_scaler(scale: LossScale, device: torch.device) -> torch.amp.GradScaler:
-    """PyTorch's scaler, which leaves a step out where gradients are not finite."""
+    """PyTorch's scaler, which leaves a step out where gradients are not finite. Raises UsageError
+    for a factor that it does not take."""
+    if scale.factor == 1:
+        raise UsageError(
+            "precision.loss_scale.factor is 1, by which no scale falls or rises; it must be at"
+            " least 2"
+        )
     return torch.amp.GradScaler(
         device.type,
         init_scale=scale.initial,
