@@ -391,8 +391,8 @@ REFUSED = {
         [CONV, {"op": "MBConv", "name": "layer", "channels": 4, "repeat": choice(1, 2),
                 "expand": choice(2, 3)}, *TAIL],
         "no supernet holds toy: with 1 for 'layer.repeat' and the largest option of every other"
-        " choice it is not a network, for the assignment settles 'layer2.expand', which the network"
-        " it gives does not have; did you mean 'layer1.expand'?",
+        " choice it is not a network, because the assignment settles 'layer2.expand', which the"
+        " network it gives does not have; did you mean 'layer1.expand'?",
     ),
     "two for a width": (
         [{**CONV, "channels": choice(4, 6)},

@@ -342,7 +342,7 @@ def test_every_code_has_advice(code):
 
 ACTS = (
     r"(often |archspec wrote both, so |if it is --soc_version, )?"
-    r"(the Python that atc finds|use|run|make|export|install|source|ask|report) "
+    r"(the Python that atc finds|use|run|make|export|(re)?install|source|ask|report) "
 )
 
 
