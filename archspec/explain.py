@@ -36,10 +36,7 @@ def explain(graph: Graph, name: str) -> list[str]:
     below = [node for node in graph.nodes.values() if node.name.startswith(f"{name}.")]
     if not below:
         known = [*graph.nodes, *graph.calls]
-        raise SpecError(
-            f"{graph.name} has no node {name!r}{did_you_mean(name, known)}"
-            f" (archspec stats {graph.name} lists its nodes)"
-        )
+        raise SpecError(f"{graph.name} has no node {name!r}{did_you_mean(name, known)}")
     return [*_part_lines(graph, name, below), *_origin_lines(graph, name)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ class Events:
         with _without_torch():
             from tensorboardX import SummaryWriter
 
+        # it warns of each loss that is not a number, in lines of its own amid the progress; the
+        # run itself says which step that was
+        logging.getLogger("tensorboardX").setLevel(logging.ERROR)
         self._writer = SummaryWriter(str(run.path / EVENTS), purge_step=step + 1)
 
     def add(self, line: Mapping[str, Any]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
+from archspec.errors import SpecError
 from archspec.explain import explain
 
 
@@ -15,5 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    print("\n".join(explain(graph_of(options.spec, options), options.node)))
+    graph = graph_of(options.spec, options)
+    try:
+        lines = explain(graph, options.node)
+    except SpecError as error:
+        named = shlex.quote(options.spec)
+        raise SpecError(f"{error} (archspec stats {named} lists its nodes)") from None
+    print("\n".join(lines))
     return 0

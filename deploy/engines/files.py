@@ -27,5 +27,7 @@ def first_bytes(path: str | os.PathLike[str]) -> bytes:
 
 def _suggest(file: Path) -> str:
     beside = file.absolute().parent
+    if file.exists():  # but is not a regular file, or may not be read
+        return ""
     others = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
     return did_you_mean(file.name, others)

@@ -178,6 +178,26 @@ def test_a_mismatch_leaves_no_file(run, broken, place):
     assert not list(place.iterdir())
 
 
+ONES = [
+    {"op": "conv", "channels": 3, "kernel": 3},
+    {"op": "softmax", "name": "share"},
+    *({"op": "slice", "from": "share", "start": i, "stop": i + 1} for i in range(3)),
+    {"op": "add", "from": ["slice", "slice2", "slice3"]},
+    {"op": "group_norm", "groups": 1, "epsilon": 1e-30},
+]
+"""A norm of what is one everywhere but for rounding."""
+
+
+def test_a_network_that_magnifies_rounding_is_not_laid_to_a_pass(run, place):
+    spec = {"archspec": 1, "name": "t", "input": {"shape": [3, 16, 16]}, "body": ONES}
+    (place / "ones.json").write_text(json.dumps(spec))
+    code, _, err = run("ones.json", "-o", "net.onnx")
+    assert code == WRONG
+    assert re.search(r"; the network magnifies rounding: .* move an output by \d", err), err
+    assert "a pass" not in err
+    assert [path.name for path in place.iterdir()] == ["ones.json"]
+
+
 @pytest.mark.parametrize("name", ["net.onnx", "net.mindir"])
 def test_compile_checks_what_it_writes_as_export_does(name, broken, capsys, place):
     if name == "net.mindir":

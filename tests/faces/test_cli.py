@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +140,19 @@ def test_explain_unknown_node(run):
     assert err.startswith(
         "error: resnet18 has no node 'stage1.block1.conv'; did you mean 'stage1.block1"
     )
+    assert err.endswith(" (archspec stats resnet18 lists its nodes)\n")
+
+
+def test_explain_unknown_node_names_the_file_that_stats_takes(run, tmp_path):
+    """The spec's own name is not that of its file, and a file's may need quotes."""
+    path = tmp_path / "my nets.json"
+    spec = {"archspec": 1, "name": "t", "input": {"shape": [3, 8, 8]}, "body": ["relu"]}
+    path.write_text(json.dumps(spec))
+    code, _, err = run("explain", str(path), "nope")
+    assert code == 1
+    hint = re.fullmatch(r"error: t has no node 'nope' \(archspec (.*) lists its nodes\)\n", err)
+    assert hint
+    assert run(*shlex.split(hint[1]))[0] == 0
 
 
 @pytest.mark.parametrize("like", [None, *shipped_names()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_another_function_is_not_suggested(said, function):
 }.items())  # fmt: skip
 def test_ops(said, op, right):
     assert right in said({"op": op})
+
+
+def test_a_template_as_an_op_would_be_written(said):
+    from archspec.library import standard_library
+
+    for name in standard_library().own_names:
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        assert f"use the template '{name}'" in said({"op": snake}), snake
 
 
 @pytest.mark.parametrize("op", ["attention", "pixel_shuffle", "lstm", "rms_norm", "embedding"])

@@ -30,11 +30,12 @@ from archspec.training.build import learners_of
 from archspec.training.data import EvalPipeline
 from archspec.training.distributed import Ranks
 from archspec.training.evaluate import evaluate
+from archspec.training.events import Events
 from archspec.training.loop import train_run
 from archspec.training.noise import draw_masks, places_of
 from archspec.training.plan import plan_run, scan_splits
 from archspec.training.recipe_files import read_recipe, recipe_names
-from archspec.training.run import RunError, create_run, open_run
+from archspec.training.run import Run, RunError, create_run, open_run
 from archspec.training.signals import Stop
 
 pytestmark = pytest.mark.usefixtures("framework")
@@ -187,6 +188,16 @@ def test_events_are_those_of_tensorboard(trained):
     assert found["val/top1"] == pytest.approx(wanted)
     wanted = {line["step"]: line["loss"] for line in lines if line["kind"] == "step"}
     assert found["train/loss"] == pytest.approx(wanted)
+
+
+def test_events_of_what_is_not_a_number_say_nothing_of_their_own(tmp_path, capfd):
+    """A diverged run has its own sentence, and tensorboardX's lines would tear the progress."""
+    pytest.importorskip("tensorboardX")
+    line = {"kind": "epoch", "step": 1, "val_loss": float("nan"), "top1": 0.0, "top5": 0.0}
+    with Events(Run(tmp_path, {}), 0) as events:
+        events.add(line)
+    assert [*(tmp_path / "events").iterdir()]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_curves_are_a_picture(trained):
