@@ -194,7 +194,7 @@ def torchrun(folder, *arguments):
                 "-m", "archspec.cli", "train", *arguments,
             ],
             cwd=folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
