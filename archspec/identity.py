@@ -39,6 +39,11 @@ def is_of(graph: Graph, said: Mapping[str, Any]) -> bool:
     return fingerprint == graph.fingerprint or fingerprint == _fingerprint_by_scheme_1(graph)
 
 
+def list_fingerprints(graph: Graph) -> frozenset[str]:
+    """A graph's fingerprint by every scheme, for what is compared with many files or records."""
+    return frozenset((graph.fingerprint, _fingerprint_by_scheme_1(graph)))
+
+
 def resolve_input(settings: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     """A spec's `input` in one form for all that prepare images of this input shape alike.
 

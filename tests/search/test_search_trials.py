@@ -20,6 +20,7 @@ from oracles.searches import draw, front_of, lines, mine, without_time
 
 pytest.importorskip("optuna")
 
+from archspec import identity
 from archspec.space import Space
 from archspec.training.digits import write_digits
 from archspec.training.search.batch import tournament_of
@@ -280,6 +281,19 @@ def test_what_a_crash_leaves_in_the_journal(run, there):
     code, _, _ = run("search", "--resume", "found", *ONE_BY_ONE)
     assert code == 0
     assert len(open_trials("found").read()) == 8
+
+
+def test_an_old_fingerprint_is_made_once_a_trial(run, there, monkeypatch):
+    """Not once for each earlier trial, which 500 trials would feel."""
+    made = []
+    original = identity._fingerprint_by_scheme_1
+    monkeypatch.setattr(
+        identity, "_fingerprint_by_scheme_1", lambda graph: made.append(1) or original(graph)
+    )
+    arguments = (TINY, *ONE_BY_ONE, "--engine", "random", "--trials", 12)
+    assert run("search", *arguments, "--out", "one")[0] == 0
+    assert len(mine("one")) == 12
+    assert len(made) <= 12
 
 
 def test_a_trial_in_the_file_is_not_made_again(run, there):

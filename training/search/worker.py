@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.graph import Graph
-from archspec.identity import is_of
+from archspec.identity import FINGERPRINT, list_fingerprints
 from archspec.training.search.counted import Counted
 from archspec.training.search.evaluating import (
     EvaluationError,
@@ -283,11 +283,12 @@ class _Task:
             outcome = {"state": "done", **self.patience(lambda: self._worth(trial, graph))}
         except EvaluationError as error:
             outcome = {"state": "failed", "error": str(error)}
+        known = list_fingerprints(graph)
         same = [
             record["number"]
             for record in self._records()
             if record["state"] == "done"
-            and is_of(graph, record)
+            and record.get(FINGERPRINT) in known
             and record["number"] < trial.number
         ]
         if same and outcome["state"] == "done":
