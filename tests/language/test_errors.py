@@ -1079,3 +1079,46 @@ def test_a_space_is_no_network(space):
         f"{space[1]}: this is a search space: the choice 'a.channels' is open; use an assigned"
         " space (archspec.Space(name).assign(decisions), --decisions on the command line)"
     )
+
+
+OUT_OF_RANGE = {
+    "a crop": ({"crop": 224_000}, [], "/input/crop: crop must be a whole number of at least 1"),
+    "a size": ({"resize": 224_000}, [], "/input/resize: resize must be a whole number"),
+    "a std": (
+        {"std": [0, 1, 1]},
+        [],
+        "item 0 must be a number of at least 1e-06 and at most 1,000",
+    ),
+    "a mean": ({"mean": [1e300] * 3}, [], "item 0 must be a number of at least -1,000 and at most"),
+    "a rate": (
+        {},
+        {"op": "dropout", "rate": -5},
+        "rate must be a number of at least 0 and under 1",
+    ),
+    "a drop path": ({}, {"op": "drop_path", "rate": -0.5}, "rate must be a number of at least 0"),
+    "an epsilon": ({}, {"op": "batch_norm", "epsilon": 1e9}, "of at least 1e-30 and at most 1,"),
+    "an option": (
+        {},
+        {"op": "dropout", "rate": {"choice": [0.1, 1.5]}},
+        "/body/rate/choice/1: rate must be a number of at least 0 and under 1, not 1.5",
+    ),
+    "another function's": (
+        {},
+        {"op": "act", "function": "relu", "approximate": True},
+        "approximate means nothing for the function 'relu', only for 'gelu'; leave it out",
+    ),
+    "another function's in a copy": (
+        {},
+        {"op": "act", "each": [{"function": "mish", "alpha": 0.1}, {"function": "elu"}]},
+        "alpha means nothing for the function 'mish', only for 'leaky_relu' or 'elu'; leave it out",
+    ),
+}
+
+
+@pytest.mark.parametrize("settings, body, sentence", OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
+def test_what_no_network_can_mean_is_refused_with_what_can_be(settings, body, sentence):
+    spec = net(body or [CONV])
+    spec["input"].update(settings)
+    with pytest.raises(archspec.SpecError) as error:
+        archspec.loads(json.dumps(spec))
+    assert sentence in str(error.value)
