@@ -83,11 +83,13 @@ def test_every_way_gives_the_same_classes(network, told):
     check_rows(rows)
 
 
-def test_plain_numpy_where_mindspore_is_not_installed(home):
+def test_plain_numpy_where_no_framework_is_installed(home):
     arguments = ["predict", *SPEC, *TWO, "--top", "10", "--format", "json"]
-    result = archspec_without(["mindspore"], *arguments, folder=home)
+    result = archspec_without(["mindspore", "torch"], *arguments, folder=home)
     assert result.returncode == OK, result.stderr
-    assert result.stderr == "note: MindSpore is not installed; plain numpy runs the network\n"
+    assert result.stderr == (
+        "note: neither MindSpore nor PyTorch is installed; plain numpy runs the network\n"
+    )
     check_rows(json.loads(result.stdout))
 
 

@@ -314,7 +314,7 @@ def test_patience_asks_again(monkeypatch):
 
     assert Patience("found", Stop(), said.append)(ask) == "answer"
     assert [words[:24] for words in said] == [
-        "note: waiting, for there",
+        "note: waiting for a prob",
         "note: resumed after 0:00",
     ]
     with pytest.raises(ValueError, match="lasting"):
