@@ -90,7 +90,6 @@ def plan_run(
     UsageError for whatever is wrong with any of it.
     """
     notes: list[str] = []
-    backend = backend or choose_backend(device, "training")
     if not isinstance(recipe, Recipe):
         recipe = read_recipe(recipe, settings, notes)
     elif settings:
@@ -132,6 +131,7 @@ def plan_run(
         notes += source.ignored
         broken = damage(source)
         notes += [broken] if broken else []
+    backend = backend or choose_backend(device, "training")
     notes += _warnings(recipe, device, workers, backend)
     return Plan(
         (graph, *peers), teacher, given, recipe, Path(data), train, val, weights, device, workers,

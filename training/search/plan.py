@@ -14,7 +14,6 @@ from archspec.errors import SpecError, UsageError, did_you_mean, listed
 from archspec.program import read_program
 from archspec.space import Space
 from archspec.space_gates import assignments_of
-from archspec.training.backend import choose_backend
 from archspec.training.search.counted import count_exactly
 from archspec.training.search.evaluating import entry_points
 from archspec.training.search.facts import COUNTING, ENGINES, LISTED, MAX_TRIALS
@@ -80,9 +79,6 @@ def create_search(settings: SearchSettings, out: str, command: Sequence[str] = (
     constraints = [read_constraint(text) for text in settings.constraints]
     counted_functions([o.name for o in objectives] + [c.metric for c in constraints])
     trains = any(objective.name == ACCURACY for objective in objectives)
-    if trains or settings.engine == LISTED:
-        name = settings.backend or choose_backend(settings.device, "archspec search")
-        settings = replace(settings, backend=name)
     is_counting = counts(settings.engine, objectives)
     if not is_counting:
         optuna_package()
@@ -192,7 +188,7 @@ def _single_path(settings: SearchSettings, space: Space) -> dict[str, Any]:
         **settings.single_path,
     }
     found = SinglePathSettings(**{name: value for name, value in own.items() if value is not None})
-    plan_search(space, found, lambda note: None)
+    found = plan_search(space, found, lambda note: None).settings
     paths = {
         name: str(Path(text).resolve())
         for name in ("data", "recipe", "runtime")
@@ -284,7 +280,7 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
     if settings.epochs is not None:
         texts.append(f"epochs={settings.epochs}")
     recipe = read_recipe(settings.recipe, texts)
-    plan_run(
+    plan = plan_run(
         space.assign(space.first()), recipe, settings.data, device=settings.device,
         backend=settings.backend,
     )  # fmt: skip
@@ -295,6 +291,6 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
         "epochs": recipe.epochs,
         "seeds": seeds,
         "device": settings.device,
-        "backend": settings.backend,
+        "backend": plan.backend,
     }
     return as_yaml(recipe), facts
