@@ -269,6 +269,11 @@ def choose_backend(device: str, what: str = "this") -> str:
     )
 
 
+def backend_for(name: str | None, device: str, what: str) -> Backend:
+    """The backend of a name, or without one that for a device. Raises UsageError as those do."""
+    return find_backend(name or choose_backend(device, what), what)
+
+
 def find_backend(name: str, what: str = "this run") -> Backend:
     """The backend of a name. Raises UsageError where there is none, or it is not installed, for
     `what` asks for it."""
@@ -293,6 +298,7 @@ __all__ = [
     "Pending",
     "Predictor",
     "Trainer",
+    "backend_for",
     "choose_backend",
     "find_backend",
     "is_installed",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +31,8 @@ from archspec.writing import write_whole
 
 INDEX, COUNT = "ARCHSPEC_WORKER", "ARCHSPEC_WORKERS"
 """Set in the processes that `launch` starts: which one it is, of how many."""
+HERE = "127.0.0.1"
+"""Where processes of one machine find each other."""
 PARENT = "ARCHSPEC_LAUNCHER"
 LOGS = "ARCHSPEC_LOGS"
 """The launcher's process, and the folder that it wants to find markers in."""
@@ -57,9 +60,27 @@ class Ranks:
 
     def sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
         """The sums over all processes, float64; every process has to call it, and waits."""
-        if self.ranks > 1:
-            raise NotImplementedError(f"{type(self).__name__} cannot sum")
-        return np.asarray(numbers, np.float64)
+        exact = np.asarray(numbers, np.float64)
+        if self.ranks == 1:
+            return exact
+        # halves of float64 as two float32, for few devices add the former
+        high = exact.astype(np.float32)
+        low = (exact - high).astype(np.float32)
+        result = self.add_up(np.stack([high, low])).astype(np.float64)
+        return result[0] + result[1]
+
+    def add_up(self, numbers: np.ndarray) -> np.ndarray:
+        """float32 numbers added up over all processes, by the backend's own messages."""
+        raise NotImplementedError(f"{type(self).__name__} cannot add")
+
+    def take_first(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The first process's arrays, float32, in all; every process has to call it, and waits."""
+        if self.ranks == 1 or not arrays:
+            return list(arrays)
+        flat = np.concatenate([array.reshape(-1) for array in arrays])
+        shared = self.sum(flat * self.is_first).astype(np.float32)
+        parts = np.split(shared, np.cumsum([array.size for array in arrays])[:-1])
+        return [part.reshape(a.shape) for part, a in zip(parts, arrays, strict=True)]
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -75,6 +96,13 @@ class Team:
     workers: Sequence[Mapping[str, str]]
     helper: str | None = None
     helper_environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HERE, 0))
+        return probe.getsockname()[1]
 
 
 def read_number(environment: Mapping[str, str], name: str) -> int | None:
@@ -253,4 +281,13 @@ def follow_parent() -> None:
         raise SystemExit(1)  # it was gone before we asked
 
 
-__all__ = ["Ranks", "Team", "WorkerDied", "finish", "follow_parent", "launch", "read_number"]
+__all__ = [
+    "Ranks",
+    "Team",
+    "WorkerDied",
+    "finish",
+    "follow_parent",
+    "free_port",
+    "launch",
+    "read_number",
+]

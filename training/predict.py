@@ -19,7 +19,7 @@ from archspec.compiler.targets import reference
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import UsageError
 from archspec.graph import Graph
-from archspec.training.backend import choose_backend, find_backend
+from archspec.training.backend import backend_for
 from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
 from archspec.training.evaluate import evaluate, logits_of
 from archspec.training.plan import check_classifier
@@ -41,7 +41,7 @@ def score_weights(
 ) -> Scores:
     """Score weights on every readable image of one split; `tell` is told what was left out. Raises
     SpecError and UsageError for whatever does not fit: weights, classes, images."""
-    runs = find_backend(backend or choose_backend(device, "archspec eval"), "archspec eval")
+    runs = backend_for(backend, device, "archspec eval")
     if not 1 <= batch <= 100_000:
         raise UsageError(f"--batch {batch}: must be 1 to 100,000")
     check_classifier(graph)
@@ -76,8 +76,7 @@ def open_classifier(
 ) -> Classifier:
     """A network with its weights, run by a backend, for images as the spec's `input` prepares them.
     Raises SpecError and UsageError for whatever does not fit."""
-    what = f"archspec predict --device {device}"
-    runs = find_backend(backend or choose_backend(device, what), what)
+    runs = backend_for(backend, device, f"archspec predict --device {device}")
     preparing, names = _prepare(graph, weights)
     runs.join(device)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))

@@ -18,6 +18,7 @@ from oracles import runs
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import UsageError
 from archspec.training.backend import PREFERRED, choose_backend
+from archspec.training.distributed import free_port
 
 WORKERS = 3
 """Two add up to the same in any order."""
@@ -326,11 +327,3 @@ def child_with(process, wanted):
     return next(
         pid for pid, words in children(process.pid).items() if wanted.encode() in words.split(b"\0")
     )
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

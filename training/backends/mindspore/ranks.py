@@ -16,8 +16,7 @@ documented interface and were never run here.
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +28,14 @@ from archspec.compiler.targets.mindspore import set_device
 from archspec.compiler.targets.mindspore.device import prepare
 from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import UsageError
-from archspec.training.distributed import Ranks, Team, follow_parent, read_number
+from archspec.training.distributed import (
+    HERE,
+    Ranks,
+    Team,
+    follow_parent,
+    free_port,
+    read_number,
+)
 
 SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
 
@@ -38,17 +44,10 @@ SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
 class MindSporeRanks(Ranks):
     """Sums by MindSpore's AllReduce."""
 
-    def sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
-        if self.ranks == 1:
-            return super().sum(numbers)
+    def add_up(self, numbers: np.ndarray) -> np.ndarray:
         from mindspore import Tensor
 
-        # halves of float64 as two float32, for few devices add the former
-        exact = np.asarray(numbers, np.float64)
-        high = exact.astype(np.float32)
-        low = (exact - high).astype(np.float32)
-        result = _all_reduce()(Tensor(np.stack([high, low]))).asnumpy().astype(np.float64)
-        return result[0] + result[1]
+        return _all_reduce()(Tensor(numbers)).asnumpy()
 
 
 def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
@@ -111,19 +110,13 @@ def team_of(workers: int) -> Team:
     return Team(
         {
             "MS_WORKER_NUM": str(workers),
-            "MS_SCHED_HOST": "127.0.0.1",
-            "MS_SCHED_PORT": str(_free_port()),
+            "MS_SCHED_HOST": HERE,
+            "MS_SCHED_PORT": str(free_port()),
         },
         [{"MS_ROLE": WORKER, "MS_NODE_ID": str(index)} for index in range(workers)],
         helper=__name__,
         helper_environment={"MS_ROLE": SCHEDULER},
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _schedule() -> None:

@@ -120,13 +120,9 @@ class CellTrainer:
             p for p in self.networks[0].get_parameters()
             if p.name.endswith((".moving_mean", ".moving_variance"))
         ]  # fmt: skip
-        if not statistics:
-            return
-        flat = np.concatenate([p.asnumpy().reshape(-1) for p in statistics])
-        shared = self._ranks.sum(flat * self._ranks.is_first).astype(np.float32)
-        for parameter in statistics:
-            own, shared = np.split(shared, [parameter.size])
-            ops.assign(parameter, Tensor(own.reshape(parameter.shape)))  # see ema
+        shared = self._ranks.take_first([p.asnumpy() for p in statistics])
+        for parameter, first in zip(statistics, shared, strict=True):
+            ops.assign(parameter, Tensor(first))  # see ema
 
 
 def read(pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,31 +19,22 @@ import numpy as np
 
 from archspec.compiler.targets.torch.installed import torch
 from archspec.errors import UsageError
-from archspec.training.distributed import Ranks, Team, read_number
-
-HERE = "127.0.0.1"
+from archspec.training.distributed import HERE, Ranks, Team, free_port, read_number
 
 
 @dataclass(frozen=True)
 class TorchRanks(Ranks):
     """Sums by torch.distributed."""
 
-    def sum(self, numbers: Sequence[float] | np.ndarray) -> np.ndarray:
-        if self.ranks == 1:
-            return super().sum(numbers)
+    def add_up(self, numbers: np.ndarray) -> np.ndarray:
         from archspec.training.backends.torch.device import taken_device
         from archspec.training.backends.torch.failures import explain_loss
 
         package = torch()
-        # halves of float64 as two float32, for few devices add the former
-        exact = np.array(numbers, np.float64)
-        high = exact.astype(np.float32)
-        low = (exact - high).astype(np.float32)
-        both = package.from_numpy(np.stack([high, low])).to(taken_device())
+        there = package.from_numpy(numbers).to(taken_device())
         with explain_loss():
-            package.distributed.all_reduce(both)
-            result = both.cpu().numpy().astype(np.float64)
-        return result[0] + result[1]
+            package.distributed.all_reduce(there)
+            return there.cpu().numpy()
 
 
 def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
@@ -87,17 +77,11 @@ def join(device: str) -> Ranks:
 
 def team_of(workers: int) -> Team:
     """So many workers on this machine, of which the first is the one that the others ask."""
-    common = {"WORLD_SIZE": workers, "MASTER_ADDR": HERE, "MASTER_PORT": _free_port()}
+    common = {"WORLD_SIZE": workers, "MASTER_ADDR": HERE, "MASTER_PORT": free_port()}
     return Team(
         {name: str(value) for name, value in common.items()},
         [{"RANK": str(index), "LOCAL_RANK": str(index)} for index in range(workers)],
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        return probe.getsockname()[1]
 
 
 __all__ = ["is_one_of_several", "join", "team_of"]

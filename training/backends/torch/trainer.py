@@ -166,13 +166,9 @@ class ModuleTrainer:
             tensor for name, tensor in network.named_buffers()
             if name.rpartition(".")[2] in STATISTICS
         ]  # fmt: skip
-        if not statistics:
-            return
-        flat = np.concatenate([as_array(tensor).reshape(-1) for tensor in statistics])
-        shared = self._ranks.sum(flat * self._ranks.is_first).astype(np.float32)
-        for tensor in statistics:
-            own, shared = np.split(shared, [tensor.numel()])
-            tensor.copy_(torch.from_numpy(own.reshape(tensor.shape)))
+        shared = self._ranks.take_first([as_array(tensor) for tensor in statistics])
+        for tensor, first in zip(statistics, shared, strict=True):
+            tensor.copy_(torch.from_numpy(first))
 
 
 def weights_in(network: nn.Module, graph: Graph) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.supernet import Supernet, supernet_of
 from archspec.errors import UsageError
 from archspec.space import Space
-from archspec.training.backend import Backend, choose_backend, find_backend
+from archspec.training.backend import Backend, backend_for
 from archspec.training.data import EvalPipeline, Pipeline, Source, check_fits
 from archspec.training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
 from archspec.training.recipe import Recipe
@@ -114,10 +114,8 @@ def plan_search(
 ) -> SearchPlan:
     """Settle what is searched. Raises SpecError for a space that no supernet holds, SpecError or
     UsageError for a recipe, a runtime or data that will not do."""
-    what = "a single-path search"
-    name = settings.backend or choose_backend(settings.device, what)
-    settings = replace(settings, backend=name)
-    backend = find_backend(name, what)
+    backend = backend_for(settings.backend, settings.device, "a single-path search")
+    settings = replace(settings, backend=backend.name)
     if backend.is_one_of_several():
         raise UsageError(
             "a single-path search is one process, and the environment describes several"
