@@ -342,7 +342,7 @@ ASK_FOR_KINDS = {
     "archspec.compiler.latency.lint",  # a rule advises on one kind
     "archspec.compiler.latency.validity",
     "archspec.compiler.supernet.derivation",
-    "archspec.compiler.targets.onnx.operators",
+    "archspec.compiler.targets.onnx.operators.borders",
     "archspec.compiler.weights.maps.torch_zoo",
     "archspec.compiler.weights.residuals",
     "archspec.compiler.weights.siblings",

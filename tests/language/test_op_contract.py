@@ -40,7 +40,7 @@ def spelling_of(where: str) -> Callable:
 SPELLINGS = dict.fromkeys(target.spelling for target in TARGETS.values())
 TABLES: dict[str, Callable] = {
     **{f"spelling: {where}": spelling_of(where) for where in SPELLINGS},
-    "inference in numpy: compiler/targets/reference.py": reference.forward,
+    "inference in numpy: compiler/targets/reference/": reference.forward,
     "oracle in plain loops: tests/oracles/numpy_ops.py": numpy_ops.forward,
     "oracle in ONNX: tests/oracles/onnx_ops.py": onnx_ops.emit,
 }
@@ -117,7 +117,7 @@ ELSEWHERE = [
     "spelling: mindspore.spelling:spelling_of",
     "spelling: torch.spelling:spelling_of",
     "spelling: onnx.operators:spell",
-    "inference in numpy: compiler/targets/reference.py",
+    "inference in numpy: compiler/targets/reference/",
     "oracle in plain loops: tests/oracles/numpy_ops.py",
     "oracle in ONNX: tests/oracles/onnx_ops.py",
     "example: tests/language/test_ops.py",

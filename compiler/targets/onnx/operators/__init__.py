@@ -1,0 +1,19 @@
+"""How each op is spelt in ONNX: one function per op, of operators that are allowed (see allowed.py)
+and mean the same in every opset written."""
+
+from __future__ import annotations
+
+from archspec.compiler.targets.onnx.operators import (
+    borders,
+    functions,
+    moves,
+    norms,
+    resizing,
+    windows,
+)
+from archspec.compiler.targets.onnx.operators.dispatch import spell
+
+FAMILIES = (windows, norms, functions, moves, resizing, borders)
+"""The modules that say what `spell` writes for each op, which importing them is enough for."""
+
+__all__ = ["FAMILIES", "spell"]

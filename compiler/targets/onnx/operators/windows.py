@@ -1,0 +1,79 @@
+"""Products with weights, and pools. A window that reaches past the end (ceil) is padding that
+nothing counts."""
+
+from __future__ import annotations
+
+from archspec.compiler.targets.onnx.net import Site
+from archspec.compiler.targets.onnx.operators.borders import ZERO_BEFORE_A_POOL, pad_inputs, pads
+from archspec.compiler.targets.onnx.operators.dispatch import spell
+from archspec.ops import conv, linear, pool
+
+
+@spell.register
+def _(op: conv.Conv, at: Site) -> None:
+    assert not op.weight_standardization  # compiler.passes.standardize_filters went before
+    biases = [at.weight("bias")] if op.bias else []
+    at.result(
+        "Conv",
+        at.x,
+        at.weight("weight"),
+        *biases,
+        kernel_shape=op.kernel,
+        strides=op.stride,
+        pads=pads(op.sides(at.shapes)),
+        dilations=op.dilation,
+        group=op.groups,
+    )
+
+
+@spell.register
+def _(op: linear.Dense, at: Site) -> None:
+    biases = [at.weight("bias")] if op.bias else []
+    at.result("Gemm", at.x, at.weight("weight"), *biases, transB=1)
+
+
+@spell.register
+def _(op: pool.MaxPool, at: Site) -> None:
+    at.result("MaxPool", at.x, kernel_shape=op.kernel, strides=op.stride, pads=reach(op, at))
+
+
+@spell.register
+def _(op: pool.AvgPool, at: Site) -> None:
+    x, sides, padding = at.x, op.sides(at.shapes), reach(op, at)
+    counted = op.count_padding and any(sides)
+    beyond = [max(padding[2] - sides[1], 0), max(padding[3] - sides[3], 0)]
+    if counted and any(beyond):
+        # Zeros that count are put there first, for ONNX would count those beyond them alike.
+        x = at.step("Pad", x, *pad_inputs(at, sides, ZERO_BEFORE_A_POOL), mode="constant")
+        padding, counted = [0, 0, *beyond], False
+    at.result(
+        "AveragePool",
+        x,
+        kernel_shape=op.kernel,
+        strides=op.stride,
+        pads=padding,
+        count_include_pad=int(counted),
+    )
+
+
+def reach(op: pool.MaxPool | pool.AvgPool, at: Site) -> list[int]:
+    """Padding in ONNX's order that reaches as far as the last window does, so that rounding down
+    gives as many windows."""
+    sides, (_, *extent) = op.sides(at.shapes), at.shapes[0]
+    (_, *outputs) = at.node.layer.output_shapes[0]
+    after = [
+        max((outputs[axis] - 1) * op.stride[axis] + op.kernel[axis] - extent[axis] - before, 0)
+        for axis, before in enumerate((sides[0], sides[2]))
+    ]
+    return [sides[0], sides[2], *after]
+
+
+@spell.register
+def _(op: pool.GlobalAvgPool, at: Site) -> None:
+    at.result("GlobalAveragePool", at.x)
+
+
+@spell.register
+def _(op: pool.GlobalMaxPool, at: Site) -> None:
+    _, height, width = at.shapes[0]
+    at.result("MaxPool", at.x, kernel_shape=[height, width], strides=[1, 1], pads=[0] * 4)
