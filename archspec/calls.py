@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from archspec import syntax
 from archspec.binding import check_call
 from archspec.errors import SpecError
-from archspec.feeding import inputs_of_call, inputs_of_node
+from archspec.feeding import Feed, inputs_of_call, inputs_of_op
 from archspec.fragment import Fragment, Fragments, Item, Ref
 from archspec.json_values import freeze
 from archspec.layers import layer_of
@@ -18,7 +19,11 @@ from archspec.scope import Body, Results
 from archspec.shapes import Shapes
 from archspec.syntax import NOTHING, Arguments, Call, Modifiers, constant
 
-ExpandTemplate: TypeAlias = Callable[[Definition, Arguments, Mapping[str, Any], Shapes], Fragment]
+Counts: TypeAlias = "tuple[int | None, ...] | None"
+"""Of each input how many a list holds, as scope.Results has them."""
+ExpandTemplate: TypeAlias = Callable[
+    [Definition, Arguments, Mapping[str, Any], Shapes, Counts], Fragment
+]
 """From a template with its arguments, as written and evaluated, and the shapes of its inputs."""
 
 
@@ -55,7 +60,7 @@ class Calls:
         body: Body,
         node: Call,
         path: str,
-        inputs: tuple[Ref, ...] | None,
+        inputs: Feed | None,
         written: Arguments,
         index: int | None,
     ) -> Results:
@@ -71,9 +76,11 @@ class Calls:
             name: value.raw if value.is_constant else value.evaluate(body)
             for name, value in values.items()
         }
+        if None in arguments.values():
+            arguments = _without_nothing(body, values, arguments, defaults or {})
         if not node.is_op:
             return self._place_template(body, node, path, target, values, arguments, inputs, index)
-        refs = inputs_of_node(node, inputs)
+        refs = inputs_of_op(node, target, inputs)
         if target == "act" and arguments.get("function") == NOTHING:
             return Results(refs)
         return self.place_op(body, node, path, target, values, arguments, refs, index)
@@ -102,40 +109,49 @@ class Calls:
         definition: Definition,
         values: Arguments,
         arguments: Mapping[str, Any],
-        inputs: tuple[Ref, ...] | None,
+        inputs: Feed | None,
         index: int | None,
     ) -> Results:
-        refs = inputs_of_call(node, definition.template, inputs)
+        refs, counts = inputs_of_call(node, definition, inputs)
         shapes = body.shapes(refs)
         key = fragment = None
         if not definition.has_choice:
-            key = (definition, freeze(arguments), shapes)
+            key = (definition, freeze(arguments), shapes, counts)
             fragment = self._fragments.get(key)
         if fragment is None:
-            fragment = self._expand_call(node, path, definition, values, arguments, shapes)
+            check_call(node, definition.template, values, arguments)
+            with self._inside(node, path):
+                fragment = self._expand(definition, values, arguments, shapes, counts)
             if key is not None:
                 self._all_fragments.keep(key, fragment, self._fragments)
         self._steps.taken += fragment.weight
         return body.append(Item(path, fragment, refs, node, values, index))
 
-    def _expand_call(
-        self,
-        node: Call,
-        path: str,
-        definition: Definition,
-        values: Arguments,
-        arguments: Mapping[str, Any],
-        shapes: Shapes,
-    ) -> Fragment:
-        check_call(node, definition.template, values, arguments)
+    @contextmanager
+    def _inside(self, node: Call, path: str) -> Iterator[None]:
+        """While a template is expanded that the node calls: what is wrong in it tells of the
+        call."""
         self._steps.taken += STEPS_OF_A_CALL
         outer = self.prefix
         self.prefix = f"{outer}{path}."
         try:
-            return self._expand(definition, values, arguments, shapes)
+            yield
         except SpecError as error:
             raise error.called_from(
                 f"in {node.target}, called at {node.at.where} as {outer}{path}"
             ) from None
         finally:
             self.prefix = outer
+
+
+def _without_nothing(
+    body: Body, values: Arguments, arguments: Mapping[str, Any], defaults: Arguments
+) -> dict[str, Any]:
+    """The arguments as if those had not been written for which an expression gives null."""
+    result: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if value is not None or values[name].is_constant:
+            result[name] = value
+        elif name in defaults:
+            result[name] = defaults[name].evaluate(body)
+    return result

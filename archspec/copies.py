@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from archspec.document import At
 from archspec.errors import did_you_mean, listed
 from archspec.json_values import shown
 from archspec.limits import MAX_NODES
@@ -17,18 +19,25 @@ def rows_of(copies: Copies, body: Body) -> Sequence[Arguments]:
         return copies.rows
     if copies.repeat is not None:
         count = copies.repeat.evaluate(body)
-        if type(count) is not int or not 0 <= count <= MAX_NODES:
+        if copies.are_lanes and isinstance(count, list):
+            return _rows_from(count, copies.repeat.at, "parallel")
+        word, least = ("parallel", 1) if copies.are_lanes else ("repeat", 0)
+        if type(count) is not int or not least <= count <= MAX_NODES:
             raise copies.repeat.at.error(
-                f"repeat must be a whole number from 0 to {MAX_NODES:,}, not {shown(count)}"
+                f"{word} must be a whole number from {least} to {MAX_NODES:,}, not {shown(count)}"
             )
         return ({},) * count
     assert copies.computed_rows is not None
-    at = copies.computed_rows.at
-    rows = copies.computed_rows.evaluate(body)
+    return _rows_from(copies.computed_rows.evaluate(body), copies.computed_rows.at, "each")
+
+
+def _rows_from(rows: Any, at: At, word: str) -> Sequence[Arguments]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise at.error(f"each must be a list of objects with arguments, not {shown(rows)}")
+        raise at.error(f"{word} must be a list of objects with arguments, not {shown(rows)}")
+    if not rows and word == "parallel":
+        raise at.error("parallel needs one row of arguments or more, and the list is empty")
     return [
-        {name: constant(value, at, f"row {number} of each") for name, value in row.items()}
+        {name: constant(value, at, f"row {number} of {word}") for name, value in row.items()}
         for number, row in enumerate(rows, 1)
     ]
 

@@ -7,18 +7,18 @@ from typing import Any
 
 from archspec import syntax
 from archspec.binding import bind_arguments, refuse_unknown_args
-from archspec.calls import Calls
+from archspec.calls import Calls, Counts
 from archspec.decisions import Decide, Decisions, key_of
-from archspec.document import At
-from archspec.fragment import Fragment, Fragments, Ref
+from archspec.feeding import find_result
+from archspec.fragment import Fragment, Fragments
 from archspec.library import Definition
 from archspec.limits import PARTS_OF_A_STEP, Steps
 from archspec.names import INPUT_NAMES
 from archspec.observer import Observer
 from archspec.program import Program
-from archspec.scope import Body
+from archspec.scope import Body, Slot, flatten, results_of
 from archspec.shapes import Shape, Shapes
-from archspec.syntax import Arguments, Decision, count_parts
+from archspec.syntax import Arguments, Decision, Template, count_parts
 from archspec.walk import Walk
 
 IMPLICIT_NAMES = frozenset(INPUT_NAMES)
@@ -51,11 +51,17 @@ class Expansion:
         bind_arguments(body, program.parameters, given, {}, program.name)
         self._calls.evaluate_defaults(body, program.defaults)
         try:
-            return self._finish(body, program.name, program.body, program.outputs, program.at)
+            fragment = self._finish(body, program.as_template)
         except RecursionError:
             raise program.at.error(
                 "templates and the nodes in them are nested too deeply; use fewer levels"
             ) from None
+        if fragment.counts is not None and not fragment.result_names:
+            raise (program.at / "body").error(
+                f"{program.name} ends in a list of results; use outputs that name them, as in"
+                ' {"levels[]": node}'
+            )
+        return fragment
 
     def _settle(self, decision: Decision, here: str) -> int:
         """The option taken for a choice met while expanding the node called `here`."""
@@ -66,41 +72,62 @@ class Expansion:
         return option
 
     def _expand_template(
-        self, definition: Definition, given: Arguments, arguments: Mapping[str, Any], shapes: Shapes
+        self,
+        definition: Definition,
+        given: Arguments,
+        arguments: Mapping[str, Any],
+        shapes: Shapes,
+        counts: Counts,
     ) -> Fragment:
         template = definition.template
-        body = Body(definition.library, template.inputs, shapes, self._settle)
+        body = Body(definition.library, template.inputs, shapes, self._settle, counts)
         bind_arguments(body, template.parameters, arguments, given, template.name)
-        return self._finish(body, template.name, template.body, template.outputs, template.at)
+        return self._finish(body, template)
 
-    def _finish(
-        self, body: Body, name: str, node: syntax.Node, outputs: Mapping[str, str], at: At
-    ) -> Fragment:
+    def _finish(self, body: Body, template: Template) -> Fragment:
         """Expand the body and look up its outputs."""
         arguments = {name: v for name, v in body.names.items() if name not in IMPLICIT_NAMES}
-        result = self._walk.expand(body, node, -1 if len(body.inputs) == 1 else None)
-        refs: list[Ref] = []
-        for key, target in outputs.items():
-            found = body.find(target)
-            if found is None or len(found.refs) != 1:
-                raise (at / "outputs" / key).error(body.unknown(target, found))
-            refs.append(found.refs[0])
-        if not outputs:
-            if result is None:
-                raise (at / "body").error(
-                    f"{name} ends in several results; use outputs that name them"
+        current = body.streams[body.inputs[0]] if len(body.inputs) == 1 else None
+        result = self._walk.expand(body, template.body, current)
+        slots: list[Slot] = []
+        for name, values in template.outputs.items():
+            found = [find_result(body, value) for value in values]
+            is_list = name in template.list_outputs
+            if not is_list and (len(found) > 1 or isinstance(found[0], tuple)):
+                raise (template.at / "outputs" / name).error(
+                    f"this names a list of results; use an output of the form {name}[], or pick one"
                 )
-            refs.append(result)
+            slots.append(flatten(found) if is_list else found[0])
+        if not slots:
+            if result is None:
+                raise (template.at / "body").error(
+                    f"{template.name} ends in several results; use outputs that name them"
+                )
+            slots.append(result)
+        results = results_of(tuple(slots), tuple(template.outputs))
         return Fragment(
-            template=name,
+            template=template.name,
             arguments=arguments,
             items=tuple(body.items),
-            input_names=tuple(body.inputs),
-            outputs=tuple(refs),
-            output_names=tuple(outputs),
-            output_shapes=tuple(map(body.shape, refs)),
+            input_names=_flat_names(body.inputs, tuple(body.streams.values())),
+            outputs=results.refs,
+            output_names=_flat_names(results.names, results.slots),
+            output_shapes=tuple(map(body.shape, results.refs)),
             nodes=body.nodes,
             params=body.params,
             macs=body.macs,
             weight=count_parts(arguments) // PARTS_OF_A_STEP,
+            result_names=results.names,
+            counts=results.counts,
         )
+
+
+def _flat_names(names: tuple[str, ...], slots: tuple[Slot, ...]) -> tuple[str, ...]:
+    """A name for each result, those of a list numbered."""
+    if not any(isinstance(slot, tuple) for slot in slots):
+        return names
+    flat: list[str] = []
+    for name, slot in zip(names or ("",), slots, strict=True):
+        several = isinstance(slot, tuple)
+        flat += [f"{name}{k + 1}" for k in range(len(slot))] if several else [name]
+    return tuple(flat)

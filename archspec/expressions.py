@@ -8,20 +8,31 @@ and sizes are bounded, so evaluation always ends soon.
 from __future__ import annotations
 
 import ast
-import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 from archspec.errors import did_you_mean
+from archspec.functions import (
+    ARITHMETIC,
+    COMPARISONS,
+    COUNT,
+    FUNCTIONS,
+    NODE_FUNCTIONS,
+    SHAPE_FUNCTIONS,
+    ExpressionError,
+    check_bound,
+    item_of,
+    need_numbers,
+    show,
+)
 from archspec.shapes import Shape
 
 LONGEST = 1000
 DEEPEST = 50
-LARGEST_INTEGER = 2**53
-LARGEST_EXPONENT = 64
+MAX_ROUNDS = 100_000
+"""Of a list made item by item, those of lists made within it included."""
 
 
 class Scope(Protocol):
@@ -29,14 +40,13 @@ class Scope(Protocol):
 
     names: Mapping[str, Any]
 
-    def shape_of(self, name: str) -> Shape: ...
+    def shapes_of(self, name: str) -> list[Shape] | Shape:
+        """The shape of a node's one result, or those of its list of results. Raises
+        ExpressionError."""
+        ...
 
 
 Evaluate: TypeAlias = Callable[[Scope], Any]
-
-
-class ExpressionError(ValueError):
-    """An expression cannot be read or evaluated; the message says what was met and what to use."""
 
 
 @dataclass(frozen=True)
@@ -61,119 +71,13 @@ def read_expression(text: str) -> Expression:
     except SyntaxError as error:
         is_cut = not error.offset or error.offset > len(text.strip())
         where = "it ends too soon" if is_cut else f"{error.msg} near character {error.offset}"
-        raise ExpressionError(f"{_shown(text)} is not an expression ({where})") from None
+        raise ExpressionError(f"{show(text)} is not an expression ({where})") from None
     except (RecursionError, MemoryError):
         raise ExpressionError(
             f"the expression is nested too deeply; use at most {DEEPEST} levels"
         ) from None
     return Expression(text, frozenset(names), evaluate)
 
-
-def divisible(value: float, divisor: int) -> int:
-    """The multiple of `divisor` nearest to `value`, at least `divisor`, never below 0.9 `value`
-    (MobileNet's make_divisible, github.com/tensorflow/models slim/nets/mobilenet)."""
-    _number("divisible", value, divisor)
-    if not isinstance(divisor, int) or divisor < 1:
-        raise ExpressionError(f"divisible needs a divisor of at least 1, not {divisor!r}")
-    result = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return result + divisor if result < 0.9 * value else result
-
-
-def _number(what: str, *values: Any) -> None:
-    for value in values:
-        if type(value) not in (int, float):
-            raise ExpressionError(f"{what} needs numbers, not {_shown(value)}")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _check_bound(value: Any) -> Any:
-    if isinstance(value, int):
-        if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-            return value
-    elif isinstance(value, float) and math.isfinite(value):
-        return value
-    raise ExpressionError("the result is too large; it must be at most 2**53")
-
-
-def _power(base: Any, exponent: Any) -> Any:
-    if abs(exponent) > LARGEST_EXPONENT:
-        raise ExpressionError(
-            f"the exponent {_shown(exponent)} is too large; it must be at most {LARGEST_EXPONENT}"
-        )
-    result = base**exponent
-    if isinstance(result, complex):
-        raise ExpressionError("a root of a negative number is not a number here")
-    return result
-
-
-_ARITHMETIC: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
-    ast.Add: ("+", operator.add),
-    ast.Sub: ("-", operator.sub),
-    ast.Mult: ("*", operator.mul),
-    ast.Div: ("/", operator.truediv),
-    ast.FloorDiv: ("//", operator.floordiv),
-    ast.Mod: ("%", operator.mod),
-    ast.Pow: ("**", _power),
-}
-
-_COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
-    ast.Eq: ("==", operator.eq),
-    ast.NotEq: ("!=", operator.ne),
-    ast.Lt: ("<", operator.lt),
-    ast.LtE: ("<=", operator.le),
-    ast.Gt: (">", operator.gt),
-    ast.GtE: (">=", operator.ge),
-}
-
-
-def _length(value: Any) -> int:
-    if not isinstance(value, (list, str)):
-        raise ExpressionError(f"len needs a list or a string, not {_shown(value)}")
-    return len(value)
-
-
-def _numeric(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
-        _number(name, *values)
-        return _check_bound(function(*values))
-
-    return call
-
-
-def _extreme(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*values: Any) -> Any:
-        if len(values) == 1 and isinstance(values[0], list) and values[0]:
-            values = tuple(values[0])
-        elif len(values) < 2:
-            raise ExpressionError(f"{name} needs two or more numbers, or one list of them")
-        _number(name, *values)
-        return function(values)
-
-    return call
-
-
-FUNCTIONS: dict[str, tuple[int | None, Callable[..., Any]]] = {
-    "min": (None, _extreme("min", min)),
-    "max": (None, _extreme("max", max)),
-    "floor": (1, _numeric("floor", math.floor)),
-    "ceil": (1, _numeric("ceil", math.ceil)),
-    "round": (1, _numeric("round", lambda value: math.floor(value + 0.5))),
-    "len": (1, _length),
-    "divisible": (2, divisible),
-}
-"""The functions of the language, each with its number of arguments (None: any).
-
-round takes halves up.
-"""
-
-SHAPE_FUNCTIONS = {"channels": 0, "height": 1, "width": 2}
-"""Functions of an earlier node's name, and the axis each reads."""
 
 CONSTANTS = {"true": True, "false": False}
 
@@ -186,7 +90,8 @@ def _read(node: ast.AST, names: set[str], depth: int) -> Evaluate:
         raise ExpressionError(
             f"{ast.unparse(node)[:60]!r} is not in the language of expressions; use"
             " numbers, 'strings', names, a[i], + - * / // % **, comparisons, and, or, not,"
-            f" x if c else y, and {', '.join(FUNCTIONS)}, {', '.join(SHAPE_FUNCTIONS)}"
+            " x if c else y, [x for i in range(n)], and"
+            f" {', '.join(FUNCTIONS)}, {', '.join(NODE_FUNCTIONS)}"
         )
     return reader(node, names, depth + 1)
 
@@ -198,9 +103,9 @@ def _read_constant(node: ast.Constant, names: set[str], depth: int) -> Evaluate:
             f"{value} is Python; use {'the string ' * (value is None)}{str(value).lower()}"
         )
     if isinstance(value, (int, float)):
-        _check_bound(value)
+        check_bound(value)
     elif not isinstance(value, str):
-        raise ExpressionError(f"{_shown(value)} is not a number or a string of the language")
+        raise ExpressionError(f"{show(value)} is not a number or a string of the language")
     return lambda scope: value
 
 
@@ -224,21 +129,21 @@ def _read_name(node: ast.Name, names: set[str], depth: int) -> Evaluate:
 
 
 def _read_arithmetic(node: ast.BinOp, names: set[str], depth: int) -> Evaluate:
-    if type(node.op) not in _ARITHMETIC:
+    if type(node.op) not in ARITHMETIC:
         raise ExpressionError(
             f"{ast.unparse(node)[:60]!r} uses an operator that is not in the language;"
             " use + - * / // % or **"
         )
-    sign, function = _ARITHMETIC[type(node.op)]
+    sign, function = ARITHMETIC[type(node.op)]
     left, right = _read(node.left, names, depth), _read(node.right, names, depth)
 
     def evaluate(scope: Scope) -> Any:
         a, b = left(scope), right(scope)
-        _number(sign, a, b)
+        need_numbers(sign, a, b)
         try:
-            return _check_bound(function(a, b))
+            return check_bound(function(a, b))
         except (ZeroDivisionError, OverflowError):
-            raise ExpressionError(f"{_shown(a)} {sign} {_shown(b)} has no result") from None
+            raise ExpressionError(f"{show(a)} {sign} {show(b)} has no result") from None
 
     return evaluate
 
@@ -253,7 +158,7 @@ def _read_unary(node: ast.UnaryOp, names: set[str], depth: int) -> Evaluate:
 
     def evaluate(scope: Scope) -> Any:
         value = operand(scope)
-        _number("a sign", value)
+        need_numbers("a sign", value)
         return factor * value
 
     return evaluate
@@ -261,7 +166,7 @@ def _read_unary(node: ast.UnaryOp, names: set[str], depth: int) -> Evaluate:
 
 def _truth(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ExpressionError(f"{what} needs true or false, not {_shown(value)}; use a comparison")
+        raise ExpressionError(f"{what} needs true or false, not {show(value)}; use a comparison")
     return value
 
 
@@ -275,14 +180,14 @@ def _read_boolean(node: ast.BoolOp, names: set[str], depth: int) -> Evaluate:
 def _read_comparison(node: ast.Compare, names: set[str], depth: int) -> Evaluate:
     """a < b < c is a < b and b < c; values have no effects, so b may be read twice."""
     for sign in node.ops:
-        if type(sign) not in _COMPARISONS:
+        if type(sign) not in COMPARISONS:
             raise ExpressionError(
                 f"{ast.unparse(node)[:60]!r} uses a comparison that is not in the language;"
                 " use == != < <= > or >="
             )
     operands = [_read(operand, names, depth) for operand in (node.left, *node.comparators)]
     pairs = [
-        _comparison(*_COMPARISONS[type(sign)], left, right)
+        _comparison(*COMPARISONS[type(sign)], left, right)
         for sign, left, right in zip(node.ops, operands, operands[1:], strict=False)
     ]
     return pairs[0] if len(pairs) == 1 else lambda scope: all(pair(scope) for pair in pairs)
@@ -297,7 +202,7 @@ def _comparison(
     def evaluate(scope: Scope) -> bool:
         a, b = left(scope), right(scope)
         if type(a) is not int or type(b) is not int:
-            _number(sign, a, b)
+            need_numbers(sign, a, b)
         return function(a, b)
 
     return evaluate
@@ -313,33 +218,24 @@ def _read_subscript(node: ast.Subscript, names: set[str], depth: int) -> Evaluat
     value, index = _read(node.value, names, depth), _read(node.slice, names, depth)
     if isinstance(node.slice, ast.Constant) and type(node.slice.value) is int:
         position = node.slice.value
-        return lambda scope: _item(value(scope), position)
-    return lambda scope: _item(value(scope), index(scope))
-
-
-def _item(sequence: Any, position: Any) -> Any:
-    if type(sequence) is not list or type(position) is not int:
-        raise ExpressionError(
-            f"a[i] needs a list and a whole number, not {_shown(sequence)} and {_shown(position)}"
-        )
-    try:
-        return sequence[position]
-    except IndexError:
-        raise ExpressionError(f"there is no item {position} in a list of {len(sequence)}") from None
+        return lambda scope: item_of(value(scope), position)
+    return lambda scope: item_of(value(scope), index(scope))
 
 
 def _read_call(node: ast.Call, names: set[str], depth: int) -> Evaluate:
     if not isinstance(node.func, ast.Name) or node.keywords:
         raise ExpressionError(
             f"{ast.unparse(node)[:60]!r} is not a call of the language; use"
-            f" {', '.join((*FUNCTIONS, *SHAPE_FUNCTIONS))}"
+            f" {', '.join((*FUNCTIONS, *NODE_FUNCTIONS))}"
         )
     name = node.func.id
     operands = [_read(operand, names, depth) for operand in node.args]
     if name in SHAPE_FUNCTIONS:
         return _shape_call(name, operands)
+    if name == COUNT:
+        return _count_call(operands)
     if name not in FUNCTIONS:
-        known = (*FUNCTIONS, *SHAPE_FUNCTIONS)
+        known = (*FUNCTIONS, *NODE_FUNCTIONS)
         raise ExpressionError(
             f"{name!r} is not a function of the language{did_you_mean(name, known)}"
             f" (known: {', '.join(known)})"
@@ -351,18 +247,99 @@ def _read_call(node: ast.Call, names: set[str], depth: int) -> Evaluate:
 
 
 def _shape_call(name: str, operands: list[Evaluate]) -> Evaluate:
-    if len(operands) != 1:
-        raise ExpressionError(f"{name} takes the name of an earlier node, as in {name}('stem')")
+    if len(operands) not in (1, 2):
+        raise ExpressionError(
+            f"{name} takes the name of an earlier node, as in {name}('stem'), and of a list of"
+            f" results which one, as in {name}('levels', 0)"
+        )
     axis = SHAPE_FUNCTIONS[name]
+    node, *position = operands
 
     def evaluate(scope: Scope) -> int:
-        node = operands[0](scope)
-        if not isinstance(node, str):
-            raise ExpressionError(f"{name} needs the name of a node, not {_shown(node)}")
-        shape = scope.shape_of(node)
+        word = node(scope)
+        shape = _shapes_of(scope, name, word)
+        if position:
+            if not isinstance(shape, list):
+                raise ExpressionError(f"{word!r} is one result; use {name}({word!r})")
+            shape = item_of(shape, position[0](scope))
+        elif isinstance(shape, list):
+            raise ExpressionError(
+                f"{word!r} is a list of {len(shape)}; use {name}({word!r}, 0) and so on"
+            )
         if axis >= len(shape):
-            raise ExpressionError(f"{node!r} is flat, so it has no {name}")
+            raise ExpressionError(f"{word!r} is flat, so it has no {name}")
         return shape[axis]
+
+    return evaluate
+
+
+def _count_call(operands: list[Evaluate]) -> Evaluate:
+    if len(operands) != 1:
+        raise ExpressionError(f"{COUNT} takes the name of a list of results, as in count('levels')")
+
+    def evaluate(scope: Scope) -> int:
+        word = operands[0](scope)
+        shapes = _shapes_of(scope, COUNT, word)
+        if not isinstance(shapes, list):
+            raise ExpressionError(f"count needs a list of results, and {word!r} is one result")
+        return len(shapes)
+
+    return evaluate
+
+
+def _shapes_of(scope: Scope, function: str, node: Any) -> list[Shape] | Shape:
+    if not isinstance(node, str):
+        raise ExpressionError(f"{function} needs the name of a node, not {show(node)}")
+    return scope.shapes_of(node)
+
+
+class _Round:
+    """The scope of a list's items while it is made; `left` counts the rounds that may still
+    come, shared with the lists around it."""
+
+    __slots__ = ("left", "names", "outer")
+
+    def __init__(self, outer: Scope, names: Mapping[str, Any]):
+        self.outer = outer
+        self.names: Mapping[str, Any] = names
+        self.left: list[int] = outer.left if isinstance(outer, _Round) else [MAX_ROUNDS]
+
+    def shapes_of(self, name: str) -> list[Shape] | Shape:
+        return self.outer.shapes_of(name)
+
+
+def _read_comprehension(node: ast.ListComp, names: set[str], depth: int) -> Evaluate:
+    """[item for name in list if condition], with one `for`."""
+    loop = node.generators[0]
+    if len(node.generators) > 1 or loop.is_async or not isinstance(loop.target, ast.Name):
+        raise ExpressionError(
+            f"{ast.unparse(node)[:60]!r} has more than one for; use [x for i in range(n)], a list"
+            " of lists by one inside another"
+        )
+    name = loop.target.id
+    items = _read(loop.iter, names, depth)
+    inner: set[str] = set()
+    tests = [_read(test, inner, depth) for test in loop.ifs]
+    item = _read(node.elt, inner, depth)
+    names |= inner - {name}
+
+    def evaluate(scope: Scope) -> list[Any]:
+        values = items(scope)
+        if not isinstance(values, list):
+            raise ExpressionError(f"for needs a list or a range, not {show(values)}")
+        known = dict(scope.names)
+        inside = _Round(scope, known)
+        result: list[Any] = []
+        for value in values:
+            inside.left[0] -= 1
+            if inside.left[0] < 0:
+                raise ExpressionError(
+                    f"a list is made in more than {MAX_ROUNDS:,} rounds; use a shorter one"
+                )
+            known[name] = value
+            if all(_truth("if", test(inside)) for test in tests):
+                result.append(item(inside))
+        return result
 
     return evaluate
 
@@ -377,4 +354,5 @@ _READERS: dict[type[ast.AST], Callable[[Any, set[str], int], Evaluate]] = {
     ast.IfExp: _read_condition,
     ast.Subscript: _read_subscript,
     ast.Call: _read_call,
+    ast.ListComp: _read_comprehension,
 }

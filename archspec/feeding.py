@@ -3,93 +3,218 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
+from archspec.document import At
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError, listed
 from archspec.fragment import Ref
-from archspec.scope import Body, Results
-from archspec.syntax import INPUT, Call, Modifiers, Template
+from archspec.json_values import shown
+from archspec.library import Definition
+from archspec.ops import OPS
+from archspec.scope import Body, Results, Slot, flatten
+from archspec.syntax import INPUT, Call, Modifiers, Pick, Value
+
+Feed: TypeAlias = "tuple[Slot, ...]"
+"""What a node takes, an entry for each of its inputs or in turn."""
 
 
-def sources_of(body: Body, node: Modifiers, current: Ref | None) -> tuple[Ref, ...] | None:
+class Taken(NamedTuple):
+    """What a node has inputs for: their names, those that are lists; `has_any_number` is an op
+    that takes as many results as there are."""
+
+    names: tuple[str, ...] = (INPUT,)
+    lists: frozenset[str] = frozenset()
+    has_any_number: bool = False
+
+
+ONE = Taken()
+
+
+def inputs_of(body: Body, node: Modifiers) -> Taken:
+    """The inputs of what a node calls; one where it is not a call."""
+    if not isinstance(node, Call):
+        return ONE
+    return inputs_of_target(node.target if node.is_op else body.library.find(node.target))
+
+
+def inputs_of_target(target: str | Definition | None) -> Taken:
+    """The inputs of an op, by its name, or of a template."""
+    if isinstance(target, Definition):
+        return Taken(target.template.inputs, target.template.list_inputs)
+    if target is None:
+        return ONE
+    op = OPS[target]
+    if op.input_names:
+        return Taken(op.input_names)
+    return ONE if op.inputs == (1, 1) else Taken(has_any_number=True)
+
+
+def sources_of(body: Body, node: Modifiers, current: Slot | None) -> Feed | None:
     """The results a node takes: those its `from` names, else the current one; None where there is
     none, as what comes before has several. Raises SpecError."""
     if node.sources is None:
         return None if current is None else (current,)
+    at = node.at / "from"
     if isinstance(node.sources, Mapping):
-        return _named_sources(body, node, node.sources)
-    is_list = len(node.sources) > 1
+        return _named_sources(body, node, node.sources, at)
     problems: list[Problem] = []
-    refs: list[Ref] = []
-    for index, name in enumerate(node.sources):
-        found = body.find(name)
-        if found is None or len(found.refs) != 1:
-            at = node.at / "from" / index if is_list else node.at / "from"
-            problems.append(at.problem(body.unknown(name, found)))
-        else:
-            refs.append(found.refs[0])
+    slots: list[Slot] = []
+    for value in node.sources:
+        try:
+            slots.append(find_result(body, value))
+        except SpecError as error:
+            problems += error.problems
         if len(problems) > MAX_PROBLEMS:
             break
     if problems:
         raise SpecError(problems)
-    return tuple(refs)
+    return tuple(slots)
 
 
-def _named_sources(body: Body, node: Modifiers, sources: Mapping[str, str]) -> tuple[Ref, ...]:
-    inputs = _inputs_of_target(body, node) or (INPUT,)
-    if set(sources) != set(inputs):
-        raise (node.at / "from").error(
+def _named_sources(
+    body: Body, node: Modifiers, sources: Mapping[str, tuple[Value, ...]], at: At
+) -> Feed:
+    taken = inputs_of(body, node)
+    if set(sources) != set(taken.names):
+        raise at.error(
             f"from names the inputs {listed(list(sources), 'and')} and the node has"
-            f" {listed(inputs, 'and')}"
+            f" {listed(taken.names, 'and')}"
         )
-    refs: list[Ref] = []
-    for name in inputs:
-        found = body.find(sources[name])
-        if found is None or len(found.refs) != 1:
-            raise (node.at / "from" / name).error(body.unknown(sources[name], found))
-        refs.append(found.refs[0])
-    return tuple(refs)
+    slots: list[Slot] = []
+    for name in taken.names:
+        found = [find_result(body, value) for value in sources[name]]
+        is_list = len(found) > 1 or name in taken.lists
+        slots.append(flatten(found) if is_list else found[0])
+    return tuple(slots)
 
 
-def inputs_of_next(body: Body, node: Modifiers, results: Results) -> tuple[Ref, ...]:
+def find_result(body: Body, value: Value) -> Slot:
+    """The one result, or the list, that a value names. Raises SpecError."""
+    name = value.raw if value.is_constant else value.evaluate(body)
+    index = None
+    if type(name) is Pick:
+        name, index = name
+    if not isinstance(name, str):
+        raise value.at.error(f"from must name a result, not {shown(name)}")
+    found = body.find(name)
+    slots = () if found is None else found.slots
+    if len(slots) != 1:
+        raise value.at.error(body.unknown(name, found))
+    slot = slots[0]
+    if index is None:
+        return slot
+    if not isinstance(slot, tuple):
+        raise value.at.error(f"{shown(name)} is one result and not a list; use its name alone")
+    if type(index) is not int or not 0 <= index < len(slot):
+        raise value.at.error(
+            f"the list {shown(name)} has {len(slot)} results, so its index must be a whole number"
+            f" from 0 to {len(slot) - 1}, not {shown(index)}"
+        )
+    return slot[index]
+
+
+def inputs_of_next(body: Body, node: Modifiers, results: Results) -> Feed:
     """What the next copy takes of several results: each for the input so named. Raises
     SpecError."""
-    inputs = _inputs_of_target(body, node)
-    if set(inputs) != set(results.names):
+    taken = inputs_of(body, node)
+    if set(taken.names) != set(results.names):
         raise node.at.error(
             f"copies feed each result to the input of the same name, and"
-            f" {listed(results.names, 'and')} are not the inputs"
-            f" {listed(inputs or (INPUT,), 'and')}"
+            f" {listed(results.names, 'and')} are not the inputs {listed(taken.names, 'and')}"
         )
-    return tuple(results.refs[results.names.index(name)] for name in inputs)
+    slots = results.slots
+    return tuple(slots[results.names.index(name)] for name in taken.names)
 
 
-def _inputs_of_target(body: Body, node: Modifiers) -> tuple[str, ...]:
-    """The streams of the template that a node calls; none where it calls no template."""
-    if not isinstance(node, Call) or node.is_op:
-        return ()
-    definition = body.library.find(node.target)
-    return () if definition is None else definition.template.inputs
+def feed_lane(body: Body, node: Modifiers, feed: Feed, lane: int, lanes: int) -> Feed:
+    """What one of several copies beside each other takes: of a list its own, where the input is
+    not for a list. Raises SpecError."""
+    taken = inputs_of(body, node)
+    if taken.has_any_number:
+        return feed
+    if len(taken.names) == 1 and len(feed) > 1:
+        feed = (flatten(feed),)
+    if len(taken.names) != len(feed):
+        return feed
+    return tuple(
+        slot
+        if name in taken.lists or not isinstance(slot, tuple)
+        else _own(node, slot, lane, lanes)
+        for name, slot in zip(taken.names, feed, strict=True)
+    )
 
 
-def inputs_of_node(node: Modifiers, inputs: tuple[Ref, ...] | None) -> tuple[Ref, ...]:
-    """Its inputs, one where it is not a call. Raises SpecError."""
-    if inputs is None:
+def _own(node: Modifiers, slot: tuple[Ref, ...], lane: int, lanes: int) -> Ref:
+    if len(slot) != lanes:
+        raise (node.at / "parallel").error(
+            f"there are {lanes} copies beside each other and a list of {len(slot)} to feed them;"
+            " use as many copies"
+        )
+    return slot[lane]
+
+
+def need_feed(node: Modifiers, feed: Feed | None) -> Feed:
+    """What it takes, where there is anything. Raises SpecError."""
+    if feed is None:
         raise node.at.error(
             'what comes before this node has several results; use a "from" that picks one'
         )
-    if len(inputs) > 1 and not isinstance(node, Call):
+    if len(feed) > 1 and not isinstance(node, Call):
         raise (node.at / "from").error("this node takes one input; use one name")
-    return inputs
+    return feed
+
+
+def inputs_of_op(node: Modifiers, name: str, feed: Feed | None) -> tuple[Ref, ...]:
+    """The results that an op takes. Raises SpecError."""
+    feed = need_feed(node, feed)
+    if len(feed) == 1 and type(feed[0]) is int:  # nearly always
+        return (feed[0],)
+    taken = inputs_of_target(name)
+    if taken.has_any_number:
+        return flatten(feed)
+    for slot in feed:
+        if isinstance(slot, tuple):
+            raise _list_for_one(node, name, slot)
+    return feed  # pyright: ignore[reportReturnType]
 
 
 def inputs_of_call(
-    node: Call, template: Template, inputs: tuple[Ref, ...] | None
-) -> tuple[Ref, ...]:
-    """The inputs of a call, as many as the template takes. Raises SpecError."""
-    refs = inputs_of_node(node, inputs)
-    if len(refs) != len(template.inputs):
+    node: Call, definition: Definition, feed: Feed | None
+) -> tuple[tuple[Ref, ...], tuple[int | None, ...] | None]:
+    """The inputs of a call, as many as the template takes, and of each how many a list holds, where
+    any is a list. Raises SpecError."""
+    feed = need_feed(node, feed)
+    template = definition.template
+    if not template.list_inputs:
+        if len(feed) != len(template.inputs):
+            raise node.at.error(
+                f"{node.target} takes {listed(template.inputs, 'and')} and is given {len(feed)};"
+                ' use a "from" with one name for each'
+            )
+        for slot in feed:
+            if isinstance(slot, tuple):
+                raise _list_for_one(node, node.target, slot)
+        return feed, None  # pyright: ignore[reportReturnType]
+    if len(template.inputs) == 1:
+        feed = (flatten(feed),)
+    if len(feed) != len(template.inputs):
         raise node.at.error(
-            f"{node.target} takes {listed(template.inputs, 'and')} and is given {len(refs)};"
-            ' use a "from" with one name for each'
+            f"{node.target} takes {listed(template.inputs, 'and')} and is given {len(feed)};"
+            ' use a "from" of the form {input: name} with one or more names for each'
         )
-    return refs
+    counts: list[int | None] = []
+    for name, slot in zip(template.inputs, feed, strict=True):
+        if name in template.list_inputs:
+            counts.append(len(slot) if isinstance(slot, tuple) else 1)
+        elif isinstance(slot, tuple):
+            raise _list_for_one(node, f"the input {name} of {node.target}", slot)
+        else:
+            counts.append(None)
+    return flatten(feed), tuple(counts)
+
+
+def _list_for_one(node: Modifiers, what: str, slot: tuple[Ref, ...]) -> SpecError:
+    return node.at.error(
+        f"{what} takes one result and is given a list of {len(slot)}; use parallel with as many"
+        ' copies, or a "from" that picks one, as in "name[0]"'
+    )

@@ -30,8 +30,10 @@ class Item(NamedTuple):
 
 @dataclass(eq=False, repr=False, slots=True)
 class Fragment:
-    """An expanded template call, wherever it stands. `weight` says how large its arguments are,
-    in steps of the expansion: what it costs to find it by them."""
+    """An expanded template call, wherever it stands. Its results have the `output_names`, those of
+    a list numbered; `result_names` and `counts` are as scope.Results has them, where any is a list.
+    `weight` says how large its arguments are, in steps of the expansion: what it costs to find it
+    by them."""
 
     template: str
     arguments: Mapping[str, Any]
@@ -44,6 +46,8 @@ class Fragment:
     params: int
     macs: int
     weight: int
+    result_names: tuple[str, ...] = ()
+    counts: tuple[int | None, ...] | None = None
 
 
 MAX_FRAGMENTS = 20_000

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from archspec.errors import listed
 from archspec.ops import FUNCTIONS, OPS
-from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING
+from archspec.syntax import COPYING, JOINS, KINDS, MODIFIERS, NOTHING
 
 Schema: TypeAlias = "Mapping[str, Any]"
 
@@ -39,10 +39,23 @@ class NodeRule(NamedTuple):
 
 COPY_RULES = (
     NodeRule(("each",), "a node must have repeat or each, not both", without=("repeat",)),
+    *(
+        NodeRule(
+            ("parallel",),
+            f"a node must have parallel or {other}, not both; use a body within a body",
+            without=(other,),
+        )
+        for other in ("repeat", "each")
+    ),
     NodeRule(
         ("first", "last"),
-        "first and last must stand beside a repeat or an each",
-        beside=("repeat", "each"),
+        "first and last must stand beside a repeat, an each or a parallel",
+        beside=COPYING,
+    ),
+    NodeRule(
+        ("join",),
+        "join must stand beside a parallel, a residual or branches",
+        beside=("parallel", "residual", "branches"),
     ),
 )
 """Of every node."""

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from archspec.check_values import check_object
 from archspec.document import At, Document
+from archspec.document_schema import VERSION
 from archspec.errors import SpecError
-from archspec.schema import VERSION, closed_object
+from archspec.schema import closed_object
 
 IDENTITY = "identity"
 SKIPS = {"noSkip": "none", "add": "add", "concat": "concat"}

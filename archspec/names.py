@@ -15,7 +15,6 @@ from archspec.faults import suggest_attribute, suggest_call
 from archspec.library import Definition, Library
 from archspec.ops import OPS
 from archspec.syntax import (
-    INDEX,
     INPUT,
     Arguments,
     Call,
@@ -123,8 +122,8 @@ def _check_scope(
 def _check_node(
     node: Node, known: Mapping[str, None], library: Library, beside: Beside
 ) -> Iterator[Problem]:
-    if not isinstance(node, Sequence) and node.copies is not None and INDEX not in known:
-        known = {**known, INDEX: None}
+    if not isinstance(node, Sequence) and node.copies is not None:
+        known = {**known, node.copies.counter: None}
     for value in values(node):
         yield from _check_value(value, known)
     if isinstance(node, Call):

@@ -35,7 +35,10 @@ class Layer:
 
     nodes = 1
     output_names = ()
-    """A layer's results have no names of their own; these two it shares with fragments."""
+    result_names = ()
+    counts = None
+    """A layer's results have no names of their own and are not lists; these it shares with
+    fragments."""
 
     __slots__ = (
         "_meaning", "buffers", "elementwise", "given", "input_shapes", "macs", "op",

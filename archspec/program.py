@@ -21,9 +21,9 @@ from archspec.library import (
 )
 from archspec.names import check_names
 from archspec.project import ReferenceRefused, Source
-from archspec.reader import Reader
+from archspec.reader import Reader, lists_in
 from archspec.sources import ProjectLike, find_reference, project_of
-from archspec.syntax import INPUT, Arguments, Node, Parameter, Template
+from archspec.syntax import INPUT, Arguments, Node, Parameter, Template, Value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,18 +37,25 @@ class Program:
     input: Mapping[str, Any]
     parameters: Mapping[str, Parameter]
     body: Node
-    outputs: Mapping[str, str]
+    outputs: Mapping[str, tuple[Value, ...]]
+    list_outputs: frozenset[str]
     defaults: Mapping[str, Arguments]
     expect: Mapping[str, Any]
     expect_at: At
     library: Library
 
     @cached_property
+    def as_template(self) -> Template:
+        """The network as a template with one input."""
+        return Template(
+            self.name, self.at, self.doc, self.parameters, (INPUT,), self.body, self.outputs,
+            list_outputs=self.list_outputs,
+        )  # fmt: skip
+
+    @cached_property
     def has_choice(self) -> bool:
         """Whether this is a search space."""
-        parameters = {**self.parameters}
-        template = Template(self.name, self.at, self.doc, parameters, (INPUT,), self.body, {})
-        return Definition(template, self.library).has_choice
+        return Definition(self.as_template, self.library).has_choice
 
 
 def read_program(name: str | os.PathLike[str], *, is_lenient: bool = False) -> Program:
@@ -97,7 +104,8 @@ def program_of(document: Document, *, is_lenient: bool = False) -> Program:
         input=base.data["input"],
         parameters=parameters,
         body=reader.node(base.data["body"], at / "body"),
-        outputs=base.data.get("outputs", {}),
+        outputs=reader.outputs(base.data.get("outputs", {}), at / "outputs"),
+        list_outputs=lists_in(base.data.get("outputs", {})),
         defaults={
             target: reader.arguments(arguments, at / "defaults" / target, "defaults")
             for target, arguments in base.data.get("defaults", {}).items()

@@ -6,15 +6,18 @@ expressions become closures, names of ops and templates become what they stand f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from archspec.document import DEEPEST_NESTING, At
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError
 from archspec.expressions import Expression, ExpressionError, Scope, read_expression
+from archspec.json_values import freeze, shown
 from archspec.ops import FUNCTIONS, OPS
 from archspec.syntax import (
+    COPYING,
     INPUT,
+    LIST,
     MAX_VALUE_PARTS,
     MODIFIERS,
     NOTHING,
@@ -28,6 +31,7 @@ from archspec.syntax import (
     Group,
     Node,
     Parameter,
+    Pick,
     Residual,
     Sequence,
     Template,
@@ -79,10 +83,17 @@ class Reader:
         return Value(raw, at, layer, evaluate, names=expression.names)
 
     def _choice(self, raw: dict[str, Any], at: At, layer: str, key: str) -> Value:
+        if isinstance(raw["choice"], str):
+            return self._choice_from_expression(raw, at, layer, key)
         options = [
             self.value(option, at / "choice" / index, layer, key)
             for index, option in enumerate(raw["choice"])
         ]
+        return self._choice_of(raw, at, layer, key, options)
+
+    def _choice_of(
+        self, raw: dict[str, Any], at: At, layer: str, key: str, options: list[Value]
+    ) -> Value:
         decision = Decision(
             at, key, raw.get("name"), raw.get("share", "paths"), tuple(raw["choice"])
         )
@@ -94,6 +105,27 @@ class Reader:
             has_choice=True,
             names=frozenset().union(*(option.names for option in options)),
         )
+
+    def _choice_from_expression(self, raw: dict[str, Any], at: At, layer: str, key: str) -> Value:
+        """A choice whose options an expression lists, as {"choice": "=edges"}."""
+        place = at / "choice"
+        options = self._string(raw["choice"], place, layer)
+        decisions: dict[Any, Decision] = {}
+
+        def evaluate(scope: Any) -> Any:
+            listed = options.evaluate(scope)
+            if not isinstance(listed, list) or not listed:
+                raise place.error(
+                    f"the options of a choice must be a list with one or more, not {shown(listed)}"
+                )
+            known = freeze(listed)
+            if known not in decisions:
+                decisions[known] = Decision(
+                    at, key, raw.get("name"), raw.get("share", "paths"), tuple(listed)
+                )
+            return listed[scope.decide(decisions[known])]
+
+        return Value(raw, at, layer, evaluate, has_choice=True, names=options.names)
 
     def arguments(self, raw: Mapping[str, Any], at: At, layer: str) -> Arguments:
         return {name: self.value(value, at / name, layer, name) for name, value in raw.items()}
@@ -145,7 +177,7 @@ class Reader:
         own = {
             name: value
             for name, value in raw.items()
-            if name not in MODIFIERS and name not in ("op", "doc")
+            if name not in MODIFIERS and name not in ("op", "doc", "join")
         }
         return Call(
             **self._modifiers(raw, at)(snake_case(raw["op"])),
@@ -176,41 +208,85 @@ class Reader:
         )
 
     def _modifiers(self, raw: Mapping[str, Any], at: At) -> Callable[[str], dict[str, Any]]:
-        sources = raw.get("from")
-        if isinstance(sources, str):
-            sources = (sources,)
-        elif isinstance(sources, list):
-            sources = tuple(sources)
         result: dict[str, Any] = {
             "at": at,
             "name": raw.get("name"),
-            "sources": sources,
+            "sources": self._sources(raw["from"], at / "from") if "from" in raw else None,
             "when": self.value(raw["when"], at / "when", key="when") if "when" in raw else None,
             "copies": self._copies(raw, at),
         }
         return lambda default_name: {**result, "default_name": default_name}
 
-    def _copies(self, raw: Mapping[str, Any], at: At) -> Copies | None:
-        if "repeat" not in raw and "each" not in raw:
-            return None
-        each = raw.get("each")
-        rows = None
-        if isinstance(each, list):
-            rows = tuple(
-                self.arguments(row, at / "each" / index, f"row {index + 1} of each")
-                for index, row in enumerate(each)
+    def _sources(self, raw: Any, at: At) -> Mapping[str, tuple[Value, ...]] | tuple[Value, ...]:
+        """What a `from` names: by input where it is an object of several."""
+        if isinstance(raw, dict) and "choice" not in raw:
+            return {
+                name: self.results(each, at / name, f"from.{name}") for name, each in raw.items()
+            }
+        return self.results(raw, at, "from")
+
+    def results(self, raw: Any, at: At, key: str = "") -> tuple[Value, ...]:
+        """Earlier results: one, or a list of them."""
+        if isinstance(raw, list):
+            return tuple(self._result(each, at / i, _join(key, i)) for i, each in enumerate(raw))
+        return (self._result(raw, at, key),)
+
+    def _result(self, raw: Any, at: At, key: str) -> Value:
+        """One earlier result, as "stem" or "levels[0]" or "levels[=lane]" name it, or a choice of
+        those."""
+        if isinstance(raw, dict):
+            options = raw["choice"]
+            if isinstance(options, list):
+                read = [
+                    self._result(each, at / "choice" / i, key) for i, each in enumerate(options)
+                ]
+                return self._choice_of(raw, at, "node", key, read)
+            return self._choice(raw, at, "node", key)
+        name, bracket, index = raw.partition("[")
+        if not bracket:
+            return constant(raw, at, "node")
+        index = index.removesuffix("]")
+        if raw[-1:] != "]" or not (index.isdecimal() or index[:1] == "="):
+            self.problems.append(
+                at.problem(
+                    f"{shown(raw)} is not the name of a result; use a name alone, or"
+                    f' "{name}[0]" or "{name}[=lane]" for one of a list'
+                )
             )
+            return constant(name, at, "node")
+        if index.isdecimal():
+            pick = Pick(name, int(index))
+            return Value(raw, at, "node", lambda scope: pick)
+        position = self._string(index, at, "node")
+        return Value(
+            raw, at, "node", lambda scope: Pick(name, position.evaluate(scope)),
+            names=position.names,
+        )  # fmt: skip
+
+    def _copies(self, raw: Mapping[str, Any], at: At) -> Copies | None:
+        key = next((key for key in COPYING if key in raw), None)
+        if key is None:
+            return None
+        written, place = raw[key], at / key
+        rows = None
+        if isinstance(written, list):
+            rows = tuple(
+                self.arguments(row, place / index, f"row {index + 1} of {key}")
+                for index, row in enumerate(written)
+            )
+        value = None if rows is not None else self.value(written, place, key=key)
+        has_join = (
+            key == "parallel" and "join" in raw and not ("residual" in raw or "branches" in raw)
+        )
         return Copies(
             at,
-            repeat=self.value(raw["repeat"], at / "repeat", key="repeat")
-            if "repeat" in raw
-            else None,
+            repeat=None if key == "each" else value,
             rows=rows,
-            computed_rows=self.value(each, at / "each", key="each")
-            if isinstance(each, str)
-            else None,
+            computed_rows=value if key == "each" else None,
             first=self.arguments(raw.get("first", {}), at / "first", "first"),
             last=self.arguments(raw.get("last", {}), at / "last", "last"),
+            are_lanes=key == "parallel",
+            join=self.value(raw["join"], at / "join", key="join") if has_join else None,
         )
 
     def parameters(self, raw: Mapping[str, Any], at: At) -> dict[str, Parameter]:
@@ -233,15 +309,30 @@ class Reader:
         return result
 
     def template(self, name: str, raw: Mapping[str, Any], at: At) -> Template:
+        inputs = raw.get("inputs", (INPUT,))
+        outputs = raw.get("outputs", {})
         return Template(
             name,
             at,
             raw.get("doc", ""),
             self.parameters(raw.get("args", {}), at / "args"),
-            tuple(raw.get("inputs", (INPUT,))),
+            tuple(each.removesuffix(LIST) for each in inputs),
             self.node(raw["body"], at / "body"),
-            raw.get("outputs", {}),
+            self.outputs(outputs, at / "outputs"),
+            lists_in(inputs),
+            lists_in(outputs),
         )
+
+    def outputs(self, raw: Mapping[str, Any], at: At) -> dict[str, tuple[Value, ...]]:
+        """The nodes of each result, by its name without the mark of a list."""
+        return {
+            name.removesuffix(LIST): self.results(each, at / name) for name, each in raw.items()
+        }
+
+
+def lists_in(names: Iterable[str]) -> frozenset[str]:
+    """Those of the names that are marked as lists, without the mark."""
+    return frozenset(name.removesuffix(LIST) for name in names if name.endswith(LIST))
 
 
 _MISSING = object()

@@ -1,4 +1,4 @@
-"""The pieces of a spec's JSON Schema, made from the op classes and the grammar of docs/language.md.
+"""The pieces of a node's JSON Schema, made from the op classes and the grammar of docs/language.md.
 
 archspec.check applies them one object at a time: quicker than the whole, and an error never blames
 the wrong branch. archspec.editor puts the whole schema together from the same pieces.
@@ -11,10 +11,8 @@ from typing import Any
 
 from archspec.grammar import Schema
 from archspec.ops import FUNCTIONS, Op
-from archspec.ops.base import NUMBER, POSITIVE
+from archspec.ops.base import NUMBER
 from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING
-
-VERSION = 1
 
 IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 TEMPLATE_NAME = f"^({IDENTIFIER}\\.)?[A-Z][A-Za-z0-9_]*$"
@@ -22,7 +20,7 @@ OP_NAME = "^[a-z][a-z0-9_]*$"
 NODE_NAME = f"^{IDENTIFIER}(\\.[A-Za-z0-9_]+)*$"
 RESERVED_NAMES = (
     *KINDS, *MODIFIERS, "shortcut", "join", "in_channels", "in_height", "in_width", "index",
-    "in", "true", "false", "and", "or", "not", "if", "else",
+    "lane", "in", "true", "false", "and", "or", "not", "if", "else",
 )  # fmt: skip
 """Words that cannot name an argument: the language uses them itself."""
 
@@ -31,8 +29,6 @@ EXPRESSION: Schema = {
     "pattern": "^=",
     "errorMessage": 'A word here is an expression and starts with "=".',
 }
-FILTERS = ("nearest", "bilinear", "bicubic")
-"""Kernels of a resize, as wide as a result's pixel where it shrinks (antialiased), but nearest."""
 SHARES = ("superkernel", "paths")
 SHARE: Schema = {
     "enum": list(SHARES),
@@ -68,13 +64,6 @@ NAME: Schema = {
     "pattern": NODE_NAME,
     "maxLength": 200,
     "errorMessage": "A name must be letters, digits and _, with dots between its parts.",
-}
-SPEC_NAME: Schema = {
-    "type": "string",
-    "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
-    "maxLength": 100,
-    "description": "the network's name",
-    "errorMessage": "A network's name must be letters, digits, _, ., + and -.",
 }
 JOIN: Schema = {
     "anyOf": [
@@ -120,6 +109,18 @@ def closed_object(properties: Mapping[str, Any], required: tuple[str, ...] = ())
     return {**result, "required": list(required)} if required else result
 
 
+LANES: Schema = {"type": "integer", "minimum": 1}
+LANES_ROWS: Schema = {"type": "array", "items": ROW, "minItems": 1}
+PARALLEL_DOC = (
+    "copies beside each other, named name1, name2...; the result is the list of theirs, or what"
+    " join makes of them"
+)
+LANES_JOIN = described(JOIN, "how the results of parallel copies meet; without it they are a list")
+
+SOURCE_NAME: Schema = {"anyOf": [TEXT, CHOICE_VALUE]}
+"""An earlier node, or one of several."""
+SOURCE_NAMES: Schema = {"type": "array", "items": SOURCE_NAME, "minItems": 1}
+
 MODIFIER_PROPERTIES: Schema = {
     "name": described(NAME, "the node's name; ids and weights are paths of names"),
     "doc": NOTE,
@@ -127,16 +128,22 @@ MODIFIER_PROPERTIES: Schema = {
         {
             "anyOf": [
                 TEXT,
-                {"type": "array", "items": TEXT, "minItems": 1},
-                {"type": "object", "additionalProperties": TEXT, "minProperties": 1},
+                SOURCE_NAMES,
+                {
+                    "type": "object",
+                    "additionalProperties": {"anyOf": [TEXT, SOURCE_NAMES, CHOICE_VALUE]},
+                    "minProperties": 1,
+                },
             ]
         },
-        'nodes to take as inputs instead of the previous result; "in" is the template\'s own',
+        'nodes to take as inputs instead of the previous result; "in" is the template\'s own,'
+        ' "levels[0]" the first of a list',
     ),
     "when": described(writable({"type": "boolean"}), "false passes the input through"),
     "repeat": described(
         writable({"type": "integer", "minimum": 0}), "copies in sequence, named name1, name2..."
     ),
+    "parallel": described(writable(LANES), PARALLEL_DOC),
 }
 
 COPY_PROPERTIES: Schema = {
@@ -145,10 +152,18 @@ COPY_PROPERTIES: Schema = {
     ),
     "first": described(ROW, "arguments of the first copy only"),
     "last": described(ROW, "arguments of the last copy only"),
+    "parallel": described(
+        {"anyOf": [LANES, LANES_ROWS, EXPRESSION, CHOICE_VALUE]},
+        f"{PARALLEL_DOC}; a number of copies, or a row of arguments for each",
+    ),
+    "join": LANES_JOIN,
 }
 
 KIND_PROPERTIES: dict[str, Schema] = {
-    "body": {"body": described(NODE, "nodes in sequence, to hang modifiers on")},
+    "body": {
+        "body": described(NODE, "nodes in sequence, to hang modifiers on"),
+        "join": LANES_JOIN,
+    },
     "residual": {
         "residual": described(NODE, "the main path"),
         "shortcut": described(NODE, "the other path; without it the input itself"),
@@ -179,6 +194,7 @@ KIND_PROPERTIES: dict[str, Schema] = {
             "a decision between whole sub-networks",
         ),
         "share": SHARE,
+        "join": LANES_JOIN,
     },
 }
 
@@ -196,50 +212,6 @@ def attribute_properties(op: type[Op]) -> dict[str, Schema]:
         result[item.name] = described(writable(fragment), item.metadata["doc"])
     return result
 
-
-PIXELS: Schema = {"type": "integer", "minimum": 1, "maximum": 10_000}
-"""A side of a photograph; one of 10,000 has 300 MB of channels already."""
-
-INPUT: Schema = closed_object(
-    {
-        "shape": described(
-            {"type": "array", "items": POSITIVE, "minItems": 3, "maxItems": 3},
-            "[channels, height, width]",
-        ),
-        "resize": described(
-            {
-                "anyOf": [
-                    PIXELS,
-                    {"type": "array", "items": PIXELS, "minItems": 2, "maxItems": 2},
-                ]
-            },
-            "pixels: the short side, or [height, width]",
-        ),
-        "crop": described(
-            {
-                "anyOf": [
-                    PIXELS,
-                    {"type": "array", "items": PIXELS, "minItems": 2, "maxItems": 2},
-                ]
-            },
-            "pixels cut from the centre: one side, or [height, width]",
-        ),
-        "mean": described(
-            {"type": "array", "items": {"type": "number", "minimum": -1000, "maximum": 1000}},
-            "per channel, of pixels scaled to 0..1",
-        ),
-        "std": described(
-            {"type": "array", "items": {"type": "number", "minimum": 1e-6, "maximum": 1000}},
-            "per channel, of pixels scaled to 0..1",
-        ),
-        "interpolation": {
-            "enum": [*FILTERS],
-            "description": "how pixels are resized",
-        },
-    },
-    required=("shape",),
-)
-INPUT = described(INPUT, "the image a network takes, and how a photograph becomes one")
 
 ARGUMENT_DECLARATION: Schema = closed_object(
     {
@@ -278,12 +250,13 @@ ARGUMENTS: Schema = {
     "description": "name: default, or {type, doc, default, minimum...}; no default is required",
 }
 
+STREAM_NAME = f"^{IDENTIFIER}(\\[\\])?$"
 OUTPUTS: Schema = {
     "type": "object",
-    "propertyNames": {"pattern": f"^{IDENTIFIER}$"},
-    "additionalProperties": TEXT,
+    "propertyNames": {"pattern": STREAM_NAME},
+    "additionalProperties": {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]},
     "minProperties": 1,
-    "description": "result: the node that gives it",
+    "description": 'result: the node that gives it; "results[]": a list, or the nodes of one',
 }
 
 TEMPLATE: Schema = closed_object(
@@ -292,107 +265,14 @@ TEMPLATE: Schema = closed_object(
         "args": ARGUMENTS,
         "inputs": {
             "type": "array",
-            "items": {"type": "string", "pattern": f"^{IDENTIFIER}$"},
+            "items": {"type": "string", "pattern": STREAM_NAME},
             "minItems": 1,
             "uniqueItems": True,
-            "description": "names of the streams it takes; without it one, called in",
+            "description": 'names of the streams it takes, "names[]" of a list of them; without it'
+            " one, called in",
         },
         "body": described(NODE, "what a call of it stands for"),
         "outputs": OUTPUTS,
     },
     required=("body",),
 )
-
-SOURCE: Schema = closed_object(
-    {
-        "paper": TEXT,
-        "code": TEXT,
-        "weights": TEXT,
-        "note": TEXT,
-        "published": {
-            "type": "object",
-            "properties": {
-                "params": {"type": "number", "minimum": 0},
-                "macs": {"type": "number", "minimum": 0},
-                "top1": {"type": "number", "minimum": 0, "maximum": 100},
-                "top5": {"type": "number", "minimum": 0, "maximum": 100},
-                "note": TEXT,
-            },
-            "additionalProperties": False,
-            "description": "figures as published: parameters, MACs, accuracies in percent",
-        },
-    }
-)
-SOURCE = described(SOURCE, "where the network comes from")
-
-SHAPE: Schema = {"type": "array", "items": POSITIVE, "minItems": 1, "maxItems": 3}
-EXPECT: Schema = closed_object(
-    {
-        "params": {"type": "integer", "minimum": 0, "description": "trainable weights"},
-        "macs": {"type": "integer", "minimum": 0, "description": "multiply-accumulates"},
-        "output": {
-            "anyOf": [SHAPE, {"type": "object", "additionalProperties": SHAPE}],
-            "description": "shape of the result, or of each output by name",
-        },
-        "source": described(TEXT, "where these figures come from"),
-    }
-)
-EXPECT = described(EXPECT, "what the network must have; another figure is an error")
-
-HEAD: Schema = {
-    "$schema": described(TEXT, "the schema an editor reads; archspec schema writes it"),
-    "archspec": {"type": "integer", "const": VERSION, "description": "version of the language"},
-    "name": SPEC_NAME,
-    "doc": NOTE,
-}
-IMPORT: Schema = {
-    "type": "object",
-    "propertyNames": {"pattern": f"^{IDENTIFIER}$"},
-    "additionalProperties": TEXT,
-    "description": "namespace: path of a file with templates, relative to this one",
-}
-TEMPLATES: Schema = {
-    "type": "object",
-    "propertyNames": {
-        "pattern": "^[A-Z][A-Za-z0-9_]*$",
-        "errorMessage": "A template's name must start with a capital and be letters, digits and _.",
-    },
-    "additionalProperties": TEMPLATE,
-    "description": "Name: a body with arguments that nodes can call",
-}
-DEFAULTS: Schema = {
-    "type": "object",
-    "additionalProperties": {"type": "object", "additionalProperties": VALUE},
-    "description": "op or Template: arguments that every call of it starts from",
-}
-
-SPEC_PROPERTIES: Schema = {
-    **HEAD,
-    "source": SOURCE,
-    "input": INPUT,
-    "import": IMPORT,
-    "args": ARGUMENTS,
-    "defaults": DEFAULTS,
-    "templates": TEMPLATES,
-    "body": described(NODE, "the network, from its input on"),
-    "outputs": OUTPUTS,
-    "expect": EXPECT,
-}
-EXTENDS_PROPERTIES: Schema = {
-    **HEAD,
-    "extends": described(TEXT, "the spec whose args this one changes: a path or a shipped name"),
-    "source": SOURCE,
-    "args": {
-        "type": "object",
-        "additionalProperties": VALUE,
-        "description": "args of the extended spec: their new values",
-    },
-    "expect": EXPECT,
-}
-LIBRARY_PROPERTIES: Schema = {**HEAD, "import": IMPORT, "templates": TEMPLATES}
-
-DOCUMENTS: dict[str, Schema] = {
-    "spec": closed_object(SPEC_PROPERTIES, ("archspec", "name", "input", "body")),
-    "extension": closed_object(EXTENDS_PROPERTIES, ("archspec", "extends", "name")),
-    "library": closed_object(LIBRARY_PROPERTIES, ("archspec", "templates")),
-}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from archspec.errors import did_you_mean, listed
 from archspec.expressions import ExpressionError
@@ -15,12 +15,51 @@ from archspec.limits import MAX_NODES, too_many_nodes
 from archspec.shapes import Shape, Shapes
 from archspec.syntax import INPUT, Decision, Modifiers
 
+Slot: TypeAlias = "Ref | tuple[Ref, ...]"
+"""A result, or a list of results."""
+
 
 class Results(NamedTuple):
-    """What a name stands for in a body: one result, or several with names."""
+    """What a name stands for in a body: one result, or several with names. `counts` says of each
+    how many a list of results holds (None: it is no list); without it none is a list."""
 
     refs: tuple[Ref, ...]
     names: tuple[str, ...] = ()
+    counts: tuple[int | None, ...] | None = None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The results, those of each list together."""
+        return self.refs if self.counts is None else cut(self.refs, self.counts)
+
+
+def cut(refs: tuple[Ref, ...], counts: tuple[int | None, ...]) -> tuple[Slot, ...]:
+    """Results one after another as slots: `counts` as Results has them."""
+    slots: list[Slot] = []
+    place = 0
+    for count in counts:
+        slots.append(refs[place] if count is None else refs[place : place + count])
+        place += 1 if count is None else count
+    return tuple(slots)
+
+
+def results_of(slots: tuple[Slot, ...], names: tuple[str, ...] = ()) -> Results:
+    """The results that are in these slots."""
+    if not any(type(slot) is tuple for slot in slots):
+        return Results(slots, names)  # pyright: ignore[reportArgumentType]
+    counts = tuple(len(slot) if isinstance(slot, tuple) else None for slot in slots)
+    return Results(flatten(slots), names, counts)
+
+
+def flatten(slots: Iterable[Slot]) -> tuple[Ref, ...]:
+    """The results in slots, one after another."""
+    refs: list[Ref] = []
+    for slot in slots:
+        if isinstance(slot, tuple):
+            refs += slot
+        else:
+            refs.append(slot)
+    return tuple(refs)
 
 
 class Body:
@@ -32,10 +71,14 @@ class Body:
         inputs: tuple[str, ...],
         shapes: Shapes,
         settle: Callable[[Decision, str], int],
+        counts: tuple[int | None, ...] | None = None,
     ):
+        """`counts` says of each input how many a list of results holds, as Results has them."""
         self._settle = settle
         self.library = library
         self.inputs = inputs
+        taken = Results(tuple(-1 - k for k in range(len(shapes))), inputs, counts)
+        self.streams: Mapping[str, Slot] = dict(zip(inputs, taken.slots, strict=True))
         self._input_shapes = shapes
         self._value_shapes: list[Shape] = []
         self.names: dict[str, Any] = {}
@@ -48,7 +91,7 @@ class Body:
         self.nodes = 0
         self.params = 0
         self.macs = 0
-        if inputs == (INPUT,):
+        if inputs == (INPUT,) and counts is None:
             self.names["in_channels"] = shapes[0][0]
             if len(shapes[0]) == 3:
                 _, self.names["in_height"], self.names["in_width"] = shapes[0]
@@ -74,6 +117,9 @@ class Body:
         self.items.append(item)
         self._value_shapes += part.output_shapes
         count = len(part.output_shapes)
+        if part.counts is not None:
+            refs = tuple(range(number, number + count))
+            return Results(refs, part.result_names, part.counts)
         if count == 1:
             return Results((number,), part.output_names)
         refs = tuple(range(number, number + count))
@@ -99,12 +145,14 @@ class Body:
             number += 1
         return Results((number - 1,))
 
-    def shape_of(self, name: str) -> Shape:
+    def shapes_of(self, name: str) -> list[Shape] | Shape:
         """For channels('name') and its like in expressions."""
         results = self.find(name)
-        if results is None or len(results.refs) != 1:
+        slots = () if results is None else results.slots
+        if len(slots) != 1:
             raise ExpressionError(self.unknown(name, results))
-        return self.shape(results.refs[0])
+        slot = slots[0]
+        return [*map(self.shape, slot)] if isinstance(slot, tuple) else self.shape(slot)
 
     def decide(self, decision: Decision) -> int:
         return self._settle(decision, self.here)
@@ -118,15 +166,13 @@ class Body:
                 owner, _, output = (prefix + name).rpartition(".")
                 several = self.results.get(owner)
                 if several is not None and output in several.names:
-                    results = Results((several.refs[several.names.index(output)],))
+                    results = results_of((several.slots[several.names.index(output)],))
             if results is not None:
                 return results
             if not prefix:
                 break
             prefix = prefix[: prefix.rstrip(".").rfind(".") + 1]
-        if name in self.inputs:
-            return Results((-1 - self.inputs.index(name),))
-        return None
+        return results_of((self.streams[name],)) if name in self.streams else None
 
     def unknown(self, name: str, results: Results | None) -> str:
         """The sentence for a name that find() does not find, or finds several results of."""

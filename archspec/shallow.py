@@ -6,7 +6,7 @@ from dataclasses import MISSING
 from functools import cache
 from typing import Any
 
-from archspec import schema
+from archspec import document_schema, schema
 from archspec.dialect import Validator
 from archspec.ops import OPS, Op
 
@@ -14,7 +14,7 @@ from archspec.ops import OPS, Op
 @cache
 def shallow_document(kind: str) -> Any:
     """Of a whole spec, extension or library."""
-    return Validator(_without_nodes(schema.DOCUMENTS[kind]))
+    return Validator(_without_nodes(document_schema.DOCUMENTS[kind]))
 
 
 @cache

@@ -14,7 +14,7 @@ from math import prod
 from typing import Any
 
 from archspec.errors import SpecError
-from archspec.expressions import SHAPE_FUNCTIONS
+from archspec.functions import NODE_FUNCTIONS
 from archspec.library import Definition
 from archspec.names import INPUT_NAMES
 from archspec.program import Program
@@ -142,7 +142,7 @@ def _sees_shapes(value: Value) -> bool:
     if not value.names.isdisjoint(INPUT_NAMES):
         return True
     text = str(value.raw).replace(" ", "")
-    return any(f"{function}(" in text for function in SHAPE_FUNCTIONS)
+    return any(f"{function}(" in text for function in NODE_FUNCTIONS)
 
 
 def _has_nested_default(definition: Definition) -> bool:

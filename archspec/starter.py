@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.document import At, parse_document
+from archspec.document_schema import VERSION
 from archspec.library import Library
 from archspec.program import Program, read_program
-from archspec.schema import VERSION
 from archspec.sources import find_reference, shipped_name
 from archspec.syntax import is_declaration, is_op
 from archspec.writing import written_json

@@ -10,17 +10,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from archspec.document import DEEPEST_NESTING, At
 
 KINDS = ("op", "body", "residual", "branches", "choice")
-MODIFIERS = ("name", "doc", "from", "when", "repeat", "each", "first", "last")
+MODIFIERS = ("name", "doc", "from", "when", "repeat", "each", "parallel", "first", "last")
+COPYING = ("repeat", "each", "parallel")
+"""The modifiers that make copies of a node, of which it has one."""
 JOINS = ("add", "concat", "mul", "none")
 NOTHING = "none"
 """The node that is not a node, the join that joins nothing, the activation that changes nothing."""
 INDEX = "index"
 """The name of a copy's number, from 0, in expressions."""
+LANE = "lane"
+"""The name of the number of a copy beside others, from 0, in expressions."""
+LIST = "[]"
+"""What follows the name of an input or an output that is a list of results."""
 INPUT = "in"
 """The name of a template's only input, and of the network's."""
 
@@ -38,6 +44,13 @@ class Decision:
 
 
 Evaluate: TypeAlias = Callable[[Any], Any]
+
+
+class Pick(NamedTuple):
+    """One result of a list: "levels[0]" is Pick("levels", 0)."""
+
+    name: str
+    position: int
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,7 +77,8 @@ class Sequence:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Copies:
-    """How often a node stands in sequence: `repeat` times, or once for each row."""
+    """How often a node stands: `repeat` times, or once for each row; in sequence, or beside each
+    other where they are `lanes`, whose results `join` joins, or which are a list without."""
 
     at: At
     repeat: Value | None
@@ -72,6 +86,13 @@ class Copies:
     computed_rows: Value | None
     first: Arguments
     last: Arguments
+    are_lanes: bool = False
+    join: Value | None = None
+
+    @property
+    def counter(self) -> str:
+        """What a copy's number is called."""
+        return LANE if self.are_lanes else INDEX
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +100,9 @@ class Modifiers:
     at: At
     name: str | None
     default_name: str
-    sources: Mapping[str, str] | tuple[str, ...] | None
+    sources: Mapping[str, tuple[Value, ...]] | tuple[Value, ...] | None
+    """The results it takes, by input or in turn; each value is an earlier node's name, or a
+    Pick."""
     when: Value | None
     copies: Copies | None
 
@@ -164,7 +187,11 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Template:
-    """A body with parameters; `outputs` names nodes of the body, {} is its last result."""
+    """A body with parameters; `outputs` names nodes of the body, {} is its last result.
+
+    Inputs in `list_inputs` and outputs in `list_outputs` are lists of results; such an output names
+    several nodes, or those whose results are lists themselves.
+    """
 
     name: str
     at: At
@@ -172,7 +199,9 @@ class Template:
     parameters: Mapping[str, Parameter]
     inputs: tuple[str, ...]
     body: Node
-    outputs: Mapping[str, str]
+    outputs: Mapping[str, tuple[Value, ...]]
+    list_inputs: frozenset[str] = frozenset()
+    list_outputs: frozenset[str] = frozenset()
 
 
 def is_op(word: str) -> bool:
@@ -194,6 +223,17 @@ def snake_case(word: str) -> str:
 def constant(raw: Any, at: At, layer: str) -> Value:
     """A value that needs no scope."""
     return Value(raw, at, layer, lambda scope: raw, is_constant=True)
+
+
+def sources_of(node: Node) -> Iterator[Value]:
+    """The results that a node's `from` names."""
+    if isinstance(node, Sequence) or node.sources is None:
+        return
+    if isinstance(node.sources, Mapping):
+        for several in node.sources.values():
+            yield from several
+    else:
+        yield from node.sources
 
 
 def children(node: Node) -> Iterator[Node]:
@@ -227,11 +267,13 @@ def values(node: Node) -> Iterator[Value]:
         yield from node.arguments.values()
     elif isinstance(node, (Residual, Branches)):
         yield node.join
+    yield from sources_of(node)
     if node.when is not None:
         yield node.when
     if node.copies is not None:
         copies = node.copies
-        yield from (value for value in (copies.repeat, copies.computed_rows) if value is not None)
+        written = (copies.repeat, copies.computed_rows, copies.join)
+        yield from (value for value in written if value is not None)
         for arguments in (copies.first, copies.last, *(copies.rows or ())):
             yield from arguments.values()
 

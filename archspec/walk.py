@@ -8,14 +8,15 @@ from archspec import syntax
 from archspec.calls import Calls
 from archspec.copies import arguments_of, holds, is_steady, join_of, rows_of
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError
-from archspec.feeding import inputs_of_next, inputs_of_node, sources_of
+from archspec.feeding import Feed, feed_lane, inputs_of_next, need_feed, sources_of
 from archspec.fragment import Ref
 from archspec.limits import MAX_STEPS, Steps, too_many_steps
 from archspec.observer import Observer
-from archspec.scope import Body, Results
+from archspec.scope import Body, Results, Slot, results_of
 from archspec.shapes import Shapes
 from archspec.syntax import (
     INDEX,
+    LANE,
     NOTHING,
     Arguments,
     Branches,
@@ -43,27 +44,29 @@ class Walk:
         self._observer = observer
         self._steps = steps
 
-    def expand(self, body: Body, node: syntax.Node, current: Ref | None) -> Ref | None:
+    def expand(self, body: Body, node: syntax.Node, current: Slot | None) -> Slot | None:
         """Put a node into the body, after the current result. The result is the next one, None
         where there are several. Raises SpecError."""
         if isinstance(node, syntax.Sequence):
             for child in node.nodes:
                 current = self.expand(body, child, current)
             return current
-        inputs = sources_of(body, node, current)
         path = body.claim(node)
-        if node.copies is None:
-            arguments = node.arguments if isinstance(node, Call) else {}
-            return _single(self._copy(body, node, path, inputs, arguments, None))
-        return self._copies(body, node, path, inputs)
+        if node.copies is not None:
+            return self._copies(body, node, path, current)
+        body.here = path
+        inputs = sources_of(body, node, current)
+        arguments = node.arguments if isinstance(node, Call) else {}
+        return _single(self._copy(body, node, path, inputs, arguments, None))
 
-    def _copies(
-        self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...] | None
-    ) -> Ref | None:
+    def _copies(self, body: Body, node: Modifiers, path: str, current: Slot | None) -> Slot | None:
         observer = self._observer
         if observer is not None:
             observer.enter(body, node, f"{self._calls.prefix}{path}")
-        results = self._in_sequence(body, node, path, inputs)
+        assert node.copies is not None
+        place = self._side_by_side if node.copies.are_lanes else self._in_sequence
+        body.here = path
+        results = place(body, node, path, current)
         if node.name is not None:
             body.results[path] = results
         single = _single(results)
@@ -72,16 +75,46 @@ class Walk:
             observer.leave(body, results.refs if is_met else ())
         return single
 
-    def _in_sequence(
-        self, body: Body, node: Modifiers, path: str, inputs: tuple[Ref, ...] | None
+    def _side_by_side(
+        self, body: Body, node: Modifiers, path: str, current: Slot | None
     ) -> Results:
-        """Expand the copies, each fed by the one before it. The results are the last copy's."""
-        body.here = path
+        """Expand copies that each take what the node takes, of a list each its own. The result is
+        the list of theirs, or what the join makes of it."""
         copies = node.copies
         assert copies is not None
         rows = rows_of(copies, body)
         base = node.arguments if isinstance(node, Call) else {}
-        results = Results(inputs or ())
+        outer = body.names.get(LANE)
+        lanes: list[Ref] = []
+        for lane in range(len(rows)):
+            body.names[LANE] = lane
+            name = body.copy_name(path, lane + 1, node)
+            feed = sources_of(body, node, current)
+            feed = feed and feed_lane(body, node, feed, lane, len(rows))
+            arguments = arguments_of(copies, base, rows, lane)
+            result = _single(self._copy(body, node, name, feed, arguments, lane))
+            if not isinstance(result, int):
+                raise node.at.error(
+                    "each of the copies beside each other must end in one result, and"
+                    f" {name.removeprefix(body.prefix)} ends in several"
+                )
+            lanes.append(result)
+        body.names.pop(LANE, None)
+        if outer is not None:
+            body.names[LANE] = outer
+        join = NOTHING if copies.join is None else join_of(copies.join, body)
+        if join == NOTHING:
+            return Results(tuple(lanes), (), (len(lanes),))
+        return self._join(body, node, join, tuple(lanes))
+
+    def _in_sequence(self, body: Body, node: Modifiers, path: str, current: Slot | None) -> Results:
+        """Expand the copies, each fed by the one before it. The results are the last copy's."""
+        inputs = sources_of(body, node, current)
+        copies = node.copies
+        assert copies is not None
+        rows = rows_of(copies, body)
+        base = node.arguments if isinstance(node, Call) else {}
+        results = results_of(inputs or ())
         outer_index = body.names.get(INDEX)
         can_be_steady = is_steady(body, node)
         steady: Shapes | None = None
@@ -89,9 +122,10 @@ class Walk:
         index = 0
         while index <= last:
             if index > 0:
-                inputs = inputs_of_next(body, node, results) if results.names else results.refs
+                inputs = inputs_of_next(body, node, results) if results.names else results.slots
             arguments = arguments_of(copies, base, rows, index)
-            if arguments is base and steady is not None and steady == body.shapes(inputs):
+            refs = results.refs if results.counts is None else None
+            if arguments is base and steady is not None and steady == body.shapes(refs):
                 is_level = copies.repeat is not None and body.items[-1].part.output_shapes == steady
                 stop = last + (not copies.last) if is_level else index + 1
                 self._steps.taken += stop - index
@@ -101,9 +135,11 @@ class Walk:
             body.names[INDEX] = index
             name = body.copy_name(path, index + 1, node)
             placed = len(body.items)
-            shapes = body.shapes(inputs) if can_be_steady and arguments is base else None
+            is_plain = can_be_steady and arguments is base and refs is not None
+            shapes = body.shapes(refs) if is_plain else None
             results = self._copy(body, node, name, inputs, arguments, index)
-            steady = shapes if len(body.items) == placed + 1 and not results.names else None
+            is_one = len(body.items) == placed + 1 and not results.names
+            steady = shapes if is_one and results.counts is None else None
             index += 1
         body.names.pop(INDEX, None)
         if outer_index is not None:
@@ -115,7 +151,7 @@ class Walk:
         body: Body,
         node: Modifiers,
         path: str,
-        inputs: tuple[Ref, ...] | None,
+        inputs: Feed | None,
         arguments: Arguments,
         index: int | None,
     ) -> Results:
@@ -129,11 +165,11 @@ class Walk:
             observer.enter(body, node, f"{self._calls.prefix}{path}")
         body.here = path
         if node.when is not None and not holds(node.when, body):
-            results = Results(inputs_of_node(node, inputs))
+            results = results_of(need_feed(node, inputs))
         elif isinstance(node, Call):
             results = self._calls.place(body, node, path, inputs, arguments, index)
         else:
-            ref = inputs_of_node(node, inputs)[0]
+            ref = need_feed(node, inputs)[0]
             if node.name is None and node.copies is None:
                 results = self._structure(body, node, path, ref)
             else:
@@ -144,7 +180,7 @@ class Walk:
             observer.leave(body, results.refs)
         return results
 
-    def _structure(self, body: Body, node: Modifiers, path: str, ref: Ref) -> Results:
+    def _structure(self, body: Body, node: Modifiers, path: str, ref: Slot) -> Results:
         if isinstance(node, Group):
             return _results(self.expand(body, node.body, ref))
         if isinstance(node, Residual):
@@ -156,7 +192,7 @@ class Walk:
         with body.scope(f"{path}.option{chosen + 1}"):
             return _results(self.expand(body, node.options[chosen], ref))
 
-    def _residual(self, body: Body, node: Residual, ref: Ref) -> Results:
+    def _residual(self, body: Body, node: Residual, ref: Slot) -> Results:
         join = join_of(node.join, body)
         paths: list[tuple[str | None, syntax.Node]] = [(None, node.body)]
         if join != NOTHING:
@@ -167,7 +203,7 @@ class Walk:
             return Results((streams[0],))
         return self._join(body, node, join, streams)
 
-    def _branches(self, body: Body, node: Branches, ref: Ref) -> Results:
+    def _branches(self, body: Body, node: Branches, ref: Slot) -> Results:
         join = join_of(node.join, body)
         streams = self._paths(body, node.branches, ref)
         if join == NOTHING:
@@ -176,7 +212,7 @@ class Walk:
         return self._join(body, node, join, streams)
 
     def _paths(
-        self, body: Body, paths: Sequence[tuple[str | None, syntax.Node]], ref: Ref
+        self, body: Body, paths: Sequence[tuple[str | None, syntax.Node]], ref: Slot
     ) -> tuple[Ref, ...]:
         """Expand paths that start from one result, and gather the problems of all of them."""
         streams: list[Ref] = []
@@ -192,7 +228,7 @@ class Walk:
             raise SpecError(problems)
         return tuple(streams)
 
-    def _path_of(self, body: Body, name: str | None, child: syntax.Node, ref: Ref) -> Ref:
+    def _path_of(self, body: Body, name: str | None, child: syntax.Node, ref: Slot) -> Ref:
         """Expand one path, in a scope of its own where it has a name and holds anything."""
         if name is None:
             return self._end_of_path(child, self.expand(body, child, ref))
@@ -202,8 +238,8 @@ class Walk:
         body.results[scope] = Results((result,))
         return result
 
-    def _end_of_path(self, child: syntax.Node, result: Ref | None) -> Ref:
-        if result is None:
+    def _end_of_path(self, child: syntax.Node, result: Slot | None) -> Ref:
+        if not isinstance(result, int):
             raise child.at.error("this path must end in one result, and it ends in several")
         return result
 
@@ -212,9 +248,11 @@ class Walk:
         return self._calls.place_op(body, node, name, join, {}, {}, streams, None)
 
 
-def _single(results: Results) -> Ref | None:
-    return results.refs[0] if len(results.refs) == 1 else None
+def _single(results: Results) -> Slot | None:
+    if results.counts is None:
+        return results.refs[0] if len(results.refs) == 1 else None
+    return results.slots[0] if len(results.counts) == 1 else None
 
 
-def _results(ref: Ref | None) -> Results:
-    return Results(()) if ref is None else Results((ref,))
+def _results(slot: Slot | None) -> Results:
+    return Results(()) if slot is None else results_of((slot,))

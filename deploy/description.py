@@ -19,11 +19,11 @@ from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.metadata import check_metadata, seal_metadata, unseal
 from archspec.compiler.weights.loading import SHORT
 from archspec.document import parse_document, read_text
+from archspec.document_schema import INPUT
 from archspec.errors import Problem, SpecError, UsageError
 from archspec.graph import RESULT, Graph
 from archspec.identity import FINGERPRINT, is_of
 from archspec.reading import sha256_of
-from archspec.schema import INPUT
 from archspec.writing import write_whole
 
 if TYPE_CHECKING:

@@ -20,13 +20,14 @@ ORDER = [
     "errors", "terminal", "reading", "locks", "project", "shapes", "ops.base", "ops.conv",
     "ops.linear", "ops.norm", "ops.activation", "ops.pool", "ops.merge", "ops.reshape",
     "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph", "document",
-    "checksums", "expressions", "syntax", "reader", "words", "grammar", "schema", "dialect",
-    "json_values", "shallow", "faults", "check_values", "check", "sources", "library", "names",
-    "program", "fragment", "limits", "scope", "observer", "decisions", "feeding", "binding",
-    "copies", "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
-    "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
-    "processes", "machine", "extras", "tables", "report", "diff", "explain", "verdict", "starter",
-    "editor", "isynet_format", "plot", "", "cli", "__main__",
+    "checksums", "functions", "expressions", "json_values", "syntax", "reader", "words",
+    "grammar", "schema", "document_schema", "dialect", "shallow", "faults", "check_values",
+    "check", "sources", "library", "names", "program", "fragment", "limits", "scope",
+    "observer", "decisions", "feeding", "binding", "copies", "layers", "calls", "walk",
+    "expansion", "expand", "loading", "space", "warn", "space_networks", "space_tree",
+    "space_trace", "space_cost", "space_gates", "writing", "processes", "machine", "extras",
+    "tables", "report", "diff", "explain", "verdict", "starter", "editor", "isynet_format",
+    "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 TARGETS = "archspec.compiler.targets"
@@ -385,7 +386,7 @@ ONE_PLACE = {
     "pip install -e": {"archspec.extras"},
     "(11, 13, 17)": {"archspec.cli.exporting"},
     '"OnnxRuntimeEngine"': {"archspec.deploy.engine_table"},
-    'nearest", "bilinear", "bicubic': {"archspec.schema"},
+    'nearest", "bilinear", "bicubic': {"archspec.document_schema"},
 }
 """Spellings of facts, and the modules that may have them."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.schema import FILTERS, Schema, closed_object, described
+from archspec.document_schema import FILTERS
+from archspec.schema import Schema, closed_object, described
 from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
     NATURAL,

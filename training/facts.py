@@ -14,10 +14,11 @@ from typing import Any
 from archspec.check_values import check_object
 from archspec.checksums import CHECKSUM, damage_error, read_sealed, seal
 from archspec.document import At
+from archspec.document_schema import SPEC_NAME
 from archspec.errors import Problem, SpecError
 from archspec.json_values import shown
 from archspec.machine import DEVICES
-from archspec.schema import SPEC_NAME, TEXT, Schema, closed_object
+from archspec.schema import TEXT, Schema, closed_object
 from archspec.training.recipe_schema import FLAG, POSITIVE, SEED, or_null, several
 from archspec.writing import write_whole, written_json
 

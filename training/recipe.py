@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from archspec.schema import SPEC_NAME, TEXT, Schema, closed_object
+from archspec.document_schema import SPEC_NAME
+from archspec.schema import TEXT, Schema, closed_object
 from archspec.training.augmentations import fill_augmentations
 from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,

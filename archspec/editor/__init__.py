@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec import grammar, schema
+from archspec.document_schema import DOCUMENTS, EXTENDS_PROPERTIES, SPEC_PROPERTIES
 from archspec.editor.references import refer, refer_inside
 from archspec.editor.words import (
     CALL_DOC,
@@ -135,7 +136,10 @@ def _document(spec: Schema, library: Schema) -> Schema:
     """What a file is: an extension, a spec (perhaps without its body yet), or a library."""
     hints = {
         name: {"description": fragment["description"]}
-        for name, fragment in {**schema.SPEC_PROPERTIES, **schema.EXTENDS_PROPERTIES}.items()
+        for name, fragment in {
+            **SPEC_PROPERTIES,
+            **EXTENDS_PROPERTIES,
+        }.items()
     }
     unfinished = {
         "anyOf": [{"required": [key]} for key in ("input", "outputs", "expect", "defaults")],
@@ -144,7 +148,7 @@ def _document(spec: Schema, library: Schema) -> Schema:
     nothing = _refusal(sentence_case(grammar.ONE_DOCUMENT))
     return _choice(
         {"required": ["extends"]},
-        schema.DOCUMENTS["extension"],
+        DOCUMENTS["extension"],
         _choice(
             {"required": ["body"]},
             spec,
@@ -158,11 +162,11 @@ def _document(spec: Schema, library: Schema) -> Schema:
 
 
 def _spec(family: str) -> Schema:
-    return _within(family, schema.DOCUMENTS["spec"])
+    return _within(family, DOCUMENTS["spec"])
 
 
 def _library(family: str) -> Schema:
-    return _within(family, schema.DOCUMENTS["library"])
+    return _within(family, DOCUMENTS["library"])
 
 
 def _within(family: str, fragment: Any) -> Any:
@@ -241,7 +245,9 @@ def _closed_call(arguments: Mapping[str, Schema]) -> Schema:
 def _closed_node(kind: str, properties: Mapping[str, Schema]) -> Schema:
     """A node of one kind: its own properties and the modifiers, and no other kind's key."""
     others = {other: OTHER_KIND for other in KINDS if other != kind}
-    own: dict[str, Any] = {**properties, **schema.MODIFIER_PROPERTIES, **others}
+    own: dict[str, Any] = {**properties}
+    for key, fragment in {**schema.MODIFIER_PROPERTIES, **others}.items():
+        own.setdefault(key, fragment)
     if kind == "op":
         own["op"] = True
     rule = grammar.KIND_RULES.get(kind)
@@ -292,7 +298,7 @@ def _share_pieces(templates: Templates) -> dict[str, Schema]:
         "other_kind": OTHER_KIND,
         "no_kind": NO_KIND,
         **{
-            name: schema.SPEC_PROPERTIES[name]
+            name: SPEC_PROPERTIES[name]
             for name in ("source", "input", "import", "args", "defaults", "outputs", "expect")
         },
         "words": words_of(templates),

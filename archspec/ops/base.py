@@ -129,6 +129,8 @@ class Op(ABC):
     """conv, dense, norm, act, pool, merge, reshape or regularize."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs; None means no limit."""
+    input_names: ClassVar[tuple[str, ...]] = ()
+    """What several inputs of different meaning are called, in their order."""
     is_view: ClassVar[bool] = False
     """True where inference gives the input's own bytes back, so no new activation is stored."""
     is_noise: ClassVar[bool] = False

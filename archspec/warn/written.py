@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from archspec.syntax import (
     Residual,
     Template,
     Value,
+    sources_of,
     values,
     walk,
 )
@@ -82,11 +84,9 @@ def _unread_inputs(template: Template) -> Iterator[Problem]:
     """Of several streams those that no node takes; a single one flows into the body's first."""
     if len(template.inputs) < 2:
         return
-    taken = set(template.outputs.values())
+    taken = _named_by(itertools.chain.from_iterable(template.outputs.values()))
     for node in walk(template.body):
-        if isinstance(node, Modifiers) and node.sources is not None:
-            written = node.sources
-            taken |= set(written.values() if isinstance(written, Mapping) else written)
+        taken |= _named_by(sources_of(node))
         for value in values(node):
             text = json.dumps(value.raw)
             taken |= {name for name in template.inputs if f"'{name}'" in text}
@@ -96,6 +96,16 @@ def _unread_inputs(template: Template) -> Iterator[Problem]:
                 f'no node of {template.name} takes its input {name}; take it by a "from" or'
                 " remove it"
             )
+
+
+def _named_by(sources: Iterable[Value]) -> set[str]:
+    """The names that a `from`, or an output, may lead to."""
+    names: set[str] = set()
+    for value in sources:
+        options = value.raw["choice"] if isinstance(value.raw, dict) else [value.raw]
+        if isinstance(options, list):
+            names |= {each.partition("[")[0] for each in options if isinstance(each, str)}
+    return names
 
 
 def _in_node(node: Call | Group | Residual | Branches | Choice) -> Iterator[Problem]:
@@ -126,7 +136,7 @@ class _NoScope:
 
     names: Mapping[str, Any] = {}
 
-    def shape_of(self, name: str) -> Shape:
+    def shapes_of(self, name: str) -> Shape:
         raise ExpressionError(f"the shape of {name} is not known here")
 
     def decide(self, decision: Decision) -> int:
@@ -207,11 +217,9 @@ def _in_choice(at: At, options: list[Any]) -> Iterator[Problem]:
 def find_unused_in(template: Template) -> Iterator[Problem]:
     """Nodes that feed nothing in a template that nobody expands here: another starts from elsewhere
     after them, and no name leads to them."""
-    named = set(template.outputs.values())
+    named = _named_by(itertools.chain.from_iterable(template.outputs.values()))
     for node in walk(template.body):
-        if isinstance(node, Modifiers) and node.sources is not None:
-            written = node.sources
-            named |= set(written.values() if isinstance(written, Mapping) else written)
+        named |= _named_by(sources_of(node))
         for value in values(node):
             named |= set(_QUOTED.findall(json.dumps(value.raw)))
     words = {_numberless(part) for name in named for part in name.split(".")}

@@ -281,7 +281,7 @@ SCHEMA = {
     ]),
     "key of another kind": (net({"body": [], "channels": 4}), [
         "net.json:13:15: at /body/channels: a body node has no 'channels'; it has 'body', "
-        "'name', 'doc', 'from', 'when' and 'repeat'",
+        "'join', 'name', 'doc', 'from', 'when', 'repeat' and 'parallel'",
     ]),
     "shortcut misspelt": (net({"residual": [], "shorcut": []}), [
         "net.json:13:14: at /body/shorcut: a residual node has no 'shorcut'; did you mean "
@@ -306,7 +306,8 @@ SCHEMA = {
         "net.json:16:11: at /body/each: a node must have repeat or each, not both",
     ]),
     "first without copies": (net(conv(first={"stride": 2})), [
-        "net.json:15:12: at /body/first: first and last must stand beside a repeat or an each",
+        "net.json:15:12: at /body/first: first and last must stand beside a repeat, an each or a "
+        "parallel",
     ]),
     "row of each": (net(conv(each=[{"strid": 2}, 5])), [
         "net.json:19:4: at /body/each/1: item 1 must be an object, not 5",
@@ -405,6 +406,10 @@ SCHEMA = {
     ]),
 }  # fmt: skip
 
+KNOWN = (
+    "min, max, floor, ceil, round, abs, sqrt, log, sum, len, range, divisible, channels, height,"
+    " width, count"
+)
 EXPRESSIONS = {
     "=": "'' is not an expression (it ends too soon)",
     "=1 +": "'1 +' is not an expression (it ends too soon)",
@@ -417,30 +422,30 @@ EXPRESSIONS = {
     ),
     "={1: 2}": (
         "'{1: 2}' is not in the language of expressions; use numbers, 'strings', names, a[i], + - "
-        "* / // % **, comparisons, and, or, not, x if c else y, and min, max, floor, ceil, round, "
-        "len, divisible, channels, height, width"
+        "* / // % **, comparisons, and, or, not, x if c else y, "
+        f"[x for i in range(n)], and {KNOWN}"
     ),
     "=[1]": (
         "'[1]' is not in the language of expressions; use numbers, 'strings', names, a[i], + - * / "
-        "// % **, comparisons, and, or, not, x if c else y, and min, max, floor, ceil, round, "
-        "len, divisible, channels, height, width"
+        "// % **, comparisons, and, or, not, x if c else y, "
+        f"[x for i in range(n)], and {KNOWN}"
     ),
     "=width.real": (
         "'width.real' is not in the language of expressions; use numbers, 'strings', names, a[i], "
-        "+ - * / // % **, comparisons, and, or, not, x if c else y, and min, max, floor, ceil, "
-        "round, len, divisible, channels, height, width"
+        "+ - * / // % **, comparisons, and, or, not, x if c else y, "
+        f"[x for i in range(n)], and {KNOWN}"
     ),
     "=__import__('os')": (
-        "'__import__' is not a function of the language (known: min, max, floor, ceil, round, len, "
-        "divisible, channels, height, width)"
+        "'__import__' is not a function of the language "
+        f"(known: {KNOWN})"
     ),
     "=flor(1)": (
         "'flor' is not a function of the language; did you mean 'floor'? (known: min, max, floor, "
-        "ceil, round, len, divisible, channels, height, width)"
+        "ceil, round, abs, sqrt, log, sum, len, range, divisible, channels, height, width, count)"
     ),
     "=min(a=1)": (
-        "'min(a=1)' is not a call of the language; use min, max, floor, ceil, round, len, "
-        "divisible, channels, height, width"
+        "'min(a=1)' is not a call of the language; use "
+        f"{KNOWN}"
     ),
     "=True": "True is Python; use true",
     "=None": "None is Python; use the string none",
@@ -488,7 +493,10 @@ EXPRESSIONS = {
     "=len(5)": "len needs a list or a string, not 5 (in '=len(5)')",
     "=divisible(5, 0)": "divisible needs a divisor of at least 1, not 0 (in '=divisible(5, 0)')",
     "=max('a', 'b')": "max needs numbers, not 'a' (in '=max('a', 'b')')",
-    "=channels()": "channels takes the name of an earlier node, as in channels('stem')",
+    "=channels()": (
+        "channels takes the name of an earlier node, as in channels('stem'), and of a list of "
+        "results which one, as in channels('levels', 0)"
+    ),
     "=channels(5)": "channels needs the name of a node, not 5 (in '=channels(5)')",
     "=channels('stem')": (
         "there is no earlier node 'stem' here; use the name of a node before this one (in "
@@ -524,7 +532,7 @@ NAMES = {
     ]),
     "argument like none": (net({"op": "ConvNormAct", "channels": 4, "zzz": 1}), [
         "net.json:14:10: at /body/zzz: ConvNormAct has no argument 'zzz'; it has channels, "
-        "kernel, stride, padding, dilation, groups, act",
+        "kernel, stride, padding, dilation, groups, bias, act, alpha",
     ]),
     "argument of a row": (net({"op": "ConvNormAct", "channels": 4, "each": [{}, {"strid": 2}]}), [
         "net.json:17:14: at /body/each/1/strid: ConvNormAct has no argument 'strid'; did you "
@@ -603,7 +611,7 @@ GRAPH = {
         "net.json:14:15: at /args/width/default: width must be a whole number, not '4'",
     ]),
     "attribute by an expression": (net({"op": "ConvNormAct", "channels": 4, "stride": 0}), [
-        "archspec:standard.json:19:80: at /templates/ConvNormAct/body/0/stride: stride must be "
+        "archspec:standard.json:21:80: at /templates/ConvNormAct/body/0/stride: stride must be "
         "a whole number of at least 1 and at most 10,000 or a list of 2, each a whole number "
         "of at least 1 and at most 10,000, not 0",
         "    in ConvNormAct, called at net.json:11:10 as conv_norm_act",

@@ -871,7 +871,7 @@ FUNCTION_VALUES = {
 class Names:
     names = NAMES
 
-    def shape_of(self, name):
+    def shapes_of(self, name):
         raise AssertionError(name)
 
 

@@ -213,8 +213,9 @@ def _names_of_spec(group: Group) -> dict[int, str]:
         return {}
     found: dict[int, str] = {}
     left: list[str] = []
-    for name, source in sources.items():
-        index = _place_of(source, group)
+    for name, written in sources.items():
+        source = written[0].raw
+        index = _place_of(source, group) if isinstance(source, str) else None
         if index is None or index in found:
             left.append(name)
         else:
