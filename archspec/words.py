@@ -20,7 +20,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "matmul": ("dense",), "convolution": ("conv",), "bn": ("batch_norm",),
     "batchnormalization": ("batch_norm",), "ln": ("layer_norm",),
     "layernormalization": ("layer_norm",), "gn": ("group_norm",),
-    "groupnormalization": ("group_norm",), "maxpooling": ("max_pool",),
+    "groupnormalization": ("group_norm",), "instancenormalization": ("instance_norm",),
+    "rmsnormalization": ("rms_norm",), "lrn": ("local_response_norm",),
+    "localresponsenormalization": ("local_response_norm",), "depthtospace": ("pixel_shuffle",),
+    "pixelunshuffle": ("space_to_depth",), "focus": ("space_to_depth",),
+    "maxpooling": ("max_pool",),
     "averagepool": ("avg_pool",), "averagepooling": ("avg_pool",), "avgpooling": ("avg_pool",),
     "meanpool": ("avg_pool",), "gap": ("global_avg_pool",),
     "globalaveragepool": ("global_avg_pool",), "globalaveragepooling": ("global_avg_pool",),
@@ -61,10 +65,6 @@ OTHERWISE: Mapping[str, str] = {
     **dict.fromkeys(("dilatedconv", "dilconv", "atrousconv"), 'use "conv" with "dilation"'),
     **dict.fromkeys(("pointwise", "pointwiseconv", "pwconv"), 'use "conv" with "kernel": 1'),
     **dict.fromkeys(
-        ("instancenorm", "instancenormalization"),
-        'use "group_norm" with "groups": "=in_channels", which is the same',
-    ),
-    **dict.fromkeys(
         ("weightstandardization", "wsconv", "stdconv"),
         'use "conv" with "weight_standardization": true',
     ),
@@ -78,9 +78,9 @@ OTHERWISE: Mapping[str, str] = {
 """What ops that are here make together, or with an attribute."""
 
 ABSENT = frozenset((
-    "pixelshuffle", "pixelunshuffle", "depthtospace", "spacetodepth", "attention",
-    "selfattention", "multiheadattention", "mha", "crossattention", "transformer", "rmsnorm",
-    "weightnorm", "spectralnorm", "lrn", "localresponsenorm", "lpnorm", "selu", "celu",
+    "attention",
+    "selfattention", "multiheadattention", "mha", "crossattention", "transformer",
+    "weightnorm", "spectralnorm", "lpnorm", "selu", "celu",
     "rrelu", "crelu", "relu1", "thresholdedrelu", "softplus", "softsign", "softshrink",
     "hardshrink", "tanhshrink", "logsigmoid", "logsoftmax", "softmin", "hardtanh", "glu",
     "swiglu", "geglu", "reglu", "threshold", "lstm", "gru", "rnn", "embedding", "maxunpool",
@@ -88,7 +88,7 @@ ABSENT = frozenset((
     "spatialdropout", "dropconnect", "conv1d", "conv3d", "dropout2d", "deformconv", "dynamicconv",
     "involution", "maxpool1d", "maxpool3d", "avgpool1d", "avgpool3d", "batchnorm1d",
     "batchnorm3d", "dropout3d", "reducemean", "mean", "permute", "transpose",
-    "roll", "sub", "subtract", "div", "divide", "pow", "sqrt", "exp", "log", "abs", "clamp",
+    "sub", "subtract", "div", "divide", "pow", "sqrt", "exp", "log", "abs", "clamp",
     "clip", "zero", "zeros", "constant", "gather", "squeeze", "unsqueeze", "sin", "gaussian",
     "cosine", "maxout", "einsum", "bilinear",
 ))  # fmt: skip

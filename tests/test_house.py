@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "terminal", "reading", "locks", "project", "shapes", "ops.base", "ops.conv",
     "ops.linear", "ops.norm", "ops.activation", "ops.pool", "ops.merge", "ops.reshape",
+    "ops.rearrange",
     "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph", "document",
     "checksums", "functions", "expressions", "json_values", "syntax", "reader", "words",
     "grammar", "schema", "document_schema", "dialect", "shallow", "faults", "check_values",

@@ -7,8 +7,16 @@ from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
-from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RmsNorm,
+)
 from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
 
@@ -16,12 +24,13 @@ OPS: dict[str, type[Op]] = {
     op.name: op
     for op in (
         Conv, Dense,
-        BatchNorm, LayerNorm, GroupNorm,
+        BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, LocalResponseNorm,
         Act, Softmax,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool,
         Dropout, DropPath, LayerScale,
         Add, Mul, Concat,
         Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
+        PixelShuffle, SpaceToDepth, Roll,
     )
 }  # fmt: skip
 

@@ -302,6 +302,8 @@ def _several(item: Schema, count: int) -> Schema:
     return {"type": "array", "items": item, "minItems": count, "maxItems": count}
 
 
+OFFSET: Schema = {"type": "integer", "minimum": -LONGEST_WINDOW, "maximum": LONGEST_WINDOW}
+OFFSETS: Schema = {"anyOf": [OFFSET, _several(OFFSET, 2)]}
 PAIR: Schema = {"anyOf": [STEP, _several(STEP, 2)]}
 SIDES: Schema = {"anyOf": [SIDE, _several(SIDE, 2), _several(SIDE, 4)]}
 PADDING: Schema = {"anyOf": [{"enum": ["half", "same", "valid"]}, *SIDES["anyOf"]]}

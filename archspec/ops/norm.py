@@ -1,4 +1,5 @@
-"""Normalisation. All work on images (channels, height, width) and on flat vectors (features,)."""
+"""Normalisation. All work on images (channels, height, width), and all that take no statistics over
+space alone on flat vectors (features,) too."""
 
 from __future__ import annotations
 
@@ -6,20 +7,26 @@ from dataclasses import dataclass
 
 from archspec.ops.base import (
     EPSILON,
+    LARGEST_FACTOR,
     POSITIVE,
     PROBABILITY,
+    STEP,
     Fans,
     Folding,
     Op,
     Weight,
+    Weightless,
     Window,
     Work,
     attribute,
     divides,
+    image,
 )
 from archspec.shapes import Shapes, elements
 
 EPSILON_DOC = "added to the variance before its root"
+SHARE = {"type": "number", "minimum": 1e-30, "maximum": LARGEST_FACTOR}
+"""Of a number that is more than nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,3 +99,54 @@ class GroupNorm(_Norm):
 
     def window(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(_Norm):
+    name = "instance_norm"
+    doc = "normalise each channel over its positions, arXiv 1607.08022; nothing is kept for later"
+
+    epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        image(inputs[0], self.name)
+        return (inputs[0],)
+
+    def window(self, inputs: Shapes) -> Window:
+        return Window(everything=elements(inputs[0][1:]) > 1)
+
+
+@dataclass(frozen=True)
+class RmsNorm(_Norm):
+    name = "rms_norm"
+    doc = "divide the channels of each position by the root of their mean square, arXiv 1910.07467"
+
+    epsilon: float = attribute(EPSILON, "added to the mean square before its root", 1e-6)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        return (Weight("gamma", inputs[0][:1], start=1.0),)
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm(Weightless):
+    name = "local_response_norm"
+    doc = (
+        "x / (k + alpha / size * sum of squares) ** beta, the sum over size channels around each"
+        " (size // 2 before it), zeros past the ends: AlexNet's, as PyTorch scales alpha"
+    )
+    category = "norm"
+
+    size: int = attribute(STEP, "channels whose squares are summed, their own among them")
+    alpha: float = attribute(SHARE, "factor of the mean square", 1e-4)
+    beta: float = attribute(SHARE, "exponent", 0.75)
+    k: float = attribute(SHARE, "added before the power", 1.0)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        image(inputs[0], self.name)
+        return (inputs[0],)
+
+    def work(self) -> Work:
+        return Work("stream")
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return 2 * elements(outputs[0])

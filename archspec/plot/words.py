@@ -118,6 +118,9 @@ WORDS: Mapping[str, Words] = {
     "batch_norm": Words(_always("BN")),
     "layer_norm": Words(_always("LN")),
     "group_norm": Words(_always("GN")),
+    "instance_norm": Words(_always("IN")),
+    "rms_norm": Words(_always("RMS norm")),
+    "local_response_norm": Words(_format_attributes("LRN {size}")),
     "act": Words(_act),
     "softmax": Words(_always("softmax")),
     "max_pool": Words(_pool, is_heavy=True),
@@ -137,5 +140,8 @@ WORDS: Mapping[str, Words] = {
     "upsample": Words(_upsample, is_heavy=True),
     "pad": Words(_always("pad")),
     "identity": Words(_always("identity")),
+    "pixel_shuffle": Words(_format_attributes(f"pixel shuffle {TIMES}{{factor}}"), is_heavy=True),
+    "space_to_depth": Words(_format_attributes("space to depth /{factor}"), is_heavy=True),
+    "roll": Words(_format_attributes("roll {shift[0]},{shift[1]}")),
 }
 """Of every op, by name."""

@@ -23,6 +23,8 @@ TORCH: Mapping[str, Mapping[str, str]] = {
     "batch_norm": {**_NORM, "moving_mean": "running_mean", "moving_variance": "running_var"},
     "layer_norm": _NORM,
     "group_norm": _NORM,
+    "instance_norm": _NORM,
+    "rms_norm": {"gamma": "weight"},
     "act": {"slope": "weight"},
 }
 """How a PyTorch module names the weights of an op."""

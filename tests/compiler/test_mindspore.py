@@ -31,8 +31,9 @@ from archspec.ops.activation import FUNCTIONS, Act
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
-from archspec.ops.norm import BatchNorm
+from archspec.ops.norm import BatchNorm, InstanceNorm, LocalResponseNorm, RmsNorm
 from archspec.ops.pool import GlobalAvgPool, MaxPool
+from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath
 from archspec.ops.reshape import Flatten, Identity, Split, Upsample
 from archspec.sources import shipped_names
@@ -644,6 +645,26 @@ def test_mindir_round_trip(batch, purpose, compiled, tmp_path):
         expected = reference.run(model.graph, model.weights, image)["logits"]
         (result,) = outputs_of(compiled, loaded, image)
         assert np.abs(result - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+MOVES = [
+    ("unshuffle", SpaceToDepth(2)), ("roll", Roll((1, -2))), ("rms", RmsNorm()),
+    ("response", LocalResponseNorm(4, 0.5)), ("instance", InstanceNorm()),
+    ("shuffle", PixelShuffle(2, "rows")), ("merge", SpaceToDepth(2, "columns")),
+    ("spread", PixelShuffle(2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [2, None])
+def test_mindir_of_ops_that_move_pixels(batch, compiled, tmp_path):
+    from archspec.compiler.targets.mindspore import write_mindir
+
+    model = rule_b.with_random_weights(network((3, 6, 10), *MOVES))
+    path = tmp_path / "net.mindir"
+    write_mindir(model, path, batch)
+    loaded = compiled.nn.GraphCell(compiled.load(str(path)))
+    for count in [batch] if batch else [1, 3]:
+        assert_inference_is(compiled, model, loaded, rule_b.image((3, 6, 10), count))
 
 
 def test_a_mindir_that_fails_leaves_what_was_there(compiled, tmp_path, monkeypatch):

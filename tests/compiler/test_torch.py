@@ -33,7 +33,7 @@ from archspec.node import Layer, Node, Tensor
 from archspec.ops.activation import FUNCTIONS, Act
 from archspec.ops.conv import Conv
 from archspec.ops.merge import Add
-from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from archspec.ops.pool import AvgPool, MaxPool
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import Upsample
@@ -238,7 +238,8 @@ def test_pools_of_all_paddings(pool, torch):
 
 @pytest.mark.parametrize("shape", [(4,), (4, 1, 1)])
 def test_a_norm_over_one_value_leaves_its_bias(shape, torch):
-    model = rule_b.with_random_weights(network(shape, ("norm", GroupNorm(4))))
+    op = GroupNorm(4) if len(shape) == 1 else InstanceNorm()
+    model = rule_b.with_random_weights(network(shape, ("norm", op)))
     module = build(model, target="torch")
     for batch in (1, 2):
         assert_inference_is(torch, model, module, rule_b.image(shape, batch))

@@ -246,10 +246,11 @@ SCHEMA = {
     ]),
     "op like none": (net({"op": "zzz"}), [
         "net.json:12:9: at /body/op: 'zzz' is not an op; use 'conv', 'dense', 'batch_norm', "
-        "'layer_norm', 'group_norm', 'act', 'softmax', 'max_pool', 'avg_pool', "
+        "'layer_norm', 'group_norm', 'instance_norm', 'rms_norm', 'local_response_norm', "
+        "'act', 'softmax', 'max_pool', 'avg_pool', "
         "'global_avg_pool', 'global_max_pool', 'dropout', 'drop_path', 'layer_scale', 'add', "
-        "'mul', 'concat', 'flatten', 'split', 'slice', 'channel_shuffle', 'upsample', 'pad' or "
-        "'identity'",
+        "'mul', 'concat', 'flatten', 'split', 'slice', 'channel_shuffle', 'upsample', 'pad', "
+        "'identity', 'pixel_shuffle', 'space_to_depth' or 'roll'",
     ]),
     "word of a node misspelt": (net(["rleu"]), [
         "net.json:12:3: at /body/0: 'rleu' is not an op; did you mean 'relu'?",

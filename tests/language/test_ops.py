@@ -18,8 +18,16 @@ from archspec.ops.activation import Act, Softmax
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
-from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
+from archspec.ops.norm import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    RmsNorm,
+)
 from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
 from archspec.shapes import ShapeError, elements, written
@@ -54,6 +62,14 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (GroupNorm(2), (IMAGE,)),
     (GroupNorm(1, epsilon=0.5), (IMAGE,)),
     (GroupNorm(3, epsilon=0.5), (FLAT,)),
+    (InstanceNorm(), (IMAGE,)),
+    (InstanceNorm(epsilon=0.5), ((3, 1, 5),)),
+    (RmsNorm(), (IMAGE,)),
+    (RmsNorm(epsilon=0.5), (FLAT,)),
+    (LocalResponseNorm(5), (IMAGE,)),
+    (LocalResponseNorm(3, alpha=0.5, beta=0.5, k=2), ((7, 3, 5),)),
+    (LocalResponseNorm(4, alpha=1, k=0.1), ((7, 3, 5),)),
+    (LocalResponseNorm(9, alpha=1), ((3, 1, 5),)),
     *((Act(function), (IMAGE,)) for function in FUNCTIONS),
     (Act("relu"), (FLAT,)),
     (Act("prelu"), (FLAT,)),
@@ -107,6 +123,20 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Pad((1, 0, 2, 3)), (IMAGE,)),
     (Pad(1, value=-0.5), (IMAGE,)),
     (Pad(0), (IMAGE,)),
+    (PixelShuffle(2), ((8, 3, 5),)),
+    (PixelShuffle(3), ((18, 3, 2),)),
+    (PixelShuffle(2, "rows"), ((12, 3, 5),)),
+    (PixelShuffle(2, "columns"), ((12, 3, 5),)),
+    (PixelShuffle(1, "rows"), (IMAGE,)),
+    (SpaceToDepth(2), ((3, 4, 6),)),
+    (SpaceToDepth(3), ((2, 9, 6),)),
+    (SpaceToDepth(2, "rows"), ((3, 8, 6),)),
+    (SpaceToDepth(3, "columns"), ((2, 6, 9),)),
+    (SpaceToDepth(1), (IMAGE,)),
+    (Roll((2, -3)), (IMAGE,)),
+    (Roll((0, 12)), (IMAGE,)),
+    (Roll((-3, 0)), ((2, 5, 1),)),
+    (Roll((7, -20)), (IMAGE,)),
     (Identity(), (IMAGE,)),
     (Identity(), (FLAT,)),
 ]
@@ -299,11 +329,26 @@ def test_attributes_describe_their_values(item):
         (Pad([2, 1]), Pad([2, 2, 1, 1]), {"padding": [2, 1]}),
         (Pad([0, 1, 1, 0]), Pad((0, 1, 1, 0), 0.0), {"padding": [0, 1, 1, 0]}),
         (Upsample(2), Upsample([2, 2], mode="nearest"), {}),
+        (PixelShuffle(1), PixelShuffle(1, "rows"), {"factor": 1}),
+        (Roll(-2), Roll([-2, -2]), {"shift": -2}),
     ],
 )
 def test_one_value_has_one_form(one, other, written_as):
     assert one == other
     assert one.written_attributes() == other.written_attributes() == written_as
+
+
+def test_orders_of_blocks_are_those_of_their_networks(np, plain):
+    """Swin's patch merging and YOLOv5's Focus concatenate four slices of an image, of even rows
+    first the even columns' and the odd rows' of even columns next."""
+    x = np.arange(2 * 4 * 6.0).reshape(2, 4, 6)
+    slices = [x[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    (merged,), _ = plain.run(SpaceToDepth(2, "columns"), [x], {})
+    assert np.array_equal(merged, np.concatenate(slices))
+    for order in ("channels", "rows", "columns"):
+        (deep,), _ = plain.run(SpaceToDepth(2, order), [x], {})
+        (back,), _ = plain.run(PixelShuffle(2, order), [deep], {})
+        assert np.array_equal(back, x)
 
 
 # What an op sees of its input.
@@ -343,6 +388,10 @@ def sightings(np, plain, op, inputs, axis):
 def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
     window = op.window(inputs)
     seen = sightings(np, plain, op, inputs, axis)
+    if isinstance(op, Roll) and window.everything:
+        extent = inputs[0][1 + axis]  # one pixel each, but neighbours as far apart as can be
+        assert seen == [[(place - op.shift[axis]) % extent] for place in range(extent)]
+        return
     if window.everything:
         assert seen == [list(range(inputs[0][1 + axis]))] * len(seen)
         return
@@ -406,6 +455,13 @@ REFUSED = [
         (IMAGE,),
         "the number of input channels 4 cannot be split into 3 equal parts",
     ),
+    (
+        PixelShuffle(2),
+        ((6, 3, 3),),
+        "the number of input channels 6 cannot be split into 4 equal parts",
+    ),
+    (SpaceToDepth(2), ((3, 7, 10),), "the height 7 cannot be split into 2 equal parts"),
+    (SpaceToDepth(4), ((3, 8, 10),), "the width 10 cannot be split into 4 equal parts"),
     (Split(4), (FLAT,), "the number of input channels 6 cannot be split into 4 equal parts"),
     (
         Dense(3),
@@ -473,6 +529,11 @@ REFUSED = [
             ChannelShuffle(2),
             Upsample(),
             Pad(1),
+            InstanceNorm(),
+            LocalResponseNorm(5),
+            PixelShuffle(2),
+            SpaceToDepth(2),
+            Roll(1),
         )
     ),
 ]

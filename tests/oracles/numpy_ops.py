@@ -12,7 +12,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from archspec.ops import activation, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.ops import activation, conv, linear, merge, norm, pool, rearrange, regularize, reshape
 from archspec.ops.base import Op
 
 Array = np.ndarray
@@ -238,6 +238,38 @@ def _(op: norm.GroupNorm, inputs: Inputs, bench: Bench) -> Outputs:
 
 
 @forward.register
+def _(op: norm.InstanceNorm, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    normal = [(one - one.mean()) / np.sqrt(one.var() + op.epsilon) for one in x]
+    return scale(op, np.array(normal), bench)
+
+
+@forward.register
+def _(op: norm.RmsNorm, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    gamma = bench.take("gamma", len(x))
+    result = np.zeros_like(x)
+    for place in np.ndindex(x.shape[1:]):
+        values = [x[(channel, *place)] for channel in range(len(x))]
+        root = math.sqrt(sum(value**2 for value in values) / len(values) + op.epsilon)
+        for channel, value in enumerate(values):
+            result[(channel, *place)] = value / root * gamma[channel]
+    return [result]
+
+
+@forward.register
+def _(op: norm.LocalResponseNorm, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    result = np.zeros_like(x)
+    for channel, i, j in np.ndindex(x.shape):
+        first = channel - op.size // 2
+        near = [c for c in range(first, first + op.size) if 0 <= c < len(x)]
+        total = sum(x[c, i, j] ** 2 for c in near)
+        result[channel, i, j] = x[channel, i, j] / (op.k + op.alpha / op.size * total) ** op.beta
+    return [result]
+
+
+@forward.register
 def _(op: regularize.LayerScale, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
     return [x * per_channel(bench.take("gamma", x.shape[0]), x)]
@@ -365,4 +397,48 @@ def _(op: reshape.Pad, inputs: Inputs, bench: Bench) -> Outputs:
     channels, height, width = x.shape
     output = np.full((channels, top + height + bottom, left + width + right), float(op.value))
     output[:, top : top + height, left : left + width] = x
+    return [output]
+
+
+def place_in_depth(op: Op, channel: int, channels: int, i: int, j: int) -> int:
+    """Where a pixel of a block lies among the channels of its position."""
+    side = op.factor
+    return {
+        "channels": channel * side * side + i * side + j,
+        "rows": (i * side + j) * channels + channel,
+        "columns": (j * side + i) * channels + channel,
+    }[op.order]
+
+
+@forward.register
+def _(op: rearrange.SpaceToDepth, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    channels, height, width = x.shape
+    side = op.factor
+    output = np.zeros((channels * side**2, height // side, width // side))
+    for channel, y, z in np.ndindex(x.shape):
+        place = place_in_depth(op, channel, channels, y % side, z % side)
+        output[place, y // side, z // side] = x[channel, y, z]
+    return [output]
+
+
+@forward.register
+def _(op: rearrange.PixelShuffle, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    deep, height, width = x.shape
+    side = op.factor
+    output = np.zeros((deep // side**2, height * side, width * side))
+    for channel, y, z in np.ndindex(output.shape):
+        place = place_in_depth(op, channel, len(output), y % side, z % side)
+        output[channel, y, z] = x[place, y // side, z // side]
+    return [output]
+
+
+@forward.register
+def _(op: rearrange.Roll, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    output = np.zeros_like(x)
+    _, height, width = x.shape
+    for channel, i, j in np.ndindex(x.shape):
+        output[channel, (i + op.shift[0]) % height, (j + op.shift[1]) % width] = x[channel, i, j]
     return [output]

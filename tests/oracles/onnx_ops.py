@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from archspec.ops import activation, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.ops import activation, conv, linear, merge, norm, pool, rearrange, regularize, reshape
 from archspec.ops.base import Op
 
 Shape = tuple[int, ...]
@@ -176,6 +176,38 @@ def _(op: norm.GroupNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Add", net.one("Mul", apart, gamma), beta)]
 
 
+@emit.register
+def _(op: norm.InstanceNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    return [net.one("InstanceNormalization", *inputs, "gamma", "beta", epsilon=op.epsilon)]
+
+
+@emit.register
+def _(op: norm.RmsNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    (x,) = inputs
+    total = net.one("ReduceSumSquare", x, net.integers(1))
+    mean = net.one("Div", total, net.constant(shapes[0][0], np.float32))
+    root = net.one("Sqrt", net.one("Add", mean, net.constant(op.epsilon, np.float32)))
+    return [net.one("Mul", net.one("Div", x, root), net.per_channel("gamma", shapes[0]))]
+
+
+@emit.register
+def _(op: norm.LocalResponseNorm, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    (x,) = inputs
+    if op.size % 2:
+        return [net.one("LRN", x, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.k)]
+    # onnxruntime takes odd sizes alone; here a filter of ones goes along the channels
+    channels, height, width = shapes[0]
+    rows = net.one("Reshape", net.one("Mul", x, x), net.integers(1, 1, channels, height * width))
+    ones = net.constant(np.ones((1, 1, op.size, 1)), np.float32)
+    pads = [op.size // 2, 0, op.size // 2 - 1, 0]
+    total = net.one("Conv", rows, ones, pads=pads)
+    share = net.one("Mul", total, net.constant(op.alpha / op.size, np.float32))
+    base = net.one("Add", share, net.constant(op.k, np.float32))
+    power = net.one("Pow", base, net.constant(op.beta, np.float32))
+    apart = net.one("Reshape", power, net.integers(1, channels, height, width))
+    return [net.one("Div", x, apart)]
+
+
 PLAIN = {
     "relu": "Relu",
     "hswish": "HardSwish",
@@ -318,3 +350,44 @@ def _(op: reshape.Pad, net: Net, inputs: Names, shapes: Shapes) -> Names:
     top, bottom, left, right = op.padding
     pads = net.integers(0, 0, top, left, 0, 0, bottom, right)
     return [net.one("Pad", *inputs, pads, net.constant(op.value, np.float32))]
+
+
+def transposed(net: Net, x: str) -> str:
+    return net.one("Transpose", x, perm=[0, 1, 3, 2])
+
+
+@emit.register
+def _(op: rearrange.SpaceToDepth, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    (x,) = inputs
+    if op.order == "columns":
+        return [transposed(net, net.one("SpaceToDepth", transposed(net, x), blocksize=op.factor))]
+    deep = net.one("SpaceToDepth", x, blocksize=op.factor)
+    if op.order == "rows":
+        return [deep]
+    channels, height, width = shapes[0]
+    extent = (height // op.factor, width // op.factor)
+    apart = net.one("Reshape", deep, net.integers(0, op.factor**2, channels, *extent))
+    swapped = net.one("Transpose", apart, perm=[0, 2, 1, 3, 4])
+    return [net.one("Reshape", swapped, net.integers(0, -1, *extent))]
+
+
+@emit.register
+def _(op: rearrange.PixelShuffle, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    (x,) = inputs
+    if op.order == "columns":
+        wide = net.one("DepthToSpace", transposed(net, x), blocksize=op.factor, mode="DCR")
+        return [transposed(net, wide)]
+    mode = {"channels": "CRD", "rows": "DCR"}[op.order]
+    return [net.one("DepthToSpace", x, blocksize=op.factor, mode=mode)]
+
+
+@emit.register
+def _(op: rearrange.Roll, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    """A part of the image beside itself."""
+    (x,) = inputs
+    for axis in (2, 3):
+        extent = shapes[0][axis - 1]
+        start = -op.shift[axis - 2] % extent
+        twice = net.one("Concat", x, x, axis=axis)
+        x = net.one("Slice", twice, *map(net.integers, (start, start + extent, axis)))
+    return [x]

@@ -125,6 +125,39 @@ class ChannelNorm(nn.Cell):
         return ops.transpose(x, (0, 3, 1, 2))
 
 
+class RMSNorm(nn.Cell):
+    """The channels of each position divided by the root of their mean square."""
+
+    def __init__(self, channels, epsilon=1e-6):
+        super().__init__()
+        self.gamma = Parameter(initializer("ones", (channels,)))
+        self.epsilon = epsilon
+
+    def construct(self, x):
+        square = ops.mean(ops.square(x), 1, keep_dims=True)
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        return x * ops.rsqrt(square + self.epsilon) * ops.reshape(self.gamma, shape)
+
+
+class LocalResponseNorm(nn.Cell):
+    """x / (k + alpha m) ** beta, m the mean square of as many channels around each as size says,
+    with zeros past the ends."""
+
+    def __init__(self, size, alpha=1e-4, beta=0.75, k=1.0):
+        super().__init__()
+        self.padding = (size // 2, (size - 1) // 2, 0, 0)
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+        self.pool = nn.AvgPool2d((size, 1), 1)
+
+    def construct(self, x):
+        # channels as the rows of an image, along which they are averaged
+        rows = ops.reshape(ops.square(x), (-1, 1, x.shape[1], x.shape[2] * x.shape[3]))
+        means = self.pool(bordered(rows, self.padding, 0.0))
+        return x / ops.pow(self.k + self.alpha * ops.reshape(means, x.shape), self.beta)
+
+
 class ELU(nn.Cell):
     """x where x > 0, else alpha (exp(x) - 1)."""
 
@@ -178,3 +211,50 @@ class LayerScale(nn.Cell):
     def construct(self, x):
         shape = (1, -1) + (1,) * (x.ndim - 2)
         return x * ops.reshape(self.gamma, shape)
+
+
+class SpaceToDepth(nn.Cell):
+    """The pixels of each block as channels: all channels of its first pixel, then of the next, in
+    the order of rows or columns."""
+
+    def __init__(self, factor, order):
+        super().__init__()
+        self.factor = factor
+        self.axes = (0, 3, 5, 1, 2, 4) if order == "rows" else (0, 5, 3, 1, 2, 4)
+
+    def construct(self, x):
+        channels, side = x.shape[1], self.factor
+        height, width = x.shape[2] // side, x.shape[3] // side
+        x = ops.reshape(x, (-1, channels, height, side, width, side))
+        return ops.reshape(ops.transpose(x, self.axes), (-1, channels * side**2, height, width))
+
+
+class DepthToSpace(nn.Cell):
+    """What undoes SpaceToDepth."""
+
+    def __init__(self, factor, order):
+        super().__init__()
+        self.factor = factor
+        self.axes = (0, 3, 4, 1, 5, 2) if order == "rows" else (0, 3, 4, 2, 5, 1)
+
+    def construct(self, x):
+        side = self.factor
+        channels, height, width = x.shape[1] // side**2, x.shape[2], x.shape[3]
+        x = ops.reshape(x, (-1, side, side, channels, height, width))
+        x = ops.transpose(x, self.axes)
+        return ops.reshape(x, (-1, channels, height * side, width * side))
+
+
+class Roll(nn.Cell):
+    """Moved down and to the right by shift; what leaves at one end comes back at the other."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.down, self.right = shift
+
+    def construct(self, x):
+        if self.down:
+            x = ops.cat((x[:, :, -self.down :], x[:, :, : -self.down]), axis=2)
+        if self.right:
+            x = ops.cat((x[:, :, :, -self.right :], x[:, :, :, : -self.right]), axis=3)
+        return x

@@ -18,12 +18,24 @@ from archspec.compiler.targets.python.spelling import (
     channels,
     expression,
     reach,
+    response,
     scalar,
     window,
 )
 from archspec.errors import SpecError
 from archspec.node import Layer
-from archspec.ops import activation, base, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.ops import (
+    activation,
+    base,
+    conv,
+    linear,
+    merge,
+    norm,
+    pool,
+    rearrange,
+    regularize,
+    reshape,
+)
 from archspec.shapes import resolve_padding
 
 
@@ -98,6 +110,27 @@ def _(op: norm.GroupNorm, layer: Layer) -> Spelling:
         channels(layer),
         Argument("eps", "epsilon", op.epsilon, 1e-5),
     )
+
+
+@spelling_of.register
+def _(op: norm.InstanceNorm, layer: Layer) -> Spelling:
+    # nn.InstanceNorm2d runs on GPUs alone
+    return cell(
+        "nn.GroupNorm",
+        Argument("", "channels", layer.input_shapes[0][0]),
+        channels(layer),
+        Argument("eps", "epsilon", op.epsilon, 1e-5),
+    )
+
+
+@spelling_of.register
+def _(op: norm.RmsNorm, layer: Layer) -> Spelling:
+    return cell("RMSNorm", channels(layer), Argument("epsilon", "epsilon", op.epsilon, 1e-6))
+
+
+@spelling_of.register
+def _(op: norm.LocalResponseNorm, layer: Layer) -> Spelling:
+    return cell("LocalResponseNorm", *response(op))
 
 
 # Activations.
@@ -228,3 +261,10 @@ def _(op: reshape.Pad, layer: Layer) -> Spelling:
     if op.padding == NO_SIDES:
         return Spelling(is_input=True)
     return cell("Pad", Argument("", "padding", scalar(op.padding)), Argument("", "value", op.value))
+
+
+@spelling_of.register
+def _(op: rearrange.Roll, layer: Layer) -> Spelling:
+    if op.gives_its_input(layer.input_shapes):
+        return Spelling(is_input=True)
+    return cell("Roll", Argument("", "shift", op.steps(layer.input_shapes)))

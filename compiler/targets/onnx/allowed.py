@@ -17,7 +17,7 @@ DOCUMENTED = frozenset({
 })  # fmt: skip
 """Of CANN's operator lists from 5.0.4 on."""
 
-REGISTERED = frozenset({"Div", "Elu", "Erf", "Identity", "Sqrt", "Sub"})
+REGISTERED = frozenset({"Div", "Elu", "Erf", "Identity", "Pow", "Sqrt", "Sub"})
 """Registered for ai.onnx::11 in Huawei's public parser plugin (similar_opp_plugins.cc)."""
 
 ALLOWED = DOCUMENTED | REGISTERED

@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.compiler.targets.python.spelling import Argument, Spelling, cell, channels, expression
 from archspec.node import Layer
-from archspec.ops import merge, pool, regularize, reshape
+from archspec.ops import merge, pool, rearrange, regularize, reshape
 
 
 def register_common(spelling_of: Any) -> None:
@@ -35,6 +35,24 @@ def _channel_shuffle(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:
     return cell("nn.ChannelShuffle", Argument("", "groups", op.groups))
 
 
+def _pixel_shuffle(op: rearrange.PixelShuffle, layer: Layer) -> Spelling:
+    if op.factor == 1:
+        return Spelling(is_input=True)
+    factor = Argument("", "factor", op.factor)
+    if op.order == "channels":
+        return cell("nn.PixelShuffle", factor)
+    return cell("DepthToSpace", factor, Argument("order", "order", op.order))
+
+
+def _space_to_depth(op: rearrange.SpaceToDepth, layer: Layer) -> Spelling:
+    if op.factor == 1:
+        return Spelling(is_input=True)
+    factor = Argument("", "factor", op.factor)
+    if op.order == "channels":
+        return cell("nn.PixelUnshuffle", factor)
+    return cell("SpaceToDepth", factor, Argument("order", "order", op.order))
+
+
 def _identity(op: reshape.Identity, layer: Layer) -> Spelling:
     return Spelling(is_input=True)
 
@@ -58,10 +76,12 @@ COMMON = {
     merge.Mul: _mul,
     reshape.Slice: _slice,
     reshape.ChannelShuffle: _channel_shuffle,
+    rearrange.PixelShuffle: _pixel_shuffle,
+    rearrange.SpaceToDepth: _space_to_depth,
     reshape.Identity: _identity,
     pool.GlobalMaxPool: _global_max_pool,
     regularize.DropPath: _drop_path,
     regularize.LayerScale: _layer_scale,
 }
-"""MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath and
-LayerScale are helpers that each target has in its cells.py."""
+"""MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath,
+LayerScale, DepthToSpace and SpaceToDepth are helpers that each target has in its cells.py."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archspec.node import Layer
+from archspec.ops.norm import LocalResponseNorm
 from archspec.ops.pool import AvgPool, MaxPool
 from archspec.shapes import Pair, Shape, Sides, window_extent
 
@@ -79,6 +80,16 @@ def window(op: MaxPool | AvgPool) -> tuple[Argument, Argument]:
     return (
         Argument("", "kernel", scalar(op.kernel)),
         Argument("", "stride", scalar(op.stride)),
+    )
+
+
+def response(op: LocalResponseNorm) -> tuple[Argument, ...]:
+    """Size by position, the rest by name."""
+    return (
+        Argument("", "size", op.size),
+        Argument("alpha", "alpha", op.alpha, 1e-4),
+        Argument("beta", "beta", op.beta, 0.75),
+        Argument("k", "k", op.k, 1.0),
     )
 
 

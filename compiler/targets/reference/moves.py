@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from archspec.compiler.targets.reference.dispatch import Array, Arrays, forward
-from archspec.ops import Op, merge, regularize, reshape
+from archspec.ops import Op, merge, rearrange, regularize, reshape
 
 
 @forward.register
@@ -60,3 +60,37 @@ def _(op: reshape.Pad, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     top, bottom, left, right = op.padding
     amounts = [(0, 0), (0, 0), (top, bottom), (left, right)]
     return [np.pad(inputs[0], amounts, constant_values=op.value)]
+
+
+@forward.register
+def _(op: rearrange.SpaceToDepth, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    (x,) = inputs
+    # every pixel of a block is an image of its own: row, column, batch, channel, height, width
+    images = np.array(
+        [
+            [x[:, :, row :: op.factor, column :: op.factor] for column in range(op.factor)]
+            for row in range(op.factor)
+        ]
+    )
+    axes = {"channels": (2, 3, 0, 1), "rows": (2, 0, 1, 3), "columns": (2, 1, 0, 3)}[op.order]
+    batch, *_, height, width = images.shape[2:]
+    return [images.transpose(*axes, 4, 5).reshape(batch, -1, height, width)]
+
+
+@forward.register
+def _(op: rearrange.PixelShuffle, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    (x,) = inputs
+    batch, channels, height, width = x.shape
+    side = op.factor
+    parts = {"channels": (-1, side, side), "rows": (side, side, -1), "columns": (side, side, -1)}
+    axes = {"channels": (1, 2, 3), "rows": (3, 1, 2), "columns": (3, 2, 1)}[op.order]
+    apart = x.reshape(batch, *parts[op.order], height, width)
+    result = np.empty((batch, channels // side**2, height * side, width * side), x.dtype)
+    for row, column in np.ndindex(side, side):
+        result[:, :, row::side, column::side] = apart.transpose(0, *axes, 4, 5)[:, :, row, column]
+    return [result]
+
+
+@forward.register
+def _(op: rearrange.Roll, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [np.roll(inputs[0], op.shift, (2, 3))]

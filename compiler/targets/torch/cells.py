@@ -60,6 +60,20 @@ class GroupNormOfOne(nn.GroupNorm):
         return (x - x) * self.weight.reshape(shape) + self.bias.reshape(shape)
 
 
+class RMSNorm(nn.Module):
+    """The channels of each position divided by the root of their mean square."""
+
+    def __init__(self, channels, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.eps = eps
+
+    def forward(self, x):
+        square = x.square().mean(1, keepdim=True)
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        return x * torch.rsqrt(square + self.eps) * self.weight.reshape(shape)
+
+
 class PaddedMaxPool2d(nn.MaxPool2d):
     """The largest value of each window; the border (left, right, top, bottom) never wins."""
 
@@ -109,3 +123,34 @@ class LayerScale(nn.Module):
 
     def forward(self, x):
         return x * self.gamma.reshape((1, -1) + (1,) * (x.ndim - 2))
+
+
+class SpaceToDepth(nn.Module):
+    """The pixels of each block as channels: all channels of its first pixel, then of the next, in
+    the order of rows or columns."""
+
+    def __init__(self, factor, order):
+        super().__init__()
+        self.factor = factor
+        self.axes = (0, 3, 5, 1, 2, 4) if order == "rows" else (0, 5, 3, 1, 2, 4)
+
+    def forward(self, x):
+        channels, side = x.shape[1], self.factor
+        height, width = x.shape[2] // side, x.shape[3] // side
+        x = x.reshape(-1, channels, height, side, width, side).permute(self.axes)
+        return x.reshape(-1, channels * side**2, height, width)
+
+
+class DepthToSpace(nn.Module):
+    """What undoes SpaceToDepth."""
+
+    def __init__(self, factor, order):
+        super().__init__()
+        self.factor = factor
+        self.axes = (0, 3, 4, 1, 5, 2) if order == "rows" else (0, 3, 4, 2, 5, 1)
+
+    def forward(self, x):
+        side = self.factor
+        channels, height, width = x.shape[1] // side**2, x.shape[2], x.shape[3]
+        x = x.reshape(-1, side, side, channels, height, width).permute(self.axes)
+        return x.reshape(-1, channels, height * side, width * side)

@@ -19,12 +19,24 @@ from archspec.compiler.targets.python.spelling import (
     channels,
     expression,
     reach,
+    response,
     scalar,
     window,
 )
 from archspec.errors import SpecError
 from archspec.node import Layer
-from archspec.ops import activation, base, conv, linear, merge, norm, pool, regularize, reshape
+from archspec.ops import (
+    activation,
+    base,
+    conv,
+    linear,
+    merge,
+    norm,
+    pool,
+    rearrange,
+    regularize,
+    reshape,
+)
 from archspec.shapes import Pair, Sides, elements
 
 
@@ -119,6 +131,25 @@ def _(op: norm.GroupNorm, layer: Layer) -> Spelling:
         channels(layer),
         Argument("eps", "epsilon", op.epsilon, 1e-5),
     )
+
+
+@spelling_of.register
+def _(op: norm.InstanceNorm, layer: Layer) -> Spelling:
+    shape = layer.input_shapes[0]
+    epsilon = Argument("eps", "epsilon", op.epsilon, 1e-5)
+    if elements(shape[1:]) == 1:  # of which nn.InstanceNorm2d takes none
+        return cell("GroupNormOfOne", channels(layer), channels(layer), epsilon)
+    return cell("nn.InstanceNorm2d", channels(layer), epsilon, Argument("affine", "affine", True))
+
+
+@spelling_of.register
+def _(op: norm.RmsNorm, layer: Layer) -> Spelling:
+    return cell("RMSNorm", channels(layer), Argument("eps", "epsilon", op.epsilon, 1e-6))
+
+
+@spelling_of.register
+def _(op: norm.LocalResponseNorm, layer: Layer) -> Spelling:
+    return cell("nn.LocalResponseNorm", *response(op))
 
 
 # Activations.
@@ -256,3 +287,10 @@ def _(op: reshape.Pad, layer: Layer) -> Spelling:
     if op.value == 0:
         return cell("nn.ZeroPad2d", sides)
     return cell("nn.ConstantPad2d", sides, Argument("", "value", op.value))
+
+
+@spelling_of.register
+def _(op: rearrange.Roll, layer: Layer) -> Spelling:
+    if op.gives_its_input(layer.input_shapes):
+        return Spelling(is_input=True)
+    return expression(f"{{x}}.roll({op.steps(layer.input_shapes)}, (2, 3))")

@@ -6,7 +6,7 @@ import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.dispatch import spell
-from archspec.ops import Op, merge, regularize, reshape
+from archspec.ops import Op, merge, rearrange, regularize, reshape
 
 
 @spell.register
@@ -60,3 +60,45 @@ def _(op: reshape.ChannelShuffle, at: Site) -> None:
         "Transpose", at.step("Reshape", at.x, at.net.integers(apart)), perm=[0, 2, 1, 3, 4]
     )
     at.result("Reshape", swapped, at.net.integers((0, channels, *extent)))
+
+
+@spell.register
+def _(op: rearrange.SpaceToDepth, at: Site) -> None:
+    side, (channels, height, width) = op.factor, at.shapes[0]
+    apart = (0, channels, height // side, side, width // side, side)
+    blocks = at.step("Reshape", at.x, at.net.integers(apart))
+    axes = {"channels": [1, 3, 5], "rows": [3, 5, 1], "columns": [5, 3, 1]}[op.order]
+    deep = at.step("Transpose", blocks, perm=[0, *axes, 2, 4])
+    at.result("Reshape", deep, at.net.integers((0, *at.node.layer.output_shapes[0])))
+
+
+@spell.register
+def _(op: rearrange.PixelShuffle, at: Site) -> None:
+    side, (channels, height, width) = op.factor, at.shapes[0]
+    pixels = channels // side**2
+    apart = (pixels, side, side) if op.order == "channels" else (side, side, pixels)
+    blocks = at.step("Reshape", at.x, at.net.integers((0, *apart, height, width)))
+    axes = {"channels": (1, 2, 3), "rows": (3, 1, 2), "columns": (3, 2, 1)}
+    channel, row, column = axes[op.order]
+    wide = at.step("Transpose", blocks, perm=[0, channel, 4, row, 5, column])
+    at.result("Reshape", wide, at.net.integers((0, *at.node.layer.output_shapes[0])))
+
+
+@spell.register
+def _(op: rearrange.Roll, at: Site) -> None:
+    _, *extent = at.shapes[0]
+    moved = [(2 + axis, step) for axis, step in enumerate(op.steps(at.shapes)) if step]
+    if not moved:
+        at.result("Identity", at.x)
+        return
+    x = at.x
+    for place, (axis, step) in enumerate(moved):
+        cut = extent[axis - 2] - step
+        last, first = (
+            at.step("Slice", x, *(at.net.integers((n,), np.int32) for n in (start, stop, axis)))
+            for start, stop in ((cut, cut + step), (0, cut))
+        )
+        if place == len(moved) - 1:
+            at.result("Concat", last, first, axis=axis)
+        else:
+            x = at.step("Concat", last, first, axis=axis)

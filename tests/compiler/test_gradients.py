@@ -1,0 +1,166 @@
+"""Gradients of ops on each framework, held against autograd of formulas written here.
+
+What training takes from an op is how its result changes with its inputs and its weights. A cell of
+ours that computes the right result by a detour can still lose a gradient on the way, so each is
+asked for all of them, at odd sizes, in float32; the formulas are of PyTorch's primitives, in
+float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles import rule_b
+from oracles.networks import network
+from test_ops import label
+
+from archspec.compiler import build
+from archspec.compiler.targets import TARGETS
+from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
+from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
+
+torch = pytest.importorskip("torch")
+
+BATCH = 2
+
+
+def along_channels(weight, x):
+    return weight.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def instance_norm(x, gamma, beta, epsilon):
+    centred = x - x.mean((2, 3), keepdim=True)
+    variance = (centred**2).mean((2, 3), keepdim=True)
+    normal = centred / (variance + epsilon).sqrt()
+    return normal * along_channels(gamma, x) + along_channels(beta, x)
+
+
+def rms_norm(x, gamma, epsilon):
+    return x / ((x**2).mean(1, keepdim=True) + epsilon).sqrt() * along_channels(gamma, x)
+
+
+def local_response_norm(x, size, alpha, beta, k):
+    channels = x.shape[1]
+    near = [
+        sum(x[:, c] ** 2 for c in range(first, first + size) if 0 <= c < channels)
+        for first in range(-(size // 2), channels - size // 2)
+    ]
+    return x / (k + alpha / size * torch.stack(near, 1)) ** beta
+
+
+def unshuffle(x, factor, order):
+    """Every pixel of a block is picked by itself."""
+    rows, columns = range(factor), range(factor)
+    if order == "channels":
+        parts = [
+            x[:, c, i::factor, j::factor] for c in range(x.shape[1]) for i in rows for j in columns
+        ]
+        return torch.stack(parts, 1)
+    places = [(i, j) for i in rows for j in columns]
+    if order == "columns":
+        places = [(i, j) for j in columns for i in rows]
+    return torch.cat([x[:, :, i::factor, j::factor] for i, j in places], 1)
+
+
+def shuffle(x, factor, order):
+    channels = x.shape[1] // factor**2
+    result = x.new_zeros(len(x), channels, factor * x.shape[2], factor * x.shape[3])
+    for c, i, j in np.ndindex(channels, factor, factor):
+        place = {
+            "channels": (c * factor + i) * factor + j,
+            "rows": (i * factor + j) * channels + c,
+            "columns": (j * factor + i) * channels + c,
+        }[order]
+        result[:, c, i::factor, j::factor] = x[:, place]
+    return result
+
+
+def roll(x, down, right):
+    rows = [(row - down) % x.shape[2] for row in range(x.shape[2])]
+    columns = [(column - right) % x.shape[3] for column in range(x.shape[3])]
+    return x[:, :, rows][:, :, :, columns]
+
+
+CASES = [
+    (InstanceNorm(epsilon=0.1), (3, 4, 5), lambda x, w: instance_norm(x, **w, epsilon=0.1)),
+    (RmsNorm(epsilon=0.1), (5, 2, 3), lambda x, w: rms_norm(x, **w, epsilon=0.1)),
+    (RmsNorm(), (7,), lambda x, w: rms_norm(x, **w, epsilon=1e-6)),
+    (LocalResponseNorm(3, 0.5), (5, 2, 3), lambda x, w: local_response_norm(x, 3, 0.5, 0.75, 1)),
+    (
+        LocalResponseNorm(4, 0.9, 0.5, 2),
+        (6, 3, 2),
+        lambda x, w: local_response_norm(x, 4, 0.9, 0.5, 2),
+    ),
+    *(
+        (SpaceToDepth(3, order), (2, 6, 9), lambda x, w, order=order: unshuffle(x, 3, order))
+        for order in ("channels", "rows", "columns")
+    ),
+    *(
+        (PixelShuffle(2, order), (8, 3, 5), lambda x, w, order=order: shuffle(x, 2, order))
+        for order in ("channels", "rows", "columns")
+    ),
+    (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
+]
+"""An op, the shape of its input, and what it is of the input and its weights by name."""
+
+
+def expected_gradients(op, shape, formula):
+    """The model, its image, what the result is weighed by, and the gradients by name."""
+    model = rule_b.with_random_weights(network(shape, ("it", op)), seed=3)
+    image = rule_b.image(shape, BATCH)
+    x = torch.tensor(image, dtype=torch.float64, requires_grad=True)
+    weights = {
+        path.removeprefix("it."): torch.tensor(array, dtype=torch.float64, requires_grad=True)
+        for path, array in model.weights.items()
+    }
+    result = formula(x, weights)
+    assert tuple(result.shape[1:]) == model.graph.nodes["it"].layer.output_shapes[0]
+    scales = np.random.default_rng(4).standard_normal(result.shape)
+    (result * torch.tensor(scales)).sum().backward()
+    found = {"in": x.grad, **{f"it.{name}": weight.grad for name, weight in weights.items()}}
+    gradients = {name: gradient.numpy() for name, gradient in found.items()}
+    return model, image, scales.astype(np.float32), gradients
+
+
+def gradients_of_torch(model, image, scales):
+    module = build(model, target="torch").train()
+    x = torch.tensor(image, requires_grad=True)
+    (module(x) * torch.tensor(scales)).sum().backward()
+    names = TARGETS["torch"].load().weight_names(model.graph)
+    parameters = dict(module.named_parameters())
+    found = {path: parameters[name].grad.numpy() for path, name in names.items()}
+    return {"in": x.grad.numpy(), **found}
+
+
+def gradients_of_mindspore(model, image, scales):
+    ms = pytest.importorskip("mindspore")
+    ms.set_context(mode=ms.GRAPH_MODE)
+    cell = build(model, target="mindspore").set_train()
+    names = TARGETS["mindspore"].load().weight_names(model.graph)
+    by_name = {parameter.name: parameter for parameter in cell.get_parameters()}
+    weights = [by_name[name] for name in names.values()]
+
+    def loss(x):
+        return (cell(x) * ms.Tensor(scales)).sum()
+
+    step = ms.value_and_grad(loss, grad_position=0, weights=weights or None)
+    _, gradients = step(ms.Tensor(image))
+    of_input, of_weights = gradients if weights else (gradients, ())
+    found = {path: one.asnumpy() for path, one in zip(names, of_weights, strict=True)}
+    return {"in": of_input.asnumpy(), **found}
+
+
+FRAMEWORKS = {"torch": gradients_of_torch, "mindspore": gradients_of_mindspore}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("op, shape, formula", CASES, ids=[label(op) for op, *_ in CASES])
+def test_gradients_are_those_of_the_formula(framework, op, shape, formula):
+    model, image, scales, expected = expected_gradients(op, shape, formula)
+    found = FRAMEWORKS[framework](model, image, scales)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        assert found[name].shape == gradient.shape, name
+        most = np.abs(gradient).max()
+        assert most > 0, name
+        assert np.abs(found[name] - gradient).max() <= 1e-4 * most, name
