@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.document import At
 from archspec.errors import did_you_mean, listed
+from archspec.feeding import takes_nothing
 from archspec.json_values import shown
 from archspec.limits import MAX_NODES
 from archspec.scope import Body
@@ -57,12 +58,12 @@ def arguments_of(
 
 
 def is_steady(body: Body, node: Modifiers) -> bool:
-    """Whether copies with equal arguments and inputs are equal: a call that counts nothing and
-    decides nothing."""
+    """Whether copies with equal arguments and inputs are equal, each made of the one before it: a
+    call that counts nothing and decides nothing."""
     if not isinstance(node, Call) or not node.is_steady:
         return False
     if node.is_op:
-        return True
+        return not takes_nothing(node)
     definition = body.library.find(node.target)
     return definition is not None and not definition.has_choice
 

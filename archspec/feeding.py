@@ -164,8 +164,17 @@ def need_feed(node: Modifiers, feed: Feed | None) -> Feed:
     return feed
 
 
+def takes_nothing(node: Modifiers) -> bool:
+    """Whether a node is an op without inputs, whatever stands before it."""
+    return isinstance(node, Call) and node.is_op and OPS[node.target].inputs == (0, 0)
+
+
 def inputs_of_op(node: Modifiers, name: str, feed: Feed | None) -> tuple[Ref, ...]:
-    """The results that an op takes. Raises SpecError."""
+    """The results that an op takes, none where it has no inputs. Raises SpecError."""
+    if takes_nothing(node):
+        if node.sources is not None:
+            raise (node.at / "from").error(f'{name} takes no input; use it without "from"')
+        return ()
     feed = need_feed(node, feed)
     if len(feed) == 1 and type(feed[0]) is int:  # nearly always
         return (feed[0],)

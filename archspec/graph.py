@@ -98,6 +98,16 @@ class Graph:
             graph.add_edges_from((tensor.node, node.name) for tensor in node.inputs)
         return graph
 
+    @cached_property
+    def without_image(self) -> frozenset[str]:
+        """The nodes that no image takes part in, such as learnt tensors: what they give is the same
+        for all samples, and its batch is 1."""
+        found: set[str] = set()
+        for node in self.nodes.values():
+            if all(tensor.node in found for tensor in node.inputs):
+                found.add(node.name)
+        return frozenset(found)
+
     @property
     def settings(self) -> dict[str, Any]:
         """The spec's `input` as it stands for this graph's own shape."""
@@ -131,7 +141,7 @@ class Graph:
         for node in self.nodes.values():
             entry: dict[str, Any] = {"op": node.op.name, "name": names[node.name]}
             entry.update(attributes(node.layer))
-            if node.inputs != (previous,):
+            if node.inputs and node.inputs != (previous,):
                 sources = [self._name_tensor(tensor, names) for tensor in node.inputs]
                 entry["from"] = sources[0] if len(sources) == 1 else sources
             body.append(entry)

@@ -28,9 +28,9 @@ class Layer:
 
     `params` are trainable weights, `buffers` elements that training does not move (running
     statistics), `macs` multiply-accumulates, `elementwise` other scalar operations, `stored` the
-    elements of the results that need memory of their own, `window` what a result sees of the input.
-    `given` are the op's attributes as a spec gave them. A layer is a value: thousands of networks
-    share the same few hundred.
+    elements of the results that need memory of their own (a weight has its own already), `window`
+    what a result sees of the input. `given` are the op's attributes as a spec gave them. A layer is
+    a value: thousands of networks share the same few hundred.
     """
 
     nodes = 1
@@ -62,7 +62,7 @@ class Layer:
         self.buffers = sum(weight.size for weight in self.weights if not weight.trainable)
         self.macs = op.macs(inputs, self.output_shapes)
         self.elementwise = op.elementwise(inputs, self.output_shapes)
-        self.stored = 0 if op.is_view else sum(map(elements, self.output_shapes))
+        self.stored = 0 if op.is_view or not inputs else sum(map(elements, self.output_shapes))
         self.window = op.window(inputs)
 
     @property

@@ -47,6 +47,8 @@ class Axis:
 Field: TypeAlias = "tuple[Axis, Axis] | None"
 """Of a tensor, its height and width; None sees everything."""
 
+_NOTHING = (Axis((0,), (-1,), 1), Axis((0,), (-1,), 1))
+"""Of what no image takes part in."""
 _PIXEL = Axis((0,), (0,), 1)
 _ONE_TO_ONE = Window()
 
@@ -56,14 +58,16 @@ def receptive_fields(nodes: Iterable[Node]) -> dict[str, Field]:
     fields: dict[str, Field] = {INPUT: (_PIXEL, _PIXEL)}
     for node in nodes:
         window, inputs = node.layer.window, node.inputs
-        field = fields[inputs[0].node]
-        for tensor in inputs[1:]:
+        field: Field = _NOTHING
+        for tensor in inputs:
             other = fields[tensor.node]
-            if field is None or other is None:
+            if field is _NOTHING or other is _NOTHING:
+                field = other if field is _NOTHING else field
+            elif field is None or other is None:
                 field = None
             elif field is not other:
                 field = (_union(field[0], other[0]), _union(field[1], other[1]))
-        if field is not None and window != _ONE_TO_ONE:
+        if field is not None and field is not _NOTHING and window != _ONE_TO_ONE:
             field = (
                 None if window.everything else (_slide(window, 0, field), _slide(window, 1, field))
             )

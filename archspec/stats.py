@@ -126,21 +126,27 @@ def _peak(
     nodes: Mapping[str, Node], outputs: Iterable[Tensor], input_shape: Shape
 ) -> tuple[int, str]:
     """The most elements alive at once for one sample, and at which node."""
-    # A view has no bytes of its own: whoever uses it uses what it looks at.
+    # A view has no bytes of its own: whoever uses it uses what it looks at. A weight is counted
+    # among the weights.
     image = Tensor(INPUT)
     owner: dict[Tensor, Tensor] = {image: image}
     last_use: dict[Tensor, str] = {image: INPUT}
     for name, node in nodes.items():
         for tensor in node.inputs:
-            last_use[owner[tensor]] = name
+            if tensor in owner:
+                last_use[owner[tensor]] = name
+        if not node.inputs:
+            continue
         if node.layer.op.is_view:
-            owner[node.results[0]] = owner[node.inputs[0]]
+            if node.inputs[0] in owner:
+                owner[node.results[0]] = owner[node.inputs[0]]
             continue
         for tensor in node.results:
             owner[tensor] = tensor
             last_use[tensor] = name
     for tensor in outputs:
-        last_use[owner[tensor]] = ""
+        if tensor in owner:
+            last_use[owner[tensor]] = ""
     freed: dict[str, int] = {}
     for tensor, name in last_use.items():
         shape = input_shape

@@ -216,8 +216,10 @@ def _check_statistics(graph: Graph, batch: int) -> None:
     """Raises UsageError where a batch norm would have one value of each channel to normalise: its
     variance is 0 and n / (n - 1), by which the running one is corrected, is infinite."""
     for node in graph.nodes.values():
+        if node.op.name != "batch_norm":
+            continue
         shape = node.layer.input_shapes[0]
-        if node.op.name == "batch_norm" and elements(shape[1:]) * batch == 1:
+        if elements(shape[1:]) * batch == 1:
             raise UsageError(
                 f"batch is 1 and {node.name} is a batch norm of {written(shape)}, which leaves one"
                 " value of each channel to take a variance of; batch must be at least 2"

@@ -84,7 +84,7 @@ def snippets_of(templates: Templates) -> Schema:
     snippets: list[Schema] = []
     for name, doc in zip(words["enum"], words["enumDescriptions"], strict=True):
         inputs = OPS[name].inputs[0] if name in OPS else 1
-        if not needs.get(name) and inputs == 1:
+        if not needs.get(name) and inputs <= 1:
             snippets.append({"label": f'"{name}"', "description": doc, "body": name})
             continue
         body: dict[str, Any] = {"op": name}
@@ -106,7 +106,15 @@ def _placeholder(name: str, argument: str, place: int) -> str:
     return f"^${{{place}:{EXAMPLES.get(argument, 1)}}}"
 
 
-EXAMPLES = {"channels": 64, "kernel": 3, "groups": 4, "rate": 0.1, "parts": 2, "width": 64}
+EXAMPLES = {
+    "channels": 64,
+    "shape": "[64, 1, 1]",
+    "kernel": 3,
+    "groups": 4,
+    "rate": 0.1,
+    "parts": 2,
+    "width": 64,
+}
 """Values that a snippet starts with."""
 
 KIND_SNIPPETS: list[Schema] = [

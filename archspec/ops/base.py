@@ -126,9 +126,9 @@ class Op(ABC):
     name: ClassVar[str]
     doc: ClassVar[str]
     category: ClassVar[str]
-    """conv, dense, norm, act, pool, merge, reshape or regularize."""
+    """conv, dense, param, norm, act, pool, merge, reshape or regularize."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
-    """Fewest and most inputs; None means no limit."""
+    """Fewest and most inputs; None means no limit, and (0, 0) a node that takes nothing."""
     input_names: ClassVar[tuple[str, ...]] = ()
     """What several inputs of different meaning are called, in their order."""
     is_view: ClassVar[bool] = False

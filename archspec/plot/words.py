@@ -73,6 +73,10 @@ def _conv(node: Node) -> str:
     return f"{words}, {op.channels}"
 
 
+def _param(node: Node) -> str:
+    return f"param {shape_words(node.layer.output_shapes[0])}"
+
+
 def _size(pair: tuple[int, int]) -> str:
     return f"{pair[0]}{TIMES}{pair[1]}"
 
@@ -115,6 +119,7 @@ def _upsample(node: Node) -> str:
 WORDS: Mapping[str, Words] = {
     "conv": Words(_conv, is_heavy=True),
     "dense": Words(_format_attributes("dense {channels}"), is_heavy=True),
+    "param": Words(_param, is_heavy=True),
     "batch_norm": Words(_always("BN")),
     "layer_norm": Words(_always("LN")),
     "group_norm": Words(_always("GN")),

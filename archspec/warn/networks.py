@@ -157,7 +157,7 @@ def softmax_results(graph: Graph) -> dict[str, Node]:
     for key, tensor in graph.outputs.items():
         node = graph.nodes.get(tensor.node)
         while node is not None and node.op.is_view:
-            node = graph.nodes.get(node.inputs[0].node)
+            node = graph.nodes.get(node.inputs[0].node) if node.inputs else None
         if node is not None and node.op.name == "softmax":
             found[key] = node
     return found

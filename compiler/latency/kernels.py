@@ -232,6 +232,8 @@ def _nature(layer: Layer) -> _Nature:
         return nature
     if isinstance(op, Act) and op.function in RECTIFIERS:
         return "rectifier"
+    if not layer.input_shapes:
+        return "view"  # of a weight, which lies there
     # flattening an image takes its channels out of their blocks
     shape = layer.input_shapes[0]
     keeps_blocks = layer.output_shapes[0] == shape or elements(shape[1:]) == 1

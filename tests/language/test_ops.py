@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.ops.activation import Act, Softmax
 from archspec.ops.conv import Conv
+from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import (
@@ -54,6 +55,9 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Conv(4, (1, 2), groups=4, bias=True, weight_standardization=True), (IMAGE,)),
     (Dense(3), (FLAT,)),
     (Dense(4, bias=False), ((5,),)),
+    (Param((3, 5, 2)), ()),
+    (Param((4, 4, 4), trainable=False, initial=0.5), ()),
+    (Param((6,)), ()),
     (BatchNorm(), (IMAGE,)),
     (BatchNorm(epsilon=0.5, momentum=0.99), (FLAT,)),
     (LayerNorm(), (IMAGE,)),
@@ -246,7 +250,7 @@ def test_onnxruntime_and_the_plain_loops_agree(op, inputs, np, plain, onnx_ops):
 @on_every_example
 def test_elementwise_work_is_counted_as_documented(op, inputs):
     outputs = op.infer(inputs)
-    entering, leaving = elements(inputs[0]), sum(map(elements, outputs))
+    entering, leaving = sum(map(elements, inputs[:1])), sum(map(elements, outputs))
     by_category = {
         "norm": 2 * leaving,
         "act": leaving,
@@ -291,14 +295,14 @@ def test_views_keep_every_value_in_its_place(op, inputs, np, plain):
     assert [list(output.flat) for output in outputs] == [list(x.flat) for x in xs]
 
 
-def test_only_running_statistics_are_not_trained():
+def test_only_running_statistics_and_buffers_are_not_trained():
     frozen = {
         weight.name
         for op, inputs in EXAMPLES
         for weight in op.weights(inputs)
         if not weight.trainable
     }
-    assert frozen == {"moving_mean", "moving_variance"}
+    assert frozen == {"moving_mean", "moving_variance", "value"}
 
 
 every_attribute = pytest.mark.parametrize(
@@ -383,7 +387,9 @@ def sightings(np, plain, op, inputs, axis):
 
 @pytest.mark.parametrize("axis", [0, 1], ids=["height", "width"])
 @pytest.mark.parametrize(
-    "op, inputs", [(op, inputs) for op, inputs in EXAMPLES if len(inputs[0]) == 3], ids=label
+    "op, inputs",
+    [(op, inputs) for op, inputs in EXAMPLES if inputs and len(inputs[0]) == 3],
+    ids=label,
 )
 def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
     window = op.window(inputs)

@@ -19,7 +19,7 @@ def network(
     tensors = {INPUT: Tensor(INPUT)}
     previous = INPUT
     for name, op, *given in layers:
-        sources = given or [previous]
+        sources = given or ([previous] if op.inputs != (0, 0) else [])
         layer = Layer(op, tuple(shapes[source] for source in sources))
         node = Node(name, layer, tuple(tensors[source] for source in sources))
         nodes[name] = node

@@ -12,7 +12,18 @@ from functools import singledispatch
 
 import numpy as np
 
-from archspec.ops import activation, conv, linear, merge, norm, pool, rearrange, regularize, reshape
+from archspec.ops import (
+    activation,
+    conv,
+    learnt,
+    linear,
+    merge,
+    norm,
+    pool,
+    rearrange,
+    regularize,
+    reshape,
+)
 from archspec.ops.base import Op
 
 Array = np.ndarray
@@ -323,6 +334,11 @@ def _(op: activation.Act, inputs: Inputs, bench: Bench) -> Outputs:
 
 
 # Merges, and ops that only move values.
+
+
+@forward.register
+def _(op: learnt.Param, inputs: Inputs, bench: Bench) -> Outputs:
+    return [bench.take("value", *op.shape)]
 
 
 @forward.register

@@ -15,7 +15,18 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from archspec.ops import activation, conv, linear, merge, norm, pool, rearrange, regularize, reshape
+from archspec.ops import (
+    activation,
+    conv,
+    learnt,
+    linear,
+    merge,
+    norm,
+    pool,
+    rearrange,
+    regularize,
+    reshape,
+)
 from archspec.ops.base import Op
 
 Shape = tuple[int, ...]
@@ -290,6 +301,11 @@ def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
 @emit.register
 def _(op: regularize.LayerScale, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Mul", *inputs, net.per_channel("gamma", shapes[0]))]
+
+
+@emit.register
+def _(op: learnt.Param, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    return [net.one("Unsqueeze", "value", net.integers(0))]
 
 
 @emit.register

@@ -201,6 +201,28 @@ class DropPath(nn.Cell):
         return x * self.dropout(ops.ones_like(samples))
 
 
+class Learnt(nn.Cell):
+    """A learnt tensor, for all samples the same."""
+
+    def __init__(self, shape, initial=0.0):
+        super().__init__()
+        self.value = Parameter(initializer(initial, shape))
+
+    def construct(self):
+        return ops.expand_dims(self.value, 0)
+
+
+class Fixed(nn.Cell):
+    """A tensor that training does not move, for all samples the same."""
+
+    def __init__(self, shape, initial=0.0):
+        super().__init__()
+        self.value = Parameter(initializer(initial, shape), requires_grad=False)
+
+    def construct(self):
+        return ops.expand_dims(self.value, 0)
+
+
 class LayerScale(nn.Cell):
     """A learnt factor per channel."""
 

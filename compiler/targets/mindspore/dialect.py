@@ -58,6 +58,11 @@ def _rename(renamed: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _expand(value: str, image: str, rank: int) -> str:
+    # ops.broadcast_to knows no batch of any size, as a MindIR may have
+    return f"{value} + ops.zeros_like({image}[:{', :1' * (rank - 1)}])"
+
+
 DIALECT = Dialect(
     target="mindspore",
     framework="MindSpore",
@@ -76,6 +81,7 @@ DIALECT = Dialect(
     members=frozenset(_MEMBERS.split()),  # a test fails when one is missing
     helpers=Path(__file__).with_name("cells.py"),
     spell=spell,
+    expand=_expand,
     usage=_usage,
     advice=(
         "Where convolutions are very slow on a CPU, ONEDNN_MAX_CPU_ISA=AVX2 in the environment may",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from archspec.compiler.targets.python.common import register_common
+from archspec.compiler.targets.python.layout import call
 from archspec.compiler.targets.python.spelling import (
     NO_SIDES,
     Argument,
@@ -232,7 +233,7 @@ def _(op: merge.Concat, layer: Layer) -> Spelling:
     if len(layer.input_shapes) == 1:
         return Spelling(is_input=True)
     return Spelling(
-        expression=lambda names: f"ops.cat(({', '.join(names)}), axis=1)", wording="cat"
+        expression=lambda names: call("ops.cat", call("", *names), "axis=1"), wording="cat"
     )
 
 

@@ -78,7 +78,9 @@ def _write(
     )
     proto.graph.name = graph.name
     proto.graph.input.extend(_values({INPUT_NAME: graph.input_shape}, batch))
-    proto.graph.output.extend(_values(graph.output_shapes, batch))
+    for key, tensor in graph.outputs.items():
+        size = 1 if tensor.node in graph.without_image else batch
+        proto.graph.output.extend(_values({key: graph.shape(tensor)}, size))
     net = Net(proto.graph, graph, model.weights, opset)
     for node in graph.nodes.values():
         spell(node.op, Site(net, node))

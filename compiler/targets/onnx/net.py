@@ -27,6 +27,7 @@ class Net:
 
     def __init__(self, proto: onnx.GraphProto, graph: Graph, weights: Weights, opset: int):
         self.opset = opset
+        self.without_image = graph.without_image
         self._proto = proto
         self._weights = weights
         self._written: set[str] = set()
@@ -107,12 +108,14 @@ class Net:
 
 
 class Site:
-    """Where one node of the graph is written: its inputs by name, its weights, its results."""
+    """Where one node of the graph is written: its inputs by name, and which of them no image takes
+    part in (`alone`), its weights, its results."""
 
     def __init__(self, net: Net, node: Node):
         self.net = net
         self.node = node
         self.inputs = [net.value(tensor) for tensor in node.inputs]
+        self.alone = [tensor.node in net.without_image for tensor in node.inputs]
         self.shapes = node.layer.input_shapes
         self._results = net.name_results(node)
         self._kinds: dict[str, int] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.compiler.targets.python.spelling import Argument, Spelling, cell, channels, expression
 from archspec.node import Layer
-from archspec.ops import merge, pool, rearrange, regularize, reshape
+from archspec.ops import learnt, merge, pool, rearrange, regularize, reshape
 
 
 def register_common(spelling_of: Any) -> None:
@@ -71,7 +71,14 @@ def _layer_scale(op: regularize.LayerScale, layer: Layer) -> Spelling:
     return cell("LayerScale", channels(layer), Argument("", "initial", op.initial))
 
 
+def _param(op: learnt.Param, layer: Layer) -> Spelling:
+    shape = Argument("", "shape", op.shape)
+    initial = Argument("initial", "initial", op.initial, 0.0)
+    return cell("Learnt" if op.trainable else "Fixed", shape, initial)
+
+
 COMMON = {
+    learnt.Param: _param,
     merge.Add: _add,
     merge.Mul: _mul,
     reshape.Slice: _slice,
@@ -84,4 +91,4 @@ COMMON = {
     regularize.LayerScale: _layer_scale,
 }
 """MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath,
-LayerScale, DepthToSpace and SpaceToDepth are helpers that each target has in its cells.py."""
+LayerScale, Learnt, Fixed, DepthToSpace and SpaceToDepth are helpers of each target's cells.py."""

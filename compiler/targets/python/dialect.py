@@ -26,7 +26,8 @@ class Dialect:
     in their order. `words` are names that a file uses itself, `members` the attributes of `base`
     and `sequential` that a child must not hide. `helpers` is a file of cells that the framework
     lacks, whose text is copied into the files that need them: each stands on the file's imports and
-    on other helpers, and on nothing else. `spell` writes a layer.
+    on other helpers, and on nothing else. `spell` writes a layer, `expand(value, image, rank)`
+    a value of batch 1 as often as the image's batch has samples, both of `rank` axes.
 
     `usage(call)` are the lines of a heading that show how a network is used, and `advice` those
     that end it. `rename` writes the statements that give parameters the spec's names where
@@ -45,6 +46,7 @@ class Dialect:
     members: frozenset[str]
     helpers: Path
     spell: Callable[[Layer], Spelling]
+    expand: Callable[[str, str, int], str]
     usage: Callable[[UsageExample], Sequence[str]]
     advice: Sequence[str] = ()
     rename: Callable[[Mapping[str, str]], list[str]] | None = None

@@ -18,11 +18,13 @@ from archspec.node import INPUT, Node, Tensor
 @dataclass(frozen=True, eq=False)
 class Leaf:
     """A node; `name` is relative to the group it stands in. `is_live` is False for a node that no
-    output needs: it owns its weights and is never run."""
+    output needs: it owns its weights and is never run. `alone` says of each input whether no image
+    takes part in it."""
 
     name: str
     node: Node
     is_live: bool
+    alone: tuple[bool, ...]
 
     @property
     def path(self) -> str:
@@ -100,7 +102,9 @@ class _Outline:
         items: list[Item] = []
         for path, is_leaf in ordered:
             if is_leaf:
-                items.append(Leaf(path[prefix:], self.graph.nodes[path], path in self.live))
+                node = self.graph.nodes[path]
+                alone = tuple(tensor.node in self.graph.without_image for tensor in node.inputs)
+                items.append(Leaf(path[prefix:], node, path in self.live, alone))
             else:
                 items.append(self._group(path[prefix:], path, parts[path, False]))
         return tuple(items)

@@ -4,8 +4,8 @@ its parameters (parameters.py); class_names.py has what classes and their parts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.compiler.targets.python.dialect import Dialect
@@ -193,12 +193,30 @@ class _Reader:
 
     def _leaf(self, leaf: Leaf, refs: Mapping[Tensor, Ref]) -> tuple[Part, Values, Key]:
         spelling = self.dialect.spell(leaf.node.layer)
+        if spelling.wording == "cat" and any(leaf.alone) and not all(leaf.alone):
+            spelling = self._expanding(spelling, leaf)
         inputs = tuple(refs[tensor] for tensor in leaf.node.inputs) if leaf.is_live else ()
         values = tuple(argument.value for argument in spelling.arguments)
         if spelling.is_bare:
             values = (Symbol(spelling.cell),)
         part = Part(leaf.name, inputs, len(leaf.node.results), leaf.is_live, spelling=spelling)
         return part, values, ("leaf", spelling.cell, tuple(map(strict, values)))
+
+    def _expanding(self, spelling: Spelling, leaf: Leaf) -> Spelling:
+        """The expression over inputs of one batch, where some are the same for all samples."""
+        written, image = spelling.expression, leaf.alone.index(False)
+        rank = 1 + len(leaf.node.layer.input_shapes[0])
+        assert written is not None
+
+        def write_all(names: Sequence[str]) -> Any:
+            return written(
+                [
+                    self.dialect.expand(name, names[image], rank) if alone else name
+                    for name, alone in zip(names, leaf.alone, strict=True)
+                ]
+            )
+
+        return replace(spelling, expression=write_all, expanded=leaf.alone)
 
     def _is_chain(self, group: Group, contents: _Contents) -> bool:
         """Whether the group is cells one after the other, under names that OrderedDict may have."""
@@ -235,7 +253,7 @@ def _kind(part: Part) -> Key:
     if spelling.is_bare:
         return "bare"
     keywords = tuple(argument.role for argument in spelling.arguments)
-    return "op", spelling.cell, keywords, spelling.wording, spelling.is_input
+    return "op", spelling.cell, keywords, spelling.wording, spelling.is_input, spelling.expanded
 
 
 # Loops.

@@ -39,7 +39,8 @@ class Argument(NamedTuple):
 
 @dataclass(frozen=True)
 class Spelling:
-    """A cell with its arguments, or an expression over the names of its inputs.
+    """A cell with its arguments, or an expression (a piece of layout.py) over the names of its
+    inputs.
 
     `is_bare` is a cell without arguments, which a class may take as an argument itself. A result
     that `is_input` is its input under another name.
@@ -47,10 +48,12 @@ class Spelling:
 
     cell: str = ""
     arguments: tuple[Argument, ...] = ()
-    expression: Callable[[Sequence[str]], str] | None = None
+    expression: Callable[[Sequence[str]], Any] | None = None
     wording: str = ""
     """What tells one expression from another; "cat" is one that joins its inputs."""
     is_input: bool = False
+    expanded: tuple[bool, ...] = ()
+    """Of each input, whether the expression makes it as large as the batch; () is of none."""
 
     @property
     def is_bare(self) -> bool:

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from archspec.compiler.targets.reference.dispatch import Array, Arrays, forward
-from archspec.ops import Op, merge, rearrange, regularize, reshape
+from archspec.ops import Op, learnt, merge, rearrange, regularize, reshape
 
 
 @forward.register
@@ -23,7 +23,13 @@ def _(op: merge.Mul, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
 
 @forward.register
 def _(op: merge.Concat, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    return [np.concatenate(inputs, axis=1)]
+    batch = max(map(len, inputs))  # of what no image takes part in it is 1
+    return [np.concatenate([np.broadcast_to(x, (batch, *x.shape[1:])) for x in inputs], axis=1)]
+
+
+@forward.register
+def _(op: learnt.Param, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [weights["value"][np.newaxis]]
 
 
 @forward.register(regularize.Dropout)

@@ -114,6 +114,30 @@ class DropPath(nn.Module):
         return x * F.dropout(samples, self.rate)
 
 
+class Learnt(nn.Module):
+    """A learnt tensor, for all samples the same."""
+
+    def __init__(self, shape, initial=0.0):
+        super().__init__()
+        self.value = nn.Parameter(torch.full(shape, initial))
+
+    def forward(self):
+        return self.value[None]
+
+
+class Fixed(nn.Module):
+    """A tensor that training does not move, for all samples the same."""
+
+    value: torch.Tensor
+
+    def __init__(self, shape, initial=0.0):
+        super().__init__()
+        self.register_buffer("value", torch.full(shape, initial))
+
+    def forward(self):
+        return self.value[None]
+
+
 class LayerScale(nn.Module):
     """A learnt factor per channel."""
 

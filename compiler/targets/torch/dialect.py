@@ -32,6 +32,10 @@ def _usage(example: UsageExample) -> list[str]:
     ]
 
 
+def _expand(value: str, image: str, rank: int) -> str:
+    return f"{value}.expand({image}.shape[0]{', -1' * (rank - 1)})"
+
+
 DIALECT = Dialect(
     target="torch",
     framework="PyTorch",
@@ -49,6 +53,7 @@ DIALECT = Dialect(
     members=frozenset(_MEMBERS.split()),  # a test fails when one is missing
     helpers=Path(__file__).with_name("cells.py"),
     spell=spell,
+    expand=_expand,
     usage=_usage,
     layout=TORCH,
 )

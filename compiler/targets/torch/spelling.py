@@ -10,6 +10,7 @@ from functools import singledispatch
 from typing import Any
 
 from archspec.compiler.targets.python.common import register_common
+from archspec.compiler.targets.python.layout import call
 from archspec.compiler.targets.python.spelling import (
     NO_SIDES,
     Argument,
@@ -251,7 +252,7 @@ def _(op: merge.Concat, layer: Layer) -> Spelling:
     if len(layer.input_shapes) == 1:
         return Spelling(is_input=True)
     return Spelling(
-        expression=lambda names: f"torch.cat(({', '.join(names)}), dim=1)", wording="cat"
+        expression=lambda names: call("torch.cat", call("", *names), "dim=1"), wording="cat"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.dispatch import spell
-from archspec.ops import Op, merge, rearrange, regularize, reshape
+from archspec.ops import Op, learnt, merge, rearrange, regularize, reshape
 
 
 @spell.register
@@ -21,7 +21,28 @@ def _(op: merge.Mul, at: Site) -> None:
 
 @spell.register
 def _(op: merge.Concat, at: Site) -> None:
-    at.result("Concat", *at.inputs, axis=1)
+    at.result("Concat", *with_one_batch(at), axis=1)
+
+
+def with_one_batch(at: Site) -> list[str]:
+    """The inputs, those that no image takes part in as often as the batch has images: zeros made of
+    an image are added, for no operator that is allowed repeats."""
+    images = [x for x, alone in zip(at.inputs, at.alone, strict=True) if not alone]
+    if len(images) in (0, len(at.inputs)):
+        return at.inputs
+    axes = range(1, len(at.shapes[0]) + 1)
+    bounds = ([0 for _ in axes], [1 for _ in axes], axes)  # starts, ends, axes
+    one = at.step("Slice", images[0], *(at.net.integers(bound, np.int32) for bound in bounds))
+    zeros = at.step("Clip", one, at.net.floats(0), at.net.floats(0))
+    return [
+        at.step("Add", x, zeros) if alone else x
+        for x, alone in zip(at.inputs, at.alone, strict=True)
+    ]
+
+
+@spell.register
+def _(op: learnt.Param, at: Site) -> None:
+    at.result("Identity", at.net.weight(f"{at.node.name}.value", (1, *op.shape)))
 
 
 @spell.register(regularize.Dropout)
