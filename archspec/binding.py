@@ -8,6 +8,7 @@ from typing import Any
 from archspec.check_values import check_argument
 from archspec.document import At
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError, did_you_mean, listed
+from archspec.passing import pass_on
 from archspec.scope import Body
 from archspec.syntax import Arguments, Call, Parameter, Template
 
@@ -34,6 +35,10 @@ def bind_arguments(
                 )
             )
             continue
+        if parameter.passes is not None:
+            source = given.get(name) or parameter.default
+            place = parameter.at if source is None else source.at
+            value = pass_on(parameter, value, body.library, place)
         if parameter.schema:
             message = check_argument(parameter, value)
             if message is not None:
@@ -57,7 +62,7 @@ def refuse_unknown_args(
 
 
 def check_call(
-    node: Call, template: Template, values: Arguments, arguments: Mapping[str, Any]
+    node: Call, called: str, template: Template, values: Arguments, arguments: Mapping[str, Any]
 ) -> None:
     """Raises SpecError where a call gives what the template does not have, or lacks what it
     needs."""
@@ -65,7 +70,7 @@ def check_call(
     if unknown:
         raise SpecError(
             values[name].at.problem(
-                f"{node.target} has no argument {name!r}{did_you_mean(name, template.parameters)}"
+                f"{called} has no argument {name!r}{did_you_mean(name, template.parameters)}"
             )
             for name in unknown
         )
@@ -75,4 +80,4 @@ def check_call(
         if parameter.default is None and name not in arguments
     ]
     if missing:
-        raise node.at.error(f"{node.target} lacks its argument {listed(missing, 'and')}")
+        raise node.at.error(f"{called} lacks its argument {listed(missing, 'and')}")

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from archspec import syntax
 from archspec.binding import check_call
 from archspec.errors import SpecError
-from archspec.feeding import Feed, inputs_of_call, inputs_of_op
+from archspec.feeding import Feed, inputs_of_call, inputs_of_op, need_feed
 from archspec.fragment import Fragment, Fragments, Item, Ref
-from archspec.json_values import freeze
+from archspec.json_values import freeze, shown
 from archspec.layers import layer_of
 from archspec.library import Definition
 from archspec.limits import STEPS_OF_A_CALL, Steps
-from archspec.scope import Body, Results
+from archspec.names import DEEPEST_CALLS
+from archspec.passing import Nodes, PassedNode, find_target, pass_on
+from archspec.scope import Body, Results, results_of
 from archspec.shapes import Shapes
-from archspec.syntax import NOTHING, Arguments, Call, Modifiers, constant
+from archspec.syntax import NOTHING, Arguments, Call, Modifiers, Template, constant
 
 Counts: TypeAlias = "tuple[int | None, ...] | None"
 """Of each input how many a list holds, as scope.Results has them."""
@@ -38,6 +40,10 @@ class Calls:
         self._defaults: dict[Any, Arguments] = {}
         self.prefix = ""
         """What full names begin with inside the call that is being expanded."""
+        self.settled = 0
+        """How many choices were settled so far; what settles one is expanded each time."""
+        self._depth = 0
+        self._nodes = Nodes()
 
     def evaluate_defaults(self, body: Body, written: Mapping[str, Arguments]) -> None:
         """Take the spec's defaults, by op or template, as its args in `body` make them. Raises
@@ -65,9 +71,14 @@ class Calls:
         index: int | None,
     ) -> Results:
         """Put what a call leaves into the body, under the name `path`. Raises SpecError."""
-        if node.is_op:
-            target: Any = node.target
-        else:
+        target: Any = node.target
+        called = node.target
+        if node.computed is not None:
+            target, written = self._compute_target(body, node, written)
+            if target == NOTHING:
+                return results_of(need_feed(node, inputs))
+            called = target if isinstance(target, str) else target.template.name
+        elif not node.is_op:
             target = body.library.find(node.target)
             assert target is not None, "the names stage let an unknown template pass"
         defaults = self._defaults.get(target)
@@ -78,12 +89,35 @@ class Calls:
         }
         if None in arguments.values():
             arguments = _without_nothing(body, values, arguments, defaults or {})
-        if not node.is_op:
-            return self._place_template(body, node, path, target, values, arguments, inputs, index)
+        if not isinstance(target, str):
+            definition = _Called(called, target)
+            return self._place_template(
+                body, node, path, definition, values, arguments, inputs, index
+            )
         refs = inputs_of_op(node, target, inputs)
         if target == "act" and arguments.get("function") == NOTHING:
             return Results(refs)
         return self.place_op(body, node, path, target, values, arguments, refs, index)
+
+    def _compute_target(
+        self, body: Body, node: Call, written: Arguments
+    ) -> tuple[str | Definition, Arguments]:
+        """What a computed target stands for, with the arguments that it is given; "none" for
+        nothing. Raises SpecError."""
+        computed = node.computed
+        assert computed is not None
+        value = computed.evaluate(body)
+        if isinstance(value, PassedNode):
+            if written:
+                raise node.at.error("a node that is passed takes no arguments; leave them out")
+            return self._nodes.definition_of(value, node.default_name), {}
+        if not isinstance(value, str):
+            raise computed.at.error(
+                f"op must be the name of an op or a template, not {shown(value)}"
+            )
+        target = find_target(value, body.library, computed.at)
+        found = target.definition or target.op or NOTHING
+        return found, {**target.arguments, **written}
 
     def place_op(
         self,
@@ -106,42 +140,74 @@ class Calls:
         body: Body,
         node: Call,
         path: str,
-        definition: Definition,
+        target: _Called,
         values: Arguments,
         arguments: Mapping[str, Any],
         inputs: Feed | None,
         index: int | None,
     ) -> Results:
-        refs, counts = inputs_of_call(node, definition, inputs)
+        called, definition = target
+        refs, counts = inputs_of_call(node, called, definition.template, inputs)
         shapes = body.shapes(refs)
+        if definition.template.passing:
+            arguments = _pass_all(body, definition.template, values, arguments)
         key = fragment = None
         if not definition.has_choice:
             key = (definition, freeze(arguments), shapes, counts)
             fragment = self._fragments.get(key)
         if fragment is None:
-            check_call(node, definition.template, values, arguments)
-            with self._inside(node, path):
+            check_call(node, called, definition.template, values, arguments)
+            settled = self.settled
+            with self._inside(node, called, path):
                 fragment = self._expand(definition, values, arguments, shapes, counts)
-            if key is not None:
+            if key is not None and self.settled == settled:
                 self._all_fragments.keep(key, fragment, self._fragments)
         self._steps.taken += fragment.weight
         return body.append(Item(path, fragment, refs, node, values, index))
 
     @contextmanager
-    def _inside(self, node: Call, path: str) -> Iterator[None]:
+    def _inside(self, node: Call, called: str, path: str) -> Iterator[None]:
         """While a template is expanded that the node calls: what is wrong in it tells of the
         call."""
         self._steps.taken += STEPS_OF_A_CALL
+        if self._depth >= DEEPEST_CALLS:
+            raise node.at.error(
+                f"templates call each other deeper than {DEEPEST_CALLS} levels here; use fewer, and"
+                " none that calls itself"
+            )
+        self._depth += 1
         outer = self.prefix
         self.prefix = f"{outer}{path}."
         try:
             yield
         except SpecError as error:
             raise error.called_from(
-                f"in {node.target}, called at {node.at.where} as {outer}{path}"
+                f"in {called}, called at {node.at.where} as {outer}{path}"
             ) from None
         finally:
             self.prefix = outer
+            self._depth -= 1
+
+
+class _Called(NamedTuple):
+    """A template, and what the call names it."""
+
+    name: str
+    definition: Definition
+
+
+def _pass_all(
+    body: Body, template: Template, values: Arguments, arguments: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The arguments, with those that are ops, templates or nodes as things to place."""
+    passed = {
+        parameter.name: pass_on(
+            parameter, arguments[parameter.name], body.library, values[parameter.name].at
+        )
+        for parameter in template.passing
+        if parameter.name in arguments
+    }
+    return {**arguments, **passed}
 
 
 def _without_nothing(

@@ -112,12 +112,18 @@ def _check_choices(value: Any, at: At) -> Iterator[Problem]:
             yield from _check_choices(item, at / key)
 
 
+def check_node(node: Any, at: At) -> list[Problem]:
+    """Everything that is wrong with the form of one node."""
+    return first_problems(_check_node(node, at))
+
+
 def _check_node(node: Any, at: At) -> Iterator[Problem]:
     if isinstance(node, list):
         for index, child in enumerate(node):
             yield from _check_node(child, at / index)
     elif isinstance(node, str):
-        yield from _check_word(node, at, grammar.WORDS)
+        if not node.startswith("="):
+            yield from _check_word(node, at, grammar.WORDS)
     elif not isinstance(node, dict):
         yield at.problem(f"{grammar.NODE_FORMS}, not {shown(node)}")
     else:
@@ -167,11 +173,17 @@ def _check_children(node: Mapping[str, Any], kind: str, at: At) -> Iterator[Prob
 
 def _check_call(node: Mapping[str, Any], at: At) -> Iterator[Problem]:
     word = node["op"]
+    wrong: list[Problem] = []
+    is_computed = isinstance(word, str) and word.startswith("=")
+    if isinstance(word, dict) and "choice" in word:
+        is_computed, word = True, "the chosen op"
+        wrong += _check_choices(node["op"], at / "op")
     if not isinstance(word, str):
         yield (at / "op").problem(f"op must be the name of an op or a template, not {shown(word)}")
         return
-    wrong = list(_check_word(word, at / "op", OPS))
-    if wrong or not is_op(word):
+    if not is_computed:
+        wrong += _check_word(word, at / "op", OPS)
+    if wrong or is_computed or not is_op(word):
         wrong += first_faults(find_faults(shallow_node("Template"), at, node, f"a call of {word}"))
     else:
         wrong += first_faults(_check_op(node, word, at))

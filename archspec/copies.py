@@ -60,7 +60,7 @@ def arguments_of(
 def is_steady(body: Body, node: Modifiers) -> bool:
     """Whether copies with equal arguments and inputs are equal, each made of the one before it: a
     call that counts nothing and decides nothing."""
-    if not isinstance(node, Call) or not node.is_steady:
+    if not isinstance(node, Call) or not node.is_steady or node.computed is not None:
         return False
     if node.is_op:
         return not takes_nothing(node)

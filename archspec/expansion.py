@@ -15,6 +15,7 @@ from archspec.library import Definition
 from archspec.limits import PARTS_OF_A_STEP, Steps
 from archspec.names import INPUT_NAMES
 from archspec.observer import Observer
+from archspec.passing import PassedNode
 from archspec.program import Program
 from archspec.scope import Body, Slot, flatten, results_of
 from archspec.shapes import Shape, Shapes
@@ -67,6 +68,7 @@ class Expansion:
         """The option taken for a choice met while expanding the node called `here`."""
         key = key_of(decision, f"{self._calls.prefix}{here}")
         option = self._decisions.settle(key, decision)
+        self._calls.settled += 1
         if self._observer is not None:
             self._observer.settle(key, decision)
         return option
@@ -86,7 +88,11 @@ class Expansion:
 
     def _finish(self, body: Body, template: Template) -> Fragment:
         """Expand the body and look up its outputs."""
-        arguments = {name: v for name, v in body.names.items() if name not in IMPLICIT_NAMES}
+        arguments = {
+            name: value.node if isinstance(value, PassedNode) else value
+            for name, value in body.names.items()
+            if name not in IMPLICIT_NAMES
+        }
         current = body.streams[body.inputs[0]] if len(body.inputs) == 1 else None
         result = self._walk.expand(body, template.body, current)
         slots: list[Slot] = []

@@ -11,8 +11,9 @@ from archspec.fragment import Ref
 from archspec.json_values import shown
 from archspec.library import Definition
 from archspec.ops import OPS
+from archspec.passing import find_target
 from archspec.scope import Body, Results, Slot, flatten
-from archspec.syntax import INPUT, Call, Modifiers, Pick, Value
+from archspec.syntax import INPUT, Call, Modifiers, Pick, Template, Value
 
 Feed: TypeAlias = "tuple[Slot, ...]"
 """What a node takes, an entry for each of its inputs or in turn."""
@@ -34,7 +35,13 @@ def inputs_of(body: Body, node: Modifiers) -> Taken:
     """The inputs of what a node calls; one where it is not a call."""
     if not isinstance(node, Call):
         return ONE
-    return inputs_of_target(node.target if node.is_op else body.library.find(node.target))
+    if node.computed is None:
+        return inputs_of_target(node.target if node.is_op else body.library.find(node.target))
+    value = node.computed.evaluate(body)
+    if not isinstance(value, str):
+        return ONE
+    target = find_target(value, body.library, node.computed.at)
+    return inputs_of_target(target.definition or target.op or None)
 
 
 def inputs_of_target(target: str | Definition | None) -> Taken:
@@ -188,27 +195,26 @@ def inputs_of_op(node: Modifiers, name: str, feed: Feed | None) -> tuple[Ref, ..
 
 
 def inputs_of_call(
-    node: Call, definition: Definition, feed: Feed | None
+    node: Call, called: str, template: Template, feed: Feed | None
 ) -> tuple[tuple[Ref, ...], tuple[int | None, ...] | None]:
     """The inputs of a call, as many as the template takes, and of each how many a list holds, where
     any is a list. Raises SpecError."""
     feed = need_feed(node, feed)
-    template = definition.template
     if not template.list_inputs:
         if len(feed) != len(template.inputs):
             raise node.at.error(
-                f"{node.target} takes {listed(template.inputs, 'and')} and is given {len(feed)};"
+                f"{called} takes {listed(template.inputs, 'and')} and is given {len(feed)};"
                 ' use a "from" with one name for each'
             )
         for slot in feed:
             if isinstance(slot, tuple):
-                raise _list_for_one(node, node.target, slot)
+                raise _list_for_one(node, called, slot)
         return feed, None  # pyright: ignore[reportReturnType]
     if len(template.inputs) == 1:
         feed = (flatten(feed),)
     if len(feed) != len(template.inputs):
         raise node.at.error(
-            f"{node.target} takes {listed(template.inputs, 'and')} and is given {len(feed)};"
+            f"{called} takes {listed(template.inputs, 'and')} and is given {len(feed)};"
             ' use a "from" of the form {input: name} with one or more names for each'
         )
     counts: list[int | None] = []
@@ -216,7 +222,7 @@ def inputs_of_call(
         if name in template.list_inputs:
             counts.append(len(slot) if isinstance(slot, tuple) else 1)
         elif isinstance(slot, tuple):
-            raise _list_for_one(node, f"the input {name} of {node.target}", slot)
+            raise _list_for_one(node, f"the input {name} of {called}", slot)
         else:
             counts.append(None)
     return flatten(feed), tuple(counts)

@@ -24,7 +24,7 @@ from archspec.sources import (
     shown_path,
     spec_path,
 )
-from archspec.syntax import Call, Template, holds_choice, walk
+from archspec.syntax import Call, Template, holds_choice, values, walk
 
 STANDARD = Path(__file__).parent / "templates" / "standard.json"
 DEEPEST_REFERENCES = 20
@@ -49,12 +49,34 @@ class Definition:
         return any(definition.has_choice for definition in self.callees())
 
     def callees(self) -> Iterator[Definition]:
-        """The templates that its body calls; names that lead nowhere are left out."""
+        """The templates that its body calls, and those that it names to be called; names that lead
+        nowhere are left out."""
         for node in walk(self.template.body):
             if isinstance(node, Call) and not node.is_op:
-                definition = self.library.find(node.target)
+                definition = self.library.find(node.target) if node.computed is None else None
                 if definition is not None:
                     yield definition
+        yield from self.named
+
+    @cached_property
+    def named(self) -> tuple[Definition, ...]:
+        """The templates whose names its values hold, which may be called where a name is
+        computed."""
+        found: dict[Definition, None] = {}
+        for name in dict.fromkeys(filter(_is_capital, self.strings())):
+            definition = self.library.find(name)
+            if definition is not None:
+                found[definition] = None
+        return tuple(found)
+
+    def strings(self) -> Iterator[str]:
+        """All that its values and defaults hold and that could be a name."""
+        for node in walk(self.template.body):
+            for value in values(node):
+                yield from _strings(value.raw)
+        for parameter in self.template.parameters.values():
+            if parameter.default is not None:
+                yield from _strings(parameter.default.raw)
 
     def reach(self) -> dict[Definition, None]:
         """This template and every other that it comes to call."""
@@ -66,6 +88,18 @@ class Definition:
                     found[callee] = None
                     waiting.append(callee)
         return found
+
+
+def _is_capital(name: str) -> bool:
+    return name.rpartition(".")[2][:1].isupper()
+
+
+def _strings(raw: Any) -> Iterator[str]:
+    if isinstance(raw, str):
+        yield raw
+    elif isinstance(raw, (list, dict)):
+        for item in raw.values() if isinstance(raw, dict) else raw:
+            yield from _strings(item)
 
 
 @dataclass(eq=False, repr=False)

@@ -12,6 +12,8 @@ from archspec.document import At
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError, did_you_mean, first_problems, listed
 from archspec.expressions import CONSTANTS
 from archspec.faults import suggest_attribute, suggest_call
+from archspec.grammar import WORDS
+from archspec.json_values import shown
 from archspec.library import Definition, Library
 from archspec.ops import OPS
 from archspec.syntax import (
@@ -142,7 +144,15 @@ def _check_value(value: Value, known: Mapping[str, None]) -> Iterator[Problem]:
         yield value.at.problem(f"{name!r} is not known here{hint}")
 
 
+def check_passed(node: Node, library: Library) -> list[Problem]:
+    """Problems with names in a node that a call passed on."""
+    return first_problems(_check_scope(node, {}, INPUT_NAMES, library, {}))
+
+
 def _check_call(call: Call, library: Library) -> Iterator[Problem]:
+    if call.computed is not None:
+        yield from _check_options(call.computed, partial(_check_target, library=library))
+        return
     if call.is_op:
         op = OPS[call.target]
         for name, value in _list_values(call):
@@ -168,6 +178,15 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
             yield from _check_options(value, partial(check_argument, parameters[name]))
 
 
+def _check_target(name: Any, library: Library) -> str | None:
+    """What is wrong with an option of what a node calls, as a sentence, or None."""
+    known = [*WORDS, *library.names()]
+    if isinstance(name, str) and (name in WORDS or library.find(name) is not None):
+        return None
+    hint = suggest_call(name, known) if isinstance(name, str) else ""
+    return f"{shown(name)} is not an op or a template{hint}"
+
+
 def _list_values(call: Call) -> Iterator[tuple[str, Value]]:
     """All that a call gives its target, for every copy."""
     yield from call.arguments.items()
@@ -180,7 +199,7 @@ def _check_options(value: Value, check: Callable[[Any], str | None]) -> Iterator
     """What is wrong with the literal options of a choice; the others are known when they are
     chosen, and only one of them is in any network."""
     options = value.raw.get("choice") if isinstance(value.raw, dict) else None
-    for number, option in enumerate(options or ()):
+    for number, option in enumerate(options if isinstance(options, list) else ()):
         message = check(option) if _is_literal(option) else None
         if message is not None:
             yield (value.at / "choice" / number).problem(message)

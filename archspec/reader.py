@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from archspec.document import DEEPEST_NESTING, At
-from archspec.errors import MAX_PROBLEMS, Problem, SpecError
-from archspec.expressions import Expression, ExpressionError, Scope, read_expression
+from archspec.document import At
+from archspec.errors import MAX_PROBLEMS, Problem
+from archspec.evaluation import compound, locate, look_up
+from archspec.expressions import ExpressionError, read_expression
 from archspec.json_values import freeze, shown
 from archspec.ops import FUNCTIONS, OPS
 from archspec.syntax import (
     COPYING,
     INPUT,
     LIST,
-    MAX_VALUE_PARTS,
     MODIFIERS,
     NOTHING,
+    PASSED_TYPES,
     Arguments,
     Branches,
     Call,
     Choice,
     Copies,
     Decision,
-    Evaluate,
     Group,
     Node,
     Parameter,
@@ -37,7 +37,6 @@ from archspec.syntax import (
     Template,
     Value,
     constant,
-    count_parts,
     is_declaration,
     snake_case,
 )
@@ -59,12 +58,12 @@ class Reader:
             parts = {
                 name: self.value(v, at / name, layer, _join(key, name)) for name, v in raw.items()
             }
-            return _compound(raw, at, layer, list(parts.values()), lambda scope: {
+            return compound(raw, at, layer, list(parts.values()), lambda scope: {
                 name: part.evaluate(scope) for name, part in parts.items()
             })  # fmt: skip
         if isinstance(raw, list):
             items = [self.value(v, at / i, layer, _join(key, i)) for i, v in enumerate(raw)]
-            return _compound(
+            return compound(
                 raw, at, layer, items, lambda scope: [item.evaluate(scope) for item in items]
             )
         return constant(raw, at, layer)
@@ -77,9 +76,9 @@ class Reader:
         except ExpressionError as error:
             self.problems.append(at.problem(str(error)))
             return constant(None, at, layer)
-        evaluate = _locate(expression, at)
+        evaluate = locate(expression, at)
         if expression.text in expression.names:
-            evaluate = _look_up(expression.text, evaluate)
+            evaluate = look_up(expression.text, evaluate)
         return Value(raw, at, layer, evaluate, names=expression.names)
 
     def _choice(self, raw: dict[str, Any], at: At, layer: str, key: str) -> Value:
@@ -167,6 +166,9 @@ class Reader:
     def _short(self, word: str, at: At) -> Node:
         if word == NOTHING:
             return Sequence(at, ())
+        if word.startswith("="):
+            computed = self.value(word, at, key="op")
+            return Call(at, None, _default_name(word), None, None, None, word, at, {}, computed)
         arguments: Arguments = {}
         if word in FUNCTIONS and word not in OPS:
             arguments = {"function": constant(word, at, "node")}
@@ -179,11 +181,15 @@ class Reader:
             for name, value in raw.items()
             if name not in MODIFIERS and name not in ("op", "doc", "join")
         }
+        word = raw["op"]
+        is_word = isinstance(word, str)
+        is_computed = not is_word or word.startswith("=")
         return Call(
-            **self._modifiers(raw, at)(snake_case(raw["op"])),
-            target=raw["op"],
+            **self._modifiers(raw, at)(_default_name(word)),
+            target=word if is_word else "the chosen op",
             target_at=at / "op",
             arguments=self.arguments(own, at, "node"),
+            computed=self.value(word, at / "op", key="op") if is_computed else None,
         )
 
     def _branches(
@@ -297,15 +303,18 @@ class Reader:
             schema: dict[str, Any] = {}
             default: Any = written
             doc = ""
+            passes = None
             has_default = True
             if is_declaration(written):
                 schema = {k: v for k, v in written.items() if k not in ("doc", "default")}
+                if schema.get("type") in PASSED_TYPES:
+                    passes = schema.pop("type")
                 doc = written.get("doc", "")
                 has_default = "default" in written
                 default = written.get("default")
                 place = place / "default" if has_default else place
             value = self.value(default, place, "default", name) if has_default else None
-            result[name] = Parameter(name, at / name, schema, value, doc)
+            result[name] = Parameter(name, at / name, schema, value, doc, passes)
         return result
 
     def template(self, name: str, raw: Mapping[str, Any], at: At) -> Template:
@@ -335,53 +344,13 @@ def lists_in(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.removesuffix(LIST) for name in names if name.endswith(LIST))
 
 
-_MISSING = object()
-
-
-def _look_up(name: str, located: Evaluate) -> Evaluate:
-    """The value of one name, as most expressions are: quicker than the general way, which is left
-    to say what is wrong."""
-
-    def evaluate(scope: Scope) -> Any:
-        value = scope.names.get(name, _MISSING)
-        return located(scope) if value is _MISSING else value
-
-    return evaluate
-
-
-def _locate(expression: Expression, at: At) -> Evaluate:
-    evaluate = expression.evaluate
-
-    def located(scope: Scope) -> Any:
-        try:
-            return evaluate(scope)
-        except ExpressionError as error:
-            raise SpecError(at.problem(f"{error} (in '={expression.text}')")) from None
-
-    return located
-
-
-def _compound(raw: Any, at: At, layer: str, parts: list[Value], evaluate: Evaluate) -> Value:
-    if all(part.is_constant for part in parts):
-        return constant(raw, at, layer)
-
-    def bounded(scope: Scope) -> Any:
-        value = evaluate(scope)
-        if count_parts(value) > MAX_VALUE_PARTS:
-            raise at.error(
-                f"this value has more than {MAX_VALUE_PARTS:,} parts or {DEEPEST_NESTING} levels;"
-                " use a smaller one"
-            )
-        return value
-
-    return Value(
-        raw,
-        at,
-        layer,
-        bounded,
-        has_choice=any(part.has_choice for part in parts),
-        names=frozenset().union(*(part.names for part in parts)),
-    )
+def _default_name(word: Any) -> str:
+    """What an unnamed call is called: by its target, or by the name that stands for it."""
+    if not isinstance(word, str):
+        return "op"
+    name = word.removeprefix("=").strip()
+    is_plain = not word.startswith("=") or name.isidentifier()
+    return snake_case(name) if is_plain else "op"
 
 
 def _join(key: str, step: str | int) -> str:

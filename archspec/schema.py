@@ -12,7 +12,7 @@ from typing import Any
 from archspec.grammar import Schema
 from archspec.ops import FUNCTIONS, Op
 from archspec.ops.base import NUMBER
-from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING
+from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING, PASSED_TYPES
 
 IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 TEMPLATE_NAME = f"^({IDENTIFIER}\\.)?[A-Z][A-Za-z0-9_]*$"
@@ -40,9 +40,7 @@ CHOICE_VALUE: Schema = {
     "required": ["choice"],
     "properties": {
         "choice": {
-            "type": "array",
-            "minItems": 1,
-            "items": VALUE,
+            "anyOf": [{"type": "array", "minItems": 1, "items": VALUE}, EXPRESSION],
             "description": "the options of a decision; the spec is then a search space",
         },
         "name": {
@@ -81,6 +79,10 @@ JOIN: Schema = {
 }
 ROW: Schema = {"type": "object", "additionalProperties": VALUE}
 ARGUMENT_TYPES = ["integer", "number", "string", "boolean", "array", "object", "null"]
+PASSED_DOC = (
+    'the JSON type, or types, a value must have; or "op", "template" or "node" for one to place:'
+    ' an op or a template by name as in {"op": "=block"}, a node as in {"body": "=inner"}'
+)
 
 
 def writable(fragment: Schema) -> Schema:
@@ -217,10 +219,10 @@ ARGUMENT_DECLARATION: Schema = closed_object(
     {
         "type": {
             "anyOf": [
-                {"enum": ARGUMENT_TYPES},
+                {"enum": [*ARGUMENT_TYPES, *PASSED_TYPES]},
                 {"type": "array", "items": {"enum": ARGUMENT_TYPES}, "minItems": 1},
             ],
-            "description": "the JSON type, or types, a value must have",
+            "description": PASSED_DOC,
         },
         "doc": NOTE,
         "default": described(VALUE, "its value where a call gives none; without it, required"),

@@ -109,15 +109,17 @@ class Modifiers:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Call(Modifiers):
-    """A primitive op (lower case) or a template (Capital, perhaps namespace.Capital)."""
+    """A primitive op (lower case) or a template (Capital, perhaps namespace.Capital), whose name is
+    the `target`, or what its `computed` value gives: such a name, or a node."""
 
     target: str
     target_at: At
     arguments: Arguments
+    computed: Value | None = None
 
     @cached_property
     def is_op(self) -> bool:
-        return is_op(self.target)
+        return self.computed is None and is_op(self.target)
 
     @cached_property
     def is_steady(self) -> bool:
@@ -171,6 +173,8 @@ class Parameter:
     schema: Mapping[str, Any]
     default: Value | None
     doc: str
+    passes: str | None = None
+    """What it is the name of, "op" or "template", or "node" where it is one; None for a value."""
 
     @cached_property
     def plain_type(self) -> type | None:
@@ -202,6 +206,15 @@ class Template:
     outputs: Mapping[str, tuple[Value, ...]]
     list_inputs: frozenset[str] = frozenset()
     list_outputs: frozenset[str] = frozenset()
+
+    @cached_property
+    def passing(self) -> tuple[Parameter, ...]:
+        """Parameters that are ops, templates or nodes."""
+        return tuple(p for p in self.parameters.values() if p.passes is not None)
+
+
+PASSED_TYPES = ("op", "template", "node")
+"""Types of arguments that are placed and not computed with."""
 
 
 def is_op(word: str) -> bool:
@@ -264,6 +277,8 @@ def values(node: Node) -> Iterator[Value]:
     if isinstance(node, Sequence):
         return
     if isinstance(node, Call):
+        if node.computed is not None:
+            yield node.computed
         yield from node.arguments.values()
     elif isinstance(node, (Residual, Branches)):
         yield node.join

@@ -256,7 +256,7 @@ def _closed_node(kind: str, properties: Mapping[str, Schema]) -> Schema:
 
 def _word(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
     """A node that is a word alone."""
-    word = {"anyOf": [words_of(templates), {"pattern": schema.TEMPLATE_NAME}]}
+    word = {"anyOf": [words_of(templates), {"pattern": schema.TEMPLATE_NAME}, schema.EXPRESSION]}
     if not any(needs.values()):
         return word
     return {

@@ -14,7 +14,7 @@ from archspec.syntax import is_declaration
 Templates: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 """Templates as their file writes them, by the name that a call has for them."""
 
-CALL_DOC = "an op (lower case) or a template (Capital) to call"
+CALL_DOC = "an op (lower case) or a template (Capital) to call, or an argument that names one"
 
 
 def needs_of(templates: Templates) -> dict[str, tuple[str, ...]]:
@@ -44,6 +44,9 @@ def arguments_of(template: Mapping[str, Any]) -> dict[str, Schema]:
         asked: dict[str, Any] = {}
         if is_declaration(written):
             asked = {key: item for key, item in written.items() if key not in ("doc", "default")}
+            asked |= _PASSED.get(str(asked.get("type")), {})
+            if asked.get("type") == "node":
+                asked = {}
             doc = written.get("doc", "")
         has_default = not is_declaration(written) or "default" in written
         default = written["default"] if is_declaration(written) and has_default else written
@@ -53,6 +56,13 @@ def arguments_of(template: Mapping[str, Any]) -> dict[str, Schema]:
     return result
 
 
+_PASSED: Mapping[str, Schema] = {
+    "op": {"type": "string"},
+    "template": {"type": "string", "pattern": schema.TEMPLATE_NAME},
+}
+"""Arguments that are names of what is placed; one that is a node may be any value here."""
+
+
 def words_of(templates: Templates) -> Schema:
     """What a node can be that is a word alone, templates of which nothing is known left aside."""
     return _enum({**grammar.WORDS, **_docs_of(templates)})
@@ -60,8 +70,12 @@ def words_of(templates: Templates) -> Schema:
 
 def calls_of(templates: Templates) -> Schema:
     return {
-        "type": "string",
-        "anyOf": [_enum(_docs_of(templates)), {"pattern": schema.TEMPLATE_NAME}],
+        "anyOf": [
+            {"type": "string", **_enum(_docs_of(templates))},
+            {"type": "string", "pattern": schema.TEMPLATE_NAME},
+            schema.EXPRESSION,
+            schema.CHOICE_VALUE,
+        ],
         "description": CALL_DOC,
     }
 

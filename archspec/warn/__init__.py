@@ -88,14 +88,18 @@ def _of_program(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
 def _idle_defaults(program: Program, reached: Iterable[Definition]) -> Iterator[Problem]:
     """Defaults of what nothing calls, and those that every call gives itself."""
     calls: dict[Any, list[Call]] = {}
+    named: set[str] = set()
     for definition in reached:
+        named.update(definition.strings())
         for node in walk(definition.template.body):
-            if isinstance(node, Call):
+            if isinstance(node, Call) and node.computed is None:
                 key = node.target if node.is_op else definition.library.find(node.target)
                 calls.setdefault(key, []).append(node)
     at = At(program.library.document) / "defaults"
     for target, arguments in program.defaults.items():
         known = calls.get(target) or calls.get(program.library.find(target), [])
+        if target in named:
+            continue  # a call whose op is computed may have it
         if not known:
             yield (at / target).problem(
                 f"nothing calls {target}, so its defaults have no effect; remove them"

@@ -53,6 +53,8 @@ def find_in_templates(library: Library, bodies: list[Written]) -> Iterator[Probl
                 yield from _in_node(node)
             if isinstance(node, Call):
                 namespaces.add(node.target.rpartition(".")[0])
+            for value in values(node):
+                namespaces |= set(re.findall(r"\b(\w+)\.[A-Z]", json.dumps(value.raw)))
     for namespace in library.imports:
         if namespace not in namespaces:
             yield (At(library.document) / "import" / namespace).problem(
@@ -192,7 +194,7 @@ def find_in_value(value: Value) -> Iterator[Problem]:
 
 
 def _choices_in(raw: Any, at: At) -> Iterator[Problem]:
-    if isinstance(raw, dict) and "choice" in raw:
+    if isinstance(raw, dict) and isinstance(raw.get("choice"), list):
         yield from _in_choice(at, raw["choice"])
         raw, at = raw["choice"], at / "choice"
     if isinstance(raw, (dict, list)):

@@ -381,8 +381,9 @@ SCHEMA = {
     ]),
     "type misspelt": (net([], args={"width": {"type": "int"}}), [
         "net.json:13:12: at /args/width/type: type must be 'integer', 'number', 'string', "
-        "'boolean', 'array', 'object' or 'null' or a list of 1 or more, each 'integer', "
-        "'number', 'string', 'boolean', 'array', 'object' or 'null', not 'int'; did you mean "
+        "'boolean', 'array', 'object', 'null', 'op', 'template' or 'node' or a list of 1 or "
+        "more, each 'integer', 'number', 'string', 'boolean', 'array', 'object' or 'null', "
+        "not 'int'; did you mean "
         "'integer'?",
     ]),
     "no outputs": (net([], outputs={}), [
@@ -533,7 +534,7 @@ NAMES = {
     ]),
     "argument like none": (net({"op": "ConvNormAct", "channels": 4, "zzz": 1}), [
         "net.json:14:10: at /body/zzz: ConvNormAct has no argument 'zzz'; it has channels, "
-        "kernel, stride, padding, dilation, groups, bias, act, alpha",
+        "kernel, stride, padding, dilation, groups, bias, norm, act, alpha",
     ]),
     "argument of a row": (net({"op": "ConvNormAct", "channels": 4, "each": [{}, {"strid": 2}]}), [
         "net.json:17:14: at /body/each/1/strid: ConvNormAct has no argument 'strid'; did you "
@@ -612,7 +613,7 @@ GRAPH = {
         "net.json:14:15: at /args/width/default: width must be a whole number, not '4'",
     ]),
     "attribute by an expression": (net({"op": "ConvNormAct", "channels": 4, "stride": 0}), [
-        "archspec:standard.json:21:80: at /templates/ConvNormAct/body/0/stride: stride must be "
+        "archspec:standard.json:22:80: at /templates/ConvNormAct/body/0/stride: stride must be "
         "a whole number of at least 1 and at most 10,000 or a list of 2, each a whole number "
         "of at least 1 and at most 10,000, not 0",
         "    in ConvNormAct, called at net.json:11:10 as conv_norm_act",
