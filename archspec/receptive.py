@@ -80,6 +80,8 @@ def _slide(window: Window, number: int, field: tuple[Axis, Axis]) -> Axis:
     axis = field[number]
     kernel, stride, scale = window.kernel[number], window.stride[number], window.scale[number]
     before = window.before[number]
+    if window.spreads:
+        return _spread(axis, scale, kernel, before)
     if scale > 1:
         return _enlarge(axis, scale, window.blends)
     if len(axis.lows) == 1:
@@ -111,6 +113,25 @@ def _enlarge(axis: Axis, scale: int, blends: bool) -> Axis:
         left = [half // (2 * scale) for half in halves]
         right = [-(-half // (2 * scale)) for half in halves]
     return Axis(tuple(map(axis.low, left)), tuple(map(axis.high, right)), axis.step)
+
+
+def _spread(axis: Axis, scale: int, kernel: int, before: int) -> Axis:
+    """Each element spread over `kernel` new ones, `scale` apart, of which `before` are cut off: new
+    element i is made of those from (i + before - kernel + 1) / scale to (i + before) / scale. Where
+    kernels leave gaps, in them or between them, a gap is said to see what is beside it."""
+    period = len(axis.lows) * scale
+    if period > LONGEST_PERIOD:
+        places = range(len(axis.lows))
+        jump = max(axis.high(place + 1) - axis.high(place) for place in places)
+        most = axis.extent - 1 + jump * ((kernel - 1) // scale)
+        return Axis((0,), (most,), -(-axis.step // period))
+    right = [(place + before) // scale for place in range(period)]
+    left = [-((kernel - 1 - before - place) // scale) for place in range(period)]
+    return Axis(
+        tuple(axis.low(min(pair)) for pair in zip(left, right, strict=True)),
+        tuple(map(axis.high, right)),
+        axis.step,
+    )
 
 
 def _union(one: Axis, other: Axis) -> Axis:

@@ -17,7 +17,11 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "logistic": ("sigmoid",), "tanhyperbolic": ("tanh",),
     "linear": ("dense", "none"), "identity": ("identity", "none"), "fc": ("dense",),
     "fullyconnected": ("dense",), "innerproduct": ("dense",), "gemm": ("dense",),
-    "matmul": ("dense",), "convolution": ("conv",), "bn": ("batch_norm",),
+    "matmul": ("dense",), "convolution": ("conv",), "deconv": ("conv_transpose",),
+    "deconvolution": ("conv_transpose",), "transposedconv": ("conv_transpose",),
+    "transposeconv": ("conv_transpose",), "convtransposed": ("conv_transpose",),
+    "transposedconvolution": ("conv_transpose",), "upconv": ("conv_transpose",),
+    "bn": ("batch_norm",),
     "batchnormalization": ("batch_norm",), "ln": ("layer_norm",),
     "layernormalization": ("layer_norm",), "gn": ("group_norm",),
     "groupnormalization": ("group_norm",), "instancenormalization": ("instance_norm",),
@@ -50,15 +54,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 """What is called something else here, by the word without case, _ and 2d; both, where an op and a
 function have one word elsewhere."""
 
-_TRANSPOSED = 'there is no transposed convolution: use "upsample" and then "conv"'
 _DEPTHWISE = 'use "conv" with "groups": "=in_channels"'
 _SEPARABLE = 'use "conv" with "groups": "=in_channels", then "conv" with "kernel": 1'
 OTHERWISE: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("deconv", "deconvolution", "transposedconv", "transposeconv", "convtranspose",
-         "convtransposed", "transposedconvolution", "upconv"),
-        _TRANSPOSED,
-    ),
     **dict.fromkeys(("depthwise", "depthwiseconv", "dwconv", "dw", "convdw"), _DEPTHWISE),
     **dict.fromkeys(("separableconv", "sepconv", "depthwiseseparableconv"), _SEPARABLE),
     **dict.fromkeys(("groupconv", "groupedconv"), 'use "conv" with "groups"'),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from archspec.ops import Op
+from archspec.ops.conv import ConvTranspose
 from archspec.ops.norm import BatchNorm
 
 if TYPE_CHECKING:
@@ -45,12 +46,21 @@ def affine_of(op: Op, arrays: Arrays) -> Affine:
     return Affine(scale, arrays["beta"] - mean * scale)
 
 
-def absorb(arrays: Arrays, affine: Affine) -> dict[str, np.ndarray]:
+def factors_of(op: Op, scale: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """One factor per output channel, shaped to meet a weight of the op that is of each of them."""
+    if isinstance(op, ConvTranspose) and weight.ndim > 1:
+        # input channels come first, then the outputs of their group
+        by_group = scale.reshape(op.groups, -1, 1, 1)
+        return by_group.repeat(len(weight) // op.groups, axis=0)
+    return scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+
+def absorb(op: Op, arrays: Arrays, affine: Affine) -> dict[str, np.ndarray]:
     """weight and bias of the convolution or dense layer that gives affine(layer(x))."""
     import numpy as np
 
     weight = arrays["weight"].astype(np.float64)
-    factors = affine.scale.reshape(-1, *[1] * (weight.ndim - 1))
+    factors = factors_of(op, affine.scale, weight)
     bias = arrays["bias"] * affine.scale if "bias" in arrays else 0.0
     return {
         "weight": (weight * factors).astype(np.float32),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.ops.activation import FUNCTIONS, Act, Softmax
 from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
-from archspec.ops.conv import Conv
+from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
@@ -24,7 +24,7 @@ from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, 
 OPS: dict[str, type[Op]] = {
     op.name: op
     for op in (
-        Conv, Dense, Param,
+        Conv, ConvTranspose, Dense, Param,
         BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, LocalResponseNorm,
         Act, Softmax,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool,

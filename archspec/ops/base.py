@@ -86,13 +86,15 @@ Folding: TypeAlias = Literal["nothing", "scale", "affine"]
 
 class Window(NamedTuple):
     """How an op's outputs see its input, for receptive fields: extent, step, padding before (a
-    negative one cuts off), or by how much it is enlarged, and whether neighbours blend then."""
+    negative one cuts off), or by how much it is enlarged, and whether neighbours blend then, or
+    every pixel spreads over a kernel (of the enlarged image, of which `before` is cut off)."""
 
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     before: tuple[int, int] = (0, 0)
     scale: tuple[int, int] = (1, 1)
     blends: bool = False
+    spreads: bool = False
     everything: bool = False
 
 
@@ -298,14 +300,14 @@ def nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _several(item: Schema, count: int) -> Schema:
+def several(item: Schema, count: int) -> Schema:
     return {"type": "array", "items": item, "minItems": count, "maxItems": count}
 
 
 OFFSET: Schema = {"type": "integer", "minimum": -LONGEST_WINDOW, "maximum": LONGEST_WINDOW}
-OFFSETS: Schema = {"anyOf": [OFFSET, _several(OFFSET, 2)]}
-PAIR: Schema = {"anyOf": [STEP, _several(STEP, 2)]}
-SIDES: Schema = {"anyOf": [SIDE, _several(SIDE, 2), _several(SIDE, 4)]}
+OFFSETS: Schema = {"anyOf": [OFFSET, several(OFFSET, 2)]}
+PAIR: Schema = {"anyOf": [STEP, several(STEP, 2)]}
+SIDES: Schema = {"anyOf": [SIDE, several(SIDE, 2), several(SIDE, 4)]}
 PADDING: Schema = {"anyOf": [{"enum": ["half", "same", "valid"]}, *SIDES["anyOf"]]}
 
 PAIR_DOC = "one number or [height, width]"

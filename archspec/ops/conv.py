@@ -1,4 +1,5 @@
-"""Convolution, ordinary, grouped, depthwise (groups equal to the input channels) and dilated."""
+"""Convolution, ordinary, grouped, depthwise (groups equal to the input channels) and dilated; and
+transposed."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from archspec.ops.base import (
     PAIR,
     PAIR_DOC,
     POSITIVE,
+    SIDE,
+    SIDES,
     Fans,
     Folding,
     Op,
@@ -24,6 +27,7 @@ from archspec.ops.base import (
     attribute,
     divides,
     image,
+    several,
 )
 from archspec.shapes import (
     Padding,
@@ -124,3 +128,105 @@ class Conv(Op):
         spans = tuple(map(effective_kernel, self.kernel, self.dilation))
         top, _, left, _ = self.sides(inputs)
         return Window((spans[0], spans[1]), self.stride, (top, left))
+
+
+@dataclass(frozen=True)
+class ConvTranspose(Op):
+    """Pixel (i, j) adds its kernel to the full result from (stride i, stride j) on; what padding
+    says is cut off from that. A weight is (channels in, channels out / groups, height, width)."""
+
+    name = "conv_transpose"
+    doc = "transposed 2-D convolution (deconvolution): every pixel adds its kernel, stride apart"
+    category = "conv"
+
+    channels: int = attribute(POSITIVE, "output channels")
+    kernel: Pair = attribute(PAIR, PAIR_DOC, convert=as_pair)
+    stride: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
+    padding: Sides = attribute(
+        SIDES,
+        "rows and columns cut off the full result, whose height is (height - 1) * stride +"
+        " kernel: one number, [rows, columns] or [top, bottom, left, right]",
+        0,
+        as_sides,
+    )
+    output_padding: Pair = attribute(
+        {"anyOf": [SIDE, several(SIDE, 2)]},
+        "rows and columns of which less is cut off at the bottom and at the right: one number or"
+        " [rows, columns], less than stride or dilation",
+        0,
+        as_pair,
+    )
+    dilation: Pair = attribute(PAIR, PAIR_DOC, 1, as_pair)
+    groups: int = attribute(POSITIVE, "groups of channels convolved apart", 1)
+    bias: bool = attribute(BOOLEAN, "add a learnt constant per output channel", False)
+
+    def simplify(self) -> Mapping[str, Any]:
+        """Output padding only stays where nothing is cut off that it could give back."""
+        down, right = (
+            1 if size == 1 else step for size, step in zip(self.kernel, self.dilation, strict=True)
+        )
+        top, bottom, left, after = self.padding
+        back = (min(bottom, self.output_padding[0]), min(after, self.output_padding[1]))
+        return {
+            "dilation": (down, right),
+            "padding": (top, bottom - back[0], left, after - back[1]),
+            "output_padding": (self.output_padding[0] - back[0], self.output_padding[1] - back[1]),
+        }
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """A single row or column has no next one to be a stride away from."""
+        down, right = (
+            1 if extent == 1 and more == 0 else step
+            for extent, more, step in zip(
+                inputs[0][1:], self.output_padding, self.stride, strict=True
+            )
+        )
+        return replace(self, stride=(down, right))
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, *extent = image(inputs[0], self.name)
+        divides(self.groups, channels, "the number of input channels")
+        divides(self.groups, self.channels, "the number of output channels")
+        result: list[int] = []
+        for axis, name in ((0, "height"), (1, "width")):
+            more, step = self.output_padding[axis], max(self.stride[axis], self.dilation[axis])
+            if more >= step:
+                raise ShapeError(
+                    f"an output_padding of {more} beyond what padding cuts off must be less than"
+                    f" the stride or dilation {step}; use a smaller one, or a pad behind it"
+                )
+            before, after = self.padding[2 * axis : 2 * axis + 2]
+            span = effective_kernel(self.kernel[axis], self.dilation[axis])
+            full = (extent[axis] - 1) * self.stride[axis] + span
+            if before + after >= full + more:
+                raise ShapeError(
+                    f"a padding of {before} and {after} leaves nothing of the full {name}"
+                    f" {full + more}; use less padding"
+                )
+            result.append(full + more - before - after)
+        return ((self.channels, *result),)
+
+    def weights(self, inputs: Shapes) -> tuple[Weight, ...]:
+        shape = (inputs[0][0], self.channels // self.groups, *self.kernel)
+        kernel = Weight("weight", shape, start=None)
+        return (kernel, Weight("bias", (self.channels,), start=None)) if self.bias else (kernel,)
+
+    def fans(self, inputs: Shapes) -> Fans | None:
+        """As MindSpore and PyTorch count them, by the weight's shape as if it were a convolution's:
+        inputs are then what a pixel goes into."""
+        taps = elements(self.kernel)
+        return Fans(self.channels // self.groups * taps, inputs[0][0] * taps)
+
+    def work(self) -> Work:
+        return Work("convolve", elements(self.kernel), self.groups)
+
+    def folding(self) -> Folding:
+        return "affine"
+
+    def macs(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(inputs[0]) * (self.channels // self.groups) * elements(self.kernel)
+
+    def window(self, inputs: Shapes) -> Window:
+        spans = tuple(map(effective_kernel, self.kernel, self.dilation))
+        top, _, left, _ = self.padding
+        return Window((spans[0], spans[1]), before=(top, left), scale=self.stride, spreads=True)

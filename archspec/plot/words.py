@@ -77,6 +77,13 @@ def _param(node: Node) -> str:
     return f"param {shape_words(node.layer.output_shapes[0])}"
 
 
+def _conv_transpose(node: Node) -> str:
+    op: Any = node.op
+    groups = f" g{op.groups}" if op.groups > 1 else ""
+    scale = "" if op.stride == (1, 1) else f" {TIMES}{shape_words(tuple(dict.fromkeys(op.stride)))}"
+    return f"transposed conv {_size(op.kernel)}{scale}{groups}, {op.channels}"
+
+
 def _size(pair: tuple[int, int]) -> str:
     return f"{pair[0]}{TIMES}{pair[1]}"
 
@@ -118,6 +125,7 @@ def _upsample(node: Node) -> str:
 
 WORDS: Mapping[str, Words] = {
     "conv": Words(_conv, is_heavy=True),
+    "conv_transpose": Words(_conv_transpose, is_heavy=True),
     "dense": Words(_format_attributes("dense {channels}"), is_heavy=True),
     "param": Words(_param, is_heavy=True),
     "batch_norm": Words(_always("BN")),

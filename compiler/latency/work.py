@@ -45,8 +45,8 @@ def work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int, tile: int = CUB
     match work.kind:
         case "convolve" | "multiply":
             products = op.macs(inputs, outputs) * batch
-            rows = batch * elements(outputs[0][1:])
-            return _product_work(products, rows, (inputs[0][0], outputs[0][0]), work, moved, tile)
+            channels = (inputs[0][0], outputs[0][0])
+            return _product_work(products, channels, work, moved, tile)
         case "window":
             taps = sum(_stored_bytes(shape, tile) for shape in outputs) * batch * work.taps
             return Load(vector_steps=taps / LANES, bytes=moved, launches=1)
@@ -68,13 +68,13 @@ def fill_tile(channels: int, tile: int = CUBE) -> int:
     return -(-channels // tile) * tile
 
 
-def _product_work(
-    macs: int, rows: int, channels: tuple[int, int], work: Work, moved: int, tile: int
-) -> Load:
+def _product_work(macs: int, channels: tuple[int, int], work: Work, moved: int, tile: int) -> Load:
     """As many groups as have room in a tile are multiplied together, mostly with zeros: a depthwise
     convolution uses 1/16 of the cube, one with c < 16 channels a group about c/16. So there are
-    rounds of products of a (rows, depth) by a (depth, across) matrix, the second of weights."""
+    rounds of products of a (rows, depth) by a (depth, across) matrix, the second of weights: a row
+    is a pixel at which all weights are used once."""
     group_inputs, group_outputs = (number // work.groups for number in channels)
+    rows = macs // (group_inputs * channels[1] * work.taps)
     together = min(work.groups, max(1, tile // max(group_inputs, group_outputs)))
     rounds = -(-work.groups // together)
     depth = fill_tile(group_inputs * together, tile) * work.taps

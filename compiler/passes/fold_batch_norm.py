@@ -30,7 +30,7 @@ def fold_batch_norm(model: Model) -> Model:
             continue
         if draft.has_weights:
             affine = affine_of(norm.op, draft.arrays(norm))
-            draft.put(layer.name, absorb(draft.arrays(layer), affine))
+            draft.put(layer.name, absorb(layer.op, draft.arrays(layer), affine))
         has_bias: Any = {"bias": True}
         draft.change(layer.name, replace(layer.op, **has_bias))
         draft.bypass(name, *layer.results)

@@ -7,6 +7,7 @@ normalisation or another layer_scale that works for it alone.
 
 from __future__ import annotations
 
+from archspec.compiler.affine import factors_of
 from archspec.compiler.model import Model
 from archspec.compiler.rewrite import Draft
 from archspec.ops.regularize import LayerScale
@@ -26,7 +27,7 @@ def fold_layer_scale(model: Model) -> Model:
             arrays = draft.arrays(layer)
             trained = {weight.name for weight in layer.layer.weights if weight.trainable}
             scaled = {
-                weight: array * factors.reshape(-1, *[1] * (array.ndim - 1))
+                weight: array * factors_of(layer.op, factors, array)
                 for weight, array in arrays.items()
                 if weight in trained
             }

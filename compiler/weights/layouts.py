@@ -8,6 +8,7 @@ _NORM = {"gamma": "weight", "beta": "bias"}
 
 MINDSPORE: Mapping[str, Mapping[str, str]] = {
     "conv": {"weight": "weight", "bias": "bias"},
+    "conv_transpose": {"weight": "weight", "bias": "bias"},
     "dense": {"weight": "weight", "bias": "bias"},
     "batch_norm": {
         "moving_mean": "moving_mean", "moving_variance": "moving_variance",
@@ -19,6 +20,7 @@ MINDSPORE: Mapping[str, Mapping[str, str]] = {
 
 TORCH: Mapping[str, Mapping[str, str]] = {
     "conv": {"weight": "weight", "bias": "bias"},
+    "conv_transpose": {"weight": "weight", "bias": "bias"},
     "dense": {"weight": "weight", "bias": "bias"},
     "batch_norm": {**_NORM, "moving_mean": "running_mean", "moving_variance": "running_var"},
     "layer_norm": _NORM,

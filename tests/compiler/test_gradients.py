@@ -16,6 +16,7 @@ from test_ops import label
 
 from archspec.compiler import build
 from archspec.compiler.targets import TARGETS
+from archspec.ops.conv import ConvTranspose
 from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 
@@ -81,7 +82,45 @@ def roll(x, down, right):
     return x[:, :, rows][:, :, :, columns]
 
 
+def conv_transpose(x, weight, bias, stride, crop, more, groups):
+    """As the pixels' kernels are added up, one tap after another; `crop` is (top, bottom, left,
+    right)."""
+    down, right = stride
+    batch, channels, height, width = x.shape
+    _, each, rows, columns = weight.shape
+    full = x.new_zeros(
+        batch, groups * each, (height - 1) * down + rows + more[0],
+        (width - 1) * right + columns + more[1],
+    )  # fmt: skip
+    grouped = x.reshape(batch, groups, channels // groups, height, width)
+    kernels = weight.reshape(groups, channels // groups, each, rows, columns)
+    for i, j in np.ndindex(rows, columns):
+        part = torch.einsum("bgchw,gco->bgohw", grouped, kernels[..., i, j])
+        places = torch.zeros_like(full)
+        stop = (i + (height - 1) * down + 1, j + (width - 1) * right + 1)
+        places[:, :, i : stop[0] : down, j : stop[1] : right] = part.flatten(1, 2)
+        full = full + places
+    top, bottom, left, after = crop
+    full = full[:, :, top : full.shape[2] - bottom, left : full.shape[3] - after]
+    return full if bias is None else full + bias.reshape(1, -1, 1, 1)
+
+
+def transposed(stride, crop, more=(0, 0), groups=1):
+    return lambda x, w: conv_transpose(x, w["weight"], w.get("bias"), stride, crop, more, groups)
+
+
 CASES = [
+    (ConvTranspose(4, 3, 2, 1, 1), (3, 4, 5), transposed((2, 2), (1, 0, 1, 0))),
+    (
+        ConvTranspose(4, (4, 3), (2, 1), (2, 0, 0, 1), groups=2, bias=True),
+        (6, 3, 5),
+        transposed((2, 1), (2, 0, 0, 1), groups=2),
+    ),
+    (
+        ConvTranspose(2, (1, 2), (2, 3), 0, (1, 2), bias=True),
+        (3, 3, 2),
+        transposed((2, 3), (0, 0, 0, 0), (1, 2)),
+    ),
     (InstanceNorm(epsilon=0.1), (3, 4, 5), lambda x, w: instance_norm(x, **w, epsilon=0.1)),
     (RmsNorm(epsilon=0.1), (5, 2, 3), lambda x, w: rms_norm(x, **w, epsilon=0.1)),
     (RmsNorm(), (7,), lambda x, w: rms_norm(x, **w, epsilon=1e-6)),

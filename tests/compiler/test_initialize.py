@@ -30,7 +30,7 @@ from archspec.compiler.weights.initialize import (
 from archspec.compiler.weights.residuals import last_gammas
 from archspec.errors import UsageError
 from archspec.ops.activation import Act
-from archspec.ops.conv import Conv
+from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Mul
 from archspec.ops.norm import BatchNorm
@@ -105,6 +105,18 @@ LAYERS = [
     (Conv(channels=128, kernel=3, groups=16), 64 // 16 * 9, 128 * 9),
     (Conv(channels=64, kernel=7, groups=64), 49, 64 * 49),
 ]
+
+
+def test_fans_of_a_transposed_convolution_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    op = ConvTranspose(96, (3, 5), 2, groups=4)
+    layer = torch.nn.ConvTranspose2d(64, 96, (3, 5), 2, groups=4)
+    (weight,) = op.weights(((64, 8, 8),))
+    assert weight.shape == tuple(layer.weight.shape)
+    for fan, count in zip(("fan_in", "fan_out"), op.fans(((64, 8, 8),)), strict=True):
+        torch.nn.init.kaiming_uniform_(layer.weight, mode=fan)
+        most = layer.weight.abs().max().item()
+        assert most == pytest.approx(math.sqrt(6 / count), rel=1e-3)
 
 
 @pytest.mark.parametrize("op, fan_in, fan_out", LAYERS)

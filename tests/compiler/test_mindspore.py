@@ -28,7 +28,7 @@ from archspec.graph import Graph, TemplateCall
 from archspec.node import Layer, Node, Tensor
 from archspec.ops import OPS
 from archspec.ops.activation import FUNCTIONS, Act
-from archspec.ops.conv import Conv
+from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, InstanceNorm, LocalResponseNorm, RmsNorm
@@ -651,6 +651,8 @@ def test_mindir_round_trip(batch, purpose, compiled, tmp_path):
 
 
 MOVES = [
+    ("up", ConvTranspose(3, 3, 2, 1, 1, bias=True)), ("far", ConvTranspose(3, 1, 2, 0, 1)),
+    ("cut", ConvTranspose(3, 5, 1, (4, 4, 2, 4))),
     ("unshuffle", SpaceToDepth(2)), ("roll", Roll((1, -2))), ("rms", RmsNorm()),
     ("response", LocalResponseNorm(4, 0.5)), ("instance", InstanceNorm()),
     ("shuffle", PixelShuffle(2, "rows")), ("merge", SpaceToDepth(2, "columns")),

@@ -28,7 +28,7 @@ from archspec.compiler.passes.standardize_filters import standardize_filters
 from archspec.compiler.wellformed import ModelError, check_model
 from archspec.node import Tensor
 from archspec.ops.activation import Act
-from archspec.ops.conv import Conv
+from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
@@ -147,6 +147,12 @@ AWKWARD = {
         (6,), ("dense", Dense(5, bias=False)), ("norm", BatchNorm()), ("scale", LayerScale()),
         ("flat", Flatten()), ("drop", Dropout(0.3)), ("last", Dense(3)), ("lastbn", BatchNorm()),
     ),
+    "transposed": network(
+        IMAGE, ("up", ConvTranspose(6, 3, 2, groups=2)), ("norm", BatchNorm()),
+        ("scale", LayerScale()), ("more", ConvTranspose(4, 2, bias=True)), ("norm2", BatchNorm()),
+        ("side", ConvTranspose(6, 2, groups=3, bias=True), "scale"), ("scale2", LayerScale()),
+        ("add", Concat(), "norm2", "scale2"),
+    ),
     "standardised": network(
         IMAGE, ("conv", Conv(4, 3, weight_standardization=True)), ("norm", BatchNorm()),
         ("deep", Conv(4, 3, groups=4, weight_standardization=True, bias=True)),
@@ -200,6 +206,12 @@ def test_outputs_keep_their_keys():
     graph = network(IMAGE, ("a", Identity()), ("b", Identity()), outputs={"x": "a", "y": "b"})
     model = rewrite(graph, drop_identity)
     assert model.graph.outputs == {"x": Tensor("in"), "y": Tensor("in")}
+
+
+def test_a_norm_is_folded_into_a_transposed_convolution():
+    model = rewrite(AWKWARD["transposed"], *pipeline.DEPLOYMENT)
+    assert ops(model) == ["conv_transpose", "conv_transpose", "conv_transpose", "concat"]
+    assert model.graph.nodes["up"].op == ConvTranspose(6, 3, 2, groups=2, bias=True)
 
 
 def test_a_norm_is_folded_where_the_convolution_is_its_own():

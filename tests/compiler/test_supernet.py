@@ -370,6 +370,12 @@ REFUSED = {
         ALONE.format("channels", 4)
         + "layer_norm is layer_norm, which does not give the first channels alone",
     ),
+    "transposed": (
+        [{**CONV, "channels": choice(4, 6)},
+         {"op": "conv_transpose", "channels": 4, "kernel": 2, "stride": 2, "name": "up"}, *TAIL],
+        ALONE.format("channels", 4)
+        + "up is conv_transpose, which does not give the first channels alone",
+    ),
     "standardised": (
         [{**CONV, "kernel": choice(3, 5), "weight_standardization": True}, *TAIL],
         ALONE.format("kernel", 3) + "conv standardises filters, of which a part is another filter",

@@ -24,6 +24,7 @@ from archspec.compiler.latency.work import work_of
 from archspec.compiler.targets import TARGETS, reference
 from archspec.ops import OPS, Op, Work
 from archspec.ops.base import Fans, attribute
+from archspec.ops.conv import ConvTranspose
 from archspec.plot.words import WORDS
 from archspec.shapes import elements
 
@@ -160,7 +161,10 @@ def test_fans_count_what_a_result_is_made_of(op, inputs):
         return
     outputs, multiplications = numpy_ops.run(op, *arrays(np, op, inputs))
     assert isinstance(fans, Fans)
-    assert fans.inputs == multiplications / outputs[0].size
+    if isinstance(op, ConvTranspose):  # as PyTorch reads its weight, as if it were a convolution's
+        assert fans.inputs == multiplications / inputs[0][0] / elements(inputs[0][1:])
+    else:
+        assert fans.inputs == multiplications / outputs[0].size
     # arXiv 1502.01852 counts backward as if there were no groups, as MindSpore and PyTorch do
     (weight,) = drawn
     assert fans.outputs == weight.shape[0] * elements(weight.shape[2:])
@@ -177,13 +181,25 @@ def per_channel(values, like):
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
+def factors_of(op, values, weight):
+    """One per output channel, where the weight has them: a transposed convolution second, counted
+    in a group."""
+    if not isinstance(op, ConvTranspose) or weight.ndim == 1:
+        return per_channel(values, weight)
+    each = op.channels // op.groups
+    groups = np.arange(len(weight)) // (len(weight) // op.groups)
+    return np.array([values[group * each : (group + 1) * each] for group in groups])[
+        ..., None, None
+    ]
+
+
 @on_every_example
 def test_folding_is_what_its_weights_can_do(op, inputs):
     xs, weights = arrays(np, op, inputs)
     before, _ = numpy_ops.run(op, xs, weights)
     factors = np.linspace(0.5, 2, len(before[0]))
     trained = [weight.name for weight in op.weights(inputs) if weight.trainable]
-    scaled = {name: weights[name] * per_channel(factors, weights[name]) for name in trained}
+    scaled = {name: weights[name] * factors_of(op, factors, weights[name]) for name in trained}
     after, _ = numpy_ops.run(op, xs, {**weights, **scaled})
     follows = np.allclose(before[0] * per_channel(factors, before[0]), after[0])
     assert (bool(trained) and follows) == (op.folding() != "nothing")

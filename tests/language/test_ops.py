@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.ops.activation import Act, Softmax
-from archspec.ops.conv import Conv
+from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
@@ -53,6 +53,16 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Conv(8, 3, groups=4), ((4, 5, 6),)),
     (Conv(2, 3, weight_standardization=True), ((3, 6, 5),)),
     (Conv(4, (1, 2), groups=4, bias=True, weight_standardization=True), (IMAGE,)),
+    (ConvTranspose(3, 3), (IMAGE,)),
+    (ConvTranspose(2, 2, 2, bias=True), ((3, 4, 5),)),
+    (ConvTranspose(2, 3, 2, 1, 1), ((3, 4, 5),)),
+    (ConvTranspose(2, (3, 2), (2, 3), (1, 0), (0, 2), bias=True), ((3, 4, 3),)),
+    (ConvTranspose(4, (4, 3), 2, (2, 0, 0, 1), groups=2, bias=True), ((6, 3, 4),)),
+    (ConvTranspose(4, 3, 1, (0, 1, 2, 0), groups=4), ((4, 4, 5),)),
+    (ConvTranspose(2, (3, 2), 2, 1, dilation=2), ((2, 5, 4),)),
+    (ConvTranspose(2, (2, 3), 1, 0, dilation=(3, 2)), ((2, 5, 7),)),
+    (ConvTranspose(2, 2, 3, 1, 0, bias=True), ((2, 3, 4),)),
+    (ConvTranspose(2, 1, 3, 0, 2, bias=True), ((2, 3, 1),)),
     (Dense(3), (FLAT,)),
     (Dense(4, bias=False), ((5,),)),
     (Param((3, 5, 2)), ()),
@@ -334,6 +344,11 @@ def test_attributes_describe_their_values(item):
         (Pad([0, 1, 1, 0]), Pad((0, 1, 1, 0), 0.0), {"padding": [0, 1, 1, 0]}),
         (Upsample(2), Upsample([2, 2], mode="nearest"), {}),
         (PixelShuffle(1), PixelShuffle(1, "rows"), {"factor": 1}),
+        (
+            ConvTranspose(4, 3, 2, 1, 1),
+            ConvTranspose(4, 3, 2, (1, 0, 1, 0)),
+            {"channels": 4, "kernel": 3, "stride": 2, "padding": [1, 0, 1, 0]},
+        ),
         (Roll(-2), Roll([-2, -2]), {"shift": -2}),
     ],
 )
@@ -403,6 +418,8 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         return
     spans = [places[-1] - places[0] + 1 if places else 0 for places in seen]
     widest = 2 if window.blends and window.scale[axis] > 1 else window.kernel[axis]
+    if window.spreads:
+        widest = (window.kernel[axis] - 1) // window.scale[axis] + 1
     assert max(spans) == widest
     whole = [spans[i] == widest for i in range(len(seen))]
     period = window.scale[axis]
@@ -468,6 +485,17 @@ REFUSED = [
     ),
     (SpaceToDepth(2), ((3, 7, 10),), "the height 7 cannot be split into 2 equal parts"),
     (SpaceToDepth(4), ((3, 8, 10),), "the width 10 cannot be split into 4 equal parts"),
+    (
+        ConvTranspose(2, 3, 2, 1, 3),
+        (IMAGE,),
+        "an output_padding of 2 beyond what padding cuts off must be less than the stride or"
+        " dilation 2; use a smaller one, or a pad behind it",
+    ),
+    (
+        ConvTranspose(2, 3, 1, (2, 3, 0, 0)),
+        ((3, 3, 4),),
+        "a padding of 2 and 3 leaves nothing of the full height 5; use less padding",
+    ),
     (Split(4), (FLAT,), "the number of input channels 6 cannot be split into 4 equal parts"),
     (
         Dense(3),
@@ -540,6 +568,7 @@ REFUSED = [
             PixelShuffle(2),
             SpaceToDepth(2),
             Roll(1),
+            ConvTranspose(2, 3),
         )
     ),
 ]

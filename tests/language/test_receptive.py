@@ -70,7 +70,14 @@ PADS = st.builds(
     lambda top, bottom: {"op": "pad", "padding": [top, bottom, 0, 0], "value": 1.0},
     st.integers(0, 3), st.integers(0, 3),
 )  # fmt: skip
-LAYERS = st.lists(st.one_of(WINDOWS, UPS, PADS), min_size=1, max_size=4)
+TRANSPOSED = st.builds(
+    lambda stride, more, before, after: {
+        "op": "conv_transpose", "channels": 1, "kernel": [stride + more, 1], "stride": [stride, 1],
+        "padding": [before, after, 0, 0],
+    },
+    st.integers(1, 3), st.integers(0, 3), st.integers(0, 2), st.integers(0, 2),
+)  # fmt: skip
+LAYERS = st.lists(st.one_of(WINDOWS, UPS, TRANSPOSED, PADS), min_size=1, max_size=4)
 
 
 @settings(max_examples=60)

@@ -144,6 +144,42 @@ def _(op: conv.Conv, inputs: Inputs, bench: Bench) -> Outputs:
     return [output]
 
 
+@forward.register
+def _(op: conv.ConvTranspose, inputs: Inputs, bench: Bench) -> Outputs:
+    (image,) = inputs
+    channels = len(image)
+    if channels % op.groups or op.channels % op.groups:
+        raise ValueError("groups do not divide the channels")
+    group_inputs, group_outputs = channels // op.groups, op.channels // op.groups
+    weight = bench.take("weight", channels, group_outputs, *op.kernel).tolist()
+    bias = bench.take("bias", op.channels) if op.bias else np.zeros(op.channels)
+    sums: dict[tuple[int, int, int], float] = {}
+    for c, y, x in np.ndindex(image.shape):
+        first = c // group_inputs * group_outputs
+        for o, a, b in np.ndindex(group_outputs, *op.kernel):
+            row, column = (
+                y * op.stride[0] + a * op.dilation[0],
+                x * op.stride[1] + b * op.dilation[1],
+            )
+            product = bench.multiply(image[c, y, x], weight[c][o][a][b])
+            place = (first + o, row, column)
+            sums[place] = sums.get(place, 0.0) + product
+    top, bottom, left, right = op.padding
+    bottom, right = bottom - op.output_padding[0], right - op.output_padding[1]
+    rows = range(top, max(y for _, y, _ in sums) + 1 - bottom)
+    columns = range(left, max(x for _, _, x in sums) + 1 - right)
+    if not rows or not columns:
+        raise ValueError("nothing is left")
+    return [
+        np.array(
+            [
+                [[sums.get((o, y, x), 0.0) + bias[o] for x in columns] for y in rows]
+                for o in range(op.channels)
+            ]
+        )
+    ]
+
+
 def standardize(kernel: Array) -> Array:
     if kernel.size < 2:
         raise ValueError("one weight has no deviation")

@@ -142,6 +142,20 @@ def _(op: conv.Conv, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Conv", *inputs, weight, *["bias"] * op.bias, **attributes)]
 
 
+@emit.register
+def _(op: conv.ConvTranspose, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    top, bottom, left, right = op.padding
+    attributes = {
+        "kernel_shape": op.kernel,
+        "strides": op.stride,
+        "dilations": op.dilation,
+        "group": op.groups,
+        "pads": [top, left, bottom, right],
+        "output_padding": op.output_padding,
+    }
+    return [net.one("ConvTranspose", *inputs, "weight", *["bias"] * op.bias, **attributes)]
+
+
 def standardize(net: Net) -> str:
     """ONNX has no unbiased deviation: ReduceSumSquare over n - 1, with n from the weight itself."""
     axes, one = net.integers(1, 2, 3), net.constant(1, np.float32)

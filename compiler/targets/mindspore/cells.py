@@ -97,6 +97,20 @@ class BilinearUpsample(nn.Cell):
         return self.resize(x, size)
 
 
+class ExtendedConv2dTranspose(nn.Conv2dTranspose):
+    """A transposed convolution with further rows and columns (down, right), of its bias alone."""
+
+    def __init__(self, in_channels, channels, kernel, output_padding, **options):
+        super().__init__(in_channels, channels, kernel, **options)
+        self.border = (0, output_padding[0], 0, output_padding[1])
+        self.has_constant = self.has_bias
+        self.has_bias = False  # it is added behind the border
+
+    def construct(self, x):
+        x = bordered(super().construct(x), self.border, 0.0)
+        return self.bias_add(x, self.bias) if self.has_constant else x
+
+
 class StandardizedConv2d(nn.Conv2d):
     """A convolution whose filters are brought to mean 0 and deviation 1 each time."""
 

@@ -74,6 +74,26 @@ def _(op: conv.Conv, layer: Layer) -> Spelling:
 
 
 @spelling_of.register
+def _(op: conv.ConvTranspose, layer: Layer) -> Spelling:
+    # MindSpore's output_padding is zeros, to which no bias is added
+    is_native = op.output_padding == (0, 0)
+    more = [] if is_native else [Argument("", "output_padding", op.output_padding)]
+    return cell(
+        "nn.Conv2dTranspose" if is_native else "ExtendedConv2dTranspose",
+        Argument("", "in_channels", layer.input_shapes[0][0]),
+        Argument("", "channels", op.channels),
+        Argument("", "kernel", scalar(op.kernel)),
+        *more,
+        Argument("stride", "stride", scalar(op.stride), 1),
+        Argument("pad_mode", "pad_mode", "pad"),
+        Argument("padding", "padding", scalar(op.padding), 0),
+        Argument("dilation", "dilation", scalar(op.dilation), 1),
+        Argument("group", "groups", op.groups, 1),
+        Argument("has_bias", "bias", op.bias, False),
+    )
+
+
+@spelling_of.register
 def _(op: linear.Dense, layer: Layer) -> Spelling:
     return cell(
         "nn.Dense",

@@ -17,8 +17,9 @@ DOCUMENTED = frozenset({
 })  # fmt: skip
 """Of CANN's operator lists from 5.0.4 on."""
 
-REGISTERED = frozenset({"Div", "Elu", "Erf", "Identity", "Pow", "Sqrt", "Sub"})
-"""Registered for ai.onnx::11 in Huawei's public parser plugin (similar_opp_plugins.cc)."""
+REGISTERED = frozenset({"ConvTranspose", "Div", "Elu", "Erf", "Identity", "Pow", "Sqrt", "Sub"})
+"""Registered for ai.onnx::11 in Huawei's public parser plugin (similar_opp_plugins.cc, and
+conv2d_transpose_plugin.cc, which of 2020 took no groups and no dilation of ConvTranspose)."""
 
 ALLOWED = DOCUMENTED | REGISTERED
 """Never written though ONNX has them: HardSwish (opset 14 on), Mish (opset 18 on), MaxPool with

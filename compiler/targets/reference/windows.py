@@ -81,6 +81,34 @@ def _(op: conv.Conv, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
 
 
 @forward.register
+def _(op: conv.ConvTranspose, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    (x,) = inputs
+    batch, channels, height, width = x.shape
+    down, right = op.stride
+    full = np.zeros(
+        (
+            batch,
+            op.channels,
+            (height - 1) * down + op.dilation[0] * (op.kernel[0] - 1) + 1 + op.output_padding[0],
+            (width - 1) * right + op.dilation[1] * (op.kernel[1] - 1) + 1 + op.output_padding[1],
+        ),
+        x.dtype,
+    )
+    grouped = x.reshape(batch, op.groups, channels // op.groups, -1)
+    kernels = weights["weight"].reshape(op.groups, channels // op.groups, -1, *op.kernel)
+    for i, j in np.ndindex(*op.kernel):
+        kernel = np.ascontiguousarray(kernels[..., i, j].swapaxes(1, 2))
+        part = (kernel @ grouped).reshape(batch, op.channels, height, width)
+        top, left = i * op.dilation[0], j * op.dilation[1]
+        rows = slice(top, top + (height - 1) * down + 1, down)
+        columns = slice(left, left + (width - 1) * right + 1, right)
+        full[:, :, rows, columns] += part
+    top, bottom, left, after = op.padding
+    output = full[:, :, top : full.shape[2] - bottom, left : full.shape[3] - after]
+    return [output + per_channel(weights["bias"], output)] if op.bias else [output]
+
+
+@forward.register
 def _(op: linear.Dense, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     return [inputs[0] @ weights["weight"].T + weights.get("bias", 0)]
 

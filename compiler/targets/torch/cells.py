@@ -25,6 +25,17 @@ class PaddedConv2d(nn.Conv2d):
         return super().forward(F.pad(x, self.border))
 
 
+class CroppedConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution less a border (left, right, top, bottom) of its result."""
+
+    def __init__(self, in_channels, channels, kernel, border, **options):
+        super().__init__(in_channels, channels, kernel, **options)
+        self.border = border
+
+    def forward(self, x):
+        return F.pad(super().forward(x), [-side for side in self.border])
+
+
 class StandardizedConv2d(nn.Conv2d):
     """A convolution whose filters are brought to mean 0 and deviation 1 each time."""
 

@@ -91,6 +91,33 @@ def _(op: conv.Conv, layer: Layer) -> Spelling:
 
 
 @spelling_of.register
+def _(op: conv.ConvTranspose, layer: Layer) -> Spelling:
+    top, bottom, left, right = op.padding
+    # PyTorch cuts off as much on both sides, less the output padding
+    more = (top - bottom + op.output_padding[0], left - right + op.output_padding[1])
+    is_native = all(
+        0 <= rows < max(steps) for rows, *steps in zip(more, op.stride, op.dilation, strict=True)
+    )
+    if is_native:
+        name, padding = "nn.ConvTranspose2d", Argument("padding", "padding", scalar((top, left)), 0)
+    else:
+        name, more = "CroppedConvTranspose2d", op.output_padding
+        padding = Argument("border", "border", border(op.padding))
+    return cell(
+        name,
+        Argument("", "in_channels", layer.input_shapes[0][0]),
+        Argument("", "channels", op.channels),
+        Argument("", "kernel", scalar(op.kernel)),
+        Argument("stride", "stride", scalar(op.stride), 1),
+        padding,
+        Argument("output_padding", "output_padding", scalar(more), 0),
+        Argument("groups", "groups", op.groups, 1),
+        Argument("bias", "bias", op.bias, True),
+        Argument("dilation", "dilation", scalar(op.dilation), 1),
+    )
+
+
+@spelling_of.register
 def _(op: linear.Dense, layer: Layer) -> Spelling:
     return cell(
         "nn.Linear",

@@ -27,6 +27,23 @@ def _(op: conv.Conv, at: Site) -> None:
 
 
 @spell.register
+def _(op: conv.ConvTranspose, at: Site) -> None:
+    biases = [at.weight("bias")] if op.bias else []
+    at.result(
+        "ConvTranspose",
+        at.x,
+        at.weight("weight"),
+        *biases,
+        kernel_shape=op.kernel,
+        strides=op.stride,
+        pads=pads(op.padding),
+        output_padding=op.output_padding,
+        dilations=op.dilation,
+        group=op.groups,
+    )
+
+
+@spell.register
 def _(op: linear.Dense, at: Site) -> None:
     biases = [at.weight("bias")] if op.bias else []
     at.result("Gemm", at.x, at.weight("weight"), *biases, transB=1)
