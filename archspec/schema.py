@@ -68,9 +68,13 @@ JOIN: Schema = {
         {
             "enum": list(JOINS),
             "enumDescriptions": [
-                "the sum of the paths, which have one shape",
+                "the sum of the paths",
+                "the first of two paths less the second: the body less the shortcut",
+                "the product of the paths",
+                "the first of two paths over the second: the body over the shortcut",
+                "the largest of the paths at each place",
+                "the smallest of the paths at each place",
                 "the paths' channels one after the other: the body's before the shortcut's",
-                "the product of the paths, which have one shape",
                 "nothing joins: a residual loses its shortcut, branches stay results of their own",
             ],
         },
@@ -170,7 +174,7 @@ KIND_PROPERTIES: dict[str, Schema] = {
         "residual": described(NODE, "the main path"),
         "shortcut": described(NODE, "the other path; without it the input itself"),
         "join": described(
-            JOIN, 'how the paths meet; "add" unless said otherwise; "concat": body, then shortcut'
+            JOIN, 'how the paths meet; "add" unless said otherwise; "sub": body - shortcut'
         ),
     },
     "branches": {

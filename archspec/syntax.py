@@ -18,7 +18,7 @@ KINDS = ("op", "body", "residual", "branches", "choice")
 MODIFIERS = ("name", "doc", "from", "when", "repeat", "each", "parallel", "first", "last")
 COPYING = ("repeat", "each", "parallel")
 """The modifiers that make copies of a node, of which it has one."""
-JOINS = ("add", "concat", "mul", "none")
+JOINS = ("add", "sub", "mul", "div", "max", "min", "concat", "none")
 NOTHING = "none"
 """The node that is not a node, the join that joins nothing, the activation that changes nothing."""
 INDEX = "index"

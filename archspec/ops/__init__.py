@@ -7,7 +7,7 @@ from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
-from archspec.ops.merge import Add, Concat, Mul
+from archspec.ops.merge import Add, Concat, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import (
     BatchNorm,
     GroupNorm,
@@ -29,7 +29,7 @@ OPS: dict[str, type[Op]] = {
         Act, Softmax,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool,
         Dropout, DropPath, LayerScale,
-        Add, Mul, Concat,
+        Add, Sub, Mul, Div, Max, Min, Concat,
         Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
         PixelShuffle, SpaceToDepth, Roll,
     )

@@ -5,13 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops.base import Weightless, Work
-from archspec.shapes import Shape, ShapeError, Shapes, elements, written
+from archspec.shapes import ShapeError, Shapes, elements, written
 
 
 @dataclass(frozen=True)
 class _Elementwise(Weightless):
+    """One function of numbers at the same place of every input. An input of 1 channel, row or
+    column has that one for all of them."""
+
     category = "merge"
     inputs = (2, None)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        ranks = {len(shape) for shape in inputs}
+        extents = [set(axis) for axis in zip(*inputs, strict=False)]
+        if len(ranks) > 1 or any(len(axis - {1}) > 1 for axis in extents):
+            raise ShapeError(
+                f"{self.name} takes inputs of one shape, or of 1 where they differ, not"
+                f" {_several(inputs)}; use streams of equal channels and strides, or a shortcut"
+                " that makes them so"
+            )
+        return (tuple(max(axis) for axis in extents),)
+
+    def work(self) -> Work:
+        return Work("stream")
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return (len(inputs) - 1) * elements(outputs[0])
@@ -20,38 +37,42 @@ class _Elementwise(Weightless):
 @dataclass(frozen=True)
 class Add(_Elementwise):
     name = "add"
-    doc = "sum of inputs of one shape"
-
-    def infer(self, inputs: Shapes) -> Shapes:
-        if any(shape != inputs[0] for shape in inputs):
-            raise ShapeError(
-                f"add takes inputs of one shape, not {_several(inputs)}; give the streams equal"
-                " channels and strides, or a shortcut that makes them so"
-            )
-        return (inputs[0],)
+    doc = "sum of the inputs; an axis of 1 meets any extent"
 
     def work(self) -> Work:
         return Work("sum")
 
 
 @dataclass(frozen=True)
+class Sub(_Elementwise):
+    name = "sub"
+    doc = "the first input less the second; an axis of 1 meets any extent"
+    inputs = (2, 2)
+
+
+@dataclass(frozen=True)
 class Mul(_Elementwise):
     name = "mul"
-    doc = "product of inputs of one shape, or of an image and a channels x 1 x 1 gate"
+    doc = "product of the inputs; an axis of 1 meets any extent, as a channels x 1 x 1 gate does"
 
-    def infer(self, inputs: Shapes) -> Shapes:
-        result: Shape = max(inputs, key=elements)
-        for shape in inputs:
-            fits = len(shape) == len(result) and shape[0] == result[0]
-            if not fits or (shape != result and any(extent != 1 for extent in shape[1:])):
-                raise ShapeError(
-                    f"mul takes inputs of one shape, or gates of 1x1 with as many channels, not"
-                    f" {_several(inputs)}"
-                )
-        return (result,)
 
-    def work(self) -> Work:
-        return Work("stream")
+@dataclass(frozen=True)
+class Div(_Elementwise):
+    name = "div"
+    doc = "the first input over the second; an axis of 1 meets any extent"
+    inputs = (2, 2)
+
+
+@dataclass(frozen=True)
+class Max(_Elementwise):
+    name = "max"
+    doc = "the largest of the inputs at each place; an axis of 1 meets any extent"
+
+
+@dataclass(frozen=True)
+class Min(_Elementwise):
+    name = "min"
+    doc = "the smallest of the inputs at each place; an axis of 1 meets any extent"
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,8 @@ def _place(nature: _Nature, source: _Source) -> tuple[Role, _Source]:
 def _nature(layer: Layer) -> _Nature:
     op = layer.op
     nature = _NATURES.get(op.work().kind, "other")
+    if nature == "sum" and set(layer.input_shapes) != {layer.output_shapes[0]}:
+        return "other"  # a kernel that repeats one input along another is of its own
     if nature != "other":
         return nature
     if isinstance(op, Act) and op.function in RECTIFIERS:

@@ -119,7 +119,7 @@ def _convolutions(draft: Draft, addends: Sequence[Tensor]) -> list[Branch]:
 def _branches_beside(draft: Draft, widest: Branch, others: Sequence[Tensor]) -> list[Branch]:
     """The other addends that are made of the same source in a way one convolution could."""
     assert widest.node is not None and widest.conv is not None
-    source = widest.node.inputs[0]
+    source, shape = widest.node.inputs[0], draft.shape(widest.addend)
     branches = [
         branch
         for branch in _convolutions(draft, others)
@@ -127,8 +127,9 @@ def _branches_beside(draft: Draft, widest: Branch, others: Sequence[Tensor]) -> 
         and branch.conv is not None
         and branch.node.inputs[0] == source
         and (branch.conv.stride, branch.conv.groups) == (widest.conv.stride, widest.conv.groups)
+        and draft.shape(branch.addend) == shape  # a sum repeats an axis of 1, a kernel does not
     ]
-    if widest.conv.stride != (1, 1) or draft.shape(source) != draft.shape(widest.addend):
+    if widest.conv.stride != (1, 1) or draft.shape(source) != shape:
         return branches
     for addend in others:
         node = draft.own_producer(addend)

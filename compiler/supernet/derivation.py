@@ -226,6 +226,8 @@ class _Branches:
         node = self.graph.nodes[tensor.node]
         if not isinstance(node.op, Add) or len(node.inputs) != 2:
             return tensor
+        if len(set(node.layer.input_shapes)) > 1:
+            return tensor  # alone, neither term has the shape of the sum
         one, other = node.inputs
         # the term that comes from before the missing nodes is the shortcut
         shortcut, branch = (one, other) if self._stays(one) else (other, one)
@@ -261,7 +263,15 @@ def _misfit(large: Node, small: Node) -> str:
         return "" if same == one.op else "has other attributes"
     if not isinstance(one.op, CHANNELWISE):
         return f"is {one.op.name}, which does not give the first channels alone"
+    if _repeats(large) != _repeats(small):
+        return "repeats other channels"
     return "" if one.op == other.op else f"has another {_differing(one.op, other.op)}"
+
+
+def _repeats(node: Node) -> list[bool]:
+    """Which inputs have one channel for all of the result's."""
+    channels = node.layer.output_shapes[0][0]
+    return [shape[0] == 1 < channels for shape in node.layer.input_shapes]
 
 
 def _conv_misfit(large: Node, small: Node, one: Conv, other: Conv) -> str:

@@ -8,15 +8,18 @@ float64.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import pytest
 from oracles import rule_b
-from oracles.networks import network
+from oracles.networks import around, network
 from test_ops import label
 
 from archspec.compiler import build
 from archspec.compiler.targets import TARGETS
 from archspec.ops.conv import ConvTranspose
+from archspec.ops.merge import Add, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 
@@ -109,6 +112,29 @@ def transposed(stride, crop, more=(0, 0), groups=1):
     return lambda x, w: conv_transpose(x, w["weight"], w.get("bias"), stride, crop, more, groups)
 
 
+def parts(x, weights, *shapes):
+    """The inputs that `around` makes of one image: means of neighbours, each but one scaled."""
+    whole = x.shape[1:]
+    for index, shape in enumerate(shapes):
+        part = x[:, : shape[0]]
+        for axis, extent in enumerate(shape[1:], 1):
+            width = whole[axis] - extent + 1
+            slices = [part.narrow(1 + axis, place, width) for place in range(extent)]
+            part = torch.stack([one.mean(1 + axis) for one in slices], 1 + axis)
+        yield part * along_channels(weights[f"input{index}.gamma"], part) if index else part
+
+
+def join(op, *shapes):
+    """A case of a sum, a quotient and so on, of two or more inputs."""
+    functions = {
+        "add": lambda one, other: one + other, "sub": lambda one, other: one - other,
+        "mul": lambda one, other: one * other, "div": lambda one, other: one / other,
+        "max": lambda one, other: torch.where(one > other, one, other),
+        "min": lambda one, other: torch.where(one < other, one, other),
+    }  # fmt: skip
+    return op, shapes, lambda x, w: reduce(functions[op.name], parts(x, w, *shapes))
+
+
 CASES = [
     (ConvTranspose(4, 3, 2, 1, 1), (3, 4, 5), transposed((2, 2), (1, 0, 1, 0))),
     (
@@ -139,24 +165,33 @@ CASES = [
         for order in ("channels", "rows", "columns")
     ),
     (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
+    *(
+        join(op, *shapes)
+        for op in (Add(), Sub(), Mul(), Div(), Max(), Min())
+        for shapes in (((3, 4, 5), (3, 4, 1)), ((1, 4, 1), (3, 1, 5)), ((5,), (1,)))
+    ),
+    *(join(op, (3, 4, 5), (3, 1, 1), (1, 4, 5)) for op in (Add(), Mul(), Max(), Min())),
 ]
-"""An op, the shape of its input, and what it is of the input and its weights by name."""
+"""An op, the shape of its input or those of several, and what it is of the input and its weights
+by name."""
 
 
 def expected_gradients(op, shape, formula):
     """The model, its image, what the result is weighed by, and the gradients by name."""
-    model = rule_b.with_random_weights(network(shape, ("it", op)), seed=3)
-    image = rule_b.image(shape, BATCH)
+    graph = network(shape, ("op", op)) if isinstance(shape[0], int) else around(op, shape)
+    model = rule_b.with_random_weights(graph, seed=3)
+    image = rule_b.image(graph.input_shape, BATCH)
     x = torch.tensor(image, dtype=torch.float64, requires_grad=True)
     weights = {
-        path.removeprefix("it."): torch.tensor(array, dtype=torch.float64, requires_grad=True)
+        path.removeprefix("op."): torch.tensor(array, dtype=torch.float64, requires_grad=True)
         for path, array in model.weights.items()
     }
     result = formula(x, weights)
-    assert tuple(result.shape[1:]) == model.graph.nodes["it"].layer.output_shapes[0]
+    assert tuple(result.shape[1:]) == model.graph.nodes["op"].layer.output_shapes[0]
     scales = np.random.default_rng(4).standard_normal(result.shape)
     (result * torch.tensor(scales)).sum().backward()
-    found = {"in": x.grad, **{f"it.{name}": weight.grad for name, weight in weights.items()}}
+    found = {"in": x.grad}
+    found |= zip(model.weights, (weight.grad for weight in weights.values()), strict=True)
     gradients = {name: gradient.numpy() for name, gradient in found.items()}
     return model, image, scales.astype(np.float32), gradients
 

@@ -39,7 +39,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from oracles import numpy_ops  # noqa: E402
-from oracles.networks import network  # noqa: E402
+from oracles.networks import around, network  # noqa: E402
 from oracles.rule_b import draw, image, with_random_weights  # noqa: E402
 
 from archspec.compiler.targets import reference  # noqa: E402
@@ -72,28 +72,6 @@ CORNERS = [
 ]
 CASES = [*EXAMPLES, *CORNERS]
 on_every_case = pytest.mark.parametrize("op, shapes", CASES, ids=label)
-
-
-def around(op, shapes):
-    """A network of one op on inputs of these shapes, all made of one: the whole, gated, a mean, or
-    some of the channels."""
-    if not shapes:
-        return network(op.infer(())[0], ("op", op), ("sum", Add(), "in", "op"))
-    whole = max(shapes, key=lambda shape: (shape[0], np.prod(shape)))
-    layers, sources = [], []
-    for index, shape in enumerate(shapes):
-        name = f"input{index}"
-        if shape == whole:
-            layers.append((name, LayerScale() if index else Identity(), "in"))
-        elif shape[0] == whole[0]:
-            layers.append((name, GlobalAvgPool(), "in"))
-        else:
-            layers.append((name, Slice(0, shape[0]), "in"))
-        sources.append(name)
-    outputs = {"logits": "op"}
-    if op.outputs > 1:
-        outputs = {f"part{k}": f"op.{k}" for k in range(1, op.outputs + 1)}
-    return network(whole, *layers, ("op", op, *sources), outputs=outputs)
 
 
 def session_of(proto):
@@ -194,10 +172,11 @@ def test_only_what_the_parser_takes_is_written(op, shapes, opset):
 def test_the_list_is_that_of_the_facts():
     documented = (
         "Conv BatchNormalization Relu Clip LeakyRelu PRelu Sigmoid HardSigmoid Tanh Softplus"
-        " MaxPool AveragePool GlobalAveragePool ReduceMean Add Mul Concat Split Slice Flatten"
-        " Reshape Transpose Gemm MatMul Softmax Resize Pad"
+        " MaxPool AveragePool GlobalAveragePool ReduceMean Add Mul Max Min Concat Split Slice"
+        " Flatten Reshape Transpose Gemm MatMul Softmax Resize Pad"
     )
-    assert set(documented.split()) | {"Div", "Elu", "Erf", "Identity", "Sqrt", "Sub"} == ALLOWED
+    registered = "Div Elu Erf Identity Pow Sqrt Sub"
+    assert {*documented.split(), *registered.split()} == ALLOWED
 
 
 # The model around the operators.

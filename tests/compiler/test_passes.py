@@ -406,6 +406,16 @@ APART = {
     "filters still to be standardised": network(
         IMAGE, ("a", Conv(4, 3, weight_standardization=True), "in"), ("add", Add(), "a", "in")
     ),
+    "one row for all rows": network(
+        (4, 3, 7), ("a", Conv(4, 3, padding=(0, 0, 1, 1)), "in"), ("b", Conv(4, 1), "in"),
+        ("add", Add(), "a", "b"),
+    ),
+    "one channel for all channels": network(
+        IMAGE, ("a", Conv(1, 3), "in"), ("b", Conv(4, 1), "in"), ("add", Add(), "a", "b"),
+    ),
+    "one pixel for an image": network(
+        (1, 3, 3), ("a", Conv(4, 3, padding="valid"), "in"), ("add", Add(), "a", "in"),
+    ),
     "the same convolution twice": network(IMAGE, ("a", CONV), ("add", Add(), "a", "a")),
 }  # fmt: skip
 

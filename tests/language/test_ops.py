@@ -18,7 +18,7 @@ from archspec.ops.activation import Act, Softmax
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
-from archspec.ops.merge import Add, Concat, Mul
+from archspec.ops.merge import Add, Concat, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import (
     BatchNorm,
     GroupNorm,
@@ -117,6 +117,14 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Mul(), (IMAGE, (4, 1, 1))),
     (Mul(), ((4, 1, 1), IMAGE, IMAGE)),
     (Mul(), (FLAT, FLAT)),
+    *(
+        (join, inputs)
+        for join in (Add(), Sub(), Mul(), Div(), Max(), Min())
+        for inputs in ((IMAGE, IMAGE), (IMAGE, (1, 7, 1)), ((4, 1, 10), (1, 7, 1)), (FLAT, (1,)))
+    ),
+    (Add(), ((1, 7, 1), (4, 1, 1), (1, 1, 10))),
+    (Max(), ((1, 7, 1), IMAGE, (1, 1, 10))),
+    (Min(), (IMAGE, IMAGE, IMAGE)),
     (Concat(), (IMAGE, (1, 7, 10), (2, 7, 10))),
     (Concat(), (FLAT, (3,))),
     (Concat(), (IMAGE,)),
@@ -374,7 +382,8 @@ def test_orders_of_blocks_are_those_of_their_networks(np, plain):
 
 
 def sightings(np, plain, op, inputs, axis):
-    """For each place along an output axis, the input places whose change it feels.
+    """For each place along an output axis, the input places of the largest input whose change it
+    feels, and how many such places there are.
 
     A flat vector is one place. Positive values below every addition keep a maximum from hiding the
     change and an activation from saturating.
@@ -397,7 +406,7 @@ def sightings(np, plain, op, inputs, axis):
         seen = seen or [[] for _ in felt]
         for output in np.flatnonzero(felt):
             seen[output].append(place)
-    return seen
+    return seen, inputs[changed][1 + axis]
 
 
 @pytest.mark.parametrize("axis", [0, 1], ids=["height", "width"])
@@ -408,13 +417,13 @@ def sightings(np, plain, op, inputs, axis):
 )
 def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
     window = op.window(inputs)
-    seen = sightings(np, plain, op, inputs, axis)
+    seen, extent = sightings(np, plain, op, inputs, axis)
     if isinstance(op, Roll) and window.everything:
-        extent = inputs[0][1 + axis]  # one pixel each, but neighbours as far apart as can be
+        # one pixel each, but neighbours as far apart as can be
         assert seen == [[(place - op.shift[axis]) % extent] for place in range(extent)]
         return
     if window.everything:
-        assert seen == [list(range(inputs[0][1 + axis]))] * len(seen)
+        assert seen == [list(range(extent))] * len(seen)
         return
     spans = [places[-1] - places[0] + 1 if places else 0 for places in seen]
     widest = 2 if window.blends and window.scale[axis] > 1 else window.kernel[axis]
@@ -423,6 +432,9 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
     assert max(spans) == widest
     whole = [spans[i] == widest for i in range(len(seen))]
     period = window.scale[axis]
+    if extent < len(seen) == max(shape[1 + axis] for shape in inputs):
+        assert seen == [[0]] * len(seen)  # a join repeats it along the axis
+        return
     steps = {
         seen[i + period][0] - seen[i][0]
         for i in range(len(seen) - period)
@@ -502,20 +514,16 @@ REFUSED = [
         (IMAGE,),
         "dense takes a flat vector, not 4x7x10; put a flatten before it",
     ),
-    (
-        Add(),
-        (IMAGE, (4, 7, 5)),
-        "add takes inputs of one shape, not 4x7x10 and 4x7x5; give the streams equal channels"
-        " and strides, or a shortcut that makes them so",
-    ),
     *(
         (
-            Mul(),
-            (IMAGE, gate),
-            "mul takes inputs of one shape, or gates of 1x1 with as many channels, not 4x7x10"
-            f" and {written(gate)}",
+            op,
+            (IMAGE, other),
+            f"{op.name} takes inputs of one shape, or of 1 where they differ, not 4x7x10 and"
+            f" {written(other)}; use streams of equal channels and strides, or a shortcut that"
+            " makes them so",
         )
-        for gate in ((4, 1, 10), (1, 1, 1), (4, 7, 5), (4,))
+        for op in (Add(), Sub(), Mul(), Div(), Max(), Min())
+        for other in ((4, 7, 5), (2, 1, 1), (4,), (1,))
     ),
     *(
         (

@@ -5,6 +5,10 @@ from __future__ import annotations
 from archspec.graph import Graph
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops import Op
+from archspec.ops.merge import Add
+from archspec.ops.pool import AvgPool
+from archspec.ops.regularize import LayerScale
+from archspec.ops.reshape import Flatten, Identity, Slice
 
 
 def network(
@@ -30,3 +34,34 @@ def network(
         previous = f"{name}.1" if several else name
     named = {"logits": previous} if outputs is None else outputs
     return Graph("test", input_shape, nodes, {key: tensors[name] for key, name in named.items()})
+
+
+def around(op: Op, shapes: tuple[tuple[int, ...], ...]) -> Graph:
+    """A network of one op on inputs of these shapes, all made of one image, or vector: some of its
+    channels, means of neighbours, scaled. What takes no input is added to the image."""
+    if not shapes:
+        return network(op.infer(())[0], ("op", op), ("sum", Add(), "in", "op"))
+    rank = max(map(len, shapes))
+    whole = tuple(max(axis) for axis in zip(*(s for s in shapes if len(s) == rank), strict=True))
+    whole = (max(shape[0] for shape in shapes), *whole[1:])
+    layers: list[tuple[str | Op, ...]] = []
+    for index, shape in enumerate(shapes):
+        part, name = [], f"input{index}"
+        if shape[0] < whole[0]:
+            part.append(Slice(0, shape[0]))
+        if shape[1:] != whole[1:]:
+            extents = shape[1:] or (1, 1)
+            kernel = [one - other + 1 for one, other in zip(whole[1:], extents, strict=True)]
+            part.append(AvgPool(kernel, padding="valid"))
+        if len(shape) < rank:
+            part.append(Flatten())
+        part.append(LayerScale() if index else Identity())
+        source = "in"
+        for number, step in enumerate(part, 1 - len(part)):
+            layers.append((name + f".{-number}" * (number < 0), step, source))
+            source = str(layers[-1][0])
+    outputs = {"logits": "op"}
+    if op.outputs > 1:
+        outputs = {f"part{k}": f"op.{k}" for k in range(1, op.outputs + 1)}
+    sources = (f"input{index}" for index in range(len(shapes)))
+    return network(whole, *layers, ("op", op, *sources), outputs=outputs)

@@ -7,6 +7,7 @@ comes out. Arrays are per sample, (channels, height, width) or (features,), in f
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 
@@ -379,12 +380,27 @@ def _(op: learnt.Param, inputs: Inputs, bench: Bench) -> Outputs:
 
 @forward.register
 def _(op: merge.Add, inputs: Inputs, bench: Bench) -> Outputs:
-    return [np.sum(np.stack(inputs), axis=0)]
+    return [sum(inputs[1:], start=inputs[0])]
 
 
 @forward.register
 def _(op: merge.Mul, inputs: Inputs, bench: Bench) -> Outputs:
     return [math.prod(inputs, start=np.float64(1))]
+
+
+@forward.register(merge.Sub)
+@forward.register(merge.Div)
+@forward.register(merge.Max)
+@forward.register(merge.Min)
+def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
+    function = {"sub": operator.sub, "div": operator.truediv, "max": max, "min": min}[op.name]
+    shape = tuple(map(max, *(x.shape for x in inputs)))
+    result = np.empty(shape)
+    for place in np.ndindex(shape):
+        # an axis of 1 has its one number everywhere
+        numbers = [x[tuple(i % n for i, n in zip(place, x.shape, strict=True))] for x in inputs]
+        result[place] = function(*numbers)
+    return [result]
 
 
 @forward.register

@@ -335,6 +335,14 @@ def _(op: merge.Mul, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [product]
 
 
+@emit.register(merge.Sub)
+@emit.register(merge.Div)
+@emit.register(merge.Max)
+@emit.register(merge.Min)
+def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    return [net.one(op.name.capitalize(), *inputs)]
+
+
 @emit.register
 def _(op: merge.Concat, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Concat", *inputs, axis=1)]

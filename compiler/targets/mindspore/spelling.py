@@ -18,6 +18,7 @@ from archspec.compiler.targets.python.spelling import (
     cell,
     channels,
     expression,
+    of_two,
     reach,
     response,
     scalar,
@@ -246,6 +247,16 @@ def _(op: regularize.Dropout, layer: Layer) -> Spelling:
 
 
 # Several streams into one.
+
+
+@spelling_of.register
+def _(op: merge.Max, layer: Layer) -> Spelling:
+    return of_two("ops.maximum")
+
+
+@spelling_of.register
+def _(op: merge.Min, layer: Layer) -> Spelling:
+    return of_two("ops.minimum")
 
 
 @spelling_of.register

@@ -10,10 +10,10 @@ IR_VERSIONS = {11: 6, 13: 7, 17: 8}
 """The opsets written, each with the IR version of its time. CANN 5 to 9 take opset 11, IR <= 7."""
 
 DOCUMENTED = frozenset({
-    "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Flatten", "Gemm",
-    "GlobalAveragePool", "HardSigmoid", "LeakyRelu", "MatMul", "MaxPool", "Mul", "Add", "PRelu",
-    "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Softmax", "Softplus",
-    "Split", "Tanh", "Transpose",
+    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Flatten", "Gemm",
+    "GlobalAveragePool", "HardSigmoid", "LeakyRelu", "MatMul", "Max", "MaxPool", "Min", "Mul",
+    "PRelu", "Pad", "ReduceMean", "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Softmax",
+    "Softplus", "Split", "Tanh", "Transpose",
 })  # fmt: skip
 """Of CANN's operator lists from 5.0.4 on."""
 

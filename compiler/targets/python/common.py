@@ -23,6 +23,14 @@ def _mul(op: merge.Mul, layer: Layer) -> Spelling:
     return Spelling(expression=" * ".join, wording="*")
 
 
+def _sub(op: merge.Sub, layer: Layer) -> Spelling:
+    return Spelling(expression=" - ".join, wording="-")
+
+
+def _div(op: merge.Div, layer: Layer) -> Spelling:
+    return Spelling(expression=" / ".join, wording="/")
+
+
 def _slice(op: reshape.Slice, layer: Layer) -> Spelling:
     start = op.start or ""
     stop = "" if op.stop in (None, layer.input_shapes[0][0]) else op.stop
@@ -80,7 +88,9 @@ def _param(op: learnt.Param, layer: Layer) -> Spelling:
 COMMON = {
     learnt.Param: _param,
     merge.Add: _add,
+    merge.Sub: _sub,
     merge.Mul: _mul,
+    merge.Div: _div,
     reshape.Slice: _slice,
     reshape.ChannelShuffle: _channel_shuffle,
     rearrange.PixelShuffle: _pixel_shuffle,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 from archspec.node import Layer
@@ -67,6 +68,15 @@ def cell(name: str, *arguments: Argument) -> Spelling:
 def expression(pattern: str) -> Spelling:
     """An expression of one input, which stands for {x}."""
     return Spelling(expression=lambda names: pattern.replace("{x}", names[0]), wording=pattern)
+
+
+def of_two(function: str) -> Spelling:
+    """A function of two over all inputs, from the first to the last."""
+
+    def written(names: Sequence[str]) -> str:
+        return reduce(lambda one, other: f"{function}({one}, {other})", names)
+
+    return Spelling(expression=written, wording=function)
 
 
 def channels(layer: Layer) -> Argument:

@@ -22,6 +22,26 @@ def _(op: merge.Mul, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
 
 
 @forward.register
+def _(op: merge.Sub, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [inputs[0] - inputs[1]]
+
+
+@forward.register
+def _(op: merge.Div, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [inputs[0] / inputs[1]]
+
+
+@forward.register
+def _(op: merge.Max, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [reduce(np.maximum, inputs)]
+
+
+@forward.register
+def _(op: merge.Min, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [reduce(np.minimum, inputs)]
+
+
+@forward.register
 def _(op: merge.Concat, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     batch = max(map(len, inputs))  # of what no image takes part in it is 1
     return [np.concatenate([np.broadcast_to(x, (batch, *x.shape[1:])) for x in inputs], axis=1)]

@@ -19,6 +19,7 @@ from archspec.compiler.targets.python.spelling import (
     cell,
     channels,
     expression,
+    of_two,
     reach,
     response,
     scalar,
@@ -272,6 +273,16 @@ def _(op: regularize.Dropout, layer: Layer) -> Spelling:
 
 
 # Several streams into one.
+
+
+@spelling_of.register
+def _(op: merge.Max, layer: Layer) -> Spelling:
+    return of_two("torch.maximum")
+
+
+@spelling_of.register
+def _(op: merge.Min, layer: Layer) -> Spelling:
+    return of_two("torch.minimum")
 
 
 @spelling_of.register

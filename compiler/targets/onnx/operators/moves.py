@@ -20,6 +20,26 @@ def _(op: merge.Mul, at: Site) -> None:
 
 
 @spell.register
+def _(op: merge.Sub, at: Site) -> None:
+    at.result("Sub", *at.inputs)
+
+
+@spell.register
+def _(op: merge.Div, at: Site) -> None:
+    at.result("Div", *at.inputs)
+
+
+@spell.register
+def _(op: merge.Max, at: Site) -> None:
+    at.chain("Max", at.inputs)
+
+
+@spell.register
+def _(op: merge.Min, at: Site) -> None:
+    at.chain("Min", at.inputs)
+
+
+@spell.register
 def _(op: merge.Concat, at: Site) -> None:
     at.result("Concat", *with_one_batch(at), axis=1)
 
