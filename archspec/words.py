@@ -30,7 +30,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "pixelunshuffle": ("space_to_depth",), "focus": ("space_to_depth",),
     "maxpooling": ("max_pool",),
     "averagepool": ("avg_pool",), "averagepooling": ("avg_pool",), "avgpooling": ("avg_pool",),
-    "meanpool": ("avg_pool",), "gap": ("global_avg_pool",),
+    "meanpool": ("avg_pool",), "adaptiveaveragepool": ("adaptive_avg_pool",),
+    "gap": ("global_avg_pool",),
     "globalaveragepool": ("global_avg_pool",), "globalaveragepooling": ("global_avg_pool",),
     "globalavgpooling": ("global_avg_pool",), "gmp": ("global_max_pool",),
     "globalmaxpooling": ("global_max_pool",), "stochasticdepth": ("drop_path",),
@@ -68,8 +69,6 @@ OTHERWISE: Mapping[str, str] = {
         ("weightstandardization", "wsconv", "stdconv"),
         'use "conv" with "weight_standardization": true',
     ),
-    **dict.fromkeys(("adaptiveavgpool", "adaptiveaveragepool"), 'use "global_avg_pool"'),
-    "adaptivemaxpool": 'use "global_max_pool"',
     **dict.fromkeys(("reshape", "view"), 'use "flatten" for one vector of all values'),
     **dict.fromkeys(
         ("resize", "interpolate"), 'use "upsample", which enlarges by whole factors'

@@ -16,7 +16,14 @@ from archspec.ops.norm import (
     LocalResponseNorm,
     RmsNorm,
 )
-from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.pool import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
@@ -27,7 +34,7 @@ OPS: dict[str, type[Op]] = {
         Conv, ConvTranspose, Dense, Param,
         BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, LocalResponseNorm,
         Act, Softmax,
-        MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool,
+        MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool,
         Dropout, DropPath, LayerScale,
         Add, Sub, Mul, Div, Max, Min, Concat,
         Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,

@@ -161,3 +161,46 @@ class GlobalAvgPool(_GlobalPool):
 class GlobalMaxPool(_GlobalPool):
     name = "global_max_pool"
     doc = "the largest value over height and width, kept as channels x 1 x 1"
+
+
+@dataclass(frozen=True)
+class _AdaptivePool(Weightless):
+    """Result i of n along an axis of m pixels is of those from i m / n, rounded down, up to
+    (i + 1) m / n, rounded up: windows may overlap, and be of two sizes."""
+
+    category = "pool"
+
+    size: Pair = attribute(PAIR, "height and width of the result: " + PAIR_DOC, convert=as_pair)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        channels, _, _ = image(inputs[0], self.name)
+        return ((channels, *self.size),)
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(inputs[0])
+
+    def window(self, inputs: Shapes) -> Window:
+        """Windows of unequal size or step are said to see everything."""
+        _, height, width = inputs[0]
+        if height % self.size[0] or width % self.size[1]:
+            return Window(everything=True)
+        each = (height // self.size[0], width // self.size[1])
+        return Window(each, each)
+
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.infer(inputs) == inputs
+
+
+@dataclass(frozen=True)
+class AdaptiveAvgPool(_AdaptivePool):
+    name = "adaptive_avg_pool"
+    doc = "the means of as many windows as the result is high and wide, by PyTorch's rule"
+
+
+@dataclass(frozen=True)
+class AdaptiveMaxPool(_AdaptivePool):
+    name = "adaptive_max_pool"
+    doc = "the largest values of as many windows as the result is high and wide, by PyTorch's rule"

@@ -113,6 +113,11 @@ def _pool(node: Node) -> str:
     return f"{op.name.replace('_', ' ')} {_size(op.kernel)}{_stride(op.stride)}"
 
 
+def _adaptive(node: Node) -> str:
+    op: Any = node.op
+    return f"{op.name.replace('_', ' ')} to {_size(op.size)}"
+
+
 def _slice(node: Node) -> str:
     op: Any = node.op
     return f"slice {op.start}:{'' if op.stop is None else op.stop}"
@@ -140,6 +145,8 @@ WORDS: Mapping[str, Words] = {
     "avg_pool": Words(_pool, is_heavy=True),
     "global_avg_pool": Words(_always("global avg pool"), is_heavy=True),
     "global_max_pool": Words(_always("global max pool"), is_heavy=True),
+    "adaptive_avg_pool": Words(_adaptive, is_heavy=True),
+    "adaptive_max_pool": Words(_adaptive, is_heavy=True),
     "dropout": Words(_format_attributes("dropout {rate:g}")),
     "drop_path": Words(_always("drop path")),
     "layer_scale": Words(_always("layer scale")),

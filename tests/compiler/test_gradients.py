@@ -8,7 +8,7 @@ float64.
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from archspec.compiler.targets import TARGETS
 from archspec.ops.conv import ConvTranspose
 from archspec.ops.merge import Add, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
+from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 
 torch = pytest.importorskip("torch")
@@ -79,6 +80,17 @@ def shuffle(x, factor, order):
     return result
 
 
+def adaptive(x, size, reduce):
+    def windows(extent, count):
+        return [slice(i * extent // count, -(-(i + 1) * extent // count)) for i in range(count)]
+
+    rows = [
+        torch.stack([reduce(x[:, :, down, right]) for right in windows(x.shape[3], size[1])], 2)
+        for down in windows(x.shape[2], size[0])
+    ]
+    return torch.stack(rows, 2)
+
+
 def roll(x, down, right):
     rows = [(row - down) % x.shape[2] for row in range(x.shape[2])]
     columns = [(column - right) % x.shape[3] for column in range(x.shape[3])]
@@ -135,6 +147,8 @@ def join(op, *shapes):
     return op, shapes, lambda x, w: reduce(functions[op.name], parts(x, w, *shapes))
 
 
+MEAN = partial(torch.mean, dim=(2, 3))
+MOST = partial(torch.amax, dim=(2, 3))
 CASES = [
     (ConvTranspose(4, 3, 2, 1, 1), (3, 4, 5), transposed((2, 2), (1, 0, 1, 0))),
     (
@@ -163,6 +177,14 @@ CASES = [
     *(
         (PixelShuffle(2, order), (8, 3, 5), lambda x, w, order=order: shuffle(x, 2, order))
         for order in ("channels", "rows", "columns")
+    ),
+    *(
+        (AdaptiveAvgPool(size), shape, lambda x, w, s=size: adaptive(x, s, MEAN))
+        for size, shape in (((3, 4), (2, 7, 10)), ((3, 2), (2, 9, 8)), ((5, 7), (2, 4, 3)))
+    ),
+    *(
+        (AdaptiveMaxPool(size), shape, lambda x, w, s=size: adaptive(x, s, MOST))
+        for size, shape in (((3, 4), (2, 7, 10)), ((3, 2), (2, 9, 8)), ((5, 7), (2, 4, 3)))
     ),
     (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
     *(

@@ -32,7 +32,7 @@ from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, InstanceNorm, LocalResponseNorm, RmsNorm
-from archspec.ops.pool import GlobalAvgPool, MaxPool
+from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, MaxPool
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath
 from archspec.ops.reshape import Flatten, Identity, Split, Upsample
@@ -654,7 +654,8 @@ MOVES = [
     ("unshuffle", SpaceToDepth(2)), ("roll", Roll((1, -2))), ("rms", RmsNorm()),
     ("response", LocalResponseNorm(4, 0.5)), ("instance", InstanceNorm()),
     ("shuffle", PixelShuffle(2, "rows")), ("merge", SpaceToDepth(2, "columns")),
-    ("spread", PixelShuffle(2)),
+    ("spread", PixelShuffle(2)), ("mean", AdaptiveAvgPool((5, 7))),
+    ("most", AdaptiveMaxPool((3, 4))),
 ]  # fmt: skip
 
 

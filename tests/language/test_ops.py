@@ -27,7 +27,14 @@ from archspec.ops.norm import (
     LocalResponseNorm,
     RmsNorm,
 )
-from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.pool import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
 from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
@@ -108,6 +115,17 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (AvgPool(3, stride=2, padding=1, ceil=True, count_padding=True), ((2, 8, 10),)),
     (GlobalAvgPool(), (IMAGE,)),
     (GlobalMaxPool(), (IMAGE,)),
+    *(
+        (pool(size), (shape,))
+        for pool in (AdaptiveAvgPool, AdaptiveMaxPool)
+        for size, shape in (
+            ((3, 4), IMAGE),
+            ((3, 2), (2, 9, 8)),
+            ((7, 10), IMAGE),
+            ((5, 7), (2, 4, 3)),
+            (1, (2, 3, 5)),
+        )
+    ),
     (Dropout(0.5), (IMAGE,)),
     (DropPath(0.2), (FLAT,)),
     (LayerScale(), (IMAGE,)),
@@ -422,6 +440,9 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         # one pixel each, but neighbours as far apart as can be
         assert seen == [[(place - op.shift[axis]) % extent] for place in range(extent)]
         return
+    if isinstance(op, (AdaptiveAvgPool, AdaptiveMaxPool)) and window.everything:
+        assert any(extent % size for extent, size in zip(inputs[0][1:], op.size, strict=True))
+        return  # windows of several sizes, of which the largest possible is said
     if window.everything:
         assert seen == [list(range(extent))] * len(seen)
         return
@@ -577,6 +598,8 @@ REFUSED = [
             SpaceToDepth(2),
             Roll(1),
             ConvTranspose(2, 3),
+            AdaptiveAvgPool(2),
+            AdaptiveMaxPool(2),
         )
     ),
 ]

@@ -245,6 +245,28 @@ def _(op: pool.GlobalMaxPool, inputs: Inputs, bench: Bench) -> Outputs:
     return [np.array([[[channel.max()]] for channel in inputs[0]])]
 
 
+@forward.register(pool.AdaptiveAvgPool)
+@forward.register(pool.AdaptiveMaxPool)
+def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
+    """A pixel is in a window where it reaches into that part of the axis at all."""
+    (image,) = inputs
+    _, height, width = image.shape
+
+    def members(place: int, count: int, extent: int) -> list[int]:
+        return [
+            y for y in range(extent)
+            if (y + 1) * count > place * extent and y * count < (place + 1) * extent
+        ]  # fmt: skip
+
+    output = np.zeros((len(image), *op.size))
+    for channel, i, j in np.ndindex(output.shape):
+        rows, columns = members(i, op.size[0], height), members(j, op.size[1], width)
+        values = [image[channel, y, x] for y in rows for x in columns]
+        is_mean = isinstance(op, pool.AdaptiveAvgPool)
+        output[channel, i, j] = sum(values) / len(values) if is_mean else max(values)
+    return [output]
+
+
 # Normalisation and other work on whole channels.
 
 

@@ -301,6 +301,28 @@ def _(op: pool.GlobalMaxPool, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("GlobalMaxPool", *inputs)]
 
 
+@emit.register(pool.AdaptiveAvgPool)
+@emit.register(pool.AdaptiveMaxPool)
+def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    """Every window cut out and reduced by itself."""
+    kind = "ReduceMean" if isinstance(op, pool.AdaptiveAvgPool) else "ReduceMax"
+    _, height, width = shapes[0]
+    rows = []
+    for i in range(op.size[0]):
+        row = []
+        for j in range(op.size[1]):
+            starts = (i * height // op.size[0], j * width // op.size[1])
+            ends = tuple(
+                extent - (count - 1 - place) * extent // count
+                for place, count, extent in zip((i, j), op.size, (height, width), strict=True)
+            )
+            axes = net.integers(2, 3)
+            part = net.one("Slice", *inputs, net.integers(*starts), net.integers(*ends), axes)
+            row.append(net.one(kind, part, axes))
+        rows.append(net.one("Concat", *row, axis=3))
+    return [net.one("Concat", *rows, axis=2)]
+
+
 @emit.register
 def _(op: regularize.Dropout, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Dropout", *inputs, net.constant(op.rate, np.float32))]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.compiler.targets.python.spelling import Argument, Spelling, cell, channels, expression
+from archspec.compiler.targets.python.spelling import (
+    Argument,
+    Spelling,
+    cell,
+    channels,
+    expression,
+    scalar,
+)
 from archspec.node import Layer
 from archspec.ops import learnt, merge, pool, rearrange, regularize, reshape
 
@@ -70,6 +77,14 @@ def _global_max_pool(op: pool.GlobalMaxPool, layer: Layer) -> Spelling:
     return cell("nn.AdaptiveMaxPool2d", Argument("", "extent", 1))
 
 
+def _adaptive_avg_pool(op: pool.AdaptiveAvgPool, layer: Layer) -> Spelling:
+    return cell("nn.AdaptiveAvgPool2d", Argument("", "size", scalar(op.size)))
+
+
+def _adaptive_max_pool(op: pool.AdaptiveMaxPool, layer: Layer) -> Spelling:
+    return cell("nn.AdaptiveMaxPool2d", Argument("", "size", scalar(op.size)))
+
+
 def _drop_path(op: regularize.DropPath, layer: Layer) -> Spelling:
     # under its own name, so that a training loop can put one in its place that takes masks
     return cell("DropPath", Argument("", "rate", op.rate))
@@ -97,6 +112,8 @@ COMMON = {
     rearrange.SpaceToDepth: _space_to_depth,
     reshape.Identity: _identity,
     pool.GlobalMaxPool: _global_max_pool,
+    pool.AdaptiveAvgPool: _adaptive_avg_pool,
+    pool.AdaptiveMaxPool: _adaptive_max_pool,
     regularize.DropPath: _drop_path,
     regularize.LayerScale: _layer_scale,
 }

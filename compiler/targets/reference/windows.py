@@ -137,3 +137,27 @@ def _(op: pool.GlobalAvgPool, inputs: Sequence[Array], weights: Arrays) -> list[
 @forward.register
 def _(op: pool.GlobalMaxPool, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     return [inputs[0].max((2, 3), keepdims=True)]
+
+
+def borders(extent: int, count: int) -> list[tuple[int, int]]:
+    """Where each of as many windows along an axis starts and ends."""
+    return [(i * extent // count, math.ceil((i + 1) * extent / count)) for i in range(count)]
+
+
+@forward.register
+def _(op: pool.AdaptiveAvgPool, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [reduce_windows(inputs[0], op.size, np.mean)]
+
+
+@forward.register
+def _(op: pool.AdaptiveMaxPool, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [reduce_windows(inputs[0], op.size, np.max)]
+
+
+def reduce_windows(x: Array, size: tuple[int, int], reduce: Any) -> Array:
+    """As many windows along each axis, which may overlap."""
+    for axis, count in zip((2, 3), size, strict=True):
+        lines = np.moveaxis(x, axis, 0)
+        parts = [reduce(lines[start:end], axis=0) for start, end in borders(len(lines), count)]
+        x = np.stack(parts, axis)
+    return x

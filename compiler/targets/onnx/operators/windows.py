@@ -3,10 +3,13 @@ nothing counts."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.borders import ZERO_BEFORE_A_POOL, pad_inputs, pads
 from archspec.compiler.targets.onnx.operators.dispatch import spell
 from archspec.ops import conv, linear, pool
+from archspec.shapes import Pair
 
 
 @spell.register
@@ -94,3 +97,59 @@ def _(op: pool.GlobalAvgPool, at: Site) -> None:
 def _(op: pool.GlobalMaxPool, at: Site) -> None:
     _, height, width = at.shapes[0]
     at.result("MaxPool", at.x, kernel_shape=[height, width], strides=[1, 1], pads=[0] * 4)
+
+
+def borders(extent: int, count: int) -> list[tuple[int, int]]:
+    """Where each of as many windows along an axis starts and ends."""
+    return [(i * extent // count, -(-(i + 1) * extent // count)) for i in range(count)]
+
+
+def even_window(at: Site, size: Pair) -> dict[str, object] | None:
+    """A pool that does it, where all windows are equal and none overlap."""
+    _, height, width = at.shapes[0]
+    if height % size[0] or width % size[1]:
+        return None
+    each = [height // size[0], width // size[1]]
+    return {"kernel_shape": each, "strides": each, "pads": [0] * 4}
+
+
+@spell.register
+def _(op: pool.AdaptiveAvgPool, at: Site) -> None:
+    window = even_window(at, op.size)
+    if window:
+        at.result("AveragePool", at.x, **window)
+        return
+    _, height, width = at.shapes[0]
+    rows = at.net.matrix(f"{at.node.name}/rows", shares(height, op.size[0]))
+    columns = at.net.matrix(f"{at.node.name}/columns", shares(width, op.size[1]).T)
+    at.result("MatMul", rows, at.step("MatMul", at.x, columns))
+
+
+def shares(extent: int, count: int) -> np.ndarray:
+    """(count, extent): the part that each pixel has in the mean of each window."""
+    result = np.zeros((count, extent))
+    for place, (start, end) in enumerate(borders(extent, count)):
+        result[place, start:end] = 1 / (end - start)
+    return result
+
+
+@spell.register
+def _(op: pool.AdaptiveMaxPool, at: Site) -> None:
+    window = even_window(at, op.size)
+    if window:
+        at.result("MaxPool", at.x, **window)
+        return
+    high = at.step("Concat", *largest(at, at.x, 2, op.size[0]), axis=2)
+    at.result("Concat", *largest(at, high, 3, op.size[1]), axis=3)
+
+
+def largest(at: Site, x: str, axis: int, count: int) -> list[str]:
+    """The largest values of each window along an axis, as images of one row or column."""
+    found: list[str] = []
+    for start, end in borders(at.shapes[0][axis - 1], count):
+        bounds = ((start,), (end,), (axis,))  # starts, ends, axes
+        part = at.step("Slice", x, *(at.net.integers(bound, np.int32) for bound in bounds))
+        kernel = [end - start if axis == along else 1 for along in (2, 3)]
+        pooled = {"kernel_shape": kernel, "strides": [1, 1], "pads": [0] * 4}
+        found.append(at.step("MaxPool", part, **pooled))
+    return found
