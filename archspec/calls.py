@@ -45,6 +45,18 @@ class Calls:
         self._depth = 0
         self._nodes = Nodes()
 
+    @contextmanager
+    def within_network(self, body: Body, written: Mapping[str, Arguments]) -> Iterator[None]:
+        """While a network is expanded that has defaults of its own, which hold in place of the
+        spec's. Raises SpecError."""
+        outer = self._defaults, self._fragments
+        self._defaults = {}
+        self.evaluate_defaults(body, written)
+        try:
+            yield
+        finally:
+            self._defaults, self._fragments = outer
+
     def evaluate_defaults(self, body: Body, written: Mapping[str, Arguments]) -> None:
         """Take the spec's defaults, by op or template, as its args in `body` make them. Raises
         SpecError."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from archspec import syntax
 from archspec.binding import bind_arguments, refuse_unknown_args
 from archspec.calls import Calls, Counts
 from archspec.decisions import Decide, Decisions, key_of
+from archspec.errors import did_you_mean, listed, use
 from archspec.feeding import find_result
-from archspec.fragment import Fragment, Fragments
+from archspec.fragment import Fragment, Fragments, Ref
+from archspec.json_values import shown
 from archspec.library import Definition
 from archspec.limits import PARTS_OF_A_STEP, Steps
 from archspec.names import INPUT_NAMES
@@ -19,7 +22,7 @@ from archspec.passing import PassedNode
 from archspec.program import Program
 from archspec.scope import Body, Slot, flatten, results_of
 from archspec.shapes import Shape, Shapes
-from archspec.syntax import Arguments, Decision, Template, count_parts
+from archspec.syntax import UNTIL, Arguments, Decision, Template, count_parts
 from archspec.walk import Walk
 
 IMPLICIT_NAMES = frozenset(INPUT_NAMES)
@@ -84,7 +87,19 @@ class Expansion:
         template = definition.template
         body = Body(definition.library, template.inputs, shapes, self._settle, counts)
         bind_arguments(body, template.parameters, arguments, given, template.name)
-        return self._finish(body, template)
+        if template.defaults is None:
+            return self._finish(body, template)
+        with self._calls.within_network(body, template.defaults):
+            until = body.until = body.names[UNTIL]
+            if until is None:
+                return self._finish(body, template)
+            fragment = self._finish(body, replace(template, outputs={}, list_outputs=frozenset()))
+        if until not in body.results:
+            at = given[UNTIL].at if UNTIL in given else template.at
+            known = [name for name in body.results if "." not in name]
+            hint = did_you_mean(str(until), known) or use(listed(known, most=20))
+            raise at.error(f"the network has no node called {shown(until)} in its body{hint}")
+        return fragment
 
     def _finish(self, body: Body, template: Template) -> Fragment:
         """Expand the body and look up its outputs."""
@@ -111,21 +126,33 @@ class Expansion:
                 )
             slots.append(result)
         results = results_of(tuple(slots), tuple(template.outputs))
+        exposed = {} if template.defaults is None else _named_in(body)
+        outputs = (*results.refs, *exposed.values())
         return Fragment(
             template=template.name,
             arguments=arguments,
             items=tuple(body.items),
             input_names=_flat_names(body.inputs, tuple(body.streams.values())),
-            outputs=results.refs,
+            outputs=outputs,
             output_names=_flat_names(results.names, results.slots),
-            output_shapes=tuple(map(body.shape, results.refs)),
+            output_shapes=tuple(map(body.shape, outputs)),
             nodes=body.nodes,
             params=body.params,
             macs=body.macs,
             weight=count_parts(arguments) // PARTS_OF_A_STEP,
             result_names=results.names,
             counts=results.counts,
+            exposed=tuple(exposed),
         )
+
+
+def _named_in(body: Body) -> dict[str, Ref]:
+    """The results of the named nodes of a body that are one result each."""
+    return {
+        name: results.refs[0]
+        for name, results in body.results.items()
+        if "." not in name and len(results.refs) == 1 and results.counts is None
+    }
 
 
 def _flat_names(names: tuple[str, ...], slots: tuple[Slot, ...]) -> tuple[str, ...]:

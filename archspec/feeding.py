@@ -178,7 +178,7 @@ def takes_nothing(node: Modifiers) -> bool:
 
 def inputs_of_op(node: Modifiers, name: str, feed: Feed | None) -> tuple[Ref, ...]:
     """The results that an op takes, none where it has no inputs. Raises SpecError."""
-    if takes_nothing(node):
+    if OPS[name].inputs == (0, 0):
         if node.sources is not None:
             raise (node.at / "from").error(f'{name} takes no input; use it without "from"')
         return ()

@@ -32,6 +32,7 @@ class Item(NamedTuple):
 class Fragment:
     """An expanded template call, wherever it stands. Its results have the `output_names`, those of
     a list numbered; `result_names` and `counts` are as scope.Results has them, where any is a list.
+    After its results come those of nodes in it that others may take by name, which are `exposed`.
     `weight` says how large its arguments are, in steps of the expansion: what it costs to find it
     by them."""
 
@@ -48,6 +49,7 @@ class Fragment:
     weight: int
     result_names: tuple[str, ...] = ()
     counts: tuple[int | None, ...] | None = None
+    exposed: tuple[str, ...] = ()
 
 
 MAX_FRAGMENTS = 20_000

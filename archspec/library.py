@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from archspec.check import check_document
-from archspec.document import At, Document, parse_document, read_document, read_text
+from archspec.document import At, Document, read_document
 from archspec.errors import MAX_PROBLEMS, Problem, SpecError, did_you_mean, listed, use
 from archspec.faults import suggest_call
 from archspec.json_values import shown
 from archspec.project import Source
-from archspec.reader import Reader
-from archspec.sources import (
-    FILES,
-    find_reference,
-    real_path,
-    shipped_libraries,
-    shipped_name,
-    shown_path,
-    spec_path,
+from archspec.reader import Reader, lists_in
+from archspec.referring import (
+    DEEPEST_REFERENCES,
+    follow_extends,
+    override_defaults,
+    read_referenced,
 )
-from archspec.syntax import Call, Template, holds_choice, values, walk
+from archspec.sources import (
+    find_reference,
+)
+from archspec.syntax import NETWORK, UNTIL, Call, Template, holds_choice, values, walk
 
 STANDARD = Path(__file__).parent / "templates" / "standard.json"
-DEEPEST_REFERENCES = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,12 +100,21 @@ def _strings(raw: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
+_CUT = {
+    "type": ["string", "null"],
+    "default": None,
+    "doc": "the node after which the network is cut, whose result is then its own",
+}
+
+
 @dataclass(eq=False, repr=False)
 class Library:
     """The templates one document can call."""
 
     document: Document
     imports: Mapping[str, Library] = field(default_factory=dict)
+    extensions: Sequence[Document] = ()
+    """Those that an imported network is extended by, innermost first."""
     _found: dict[str, Definition | None] = field(default_factory=dict)
     _wrong: dict[str, list[Problem]] = field(default_factory=dict)
 
@@ -131,19 +138,45 @@ class Library:
         """A template this very document defines."""
         if name in self._found:
             return self._found[name]
-        if name not in self._written:
+        is_network = name == NETWORK and name not in self._written and "body" in self.document.data
+        if name not in self._written and not is_network:
             return None
         if name in self._wrong:
             raise SpecError(self._wrong[name])
         reader = Reader()
-        template = reader.template(
-            name, self._written[name], At(self.document) / "templates" / name
-        )
+        if is_network:
+            template = self._read_network(reader)
+        else:
+            at = At(self.document) / "templates" / name
+            template = reader.template(name, self._written[name], at)
         if reader.problems:
             self._wrong[name] = reader.problems
             raise SpecError(reader.problems)
         self._found[name] = Definition(template, self)
         return self._found[name]
+
+    def _read_network(self, reader: Reader) -> Template:
+        """The network that the document is, as a template of one input."""
+        at = At(self.document)
+        data = self.document.data
+        template = reader.template(NETWORK, {**self.written(NETWORK), "body": data["body"]}, at)
+        parameters = dict(template.parameters)
+        for extension in self.extensions:
+            parameters = override_defaults(parameters, extension, reader)
+        return replace(
+            template,
+            parameters=parameters,
+            outputs=reader.outputs(data.get("outputs", {}), at / "outputs"),
+            list_outputs=lists_in(data.get("outputs", {})),
+            defaults=reader.defaults(data.get("defaults", {}), at / "defaults"),
+        )
+
+    def written(self, name: str) -> Mapping[str, Any]:
+        """A template of this document as it is written; its network as one would write it."""
+        if name in self._written:
+            return self._written[name]
+        data = self.document.data
+        return {"doc": data.get("doc", ""), "args": {UNTIL: _CUT, **data.get("args", {})}}
 
     @property
     def _written(self) -> Mapping[str, Any]:
@@ -158,7 +191,8 @@ class Library:
         standard = standard_library()
         result = [*self._written, *(() if self is standard else standard.own_names)]
         for namespace, library in self.imports.items():
-            result += [f"{namespace}.{name}" for name in library.own_names]
+            own = [NETWORK] if "body" in library.document.data else []
+            result += [f"{namespace}.{name}" for name in dict.fromkeys([*library.own_names, *own])]
         return result
 
     def unknown(self, name: str) -> str:
@@ -210,51 +244,9 @@ def _import(
     if len(open_texts) > DEEPEST_REFERENCES:
         raise at.error(f"imports are nested deeper than {DEEPEST_REFERENCES} files")
     if source not in known:
-        document = read_referenced(source, at)
-        if "templates" not in document.data:
-            raise at.error(
-                f"{shown(reference)} holds no templates, which is all an import brings in"
-                f"{_suggest_libraries(document)}"
-            )
-        known[source] = read_library(document, open_texts, known)
+        base, extensions = read_referenced(source, at), []
+        if "extends" in base.data:
+            base, extensions = follow_extends(base)
+        library = read_library(base, open_texts, known)
+        known[source] = replace(library, extensions=tuple(extensions))
     return known[source]
-
-
-def _suggest_libraries(network: Document) -> str:
-    """The shipped libraries that a network without templates is built from."""
-    names: list[str] = []
-    for namespace, reference in network.data.get("import", {}).items():
-        try:
-            source = find_reference(reference, At(network, ("import", namespace)), is_import=True)
-        except SpecError:
-            continue
-        name = shipped_name(source)
-        names += [name] if name in shipped_libraries() else []
-    return use(listed(names, "and")) if names else ""
-
-
-def read_spec(name: str, shown: str | None = None) -> Document:
-    """The document at a path, or the shipped one of that name, held to the schema; errors call it
-    `shown`. Raises SpecError."""
-    path = spec_path(name)
-    if shown is None:
-        shown = name if path == Path(name) else shown_path(path)
-    return check_text(read_text(path, shown), shown, Source(FILES, real_path(path)))
-
-
-def read_referenced(source: Source, at: At) -> Document:
-    """The document that a place in another refers to. Raises SpecError, naming that place."""
-    name = source.project.shown(source.name)
-    try:
-        return check_text(source.project.read(source.name), name, source)
-    except SpecError as error:
-        raise error.called_from(f"referred to at {at.where}") from None
-
-
-def check_text(text: str, shown: str, source: Source) -> Document:
-    """Parse a text and hold it to the schema. Raises SpecError."""
-    document = parse_document(text, shown, source)
-    problems = check_document(document)
-    if problems:
-        raise SpecError(problems)
-    return document

@@ -37,6 +37,7 @@ class Layer:
     output_names = ()
     result_names = ()
     counts = None
+    exposed = ()
     """A layer's results have no names of their own and are not lists; these it shares with
     fragments."""
 

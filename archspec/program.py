@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from archspec.document import At, Document
-from archspec.errors import MAX_PROBLEMS, SpecError, did_you_mean
-from archspec.library import (
-    DEEPEST_REFERENCES,
-    Definition,
-    Library,
-    check_text,
-    read_library,
-    read_referenced,
-    read_spec,
-)
+from archspec.errors import SpecError
+from archspec.library import Definition, Library, read_library
 from archspec.names import check_names
 from archspec.project import ReferenceRefused, Source
 from archspec.reader import Reader, lists_in
-from archspec.sources import ProjectLike, find_reference, project_of
+from archspec.referring import check_text, follow_extends, override_defaults, read_spec
+from archspec.sources import ProjectLike, project_of
 from archspec.syntax import INPUT, Arguments, Node, Parameter, Template, Value
 
 
@@ -87,13 +80,13 @@ def place_text(text: str, name: str = "<text>", project: ProjectLike = None) -> 
 
 def program_of(document: Document, *, is_lenient: bool = False) -> Program:
     """The program of a checked document. Raises SpecError."""
-    base, extensions = _follow_extends(document)
+    base, extensions = follow_extends(document)
     library = read_library(base)
     reader = Reader()
     at = At(base)
     parameters = reader.parameters(base.data.get("args", {}), at / "args")
     for extension in extensions:
-        parameters = _override(parameters, extension, reader)
+        parameters = override_defaults(parameters, extension, reader)
     head = document.data
     outer = At(document)
     program = Program(
@@ -106,10 +99,7 @@ def program_of(document: Document, *, is_lenient: bool = False) -> Program:
         body=reader.node(base.data["body"], at / "body"),
         outputs=reader.outputs(base.data.get("outputs", {}), at / "outputs"),
         list_outputs=lists_in(base.data.get("outputs", {})),
-        defaults={
-            target: reader.arguments(arguments, at / "defaults" / target, "defaults")
-            for target, arguments in base.data.get("defaults", {}).items()
-        },
+        defaults=reader.defaults(base.data.get("defaults", {}), at / "defaults"),
         expect=head.get("expect", {}),
         expect_at=outer / "expect",
         library=library,
@@ -124,55 +114,6 @@ def program_of(document: Document, *, is_lenient: bool = False) -> Program:
     if problems:
         raise SpecError(problems)
     return program
-
-
-def _follow_extends(document: Document) -> tuple[Document, list[Document]]:
-    """The spec at the bottom of a chain of extends, and the extensions, innermost first."""
-    extensions: list[Document] = []
-    seen = {document.source}
-    while "extends" in document.data:
-        extensions.insert(0, document)
-        at = At(document) / "extends"
-        source = find_reference(document.data["extends"], at)
-        if source in seen:
-            raise at.error(
-                f"{document.data['extends']!r} extends itself in a circle; use a spec with a body"
-                " at its end"
-            )
-        if len(seen) > DEEPEST_REFERENCES:
-            raise at.error(f"extends are nested deeper than {DEEPEST_REFERENCES} files")
-        seen.add(source)
-        document = read_referenced(source, at)
-        if "templates" in document.data and "body" not in document.data:
-            raise at.error(
-                f"{extensions[0].data['extends']!r} is a library of templates; a spec to extend"
-                " has a body"
-            )
-    if "body" not in document.data:
-        raise At(document).error(
-            "this is a library of templates, not a network; use a spec with a body"
-        )
-    return document, extensions
-
-
-def _override(
-    parameters: Mapping[str, Parameter], extension: Document, reader: Reader
-) -> dict[str, Parameter]:
-    result = dict(parameters)
-    at = At(extension) / "args"
-    for name, raw in extension.data.get("args", {}).items():
-        if name not in result:
-            if len(reader.problems) > MAX_PROBLEMS:
-                break
-            reader.problems.append(
-                (at / name).problem(
-                    f"the extended spec has no arg {name!r}{did_you_mean(name, result)}"
-                )
-            )
-            continue
-        value = reader.value(raw, at / name, "extends", name)
-        result[name] = replace(result[name], default=value)
-    return result
 
 
 def _input_problems(program: Program, at: At) -> Iterator[Any]:

@@ -332,6 +332,13 @@ class Reader:
             lists_in(outputs),
         )
 
+    def defaults(self, raw: Mapping[str, Any], at: At) -> dict[str, Arguments]:
+        """A spec's defaults, by op or template."""
+        return {
+            target: self.arguments(arguments, at / target, "defaults")
+            for target, arguments in raw.items()
+        }
+
     def outputs(self, raw: Mapping[str, Any], at: At) -> dict[str, tuple[Value, ...]]:
         """The nodes of each result, by its name without the mark of a list."""
         return {

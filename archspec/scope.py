@@ -88,6 +88,8 @@ class Body:
         self.ordinals: dict[str, int] = {}
         self.prefix = ""
         self.here = ""
+        self.until: str | None = None
+        """The node after which nothing more of the body is expanded."""
         self.nodes = 0
         self.params = 0
         self.macs = 0
@@ -95,6 +97,11 @@ class Body:
             self.names["in_channels"] = shapes[0][0]
             if len(shapes[0]) == 3:
                 _, self.names["in_height"], self.names["in_width"] = shapes[0]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the rest of the body is left out."""
+        return self.until is not None and self.until in self.results and not self.prefix
 
     def shape(self, ref: Ref) -> Shape:
         return self._value_shapes[ref] if ref >= 0 else self._input_shapes[-1 - ref]
@@ -117,8 +124,11 @@ class Body:
         self.items.append(item)
         self._value_shapes += part.output_shapes
         count = len(part.output_shapes)
-        if part.counts is not None:
+        if part.counts is not None or part.exposed:
+            count -= len(part.exposed)
             refs = tuple(range(number, number + count))
+            for place, name in enumerate(part.exposed, number + count):
+                self.results[f"{item.name}.{name}"] = Results((place,))
             return Results(refs, part.result_names, part.counts)
         if count == 1:
             return Results((number,), part.output_names)

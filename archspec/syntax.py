@@ -25,6 +25,10 @@ INDEX = "index"
 """The name of a copy's number, from 0, in expressions."""
 LANE = "lane"
 """The name of the number of a copy beside others, from 0, in expressions."""
+NETWORK = "Network"
+"""The template that an imported network is."""
+UNTIL = "until"
+"""The argument of a network that names the node after which it is cut."""
 LIST = "[]"
 """What follows the name of an input or an output that is a list of results."""
 INPUT = "in"
@@ -193,6 +197,7 @@ class Parameter:
 class Template:
     """A body with parameters; `outputs` names nodes of the body, {} is its last result.
 
+    A network that is called as a template has `defaults`, which hold in it alone, and may be cut.
     Inputs in `list_inputs` and outputs in `list_outputs` are lists of results; such an output names
     several nodes, or those whose results are lists themselves.
     """
@@ -206,6 +211,7 @@ class Template:
     outputs: Mapping[str, tuple[Value, ...]]
     list_inputs: frozenset[str] = frozenset()
     list_outputs: frozenset[str] = frozenset()
+    defaults: Mapping[str, Arguments] | None = None
 
     @cached_property
     def passing(self) -> tuple[Parameter, ...]:

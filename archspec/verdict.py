@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from archspec.document import At, Document
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
-from archspec.library import Library, read_library, read_spec
+from archspec.library import Library, read_library
 from archspec.loading import build
 from archspec.names import check_names
 from archspec.program import Program, place_text, program_of
+from archspec.referring import read_spec
 from archspec.sources import ProjectLike
 from archspec.space import Space
 from archspec.syntax import Sequence as Nodes

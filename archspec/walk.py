@@ -50,6 +50,8 @@ class Walk:
         if isinstance(node, syntax.Sequence):
             for child in node.nodes:
                 current = self.expand(body, child, current)
+                if body.is_cut:
+                    break
             return current
         path = body.claim(node)
         if node.copies is not None:
@@ -116,7 +118,7 @@ class Walk:
         base = node.arguments if isinstance(node, Call) else {}
         results = results_of(inputs or ())
         outer_index = body.names.get(INDEX)
-        can_be_steady = is_steady(body, node)
+        can_be_steady = body.until is None and is_steady(body, node)
         steady: Shapes | None = None
         last = len(rows) - 1
         index = 0
@@ -138,9 +140,12 @@ class Walk:
             is_plain = can_be_steady and arguments is base and refs is not None
             shapes = body.shapes(refs) if is_plain else None
             results = self._copy(body, node, name, inputs, arguments, index)
-            is_one = len(body.items) == placed + 1 and not results.names
-            steady = shapes if is_one and results.counts is None else None
+            is_one = len(body.items) == placed + 1 and not body.items[-1].part.exposed
+            is_plain = results.counts is None and not results.names
+            steady = shapes if is_one and is_plain else None
             index += 1
+            if body.is_cut:
+                break
         body.names.pop(INDEX, None)
         if outer_index is not None:
             body.names[INDEX] = outer_index

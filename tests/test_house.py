@@ -19,16 +19,15 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "terminal", "reading", "locks", "project", "shapes", "ops.base", "ops.conv",
     "ops.linear", "ops.norm", "ops.activation", "ops.pool", "ops.merge", "ops.reshape",
-    "ops.rearrange",
-    "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph", "document",
-    "checksums", "functions", "expressions", "json_values", "syntax", "evaluation", "reader",
-    "words", "grammar", "schema", "document_schema", "dialect", "shallow", "faults",
-    "check_values", "check", "sources", "library", "names", "program", "fragment", "limits",
-    "scope", "observer", "decisions", "passing", "feeding", "binding", "copies", "layers",
-    "calls", "walk", "expansion", "expand", "loading", "space", "warn", "space_networks",
-    "space_tree", "space_trace", "space_cost", "space_gates", "writing", "processes", "machine",
-    "extras", "tables", "report", "diff", "explain", "verdict", "starter", "editor",
-    "isynet_format", "plot", "", "cli", "__main__",
+    "ops.rearrange", "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph",
+    "document", "checksums", "functions", "expressions", "json_values", "syntax", "evaluation",
+    "reader", "words", "grammar", "schema", "document_schema", "dialect", "shallow", "faults",
+    "check_values", "check", "sources", "referring", "library", "names", "program", "fragment",
+    "limits", "scope", "observer", "decisions", "passing", "feeding", "binding", "copies",
+    "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
+    "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
+    "processes", "machine", "extras", "tables", "report", "diff", "explain", "verdict",
+    "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
 TARGETS = "archspec.compiler.targets"

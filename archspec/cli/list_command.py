@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from archspec.cli.common import add_format, print_json
-from archspec.library import read_library, read_spec, standard_library
+from archspec.library import read_library, standard_library
 from archspec.loading import build
 from archspec.program import read_program
+from archspec.referring import read_spec
 from archspec.sources import shipped_libraries, shipped_names
 from archspec.space import Space
 from archspec.tables import Column, Table, shown_amount, shown_count, write_table

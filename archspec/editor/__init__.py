@@ -27,8 +27,9 @@ from archspec.editor.words import (
 )
 from archspec.errors import SpecError
 from archspec.grammar import has_any, sentence_case
-from archspec.library import Library, read_library, read_spec, standard_library
+from archspec.library import Library, read_library, standard_library
 from archspec.ops import OPS
+from archspec.referring import read_spec
 from archspec.schema import Schema, closed_object
 from archspec.syntax import KINDS
 
@@ -63,8 +64,7 @@ def schema_of(library: Library) -> dict[str, Any]:
         definition = library.find(template)
         if definition is None:
             raise SpecError(library.unknown(template))
-        own = definition.library.document.data["templates"]
-        templates[template] = own[template.rpartition(".")[2]]
+        templates[template] = definition.library.written(template.rpartition(".")[2])
     return document_schema(templates)
 
 

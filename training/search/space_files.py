@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from archspec.document import At, Document, parse_document
-from archspec.library import read_spec
 from archspec.project import Source
+from archspec.referring import read_spec
 from archspec.sources import find_reference
 from archspec.writing import written_json
 
