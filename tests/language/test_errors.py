@@ -14,10 +14,10 @@ import pytest
 import archspec
 from archspec.cli import main
 from archspec.document import At, parse_document
-from archspec.errors import listed
 from archspec.ops import OPS
 
 CONV = {"op": "conv", "channels": 4, "kernel": 3}
+FIRST_OPS = ", ".join(f"'{name}'" for name in list(OPS)[:30])
 
 
 def net(body, **keys):
@@ -247,7 +247,7 @@ SCHEMA = {
         "net.json:12:9: at /body/op: 'cnov' is not an op; did you mean 'conv'?",
     ]),
     "op like none": (net({"op": "zzz"}), [
-        f"net.json:12:9: at /body/op: 'zzz' is not an op; use {listed(list(OPS), most=30)}",
+        f"net.json:12:9: at /body/op: 'zzz' is not an op; use {FIRST_OPS} or {len(OPS) - 30} more",
     ]),
     "word of a node misspelt": (net(["rleu"]), [
         "net.json:12:3: at /body/0: 'rleu' is not an op; did you mean 'relu'?",
@@ -286,7 +286,8 @@ SCHEMA = {
         "'shortcut'?",
     ]),
     "branches without join": (net({"branches": [[], []]}), [
-        "net.json:11:10: at /body: branches need a join; use 'add', 'concat', 'mul' or 'none'",
+        "net.json:11:10: at /body: branches need a join; use 'add', 'sub', 'mul', "
+        "'div', 'max', 'min', 'concat' or 'none'",
     ]),
     "branches of none": (net({"branches": [], "join": "add"}), [
         "net.json:12:15: at /body/branches: branches must be a list of 1 or more or an object "
@@ -297,7 +298,8 @@ SCHEMA = {
         "at most 200 characters that matches ^[A-Za-z_][A-Za-z0-9_]*(\\.[A-Za-z0-9_]+)*$",
     ]),
     "join misspelt": (net({"branches": [[]], "join": "conact"}), [
-        "net.json:15:11: at /body/join: join must be 'add', 'concat', 'mul' or 'none', not "
+        "net.json:15:11: at /body/join: join must be 'add', 'sub', 'mul', 'div', 'max', 'min', "
+        "'concat' or 'none', not "
         "'conact'; did you mean 'concat'?",
     ]),
     "repeat and each": (net(conv(repeat=2, each=[{}])), [
@@ -702,20 +704,27 @@ GRAPH = {
         "another name",
     ]),
     "residual": (net({"residual": [CONV]}), [
-        "net.json:11:10: at /body: add takes inputs of one shape, not 4x8x8 and 3x8x8; give "
-        "the streams equal channels and strides, or a shortcut that makes them so",
+        "net.json:11:10: at /body: add takes inputs of one shape, or of 1 where they "
+        "differ, not 4x8x8 and 3x8x8; use streams of equal channels and strides, or a shortcut "
+        "that makes them so",
     ]),
     "add": (net({"branches": [CONV, conv(stride=2)], "join": "add"}), [
-        "net.json:11:10: at /body: add takes inputs of one shape, not 4x8x8 and 4x4x4; give "
-        "the streams equal channels and strides, or a shortcut that makes them so",
+        "net.json:11:10: at /body: add takes inputs of one shape, or of 1 where they "
+        "differ, not 4x8x8 and 4x4x4; use streams of equal channels and strides, or a shortcut "
+        "that makes them so",
     ]),
     "concat": (net({"branches": [CONV, conv(stride=2)], "join": "concat"}), [
         "net.json:11:10: at /body: concat joins channels of inputs with one height and width, not "
         "4x8x8 and 4x4x4",
     ]),
     "mul": (net({"branches": [CONV, conv(channels=5)], "join": "mul"}), [
-        "net.json:11:10: at /body: mul takes inputs of one shape, or gates of 1x1 with as many "
-        "channels, not 4x8x8 and 5x8x8",
+        "net.json:11:10: at /body: mul takes inputs of one shape, or of 1 where they "
+        "differ, not 4x8x8 and 5x8x8; use streams of equal channels and strides, or a shortcut "
+        "that makes them so",
+    ]),
+    "sub of three": (net({"branches": [[], [], []], "join": "sub"}), [
+        'net.json:11:10: at /body: sub takes 2 input(s) and is given 3; use a "from" that '
+        "names them",
     ]),
     "one input for add": (net({"op": "add"}), [
         'net.json:11:10: at /body: add takes 2 or more input(s) and is given 1; use a "from" '
@@ -795,7 +804,8 @@ GRAPH = {
         "net.json:15:11: at /body/when: when must be true or false, not 1",
     ]),
     "join by an expression": (net({"residual": [], "join": "='ad'"}), [
-        "net.json:13:11: at /body/join: join must be 'add', 'concat', 'mul' or 'none', not "
+        "net.json:13:11: at /body/join: join must be 'add', 'sub', 'mul', 'div', 'max', 'min', "
+        "'concat' or 'none', not "
         "'ad'; did you mean 'add'?",
     ]),
     "value that doubles": (net([], args={"a": list(range(1000)), "b": ["=a"] * 10,
