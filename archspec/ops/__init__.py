@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops.activation import FUNCTIONS, Act, Softmax
+from archspec.ops.axes import Matmul, Permute, Reshape
 from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
@@ -36,8 +37,8 @@ OPS: dict[str, type[Op]] = {
         Act, Softmax,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool,
         Dropout, DropPath, LayerScale,
-        Add, Sub, Mul, Div, Max, Min, Concat,
-        Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
+        Add, Sub, Mul, Div, Max, Min, Concat, Matmul,
+        Permute, Reshape, Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
         PixelShuffle, SpaceToDepth, Roll,
     )
 }  # fmt: skip

@@ -14,9 +14,11 @@ from archspec.ops.base import (
     Op,
     Weight,
     Weightless,
+    Window,
     Work,
     as_real,
     attribute,
+    image,
     nullable,
 )
 from archspec.shapes import Shapes, elements
@@ -93,14 +95,36 @@ class Act(Op):
         return elements(outputs[0])
 
 
+SOFTMAX_AXES = {"channels": (0,), "height": (1,), "width": (2,), "space": (1, 2)}
+"""By name, axes of (channels, height, width)."""
+
+
 @dataclass(frozen=True)
 class Softmax(Weightless):
     name = "softmax"
-    doc = "softmax over the channels (or features)"
+    doc = "softmax over the channels (or features), rows, columns or all pixels"
     category = "act"
 
+    axis: str = attribute({"enum": list(SOFTMAX_AXES)}, "what comes to 1 together", "channels")
+
     def infer(self, inputs: Shapes) -> Shapes:
+        if self.axis != "channels":
+            image(inputs[0], f"softmax over {self.axis}")
         return (inputs[0],)
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """Axes of one element count for nothing."""
+        if len(inputs[0]) == 1:
+            return self
+        axes = {axis for axis in SOFTMAX_AXES[self.axis] if inputs[0][axis] > 1}
+        for name, others in SOFTMAX_AXES.items():
+            if {axis for axis in others if inputs[0][axis] > 1} == axes:
+                return Softmax(name)
+        return self
+
+    def window(self, inputs: Shapes) -> Window:
+        axes = SOFTMAX_AXES[self.axis]
+        return Window(everything=any(axis > 0 and inputs[0][axis] > 1 for axis in axes))
 
     def work(self) -> Work:
         return Work("stream")

@@ -57,6 +57,7 @@ class Work(NamedTuple):
 
     "convolve": sums of products with weights under a window of `taps`, in `groups` of channels
     "multiply": a product with one matrix of weights
+    "contract": products of its inputs with each other
     "window": each result from the `taps` numbers of a window of its own channel
     "scale": in inference one factor, and perhaps one constant, for each channel
     "function": one function of each number alone
@@ -67,13 +68,27 @@ class Work(NamedTuple):
     """
 
     kind: Literal[
-        "convolve", "multiply", "window", "scale", "function", "sum", "part", "shuffle", "stream"
+        "convolve",
+        "multiply",
+        "contract",
+        "window",
+        "scale",
+        "function",
+        "sum",
+        "part",
+        "shuffle",
+        "stream",
     ]
     taps: int = 1
     groups: int = 1
 
     @property
     def multiplies(self) -> bool:
+        """Whether it is multiply-accumulates."""
+        return self.kind in ("convolve", "multiply", "contract")
+
+    @property
+    def has_filters(self) -> bool:
         """Whether it is multiply-accumulates with weights."""
         return self.kind in ("convolve", "multiply")
 
@@ -87,7 +102,8 @@ Folding: TypeAlias = Literal["nothing", "scale", "affine"]
 class Window(NamedTuple):
     """How an op's outputs see its input, for receptive fields: extent, step, padding before (a
     negative one cuts off), or by how much it is enlarged, and whether neighbours blend then, or
-    every pixel spreads over a kernel (of the enlarged image, of which `before` is cut off)."""
+    every pixel spreads over a kernel (of the enlarged image, of which `before` is cut off).
+    `everything` is also what an op says whose results see more than a pixel and no window."""
 
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
@@ -195,7 +211,7 @@ class Op(ABC):
         return ()
 
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
-        """Multiply-accumulates for one sample; only conv and dense have any."""
+        """Multiply-accumulates for one sample; only products have any."""
         return 0
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:

@@ -73,6 +73,15 @@ def _conv(node: Node) -> str:
     return f"{words}, {op.channels}"
 
 
+def _permute(node: Node) -> str:
+    op: Any = node.op
+    return f"permute {''.join(name[0].upper() for name in op.order)}"
+
+
+def _reshape(node: Node) -> str:
+    return f"reshape {shape_words(node.layer.output_shapes[0])}"
+
+
 def _param(node: Node) -> str:
     return f"param {shape_words(node.layer.output_shapes[0])}"
 
@@ -108,6 +117,11 @@ def _act(node: Node) -> str:
     return _FUNCTIONS.get(function, function)
 
 
+def _softmax(node: Node) -> str:
+    op: Any = node.op
+    return "softmax" if op.axis == "channels" else f"softmax {op.axis}"
+
+
 def _pool(node: Node) -> str:
     op: Any = node.op
     return f"{op.name.replace('_', ' ')} {_size(op.kernel)}{_stride(op.stride)}"
@@ -140,7 +154,7 @@ WORDS: Mapping[str, Words] = {
     "rms_norm": Words(_always("RMS norm")),
     "local_response_norm": Words(_format_attributes("LRN {size}")),
     "act": Words(_act),
-    "softmax": Words(_always("softmax")),
+    "softmax": Words(_softmax),
     "max_pool": Words(_pool, is_heavy=True),
     "avg_pool": Words(_pool, is_heavy=True),
     "global_avg_pool": Words(_always("global avg pool"), is_heavy=True),
@@ -157,6 +171,9 @@ WORDS: Mapping[str, Words] = {
     "max": Words(_always("max")),
     "min": Words(_always("min")),
     "concat": Words(_always("concat")),
+    "matmul": Words(_always("matmul"), is_heavy=True),
+    "permute": Words(_permute),
+    "reshape": Words(_reshape),
     "flatten": Words(_always("flatten")),
     "split": Words(_format_attributes("split {parts}"), is_heavy=True),
     "slice": Words(_slice, is_heavy=True),

@@ -165,7 +165,7 @@ def unfilled_channels(subject: Subject) -> Met:
     """Good: only the channels that are there are moved and multiplied. The few of an image stay as
     they are."""
     for node in subject.kernels:
-        if not node.op.work().multiplies or _groups(node) > 1:
+        if not node.op.work().has_filters or _groups(node) > 1:
             continue
         shape = node.layer.input_shapes[0]
         channels = (shape[0], node.layer.output_shapes[0][0])

@@ -47,6 +47,9 @@ def work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int, tile: int = CUB
             products = op.macs(inputs, outputs) * batch
             channels = (inputs[0][0], outputs[0][0])
             return _product_work(products, channels, work, moved, tile)
+        case "contract":
+            macs = op.macs(inputs, outputs) * batch
+            return Load(macs=macs, cube_cycles=macs / CUBE**3, bytes=moved, launches=1)
         case "window":
             taps = sum(_stored_bytes(shape, tile) for shape in outputs) * batch * work.taps
             return Load(vector_steps=taps / LANES, bytes=moved, launches=1)

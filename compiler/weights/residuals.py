@@ -48,7 +48,7 @@ def _parting(
         name = max(frontier, key=order.__getitem__)
         sides = frontier.pop(name)
         node = graph.nodes[name]
-        if node.op.work().multiplies and len(sides) == 1:
+        if node.op.work().has_filters and len(sides) == 1:
             lengths[min(sides)] += 1
         for tensor in node.inputs:
             frontier.setdefault(tensor.node, set()).update(sides)

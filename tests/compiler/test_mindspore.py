@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from oracles.networks import around, network
+from oracles.networks import around, made_of_one, network
 from test_ops import EXAMPLES, label
 
 import archspec
@@ -103,6 +103,8 @@ def graph_of(op, inputs):
     if not inputs:
         (shape,) = op.infer(())
         return network(shape, ("it", op), ("sum", Add(), "in", "it"))
+    if op.input_names:
+        return made_of_one(op, inputs)
     graph = Graph("one", inputs[0], {}, {})
     layer = Layer(op, inputs)
     node = Node("it", layer, tuple(Tensor("in") for _ in inputs))

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.ops.activation import Act, Softmax
+from archspec.ops.axes import Matmul, Permute, Reshape
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
@@ -99,6 +100,24 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Act("gelu", approximate=True), (IMAGE,)),
     (Softmax(), (FLAT,)),
     (Softmax(), (IMAGE,)),
+    (Softmax("height"), (IMAGE,)),
+    (Softmax("width"), (IMAGE,)),
+    (Softmax("space"), (IMAGE,)),
+    (Softmax("height"), ((3, 1, 4),)),
+    (Matmul(), ((3, 5, 5), (3, 5, 5))),
+    (Matmul(), ((3, 2, 5), (3, 5, 4))),
+    (Matmul(), ((1, 2, 5), (3, 5, 1))),
+    (Matmul(), ((3, 4, 2), (1, 2, 5))),
+    (Permute(("channels", "width", "height")), (IMAGE,)),
+    (Permute(("width", "channels", "height")), (IMAGE,)),
+    (Permute(("height", "width", "channels")), (IMAGE,)),
+    (Permute(("channels", "width", "height")), ((5, 1, 1),)),
+    (Reshape(width=1), (IMAGE,)),
+    (Reshape(channels=8, height=5, width=7), (IMAGE,)),
+    (Reshape(height=7), ((4, 70, 1),)),
+    (Reshape(height=7), (IMAGE,)),
+    (Reshape(channels=2, height=3), ((24,),)),
+    (Reshape(height=3, width=2), ((24,),)),
     (MaxPool(3, stride=2, padding="half"), (IMAGE,)),
     (MaxPool(2, stride=2), (IMAGE,)),
     (MaxPool((2, 3), stride=(2, 1), ceil=True), ((2, 9, 8),)),
@@ -293,7 +312,7 @@ def test_elementwise_work_is_counted_as_documented(op, inputs):
         "pool": entering,
         "merge": (len(inputs) - 1) * leaving,
     }
-    exceptions = {"concat": 0, "layer_scale": leaving, "upsample": leaving}
+    exceptions = {"concat": 0, "matmul": 0, "layer_scale": leaving, "upsample": leaving}
     expected = exceptions.get(op.name, by_category.get(op.category, 0))
     assert op.elementwise(inputs, outputs) == expected
 
@@ -443,6 +462,10 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
     if isinstance(op, (AdaptiveAvgPool, AdaptiveMaxPool)) and window.everything:
         assert any(extent % size for extent, size in zip(inputs[0][1:], op.size, strict=True))
         return  # windows of several sizes, of which the largest possible is said
+    if op.name in ("reshape", "permute", "matmul", "attention", "softmax"):
+        # what they see is no window, and is told as everything where it is more than a pixel
+        assert window.everything or max(map(len, seen)) <= 1
+        return
     if window.everything:
         assert seen == [list(range(extent))] * len(seen)
         return

@@ -5,10 +5,24 @@ from __future__ import annotations
 from archspec.graph import Graph
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops import Op
+from archspec.ops.axes import Reshape
+from archspec.ops.linear import Dense
 from archspec.ops.merge import Add
 from archspec.ops.pool import AvgPool
 from archspec.ops.regularize import LayerScale
 from archspec.ops.reshape import Flatten, Identity, Slice
+from archspec.shapes import elements
+
+
+def made_of_one(op: Op, shapes: tuple[tuple[int, ...], ...]) -> Graph:
+    """A network of one op on inputs of any shapes, each a dense layer of one small image."""
+    layers: list[tuple[str | Op, ...]] = [("flat", Flatten())]
+    for index, shape in enumerate(shapes):
+        layers.append((f"dense{index}", Dense(elements(shape)), "flat"))
+        layers.append((f"input{index}", Reshape(*shape)))
+    return network(
+        (3, 4, 5), *layers, ("op", op, *(f"input{index}" for index in range(len(shapes))))
+    )
 
 
 def network(
@@ -39,6 +53,8 @@ def network(
 def around(op: Op, shapes: tuple[tuple[int, ...], ...]) -> Graph:
     """A network of one op on inputs of these shapes, all made of one image, or vector: some of its
     channels, means of neighbours, scaled. What takes no input is added to the image."""
+    if op.input_names:
+        return made_of_one(op, shapes)
     if not shapes:
         return network(op.infer(())[0], ("op", op), ("sum", Add(), "in", "op"))
     rank = max(map(len, shapes))

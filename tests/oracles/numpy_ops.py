@@ -15,6 +15,7 @@ import numpy as np
 
 from archspec.ops import (
     activation,
+    axes,
     conv,
     learnt,
     linear,
@@ -348,7 +349,8 @@ def _(op: regularize.LayerScale, inputs: Inputs, bench: Bench) -> Outputs:
 @forward.register
 def _(op: activation.Softmax, inputs: Inputs, bench: Bench) -> Outputs:
     powers = np.exp(inputs[0])
-    return [powers / powers.sum(axis=0)]
+    axis = {"channels": 0, "height": 1, "width": 2, "space": (1, 2)}[op.axis]
+    return [powers / powers.sum(axis=axis, keepdims=True)]
 
 
 # Activations, one value at a time.
@@ -435,6 +437,44 @@ def _(op: merge.Concat, inputs: Inputs, bench: Bench) -> Outputs:
 @forward.register(reshape.Identity)
 def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
     return [inputs[0]]
+
+
+@forward.register
+def _(op: axes.Matmul, inputs: Inputs, bench: Bench) -> Outputs:
+    one, other = inputs
+    channels = max(len(one), len(other))
+    output = np.zeros((channels, one.shape[1], other.shape[2]))
+    for c, i, j in np.ndindex(output.shape):
+        row, column = one[c % len(one), i], other[c % len(other), :, j]
+        output[c, i, j] = sum(bench.multiply(x, y) for x, y in zip(row, column, strict=True))
+    return [output]
+
+
+@forward.register
+def _(op: axes.Permute, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    place = [("channels", "height", "width").index(name) for name in op.order]
+    output = np.zeros([x.shape[axis] for axis in place])
+    for index in np.ndindex(x.shape):
+        output[tuple(index[axis] for axis in place)] = x[index]
+    return [output]
+
+
+@forward.register
+def _(op: axes.Reshape, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    channels = op.channels or (len(x) if x.ndim == 3 else 0)
+    known = [extent for extent in (channels, op.height, op.width) if extent]
+    left = x.size // math.prod(known)
+    values = iter(x.flat)
+    return [
+        np.array(
+            [
+                [[next(values) for _ in range(op.width or left)] for _ in range(op.height or left)]
+                for _ in range(channels or left)
+            ]
+        )
+    ]
 
 
 @forward.register

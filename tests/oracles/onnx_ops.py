@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from archspec.ops import (
     activation,
+    axes,
     conv,
     learnt,
     linear,
@@ -268,7 +269,12 @@ def _(op: activation.Act, net: Net, inputs: Names, shapes: Shapes) -> Names:
 
 @emit.register
 def _(op: activation.Softmax, net: Net, inputs: Names, shapes: Shapes) -> Names:
-    return [net.one("Softmax", *inputs, axis=1)]
+    if op.axis != "space":
+        axis = {"channels": 1, "height": 2, "width": 3}[op.axis]
+        return [net.one("Softmax", *inputs, axis=axis)]
+    (x,), axes = inputs, net.integers(2, 3)  # by its definition: ONNX takes one axis
+    powers = net.one("Exp", x)
+    return [net.one("Div", powers, net.one("ReduceSum", powers, axes))]
 
 
 @emit.register
@@ -368,6 +374,24 @@ def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
 @emit.register
 def _(op: merge.Concat, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Concat", *inputs, axis=1)]
+
+
+@emit.register
+def _(op: axes.Matmul, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    return [net.one("MatMul", *inputs)]
+
+
+@emit.register
+def _(op: axes.Permute, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    letters = {"channels": 1, "height": 2, "width": 3}
+    return [net.one("Transpose", *inputs, perm=[0, *(letters[name] for name in op.order)])]
+
+
+@emit.register
+def _(op: axes.Reshape, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    channels = op.channels or (shapes[0][0] if len(shapes[0]) == 3 else -1)
+    extents = net.integers(1, channels, op.height or -1, op.width or -1)
+    return [net.one("Reshape", *inputs, extents)]
 
 
 @emit.register

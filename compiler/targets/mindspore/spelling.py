@@ -28,6 +28,7 @@ from archspec.errors import SpecError
 from archspec.node import Layer
 from archspec.ops import (
     activation,
+    axes,
     base,
     conv,
     linear,
@@ -187,7 +188,14 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: activation.Softmax, layer: Layer) -> Spelling:
-    return cell("nn.Softmax", Argument("axis", "axis", 1))
+    if op.axis == "space":
+        channels, height, width = layer.input_shapes[0]
+        rows = f"ops.reshape({{x}}, (-1, {channels}, {height * width}))"
+        shape = f"(-1, {channels}, {height}, {width})"
+        return expression(f"ops.reshape(ops.softmax({rows}, 2), {shape})")
+    return cell(
+        "nn.Softmax", Argument("axis", "axis", {"channels": 1, "height": 2, "width": 3}[op.axis])
+    )
 
 
 # Pooling.
@@ -269,6 +277,23 @@ def _(op: merge.Concat, layer: Layer) -> Spelling:
 
 
 # Moving values.
+
+
+@spelling_of.register
+def _(op: axes.Matmul, layer: Layer) -> Spelling:
+    return Spelling(expression=lambda names: f"ops.matmul({', '.join(names)})", wording="matmul")
+
+
+@spelling_of.register
+def _(op: axes.Permute, layer: Layer) -> Spelling:
+    order = ", ".join(str(axis) for axis in (0, *(1 + axis for axis in op.axes)))
+    return expression(f"ops.transpose({{x}}, ({order}))")
+
+
+@spelling_of.register
+def _(op: axes.Reshape, layer: Layer) -> Spelling:
+    shape = ", ".join(map(str, layer.output_shapes[0]))
+    return expression(f"ops.reshape({{x}}, (-1, {shape}))")
 
 
 @spelling_of.register

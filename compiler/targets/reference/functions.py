@@ -13,8 +13,13 @@ from archspec.ops import activation
 
 @forward.register
 def _(op: activation.Softmax, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    powers = np.exp(inputs[0] - inputs[0].max(1, keepdims=True))
-    return [powers / powers.sum(1, keepdims=True)]
+    axes = {"channels": (1,), "height": (2,), "width": (3,), "space": (2, 3)}[op.axis]
+    return [softmax(inputs[0], axes)]
+
+
+def softmax(x: Array, axes: tuple[int, ...]) -> Array:
+    powers = np.exp(x - x.max(axes, keepdims=True))
+    return powers / powers.sum(axes, keepdims=True)
 
 
 def sigmoid(x: Array) -> Array:

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from archspec.compiler.targets.reference.dispatch import Array, Arrays, forward
-from archspec.ops import Op, learnt, merge, rearrange, regularize, reshape
+from archspec.ops import Op, axes, learnt, merge, rearrange, regularize, reshape
 
 
 @forward.register
@@ -57,6 +57,24 @@ def _(op: learnt.Param, inputs: Sequence[Array], weights: Arrays) -> list[Array]
 @forward.register(reshape.Identity)
 def _(op: Op, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     return [inputs[0]]
+
+
+@forward.register
+def _(op: axes.Matmul, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [inputs[0] @ inputs[1]]
+
+
+@forward.register
+def _(op: axes.Permute, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    names = ("channels", "height", "width")
+    return [inputs[0].transpose(0, *(1 + names.index(name) for name in op.order))]
+
+
+@forward.register
+def _(op: axes.Reshape, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    (x,) = inputs
+    channels = op.channels or (x.shape[1] if x.ndim == 4 else -1)
+    return [x.reshape(len(x), channels, op.height or -1, op.width or -1)]
 
 
 @forward.register

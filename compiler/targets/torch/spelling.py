@@ -29,6 +29,7 @@ from archspec.errors import SpecError
 from archspec.node import Layer
 from archspec.ops import (
     activation,
+    axes,
     base,
     conv,
     linear,
@@ -213,7 +214,11 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: activation.Softmax, layer: Layer) -> Spelling:
-    return cell("nn.Softmax", Argument("dim", "dim", 1))
+    if op.axis == "space":
+        return expression("{x}.flatten(2).softmax(2).view_as({x})")
+    return cell(
+        "nn.Softmax", Argument("dim", "dim", {"channels": 1, "height": 2, "width": 3}[op.axis])
+    )
 
 
 # Pooling. PyTorch takes one padding for both sides, of half the kernel at most.
@@ -295,6 +300,23 @@ def _(op: merge.Concat, layer: Layer) -> Spelling:
 
 
 # Moving values.
+
+
+@spelling_of.register
+def _(op: axes.Matmul, layer: Layer) -> Spelling:
+    return Spelling(expression=" @ ".join, wording="@")
+
+
+@spelling_of.register
+def _(op: axes.Permute, layer: Layer) -> Spelling:
+    order = ", ".join(str(axis) for axis in (0, *(1 + axis for axis in op.axes)))
+    return expression(f"{{x}}.permute({order})")
+
+
+@spelling_of.register
+def _(op: axes.Reshape, layer: Layer) -> Spelling:
+    shape = ", ".join(map(str, layer.output_shapes[0]))
+    return expression(f"{{x}}.reshape(-1, {shape})")
 
 
 @spelling_of.register

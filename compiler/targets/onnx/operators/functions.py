@@ -63,6 +63,19 @@ def _(op: activation.Softmax, at: Site) -> None:
     if len(at.shapes[0]) == 1:
         at.result("Softmax", at.x, axis=1)
         return
+    if op.axis == "width":
+        at.result("Softmax", at.x, axis=3)
+        return
+    if op.axis == "space":
+        channels, height, width = at.shapes[0]
+        rows = at.step("Reshape", at.x, at.net.integers((0, channels, height * width)))
+        rows = at.step("Softmax", rows, axis=2)
+        at.result("Reshape", rows, at.net.integers((0, channels, height, width)))
+        return
+    if op.axis == "height":
+        last = at.step("Transpose", at.x, perm=[0, 1, 3, 2])
+        at.result("Transpose", at.step("Softmax", last, axis=3), perm=[0, 1, 3, 2])
+        return
     # Before opset 13 softmax takes all axes from its own on as one, so channels go last.
     last = at.step("Transpose", at.x, perm=[0, 2, 3, 1])
     at.result("Transpose", at.step("Softmax", last, axis=3), perm=[0, 3, 1, 2])

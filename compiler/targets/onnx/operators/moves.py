@@ -6,7 +6,7 @@ import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.dispatch import spell
-from archspec.ops import Op, learnt, merge, rearrange, regularize, reshape
+from archspec.ops import Op, axes, learnt, merge, rearrange, regularize, reshape
 
 
 @spell.register
@@ -50,8 +50,8 @@ def with_one_batch(at: Site) -> list[str]:
     images = [x for x, alone in zip(at.inputs, at.alone, strict=True) if not alone]
     if len(images) in (0, len(at.inputs)):
         return at.inputs
-    axes = range(1, len(at.shapes[0]) + 1)
-    bounds = ([0 for _ in axes], [1 for _ in axes], axes)  # starts, ends, axes
+    rank = len(at.shapes[0])
+    bounds = ([0] * rank, [1] * rank, range(1, rank + 1))  # starts, ends, axes
     one = at.step("Slice", images[0], *(at.net.integers(bound, np.int32) for bound in bounds))
     zeros = at.step("Clip", one, at.net.floats(0), at.net.floats(0))
     return [
@@ -70,6 +70,21 @@ def _(op: learnt.Param, at: Site) -> None:
 @spell.register(reshape.Identity)
 def _(op: Op, at: Site) -> None:
     at.result("Identity", at.x)
+
+
+@spell.register
+def _(op: axes.Matmul, at: Site) -> None:
+    at.result("MatMul", *at.inputs)
+
+
+@spell.register
+def _(op: axes.Permute, at: Site) -> None:
+    at.result("Transpose", at.x, perm=[0, *(1 + axis for axis in op.axes)])
+
+
+@spell.register
+def _(op: axes.Reshape, at: Site) -> None:
+    at.result("Reshape", at.x, at.net.integers((0, *at.node.layer.output_shapes[0])))
 
 
 @spell.register
