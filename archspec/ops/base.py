@@ -353,6 +353,12 @@ def as_sides(value: Any) -> Any:
     return (sides[0], sides[0], sides[1], sides[1]) if len(sides) == 2 else sides
 
 
+# Axes, by the words that a spec has for them.
+
+AXES = {"channels": 0, "height": 1, "width": 2}
+AXIS: Schema = {"enum": list(AXES)}
+
+
 # Guards that several ops share.
 
 
@@ -364,6 +370,13 @@ def image(shape: Shape, what: str) -> tuple[int, int, int]:
             " place it before the flatten"
         )
     return (shape[0], shape[1], shape[2])
+
+
+def place_of(axis: str, shape: Shape, what: str) -> int:
+    """Which number of the shape is the axis's, or ShapeError: a vector has channels alone."""
+    if axis != "channels":
+        image(shape, f"{what} along the {axis}")
+    return AXES[axis]
 
 
 def divides(divisor: int, number: int, what: str) -> None:

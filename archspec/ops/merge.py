@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops.base import Weightless, Work
+from archspec.ops.base import AXIS, Weightless, Window, Work, attribute, place_of
 from archspec.shapes import ShapeError, Shapes, elements, written
 
 
@@ -78,22 +78,38 @@ class Min(_Elementwise):
 @dataclass(frozen=True)
 class Concat(Weightless):
     name = "concat"
-    doc = "the inputs' channels one after another"
+    doc = "the inputs' channels, rows or columns one after another"
     category = "merge"
     inputs = (1, None)
 
+    axis: str = attribute(AXIS, "along which axis they stand", "channels")
+
     def infer(self, inputs: Shapes) -> Shapes:
-        if any(shape[1:] != inputs[0][1:] for shape in inputs):
-            raise ShapeError(
-                f"concat joins channels of inputs with one height and width, not {_several(inputs)}"
-            )
-        return ((sum(shape[0] for shape in inputs), *inputs[0][1:]),)
+        place = place_of(self.axis, inputs[0], self.name)
+        before, after = inputs[0][:place], inputs[0][place + 1 :]
+        if any(
+            len(shape) != len(inputs[0]) or (shape[:place], shape[place + 1 :]) != (before, after)
+            for shape in inputs
+        ):
+            raise ShapeError(f"concat joins {_JOINED[self.axis]}, not {_several(inputs)}")
+        return ((*before, sum(shape[place] for shape in inputs), *after),)
+
+    def window(self, inputs: Shapes) -> Window:
+        """Behind a seam neighbours are of two images, as far apart as can be."""
+        return Window(everything=self.axis != "channels" and len(inputs) > 1)
 
     def work(self) -> Work:
         return Work("stream")
 
     def gives_its_input(self, inputs: Shapes) -> bool:
         return len(inputs) == 1
+
+
+_JOINED = {
+    "channels": "channels of inputs with one height and width",
+    "height": "rows of inputs with as many channels and one width",
+    "width": "columns of inputs with as many channels and one height",
+}
 
 
 def _several(inputs: Shapes) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.ops.base import (
+    AXIS,
     FLOAT32,
     NATURAL,
     PAIR,
@@ -23,6 +24,7 @@ from archspec.ops.base import (
     divides,
     image,
     nullable,
+    place_of,
 )
 from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
 
@@ -50,21 +52,32 @@ class Flatten(Weightless):
 @dataclass(frozen=True)
 class Split(Weightless):
     name = "split"
-    doc = "equal parts of the channels; the results are named name.1, name.2 and so on"
+    doc = (
+        "equal parts of the channels, rows or columns; the results are named name.1, name.2 and so"
+        " on"
+    )
     category = "reshape"
 
     parts: int = attribute(
         {"type": "integer", "minimum": 2, "maximum": 1024}, "how many equal parts"
     )
+    axis: str = attribute(AXIS, "which axis is cut", "channels")
 
     @property
     def outputs(self) -> int:
         return self.parts
 
     def infer(self, inputs: Shapes) -> Shapes:
-        channels, *extent = inputs[0]
-        divides(self.parts, channels, "the number of input channels")
-        return ((channels // self.parts, *extent),) * self.parts
+        place = place_of(self.axis, inputs[0], self.name)
+        extent = inputs[0][place]
+        of = "number of input channels" if self.axis == "channels" else self.axis
+        divides(self.parts, extent, f"the {of}")
+        part = (*inputs[0][:place], extent // self.parts, *inputs[0][place + 1 :])
+        return (part,) * self.parts
+
+    def window(self, inputs: Shapes) -> Window:
+        """Pixels at one place of two parts are as far apart as can be."""
+        return Window(everything=self.axis != "channels")
 
     def work(self) -> Work:
         return Work("stream")
@@ -73,26 +86,36 @@ class Split(Weightless):
 @dataclass(frozen=True)
 class Slice(Weightless):
     name = "slice"
-    doc = "the channels from start up to, not including, stop"
+    doc = "the channels, rows or columns from start up to, not including, stop"
     category = "reshape"
 
-    start: int = attribute(NATURAL, "first channel", 0)
+    start: int = attribute(NATURAL, "first channel, row or column", 0)
     stop: int | None = attribute(
-        nullable(POSITIVE), "channel after the last; null is the end", None
+        nullable(POSITIVE), "the one after the last; null is the end", None
     )
+    axis: str = attribute(AXIS, "which axis is cut", "channels")
 
     def resolve(self, inputs: Shapes) -> Op:
-        return replace(self, stop=None) if self.stop == inputs[0][0] else self
+        extent = inputs[0][place_of(self.axis, inputs[0], self.name)]
+        op = replace(self, stop=None) if self.stop == extent else self
+        # what cuts nothing off is the same along any axis
+        return replace(op, axis="channels") if (op.start, op.stop) == (0, None) else op
 
     def infer(self, inputs: Shapes) -> Shapes:
-        channels, *extent = inputs[0]
-        stop = channels if self.stop is None else self.stop
-        if not self.start < stop <= channels:
+        place = place_of(self.axis, inputs[0], self.name)
+        extent = inputs[0][place]
+        stop = extent if self.stop is None else self.stop
+        if not self.start < stop <= extent:
+            words = {"channels": "channels", "height": "rows", "width": "columns"}[self.axis]
             raise ShapeError(
-                f"slice from {self.start} to {stop} does not lie in {channels} channels;"
-                f" use 0 <= start < stop <= {channels}"
+                f"slice from {self.start} to {stop} does not lie in {extent} {words};"
+                f" use 0 <= start < stop <= {extent}"
             )
-        return ((stop - self.start, *extent),)
+        return ((*inputs[0][:place], stop - self.start, *inputs[0][place + 1 :]),)
+
+    def window(self, inputs: Shapes) -> Window:
+        cut = -self.start
+        return Window(before=(cut * (self.axis == "height"), cut * (self.axis == "width")))
 
     def work(self) -> Work:
         return Work("part")

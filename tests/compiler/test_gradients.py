@@ -19,7 +19,7 @@ from test_ops import label
 from archspec.compiler import build
 from archspec.compiler.targets import TARGETS
 from archspec.ops.conv import ConvTranspose
-from archspec.ops.merge import Add, Div, Max, Min, Mul, Sub
+from archspec.ops.merge import Add, Concat, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
 from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
@@ -191,6 +191,14 @@ CASES = [
         join(op, *shapes)
         for op in (Add(), Sub(), Mul(), Div(), Max(), Min())
         for shapes in (((3, 4, 5), (3, 4, 1)), ((1, 4, 1), (3, 1, 5)), ((5,), (1,)))
+    ),
+    *(
+        (Concat(axis), shapes, lambda x, w, d=d, s=shapes: torch.cat([*parts(x, w, *s)], d))
+        for d, axis, shapes in (
+            (1, "channels", ((3, 4, 5), (1, 4, 5))),
+            (2, "height", ((3, 1, 5), (3, 4, 5))),
+            (3, "width", ((3, 4, 5), (3, 4, 2), (3, 4, 1))),
+        )
     ),
     *(join(op, (3, 4, 5), (3, 1, 1), (1, 4, 5)) for op in (Add(), Mul(), Max(), Min())),
 ]

@@ -165,11 +165,19 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Concat(), (IMAGE, (1, 7, 10), (2, 7, 10))),
     (Concat(), (FLAT, (3,))),
     (Concat(), (IMAGE,)),
+    (Concat("height"), (IMAGE, (4, 1, 10), IMAGE)),
+    (Concat("width"), ((4, 7, 1), IMAGE)),
+    (Concat("width"), (IMAGE,)),
     (Flatten(), (IMAGE,)),
     (Flatten(), ((5, 1, 1),)),
     (Flatten(), (FLAT,)),
     (Split(2), (IMAGE,)),
     (Split(3), (FLAT,)),
+    (Split(7, "height"), (IMAGE,)),
+    (Split(2, "width"), (IMAGE,)),
+    (Slice(1, 3, "height"), (IMAGE,)),
+    (Slice(2, axis="width"), (IMAGE,)),
+    (Slice(stop=10, axis="width"), (IMAGE,)),
     (Slice(1, 3), (IMAGE,)),
     (Slice(2), (FLAT,)),
     (Slice(stop=2), (FLAT,)),
@@ -466,6 +474,9 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         # what they see is no window, and is told as everything where it is more than a pixel
         assert window.everything or max(map(len, seen)) <= 1
         return
+    if isinstance(op, Split | Concat) and window.everything:
+        assert all(len(places) <= op.outputs for places in seen)  # from far apart
+        return
     if window.everything:
         assert seen == [list(range(extent))] * len(seen)
         return
@@ -586,6 +597,23 @@ REFUSED = [
             " stop <= 4",
         )
         for start, stop in ((1, 5), (2, 2), (3, 1), (4, None))
+    ),
+    (
+        Slice(5, axis="height"),
+        ((4, 5, 9),),
+        "slice from 5 to 5 does not lie in 5 rows; use 0 <= start < stop <= 5",
+    ),
+    (Split(4, "width"), (IMAGE,), "the width 10 cannot be split into 4 equal parts"),
+    (
+        Concat("height"),
+        (IMAGE, (4, 7, 9)),
+        "concat joins rows of inputs with as many channels and one width, not 4x7x10 and 4x7x9",
+    ),
+    (
+        Concat("width"),
+        (FLAT, FLAT),
+        "concat along the width works on images of channels x height x width, not 6; place it"
+        " before the flatten",
     ),
     (
         MaxPool((2, 5), padding=(2, 0, 4, 4)),

@@ -429,7 +429,9 @@ def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
 
 @forward.register
 def _(op: merge.Concat, inputs: Inputs, bench: Bench) -> Outputs:
-    return [np.array([channel for x in inputs for channel in x])]
+    place = ["channels", "height", "width"].index(op.axis)
+    lines = [line for x in inputs for line in np.moveaxis(x, place, 0)]
+    return [np.moveaxis(np.array(lines), 0, place)]
 
 
 @forward.register(regularize.Dropout)
@@ -484,11 +486,19 @@ def _(op: reshape.Flatten, inputs: Inputs, bench: Bench) -> Outputs:
 
 @forward.register
 def _(op: reshape.Split, inputs: Inputs, bench: Bench) -> Outputs:
-    return np.split(inputs[0], op.parts)
+    place = ["channels", "height", "width"].index(op.axis)
+    lines = np.moveaxis(inputs[0], place, 0)
+    size, rest = divmod(len(lines), op.parts)
+    assert not rest
+    return [np.moveaxis(lines[size * k : size * (k + 1)], 0, place) for k in range(op.parts)]
 
 
 @forward.register
 def _(op: reshape.Slice, inputs: Inputs, bench: Bench) -> Outputs:
+    if op.axis == "height":
+        return [inputs[0][:, op.start : op.stop]]
+    if op.axis == "width":
+        return [inputs[0][:, :, op.start : op.stop]]
     return [inputs[0][op.start : op.stop]]
 
 

@@ -371,9 +371,12 @@ def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one(op.name.capitalize(), *inputs)]
 
 
+ONNX_AXIS = {"channels": 1, "height": 2, "width": 3}
+
+
 @emit.register
 def _(op: merge.Concat, net: Net, inputs: Names, shapes: Shapes) -> Names:
-    return [net.one("Concat", *inputs, axis=1)]
+    return [net.one("Concat", *inputs, axis=ONNX_AXIS[op.axis])]
 
 
 @emit.register
@@ -401,13 +404,15 @@ def _(op: reshape.Flatten, net: Net, inputs: Names, shapes: Shapes) -> Names:
 
 @emit.register
 def _(op: reshape.Split, net: Net, inputs: Names, shapes: Shapes) -> Names:
-    return net.several("Split", *inputs, outputs=op.parts, num_outputs=op.parts, axis=1)
+    return net.several(
+        "Split", *inputs, outputs=op.parts, num_outputs=op.parts, axis=ONNX_AXIS[op.axis]
+    )
 
 
 @emit.register
 def _(op: reshape.Slice, net: Net, inputs: Names, shapes: Shapes) -> Names:
     stop = np.iinfo(np.int64).max if op.stop is None else op.stop
-    bounds = map(net.integers, (op.start, stop, 1))  # starts, ends, axes
+    bounds = map(net.integers, (op.start, stop, ONNX_AXIS[op.axis]))  # starts, ends, axes
     return [net.one("Slice", *inputs, *bounds)]
 
 

@@ -271,8 +271,9 @@ def _(op: merge.Min, layer: Layer) -> Spelling:
 def _(op: merge.Concat, layer: Layer) -> Spelling:
     if len(layer.input_shapes) == 1:
         return Spelling(is_input=True)
+    axis = f"axis={1 + base.AXES[op.axis]}"
     return Spelling(
-        expression=lambda names: call("ops.cat", call("", *names), "axis=1"), wording="cat"
+        expression=lambda names: call("ops.cat", call("", *names), axis), wording=f"cat {axis}"
     )
 
 
@@ -303,7 +304,7 @@ def _(op: reshape.Flatten, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: reshape.Split, layer: Layer) -> Spelling:
-    return expression(f"ops.chunk({{x}}, {op.parts}, axis=1)")
+    return expression(f"ops.chunk({{x}}, {op.parts}, axis={1 + base.AXES[op.axis]})")
 
 
 @spelling_of.register

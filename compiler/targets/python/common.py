@@ -14,6 +14,7 @@ from archspec.compiler.targets.python.spelling import (
 )
 from archspec.node import Layer
 from archspec.ops import learnt, merge, pool, rearrange, regularize, reshape
+from archspec.ops.base import AXES
 
 
 def register_common(spelling_of: Any) -> None:
@@ -40,10 +41,11 @@ def _div(op: merge.Div, layer: Layer) -> Spelling:
 
 def _slice(op: reshape.Slice, layer: Layer) -> Spelling:
     start = op.start or ""
-    stop = "" if op.stop in (None, layer.input_shapes[0][0]) else op.stop
+    place = AXES[op.axis]
+    stop = "" if op.stop in (None, layer.input_shapes[0][place]) else op.stop
     if start == stop == "":
         return Spelling(is_input=True)
-    return expression(f"{{x}}[:, {start}:{stop}]")
+    return expression(f"{{x}}[{':, ' * (1 + place)}{start}:{stop}]")
 
 
 def _channel_shuffle(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:

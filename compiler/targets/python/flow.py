@@ -129,7 +129,7 @@ class _Names:
         if len(self.flow.steps[index].results) > 1:
             return last_use > index
         joined = any(
-            reader.part.spelling is not None and reader.part.spelling.wording == "cat"
+            reader.part.spelling is not None and reader.part.spelling.wording.startswith("cat")
             for reader in self.flow.readers.get(ref, ())
         )
         return last_use - index > SHORTLY or joined

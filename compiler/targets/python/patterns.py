@@ -193,7 +193,7 @@ class _Reader:
 
     def _leaf(self, leaf: Leaf, refs: Mapping[Tensor, Ref]) -> tuple[Part, Values, Key]:
         spelling = self.dialect.spell(leaf.node.layer)
-        if spelling.wording == "cat" and any(leaf.alone) and not all(leaf.alone):
+        if spelling.wording.startswith("cat") and any(leaf.alone) and not all(leaf.alone):
             spelling = self._expanding(spelling, leaf)
         inputs = tuple(refs[tensor] for tensor in leaf.node.inputs) if leaf.is_live else ()
         values = tuple(argument.value for argument in spelling.arguments)

@@ -51,7 +51,7 @@ class Spelling:
     arguments: tuple[Argument, ...] = ()
     expression: Callable[[Sequence[str]], Any] | None = None
     wording: str = ""
-    """What tells one expression from another; "cat" is one that joins its inputs."""
+    """What tells one expression from another; one that joins its inputs starts with "cat"."""
     is_input: bool = False
     expanded: tuple[bool, ...] = ()
     """Of each input, whether the expression makes it as large as the batch; () is of none."""

@@ -10,6 +10,8 @@ import numpy as np
 from archspec.compiler.targets.reference.dispatch import Array, Arrays, forward
 from archspec.ops import Op, axes, learnt, merge, rearrange, regularize, reshape
 
+AXIS = {"channels": 1, "height": 2, "width": 3}
+
 
 @forward.register
 def _(op: merge.Add, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
@@ -44,7 +46,8 @@ def _(op: merge.Min, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
 @forward.register
 def _(op: merge.Concat, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
     batch = max(map(len, inputs))  # of what no image takes part in it is 1
-    return [np.concatenate([np.broadcast_to(x, (batch, *x.shape[1:])) for x in inputs], axis=1)]
+    images = [np.broadcast_to(x, (batch, *x.shape[1:])) for x in inputs]
+    return [np.concatenate(images, axis=AXIS[op.axis])]
 
 
 @forward.register
@@ -84,12 +87,13 @@ def _(op: reshape.Flatten, inputs: Sequence[Array], weights: Arrays) -> list[Arr
 
 @forward.register
 def _(op: reshape.Split, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    return np.split(inputs[0], op.parts, axis=1)
+    return np.split(inputs[0], op.parts, axis=AXIS[op.axis])
 
 
 @forward.register
 def _(op: reshape.Slice, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    return [inputs[0][:, op.start : op.stop]]
+    before = (slice(None),) * AXIS[op.axis]
+    return [inputs[0][(*before, slice(op.start, op.stop))]]
 
 
 @forward.register

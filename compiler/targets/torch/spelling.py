@@ -294,8 +294,9 @@ def _(op: merge.Min, layer: Layer) -> Spelling:
 def _(op: merge.Concat, layer: Layer) -> Spelling:
     if len(layer.input_shapes) == 1:
         return Spelling(is_input=True)
+    axis = f"dim={1 + base.AXES[op.axis]}"
     return Spelling(
-        expression=lambda names: call("torch.cat", call("", *names), "dim=1"), wording="cat"
+        expression=lambda names: call("torch.cat", call("", *names), axis), wording=f"cat {axis}"
     )
 
 
@@ -326,7 +327,7 @@ def _(op: reshape.Flatten, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: reshape.Split, layer: Layer) -> Spelling:
-    return expression(f"{{x}}.chunk({op.parts}, dim=1)")
+    return expression(f"{{x}}.chunk({op.parts}, dim={1 + base.AXES[op.axis]})")
 
 
 @spelling_of.register

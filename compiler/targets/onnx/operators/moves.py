@@ -7,6 +7,7 @@ import numpy as np
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.dispatch import spell
 from archspec.ops import Op, axes, learnt, merge, rearrange, regularize, reshape
+from archspec.ops.base import AXES
 
 
 @spell.register
@@ -41,7 +42,7 @@ def _(op: merge.Min, at: Site) -> None:
 
 @spell.register
 def _(op: merge.Concat, at: Site) -> None:
-    at.result("Concat", *with_one_batch(at), axis=1)
+    at.result("Concat", *with_one_batch(at), axis=1 + AXES[op.axis])
 
 
 def with_one_batch(at: Site) -> list[str]:
@@ -94,17 +95,19 @@ def _(op: reshape.Flatten, at: Site) -> None:
 
 @spell.register
 def _(op: reshape.Split, at: Site) -> None:
-    sizes = [shape[0] for shape in at.node.layer.output_shapes]
+    place = AXES[op.axis]
+    sizes = [shape[place] for shape in at.node.layer.output_shapes]
     if at.net.opset < 13:
-        at.result("Split", at.x, axis=1, split=sizes)
+        at.result("Split", at.x, axis=1 + place, split=sizes)
     else:
-        at.result("Split", at.x, at.net.integers(sizes), axis=1)
+        at.result("Split", at.x, at.net.integers(sizes), axis=1 + place)
 
 
 @spell.register
 def _(op: reshape.Slice, at: Site) -> None:
-    channels = at.node.layer.output_shapes[0][0]
-    bounds = ((op.start,), (op.start + channels,), (1,))  # starts, ends, axes
+    place = AXES[op.axis]
+    extent = at.node.layer.output_shapes[0][place]
+    bounds = ((op.start,), (op.start + extent,), (1 + place,))  # starts, ends, axes
     at.result("Slice", at.x, *(at.net.integers(bound, np.int32) for bound in bounds))
 
 
