@@ -17,7 +17,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "logistic": ("sigmoid",), "tanhyperbolic": ("tanh",),
     "linear": ("dense", "none"), "identity": ("identity", "none"), "fc": ("dense",),
     "fullyconnected": ("dense",), "innerproduct": ("dense",), "gemm": ("dense",),
-    "matmul": ("dense",), "convolution": ("conv",), "deconv": ("conv_transpose",),
+    "convolution": ("conv",), "deconv": ("conv_transpose",),
     "deconvolution": ("conv_transpose",), "transposedconv": ("conv_transpose",),
     "transposeconv": ("conv_transpose",), "convtransposed": ("conv_transpose",),
     "transposedconvolution": ("conv_transpose",), "upconv": ("conv_transpose",),
@@ -69,7 +69,7 @@ OTHERWISE: Mapping[str, str] = {
         ("weightstandardization", "wsconv", "stdconv"),
         'use "conv" with "weight_standardization": true',
     ),
-    **dict.fromkeys(("reshape", "view"), 'use "flatten" for one vector of all values'),
+    "view": 'use "reshape", or "flatten" for one vector of all values',
     **dict.fromkeys(
         ("resize", "interpolate"), 'use "upsample", which enlarges by whole factors'
     ),
@@ -86,7 +86,7 @@ ABSENT = frozenset((
     "avgunpool", "unpool", "minpool", "lppool", "dropblock", "alphadropout", "featuredropout",
     "spatialdropout", "dropconnect", "conv1d", "conv3d", "dropout2d", "deformconv", "dynamicconv",
     "involution", "maxpool1d", "maxpool3d", "avgpool1d", "avgpool3d", "batchnorm1d",
-    "batchnorm3d", "dropout3d", "reducemean", "mean", "permute", "transpose",
+    "batchnorm3d", "dropout3d", "reducemean", "mean", "transpose",
     "pow", "sqrt", "exp", "log", "abs", "clamp",
     "clip", "zero", "zeros", "constant", "gather", "squeeze", "unsqueeze", "sin", "gaussian",
     "cosine", "maxout", "einsum", "bilinear",
