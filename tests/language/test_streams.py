@@ -56,6 +56,10 @@ class TestLanes:
             graph = expand(body, args={"n": 2, "rows": {"default": [{"kernel": 1}, {}]}})
             assert list(graph.nodes) == ["conv1", "conv2", "add"]
 
+    def test_each_copy_has_its_own_when(self):
+        body = conv(when="=lane > 0", parallel=2, join="concat")
+        assert nodes(body) == ["conv2: conv -> 4x8x8", "concat: concat in conv2 -> 7x8x8"]
+
     def test_lanes_within_lanes(self):
         inner = {**CONV, "channels": "=1 + lane", "parallel": 2, "join": "concat"}
         graph = expand(
