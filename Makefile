@@ -35,7 +35,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.torch $(ENGINES)/.installed
 	$(BIN)/python -m pytest -n auto
 
-# Without a framework and without processes: about two minutes.
+# Without a framework, processes and what is marked as thorough: under two minutes.
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --fast
 

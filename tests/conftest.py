@@ -1,6 +1,6 @@
 """The `archspec` command, for tests of what it says. Hypothesis draws the same examples every time;
-ARCHSPEC_EXAMPLES=5000 asks for other, more. `--fast` leaves out what needs a framework or starts
-processes, and two thirds of Hypothesis's examples (make test-fast)."""
+ARCHSPEC_EXAMPLES=5000 asks for other, more. `--fast` leaves out what needs a framework, starts
+processes or is marked as thorough, and two thirds of Hypothesis's examples (make test-fast)."""
 
 import os
 import subprocess
@@ -122,6 +122,18 @@ def pytest_collection_finish(session):
 
 def skip_process(*_, **__):
     pytest.skip("--fast starts no process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        framework = item.callspec.params.get("framework") if hasattr(item, "callspec") else None
+        if any(framework in mark.args for mark in item.iter_markers("long_on")):
+            item.add_marker(pytest.mark.slow)
+    if config.getoption("fast"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_ignore_collect(collection_path: Path, config):

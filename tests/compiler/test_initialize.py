@@ -156,6 +156,7 @@ def test_bound_by_fan_in():
 # Schemes.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", ["resnet18", "isynet_n1", "efficientnet_b0", "tiny/cspdarknet"])
 def test_every_weight_of_every_scheme(scheme, name):

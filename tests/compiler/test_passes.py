@@ -519,6 +519,7 @@ def load_shipped(name, **options):
 SMALL = {"unet": (1, 32, 32), "resnet50_bifpn": (3, 128, 128), "inception_v3": (3, 75, 75)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", shipped_names())
 def test_deployment_of_every_spec_keeps_its_numbers(name):
     graph = load_shipped(name)
@@ -549,6 +550,7 @@ def assert_one_structure(graph, *others, values=(1, 0, np.nan)):
     assert all(one == structure(pipeline.for_deployment(graph).graph) for one in found)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_deployment_graph_of_a_spec_is_the_same_whatever_its_weights(name):
     assert_one_structure(load_shipped(name), values=(1, np.nan))

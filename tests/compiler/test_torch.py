@@ -107,6 +107,7 @@ def graph_of(op, inputs):
 # The source, which needs no torch.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NETWORKS)
 def test_source_is_what_a_formatter_would_leave(name, tmp_path):
     ruff = Path(sys.executable).with_name("ruff")

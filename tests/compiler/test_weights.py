@@ -291,6 +291,7 @@ def test_cut_short_anywhere(path, graph, weights):
         assert is_refused(path, graph, weights), share
 
 
+@pytest.mark.thorough
 def test_any_byte_flipped(path, graph, weights):
     save_weights(path, graph, weights)
     content = bytearray(path.read_bytes())
@@ -692,6 +693,7 @@ def test_one_name_for_two_tensors_is_no_match():
         plan_files(shapes, archspec.load("resnet18"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("network", lists.NETWORKS)
 def test_any_tensor_lost_or_changed_is_told(network):
     spec, publisher = lists.NETWORKS[network]
@@ -844,6 +846,7 @@ def test_structure_says_where_it_stops():
 # What would fit.
 
 
+@pytest.mark.thorough
 def test_fits_are_found_with_their_args():
     file = TensorFile(
         "f", entries_of(lists.load_published(DML)), {}, lambda name: None, lambda: None
@@ -999,6 +1002,7 @@ def test_inspect(run, zoo):
     )
 
 
+@pytest.mark.thorough
 def test_inspect_as_json(run, path, graph, weights):
     save_weights(path, graph, weights)
     result = json.loads(run("inspect", path, "--format", "json")[1])

@@ -168,6 +168,7 @@ aipp_op {
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spec", [name for name in shipped_names() if "space" not in name])
 @pytest.mark.parametrize("size, kind", [((500, 375), "JPEG"), ((61, 90), "PNG")])
 def test_every_spec_sees_what_training_saw(spec, size, kind):

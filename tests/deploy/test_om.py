@@ -490,6 +490,7 @@ def damage(folder, change, **settings):
     return write(folder, raw if changed is None else changed)
 
 
+@pytest.mark.thorough
 @LAYOUTS
 def test_any_missing_tail_is_told(tmp_path, is_wide):
     raw = om_files.container(parts_of(definition()), has_wide_table=is_wide)
@@ -694,6 +695,7 @@ def test_a_million_problems_are_not_all_told(tmp_path, run):
     assert err.endswith("there are more problems than these 50\n")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "message",
     [

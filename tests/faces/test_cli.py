@@ -125,6 +125,7 @@ def test_explain_follows_an_attribute_to_its_source(run):
     assert out[-1].startswith("  in Stage, called at ") and out[-1].endswith(" as stage2")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [n for n in shipped_names() if not n.startswith("spaces/")])
 def test_explain_says_something_of_every_node(run, name):
     graph = archspec.load(name)
@@ -155,6 +156,7 @@ def test_explain_unknown_node_names_the_file_that_stats_takes(run, tmp_path):
     assert run(*shlex.split(hint[1]))[0] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("like", [None, *shipped_names()])
 def test_new_specs_are_valid(run, like, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -105,6 +105,7 @@ def check_words(picture: Picture) -> None:
                 assert text.x + text.width <= row.x + row.width, text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_every_network_is_drawn_without_overlaps(path):
     graph = archspec.load(path)
@@ -118,6 +119,7 @@ def test_every_network_is_drawn_without_overlaps(path):
         assert any(text.startswith(f"{output} ") for text in shown)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_every_edge_between_panels_is_drawn(path):
     graph = archspec.load(path)
@@ -472,6 +474,7 @@ def check_no_half_is_empty(picture: Picture) -> None:
         assert min(row.x for row in within) < middle < max(r.x + r.width for r in within), frame
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_lines_of_networks_go_around_boxes(path):
     picture = draw(archspec.load(path))

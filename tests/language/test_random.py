@@ -718,6 +718,7 @@ def pointed_at(value, pointer):
     return value
 
 
+@pytest.mark.thorough
 @examples(1500)
 @given(damaged())
 def test_damaged_values(drawn):

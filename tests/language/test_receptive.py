@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +81,7 @@ TRANSPOSED = st.builds(
 LAYERS = st.lists(st.one_of(WINDOWS, UPS, TRANSPOSED, PADS), min_size=1, max_size=4)
 
 
+@pytest.mark.thorough
 @settings(max_examples=60)
 @given(LAYERS, st.booleans())
 def test_what_is_seen_is_what_changes(tmp_path_factory, layers, is_residual):

@@ -223,6 +223,7 @@ def test_every_word_is_a_node_unless_it_needs_arguments():
         assert judged or verdicts(json.dumps(net(word)), GRAMMAR) == (True, True, True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_schema_for_one_file_knows_its_templates(name):
     schema = schema_for(name)

@@ -314,6 +314,7 @@ class TestTrees:
                 tree.cost(wrong)
             assert str(ours.value) == str(theirs.value)
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("sharing", [0.06, 0.5])
     @pytest.mark.parametrize("seeds", [range(start, start + 25) for start in range(0, 75, 25)])
     def test_random_spaces(self, seeds, sharing):
@@ -376,6 +377,7 @@ class TestFunctions:
             assignment = one.sample(generator)
             assert tree.cost(assignment)[-1] == len(one.assign(assignment).nodes)
 
+    @pytest.mark.thorough
     def test_latency_is_one(self):
         from archspec.compiler.latency import find_device, total_ms
         from archspec.compiler.pipeline import for_deployment
@@ -424,6 +426,7 @@ class TestCommonDecisions:
 
 
 class TestCommand:
+    @pytest.mark.thorough
     def test_info(self, run):
         code, out, err = run("space", "info", SPNAS, "--constraint", "params<5e6")
         assert (code, err) == (0, "")
@@ -474,6 +477,7 @@ class TestCommand:
         squares = [graph.macs**2 for graph in graphs]
         assert found.ranges[-1] == Range("square", min(squares), max(squares))
 
+    @pytest.mark.thorough
     def test_info_says_what_is_drawn(self, run):
         code, out, _ = run("space", "info", "spaces/isynet")
         assert code == 0

@@ -120,6 +120,7 @@ def test_broken_texts(files, lines):
     assert met == [as_texts_say_it(line) for line in lines]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("files, lines", WRITTEN)
 def test_broken_texts_in_a_folder(files, lines, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -197,6 +197,7 @@ DEEP = [
 ]  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [TINY, SPNAS, "spaces/isynet", "deep"])
 def test_rows_are_networks(name):
     one = space(DEEP) if name == "deep" else Space(name)
@@ -286,6 +287,7 @@ def test_the_exact_front_is_not_claimed_where_it_is_not_had():
     assert exact_front(problem(TINY, "min:macs", constraints=["macs>4e5"])) is None
 
 
+@pytest.mark.thorough
 def test_nsga2_finds_the_front_of_30_trillion_networks():
     one = problem(SPNAS, "min:macs", "max:params")
     exact = exact_front(one)
@@ -308,6 +310,7 @@ def test_nsga2_finds_the_front_of_30_trillion_networks():
     assert share_covered(both, low, high) == share_covered(best, low, high)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_keep_to_what_was_asked(engine):
     one = problem(SPNAS, "min:macs", "max:params", constraints=["latency:ascend310<0.7"])
@@ -338,6 +341,7 @@ def test_engines_end_with_the_space(engine):
     assert len(rows) == len(np.unique(rows, axis=0)) == 400
 
 
+@pytest.mark.thorough
 def test_a_counted_search(run, there):
     code, out, err = run(
         "search", SPNAS, "--objective", "min:macs", "--objective", "max:params",
@@ -405,6 +409,7 @@ def test_one_seed_gives_one_log(there):
     assert random_start != baseline
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("cut", [3, 150, 301, 20_000])
 def test_a_counted_search_goes_on(run, there, cut):
     arguments = ("--objective", "min:macs", "--objective", "max:params", "--trials", 150)

@@ -56,6 +56,7 @@ def test_of_one_objective_the_best_are_listed(run, there, way, sign):
 # A counted search is resumed to more networks.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", ["random", "enumerate", "nsga2", "evolution"])
 def test_a_counted_search_goes_on_to_more(run, there, engine):
     arguments = (TINY, *BOTH, "--engine", engine, "--population", 8)
@@ -131,6 +132,7 @@ def flip(content, place, bit):
     return bytes(changed)
 
 
+@pytest.mark.thorough
 def test_a_flipped_bit_in_a_trial_is_noticed_and_made_good(run, found):
     path = found / "trials.jsonl"
     whole, trials = path.read_bytes(), lines(found)
@@ -163,6 +165,7 @@ def test_a_flipped_bit_in_what_was_asked_is_damage(run, found, name):
     assert silent < 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "key, value",
     [

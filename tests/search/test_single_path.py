@@ -159,6 +159,7 @@ def test_macs_are_those_of_each_network(spnas):
     assert runtime.of(single_path_nas(FOUND)) == 333_467_072
 
 
+@pytest.mark.thorough
 def test_latency_is_that_of_each_network(spnas):
     device = find_device("ascend310")
     runtime = runtime_of("latency:ascend310:4", spnas)

@@ -372,6 +372,7 @@ def find(out, *before, stop=None):
     return found, said
 
 
+@pytest.mark.thorough
 def test_a_single_path_search_stopped_anywhere_comes_to_the_same(inputs):
     (found,), said = find("straight")
     home = inputs / "straight" / "single_path"

@@ -423,6 +423,7 @@ def test_what_is_not_there(tmp_path):
         read_recipe(str(tmp_path / "none.yaml"))
 
 
+@pytest.mark.thorough
 def test_damage_never_gives_a_traceback(tmp_path):
     """Recipes with characters changed are read or refused as recipes are."""
     text = (FOLDER / "isynet.yaml").read_text()
@@ -504,6 +505,7 @@ def test_the_schema_takes_what_is_right(name):
     validator.validate(as_data(read_recipe(name)))
 
 
+@pytest.mark.thorough
 def test_the_schema_refuses_what_is_refused():
     """Of the form of a recipe, that is; what is wrong between two values no schema says."""
     Draft202012Validator.check_schema(document_schema())
