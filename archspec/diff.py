@@ -151,8 +151,9 @@ def _node_change(one: Node, other: Node) -> str:
         return f"{one.op.name} -> {other.op.name}"
     before, after = one.layer, other.layer
     ops = (one.op, other.op)
-    if before.input_shapes == after.input_shapes:
-        ops = (before.meaning, after.meaning)
+    meanings = (before.meaning, after.meaning)
+    if before.input_shapes == after.input_shapes and type(meanings[0]) is type(meanings[1]):
+        ops = meanings
     words = _argument_changes(vars(ops[0]), vars(ops[1]))
     if words:
         return ", ".join(words)

@@ -82,7 +82,7 @@ def _digest(settings: Mapping[str, Any], graph: Graph, attributes: Any) -> str:
 
 
 def _attributes_by_meaning(layer: Layer) -> dict[str, Any]:
-    return layer.meaning.written_attributes()
+    return {"op": layer.meaning.name, **layer.meaning.written_attributes()}
 
 
 def _fingerprint_by_scheme_1(graph: Graph) -> str:

@@ -68,7 +68,7 @@ class Layer:
 
     @property
     def meaning(self) -> Op:
-        """The op that stands for all of its name that do the same on these shapes: layers with
+        """The op that stands for all that do the same on these shapes: layers with
         equal meanings and input shapes compute the same of the same weights."""
         if self._meaning is None:
             self._meaning = self.op.resolve(self.input_shapes)

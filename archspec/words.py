@@ -42,6 +42,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "times": ("mul",), "minus": ("sub",), "subtract": ("sub",), "divide": ("div",),
     "maximum": ("max",), "minimum": ("min",), "chunk": ("split",),
     "zeropad": ("pad",), "zeropadding": ("pad",), "padding": ("pad",),
+    "zeros": ("zero",), "zeroize": ("zero",),
     "noop": ("identity",), "nop": ("identity",), "skip": ("identity",),
     "activation": ("act",), "nonlinearity": ("act",),
     "se": ("SqueezeExcite",), "seblock": ("SqueezeExcite",), "semodule": ("SqueezeExcite",),
@@ -70,6 +71,10 @@ OTHERWISE: Mapping[str, str] = {
         'use "conv" with "weight_standardization": true',
     ),
     "view": 'use "reshape", or "flatten" for one vector of all values',
+    **dict.fromkeys(("reducemean", "mean"), 'use "reduce" with "function": "mean"'),
+    "reducesum": 'use "reduce" with "function": "sum"',
+    "reducemax": 'use "reduce" with "function": "max"',
+    "reducel2": 'use "reduce" with "function": "norm2"',
     **dict.fromkeys(
         ("resize", "interpolate"), 'use "upsample", which enlarges by whole factors'
     ),
@@ -86,9 +91,9 @@ ABSENT = frozenset((
     "avgunpool", "unpool", "minpool", "lppool", "dropblock", "alphadropout", "featuredropout",
     "spatialdropout", "dropconnect", "conv1d", "conv3d", "dropout2d", "deformconv", "dynamicconv",
     "involution", "maxpool1d", "maxpool3d", "avgpool1d", "avgpool3d", "batchnorm1d",
-    "batchnorm3d", "dropout3d", "reducemean", "mean", "transpose",
+    "batchnorm3d", "dropout3d", "transpose",
     "pow", "sqrt", "exp", "log", "abs", "clamp",
-    "clip", "zero", "zeros", "constant", "gather", "squeeze", "unsqueeze", "sin", "gaussian",
+    "clip", "constant", "gather", "squeeze", "unsqueeze", "sin", "gaussian",
     "cosine", "maxout", "einsum", "bilinear",
 ))  # fmt: skip
 """Functions of the field that are not in the language and near to none that is."""

@@ -24,10 +24,20 @@ from archspec.ops.pool import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    Reduce,
 )
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
-from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
+from archspec.ops.reshape import (
+    ChannelShuffle,
+    Flatten,
+    Identity,
+    Pad,
+    Slice,
+    Split,
+    Upsample,
+    Zero,
+)
 
 OPS: dict[str, type[Op]] = {
     op.name: op
@@ -36,10 +46,10 @@ OPS: dict[str, type[Op]] = {
         BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, LocalResponseNorm,
         Act, Softmax,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool,
-        Dropout, DropPath, LayerScale,
+        Reduce, Dropout, DropPath, LayerScale,
         Add, Sub, Mul, Div, Max, Min, Concat, Matmul,
         Permute, Reshape, Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
-        PixelShuffle, SpaceToDepth, Roll,
+        Zero,         PixelShuffle, SpaceToDepth, Roll,
     )
 }  # fmt: skip
 

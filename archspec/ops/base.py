@@ -175,7 +175,7 @@ class Op(ABC):
         return {}
 
     def resolve(self, inputs: Shapes) -> Op:
-        """The op that stands for all of its name that do the same on these inputs, for which it
+        """The op that stands for all that do the same on these inputs, for which it
         must be fit: a padding named "same" is then as good as the numbers that it comes to."""
         return self
 

@@ -204,3 +204,66 @@ class AdaptiveAvgPool(_AdaptivePool):
 class AdaptiveMaxPool(_AdaptivePool):
     name = "adaptive_max_pool"
     doc = "the largest values of as many windows as the result is high and wide, by PyTorch's rule"
+
+
+REDUCED = {"space": (1, 2), "height": (1,), "width": (2,), "channels": (0,)}
+"""By what `over` says, axes of (channels, height, width)."""
+REDUCTIONS = ("mean", "sum", "max", "norm2")
+
+
+@dataclass(frozen=True)
+class Reduce(Weightless):
+    """norm2 is the square root of the sum of the squares; its gradient where that is 0 is 0."""
+
+    name = "reduce"
+    doc = "the mean, sum, largest value or norm over axes, each of which stays as one of 1"
+    category = "pool"
+
+    function: str = attribute(
+        {"enum": list(REDUCTIONS)}, '"norm2" is the square root of the sum of the squares'
+    )
+    over: str = attribute(
+        {"enum": list(REDUCED)}, 'the axes that become 1; "space" is height and width', "space"
+    )
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        if self.over != "channels":
+            image(inputs[0], f"reduce over {self.over}")
+        axes = REDUCED[self.over]
+        return (tuple(1 if axis in axes else n for axis, n in enumerate(inputs[0])),)
+
+    def resolve(self, inputs: Shapes) -> Op:
+        """Axes of one element count for nothing; where there is no other, only norm2 does
+        anything."""
+        if len(inputs[0]) == 1:
+            return self
+        axes = self.counting_axes(inputs)
+        same = next(name for name in REDUCED if Reduce("sum", name).counting_axes(inputs) == axes)
+        function = self.function if axes or self.function == "norm2" else "mean"
+        if same == "space" and function in GLOBAL_POOLS:
+            return GLOBAL_POOLS[function]()
+        return Reduce(function, same)
+
+    def counting_axes(self, inputs: Shapes) -> list[int]:
+        """The axes that are reduced and have more than one element."""
+        return [axis for axis in REDUCED[self.over] if inputs[0][axis] > 1]
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(inputs[0])
+
+    def window(self, inputs: Shapes) -> Window:
+        if self.over == "channels":
+            return Window()
+        _, height, width = inputs[0]
+        rows, columns = (axis in REDUCED[self.over] for axis in (1, 2))
+        return Window((height if rows else 1, width if columns else 1))
+
+    def work(self) -> Work:
+        return Work("stream")
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return self.function != "norm2" and not self.counting_axes(inputs)
+
+
+GLOBAL_POOLS = {"mean": GlobalAvgPool, "max": GlobalMaxPool}
+"""What a reduction over space has been called ever since."""

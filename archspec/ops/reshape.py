@@ -1,4 +1,4 @@
-"""Ops that move, cut, repeat or pad values and compute nothing new."""
+"""Ops that move, cut, repeat, pad or drop values and compute nothing new."""
 
 from __future__ import annotations
 
@@ -229,3 +229,18 @@ class Identity(Weightless):
 
     def gives_its_input(self, inputs: Shapes) -> bool:
         return True
+
+
+@dataclass(frozen=True)
+class Zero(Weightless):
+    """What training takes from it is zero as well, for its input and all that this is made of."""
+
+    name = "zero"
+    doc = "zeros of the input's shape, whatever the input is: no signal, as in arXiv 2001.00326"
+    category = "reshape"
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+    def work(self) -> Work:
+        return Work("stream")

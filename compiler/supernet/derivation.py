@@ -39,6 +39,7 @@ from archspec.ops import (
     Mul,
     Pad,
     Upsample,
+    Zero,
 )
 from archspec.shapes import written
 from archspec.space import Space
@@ -48,7 +49,7 @@ SUPERKERNEL = "superkernel"
 MAX_NAMED = 3
 CHANNELWISE = (
     Act, Add, AvgPool, BatchNorm, Dropout, DropPath, Flatten, GlobalAvgPool, GlobalMaxPool,
-    Identity, LayerScale, MaxPool, Mul, Pad, Upsample,
+    Identity, LayerScale, MaxPool, Mul, Pad, Upsample, Zero,
 )  # fmt: skip
 """Ops that give the first channels right whatever the others are."""
 

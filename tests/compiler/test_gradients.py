@@ -21,8 +21,10 @@ from archspec.compiler.targets import TARGETS
 from archspec.ops.conv import ConvTranspose
 from archspec.ops.merge import Add, Concat, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
-from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool
+from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, Reduce
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
+from archspec.ops.regularize import LayerScale
+from archspec.ops.reshape import Zero
 
 torch = pytest.importorskip("torch")
 
@@ -147,6 +149,19 @@ def join(op, *shapes):
     return op, shapes, lambda x, w: reduce(functions[op.name], parts(x, w, *shapes))
 
 
+def reduced(x, function, axes):
+    lines = [*x.movedim(axes, [*range(len(axes))]).flatten(0, len(axes) - 1)]
+    if function == "max":
+        result = reduce(lambda one, other: torch.where(one > other, one, other), lines)
+    else:
+        result = sum(line**2 if function == "norm2" else line for line in lines)
+    if function == "mean":
+        result = result / len(lines)
+    for axis in axes:
+        result = result.unsqueeze(axis)
+    return result**0.5 if function == "norm2" else result
+
+
 MEAN = partial(torch.mean, dim=(2, 3))
 MOST = partial(torch.amax, dim=(2, 3))
 CASES = [
@@ -185,6 +200,17 @@ CASES = [
     *(
         (AdaptiveMaxPool(size), shape, lambda x, w, s=size: adaptive(x, s, MOST))
         for size, shape in (((3, 4), (2, 7, 10)), ((3, 2), (2, 9, 8)), ((5, 7), (2, 4, 3)))
+    ),
+    *(
+        (Reduce(name, over), shape, lambda x, w, n=name, a=axes: reduced(x, n, a))
+        for name in ("mean", "sum", "max", "norm2")
+        for over, axes, shape in (
+            ("space", (2, 3), (2, 5, 7)),
+            ("height", (2,), (2, 5, 7)),
+            ("width", (3,), (2, 5, 7)),
+            ("channels", (1,), (3, 2, 5)),
+            ("channels", (1,), (6,)),
+        )
     ),
     (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
     *(
@@ -268,3 +294,28 @@ def test_gradients_are_those_of_the_formula(framework, op, shape, formula):
         most = np.abs(gradient).max()
         assert most > 0, name
         assert np.abs(found[name] - gradient).max() <= 1e-4 * most, name
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_nothing_is_learnt_through_zero(framework):
+    """Beside it the image passes as it is; what is behind it has a gradient, and that is 0."""
+    graph = network((3, 4, 5), ("scale", LayerScale()), ("op", Zero()), ("sum", Add(), "in", "op"))
+    model = rule_b.with_random_weights(graph)
+    image = rule_b.image(graph.input_shape, BATCH)
+    scales = np.random.default_rng(4).standard_normal(image.shape).astype(np.float32)
+    found = FRAMEWORKS[framework](model, image, scales)
+    assert np.array_equal(found["in"], scales)
+    assert np.array_equal(found["scale.gamma"], np.zeros(3))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_norm_of_zeros_has_the_gradient_zero(framework):
+    graph = network((3, 4, 5), ("op", Reduce("norm2", "space")))
+    model = rule_b.with_random_weights(graph)
+    image = rule_b.image(graph.input_shape, BATCH)
+    image[0, 1] = 0
+    scales = np.ones((BATCH, 3, 1, 1), np.float32)
+    found = FRAMEWORKS[framework](model, image, scales)["in"]
+    assert np.isfinite(found).all()
+    assert not found[0, 1].any()
+    assert found[1].all()

@@ -32,7 +32,7 @@ from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, InstanceNorm, LocalResponseNorm, RmsNorm
-from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, MaxPool
+from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, MaxPool, Reduce
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath
 from archspec.ops.reshape import Flatten, Identity, Split, Upsample
@@ -657,7 +657,8 @@ MOVES = [
     ("response", LocalResponseNorm(4, 0.5)), ("instance", InstanceNorm()),
     ("shuffle", PixelShuffle(2, "rows")), ("merge", SpaceToDepth(2, "columns")),
     ("spread", PixelShuffle(2)), ("mean", AdaptiveAvgPool((5, 7))),
-    ("most", AdaptiveMaxPool((3, 4))),
+    ("most", AdaptiveMaxPool((3, 4))), ("norm", Reduce("norm2", "channels")),
+    ("total", Reduce("sum", "height")), ("last", Reduce("max", "width")),
 ]  # fmt: skip
 
 

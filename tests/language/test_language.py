@@ -545,6 +545,15 @@ class TestFingerprint:
     def test_it_knows_outputs_input_and_nodes(self, keys):
         assert expand(**{"body": ["relu"], **keys}).fingerprint != expand(["relu"]).fingerprint
 
+    def test_a_reduction_over_space_is_the_global_pool(self):
+        def reduced(function, **more):
+            return expand([{"op": "reduce", "function": function, **more}]).fingerprint
+
+        assert reduced("mean") == expand(["global_avg_pool"]).fingerprint
+        assert reduced("max", over="space") == expand(["global_max_pool"]).fingerprint
+        ways = ("space", "height", "width", "channels")
+        assert len({reduced(f, over=o) for f in ("mean", "sum", "max") for o in ways}) == 12
+
     def test_it_knows_preprocessing(self):
         spec = {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}, "body": []}
         same = {**spec, "input": {"shape": [3, 8, 8], "crop": 8, "mean": [0, 0, 0]}}

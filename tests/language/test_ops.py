@@ -35,10 +35,20 @@ from archspec.ops.pool import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    Reduce,
 )
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
-from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
+from archspec.ops.reshape import (
+    ChannelShuffle,
+    Flatten,
+    Identity,
+    Pad,
+    Slice,
+    Split,
+    Upsample,
+    Zero,
+)
 from archspec.shapes import ShapeError, elements, written
 
 IMAGE = (4, 7, 10)
@@ -145,6 +155,14 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
             (1, (2, 3, 5)),
         )
     ),
+    *(
+        (Reduce(function, over), (IMAGE,))
+        for function in ("mean", "sum", "max", "norm2")
+        for over in ("space", "height", "width", "channels")
+    ),
+    *((Reduce(function, "channels"), (FLAT,)) for function in ("mean", "sum", "max", "norm2")),
+    (Reduce("max", "height"), ((3, 1, 5),)),
+    (Reduce("norm2", "height"), ((3, 1, 5),)),
     (Dropout(0.5), (IMAGE,)),
     (DropPath(0.2), (FLAT,)),
     (LayerScale(), (IMAGE,)),
@@ -206,6 +224,8 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Roll((7, -20)), (IMAGE,)),
     (Identity(), (IMAGE,)),
     (Identity(), (FLAT,)),
+    (Zero(), (IMAGE,)),
+    (Zero(), (FLAT,)),
 ]
 
 
@@ -467,6 +487,9 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         # one pixel each, but neighbours as far apart as can be
         assert seen == [[(place - op.shift[axis]) % extent] for place in range(extent)]
         return
+    if isinstance(op, Zero):
+        assert seen == [[]] * extent
+        return
     if isinstance(op, (AdaptiveAvgPool, AdaptiveMaxPool)) and window.everything:
         assert any(extent % size for extent, size in zip(inputs[0][1:], op.size, strict=True))
         return  # windows of several sizes, of which the largest possible is said
@@ -597,6 +620,15 @@ REFUSED = [
             " stop <= 4",
         )
         for start, stop in ((1, 5), (2, 2), (3, 1), (4, None))
+    ),
+    *(
+        (
+            Reduce("sum", over),
+            (FLAT,),
+            f"reduce over {over} works on images of channels x height x width, not 6; place it"
+            " before the flatten",
+        )
+        for over in ("space", "height", "width")
     ),
     (
         Slice(5, axis="height"),

@@ -268,6 +268,23 @@ def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
     return [output]
 
 
+@forward.register
+def _(op: pool.Reduce, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    gone = {"space": {1, 2}, "height": {1}, "width": {2}, "channels": {0}}[op.over]
+    groups: dict[tuple[int, ...], list[float]] = {}
+    for place in np.ndindex(x.shape):
+        kept = tuple(0 if axis in gone else i for axis, i in enumerate(place))
+        groups.setdefault(kept, []).append(float(x[place]))
+    output = np.zeros([1 if axis in gone else n for axis, n in enumerate(x.shape)])
+    for place, values in groups.items():
+        output[place] = {
+            "mean": sum(values) / len(values), "sum": sum(values), "max": max(values),
+            "norm2": math.hypot(*values),
+        }[op.function]  # fmt: skip
+    return [output]
+
+
 # Normalisation and other work on whole channels.
 
 
@@ -439,6 +456,11 @@ def _(op: merge.Concat, inputs: Inputs, bench: Bench) -> Outputs:
 @forward.register(reshape.Identity)
 def _(op: Op, inputs: Inputs, bench: Bench) -> Outputs:
     return [inputs[0]]
+
+
+@forward.register
+def _(op: reshape.Zero, inputs: Inputs, bench: Bench) -> Outputs:
+    return [np.zeros(inputs[0].shape)]
 
 
 @forward.register

@@ -330,6 +330,19 @@ def _(op: Op, net: Net, inputs: Names, shapes: Shapes) -> Names:
 
 
 @emit.register
+def _(op: pool.Reduce, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    kind = {"mean": "Mean", "sum": "Sum", "max": "Max", "norm2": "L2"}[op.function]
+    axes = {"space": (2, 3), "height": (2,), "width": (3,), "channels": (1,)}[op.over]
+    return [net.one(f"Reduce{kind}", *inputs, net.integers(*axes))]
+
+
+@emit.register
+def _(op: reshape.Zero, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    zero = onnx.numpy_helper.from_array(np.zeros(1, np.float32))
+    return [net.one("ConstantOfShape", net.one("Shape", *inputs), value=zero)]
+
+
+@emit.register
 def _(op: regularize.Dropout, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("Dropout", *inputs, net.constant(op.rate, np.float32))]
 

@@ -201,6 +201,19 @@ class PReLU(nn.Cell):
         return ops.prelu(x, self.slope)
 
 
+class Norm2(nn.Cell):
+    """The root of the sum of squares along axes, which stay; where it is 0, so is its gradient."""
+
+    def __init__(self, axes):
+        super().__init__()
+        self.axes = axes
+
+    def construct(self, x):
+        total = ops.sum(ops.square(x), self.axes, keepdim=True)
+        root = ops.sqrt(ops.select(total > 0, total, ops.ones_like(total)))
+        return ops.select(total > 0, root, ops.zeros_like(total))
+
+
 class DropPath(nn.Cell):
     """In training, whole samples are zeroed at this rate, the others scaled by 1 / (1 - rate)."""
 

@@ -245,6 +245,21 @@ def _(op: pool.GlobalAvgPool, layer: Layer) -> Spelling:
     return expression("ops.mean({x}, (2, 3), keep_dims=True)")
 
 
+@spelling_of.register
+def _(op: pool.Reduce, layer: Layer) -> Spelling:
+    if op.over == "space" and op.function == "max":
+        return spelling_of(pool.GlobalMaxPool(), layer)
+    axes = tuple(1 + axis for axis in pool.REDUCED[op.over])
+    if op.function == "norm2":
+        return cell("Norm2", Argument("", "axes", axes))
+    function, keep = {
+        "mean": ("ops.mean", "keep_dims"),
+        "sum": ("ops.sum", "keepdim"),
+        "max": ("ops.amax", "keepdims"),
+    }[op.function]
+    return expression(f"{function}({{x}}, {scalar(axes)}, {keep}=True)")
+
+
 # Ops for training. Dropout and drop_path stay cells under their own names, so that a training loop
 # can put cells in their place that take masks made elsewhere.
 
@@ -326,3 +341,8 @@ def _(op: rearrange.Roll, layer: Layer) -> Spelling:
     if op.gives_its_input(layer.input_shapes):
         return Spelling(is_input=True)
     return cell("Roll", Argument("", "shift", op.steps(layer.input_shapes)))
+
+
+@spelling_of.register
+def _(op: reshape.Zero, layer: Layer) -> Spelling:
+    return expression("ops.zeros_like({x})")

@@ -161,3 +161,12 @@ def reduce_windows(x: Array, size: tuple[int, int], reduce: Any) -> Array:
         parts = [reduce(lines[start:end], axis=0) for start, end in borders(len(lines), count)]
         x = np.stack(parts, axis)
     return x
+
+
+@forward.register
+def _(op: pool.Reduce, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    (x,) = inputs
+    axes = {"space": (2, 3), "height": 2, "width": 3, "channels": 1}[op.over]
+    if op.function == "norm2":
+        return [np.sqrt((x * x).sum(axes, keepdims=True))]
+    return [getattr(np, op.function)(x, axes, keepdims=True)]

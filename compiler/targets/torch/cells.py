@@ -111,6 +111,13 @@ class PaddedAvgPool2d(nn.AvgPool2d):
         return super().forward(zeros) / super().forward(F.pad(counts, self.uncounted))
 
 
+class Zero(nn.Module):
+    """Zeros, through which the gradient is zero and not missing, whatever x is."""
+
+    def forward(self, x):
+        return x.masked_fill(torch.ones_like(x, dtype=torch.bool), 0)
+
+
 class DropPath(nn.Module):
     """In training, whole samples are zeroed at this rate, the others scaled by 1 / (1 - rate)."""
 

@@ -268,6 +268,17 @@ def _(op: pool.GlobalAvgPool, layer: Layer) -> Spelling:
     return expression("{x}.mean((2, 3), keepdim=True)")
 
 
+@spelling_of.register
+def _(op: pool.Reduce, layer: Layer) -> Spelling:
+    if op.over == "space" and op.function == "max":
+        return spelling_of(pool.GlobalMaxPool(), layer)
+    axes = scalar(tuple(1 + axis for axis in pool.REDUCED[op.over]))
+    if op.function == "norm2":
+        return expression(f"torch.linalg.vector_norm({{x}}, dim={axes}, keepdim=True)")
+    function = "amax" if op.function == "max" else op.function
+    return expression(f"{{x}}.{function}({axes}, keepdim=True)")
+
+
 # Ops for training. Dropout and drop_path stay modules under their own names, so that a training
 # loop can put modules in their place that take masks made elsewhere.
 
@@ -356,3 +367,8 @@ def _(op: rearrange.Roll, layer: Layer) -> Spelling:
     if op.gives_its_input(layer.input_shapes):
         return Spelling(is_input=True)
     return expression(f"{{x}}.roll({op.steps(layer.input_shapes)}, (2, 3))")
+
+
+@spelling_of.register
+def _(op: reshape.Zero, layer: Layer) -> Spelling:
+    return cell("Zero")

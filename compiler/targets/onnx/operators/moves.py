@@ -161,3 +161,9 @@ def _(op: rearrange.Roll, at: Site) -> None:
             at.result("Concat", last, first, axis=axis)
         else:
             x = at.step("Concat", last, first, axis=axis)
+
+
+@spell.register
+def _(op: reshape.Zero, at: Site) -> None:
+    # a product with 0 would keep what is infinite
+    at.result("Clip", at.x, at.net.floats(0), at.net.floats(0))

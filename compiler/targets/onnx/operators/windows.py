@@ -3,6 +3,8 @@ nothing counts."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
@@ -153,3 +155,33 @@ def largest(at: Site, x: str, axis: int, count: int) -> list[str]:
         pooled = {"kernel_shape": kernel, "strides": [1, 1], "pads": [0] * 4}
         found.append(at.step("MaxPool", part, **pooled))
     return found
+
+
+@spell.register
+def _(op: pool.Reduce, at: Site) -> None:
+    """Without ReduceSum and ReduceMax, which Ascend's lists do not have."""
+    axes = [1 + axis for axis in pool.REDUCED[op.over]]
+    if op.function == "max":
+        reduce_by_pool(at, axes)
+        return
+    if op.function == "mean":
+        at.result("ReduceMean", at.x, axes=axes, keepdims=1)
+        return
+    count = at.net.floats(math.prod(at.shapes[0][axis - 1] for axis in axes))
+    if op.function == "sum":
+        at.result("Mul", at.step("ReduceMean", at.x, axes=axes, keepdims=1), count)
+        return
+    mean = at.step("ReduceMean", at.step("Mul", at.x, at.x), axes=axes, keepdims=1)
+    at.result("Sqrt", at.step("Mul", mean, count))
+
+
+def reduce_by_pool(at: Site, axes: list[int]) -> None:
+    """Largest values along axes of (batch, channels, height, width); channels become rows."""
+    shape = at.shapes[0]
+    if axes != [1]:
+        kernel = [shape[axis - 1] if axis in axes else 1 for axis in (2, 3)]
+        at.result("MaxPool", at.x, kernel_shape=kernel, strides=[1, 1], pads=[0] * 4)
+        return
+    rows = at.step("Reshape", at.x, at.net.integers((0, 1, shape[0], math.prod(shape[1:]))))
+    window = {"kernel_shape": [shape[0], 1], "strides": [1, 1], "pads": [0] * 4}
+    at.result("Reshape", at.step("MaxPool", rows, **window), at.net.integers((0, 1, *shape[1:])))
