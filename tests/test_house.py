@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 # Each room may import those before it in this list, never those after.
 ORDER = [
-    "errors", "terminal", "reading", "locks", "project", "shapes", "ops.base", "ops.conv",
-    "ops.linear", "ops.norm", "ops.activation", "ops.pool", "ops.merge", "ops.reshape",
+    "errors", "terminal", "reading", "locks", "project", "shapes", "ops.page", "ops.base",
+    "ops.conv", "ops.linear", "ops.norm", "ops.activation", "ops.pool", "ops.merge", "ops.reshape",
     "ops.rearrange", "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph",
     "document", "checksums", "functions", "expressions", "json_values", "syntax", "evaluation",
     "reader", "words", "grammar", "schema", "document_schema", "dialect", "shallow", "faults",

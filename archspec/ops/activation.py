@@ -21,6 +21,7 @@ from archspec.ops.base import (
     image,
     nullable,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Shapes, elements
 
 FUNCTIONS = {
@@ -49,6 +50,10 @@ class Act(Op):
     name = "act"
     doc = 'an activation function; "relu" alone is short for it'
     category = "act"
+    page = Page(
+        "the input's",
+        '{"op": "act", "function": "leaky_relu", "alpha": 0.1}',
+    )
 
     function: str = attribute({"enum": list(FUNCTIONS)}, "which function")
     alpha: float | None = attribute(
@@ -104,6 +109,10 @@ class Softmax(Weightless):
     name = "softmax"
     doc = "softmax over the channels (or features), rows, columns or all pixels"
     category = "act"
+    page = Page(
+        "the input's",
+        '{"op": "softmax", "axis": "space"}',
+    )
 
     axis: str = attribute({"enum": list(SOFTMAX_AXES)}, "what comes to 1 together", "channels")
 

@@ -16,6 +16,7 @@ from archspec.ops.base import (
     image,
     nullable,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Shape, ShapeError, Shapes, elements, written
 
 AXES = ("channels", "height", "width")
@@ -30,6 +31,12 @@ class Matmul(Weightless):
     category = "merge"
     inputs = (2, 2)
     input_names = ("a", "b")
+    page = Page(
+        "the larger number of channels x height of a x width of b",
+        '[{"op": "permute", "name": "other", "order": ["channels", "width", '
+        '"height"]}, {"op": "matmul", "from": {"a": "in", "b": "other"}}]',
+        "out_channels * out_height * out_width * a_width",
+    )
 
     def infer(self, inputs: Shapes) -> Shapes:
         (channels, rows, depth), (others, height, columns) = (image(s, self.name) for s in inputs)
@@ -60,6 +67,10 @@ class Permute(Weightless):
     name = "permute"
     doc = "the axes in another order"
     category = "reshape"
+    page = Page(
+        "the input's extents in the order that order says",
+        '{"op": "permute", "order": ["width", "height", "channels"]}',
+    )
 
     order: tuple[str, ...] = attribute(
         {
@@ -114,6 +125,10 @@ class Reshape(Weightless):
     doc = "other extents for the same elements in the same order, row by row and channel by channel"
     category = "reshape"
     is_view = True
+    page = Page(
+        "channels x height x width as given, one of them what is left of the elements",
+        '{"op": "reshape", "channels": 32, "height": 16}',
+    )
 
     channels: int | None = attribute(
         nullable(POSITIVE), "null: those of the image; of a vector, what is left", None

@@ -19,6 +19,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
+from archspec.ops.page import Page
 from archspec.shapes import Shape, ShapeError, Shapes, elements, written
 
 Schema = Mapping[str, Any]
@@ -147,6 +148,7 @@ class Op(ABC):
     """conv, dense, param, norm, act, pool, merge, reshape or regularize."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs; None means no limit, and (0, 0) a node that takes nothing."""
+    page: ClassVar[Page]
     input_names: ClassVar[tuple[str, ...]] = ()
     """What several inputs of different meaning are called, in their order."""
     is_view: ClassVar[bool] = False

@@ -29,6 +29,7 @@ from archspec.ops.base import (
     image,
     several,
 )
+from archspec.ops.page import Page
 from archspec.shapes import (
     Padding,
     Pair,
@@ -49,6 +50,13 @@ class Conv(Op):
     name = "conv"
     doc = "2-D convolution (cross-correlation, zero padding)"
     category = "conv"
+    page = Page(
+        "channels attribute; (height + top + bottom - dilation * (kernel - 1) - 1) // "
+        "stride + 1, width alike",
+        '{"op": "conv", "channels": 32, "kernel": 3, "stride": 2}',
+        "out_channels * out_height * out_width * (in_channels // groups) * "
+        "kernel_height * kernel_width",
+    )
 
     channels: int = attribute(POSITIVE, "output channels")
     kernel: Pair = attribute(PAIR, PAIR_DOC, convert=as_pair)
@@ -138,6 +146,13 @@ class ConvTranspose(Op):
     name = "conv_transpose"
     doc = "transposed 2-D convolution (deconvolution): every pixel adds its kernel, stride apart"
     category = "conv"
+    page = Page(
+        "channels attribute; (height - 1) * stride + dilation * (kernel - 1) + 1 - "
+        "top - bottom + output_padding, width alike",
+        '{"op": "conv_transpose", "channels": 8, "kernel": 2, "stride": 2}',
+        "in_channels * in_height * in_width * (out_channels // groups) * "
+        "kernel_height * kernel_width",
+    )
 
     channels: int = attribute(POSITIVE, "output channels")
     kernel: Pair = attribute(PAIR, PAIR_DOC, convert=as_pair)

@@ -16,6 +16,7 @@ from archspec.ops.base import (
     Work,
     attribute,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Shape, Shapes
 
 
@@ -28,6 +29,11 @@ class Param(Op):
     doc = "a learnt tensor: a class token, positions, a temperature; it takes nothing"
     category = "param"
     inputs = (0, 0)
+    page = Page(
+        "as shape says",
+        '[{"op": "param", "name": "position", "shape": [16, 32, 32]}, {"op": "add", '
+        '"from": ["in", "position"]}]',
+    )
 
     shape: Shape = attribute(
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops.base import BOOLEAN, POSITIVE, Fans, Folding, Op, Weight, Work, attribute
+from archspec.ops.page import Page
 from archspec.shapes import ShapeError, Shapes, written
 
 
@@ -13,6 +14,11 @@ class Dense(Op):
     name = "dense"
     doc = "fully connected layer over a flat vector of features"
     category = "dense"
+    page = Page(
+        "a vector of as many features as channels says; the input must be a vector",
+        '["global_avg_pool", "flatten", {"op": "dense", "channels": 10}]',
+        "in_channels * out_channels",
+    )
 
     channels: int = attribute(POSITIVE, "output features")
     bias: bool = attribute(BOOLEAN, "add a learnt constant per output feature", True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops.base import AXIS, Weightless, Window, Work, attribute, place_of
+from archspec.ops.page import Page
 from archspec.shapes import ShapeError, Shapes, elements, written
 
 
@@ -38,6 +39,11 @@ class _Elementwise(Weightless):
 class Add(_Elementwise):
     name = "add"
     doc = "sum of the inputs; an axis of 1 meets any extent"
+    page = Page(
+        "of each axis the largest extent; an input has that, or 1",
+        '[{"op": "conv", "name": "other", "channels": 16, "kernel": 1}, {"op": "add", '
+        '"from": ["in", "other"]}]',
+    )
 
     def work(self) -> Work:
         return Work("sum")
@@ -48,12 +54,21 @@ class Sub(_Elementwise):
     name = "sub"
     doc = "the first input less the second; an axis of 1 meets any extent"
     inputs = (2, 2)
+    page = Page(
+        "of each axis the largest extent; an input has that, or 1",
+        '[{"op": "conv", "name": "other", "channels": 16, "kernel": 1}, {"op": "sub", '
+        '"from": ["in", "other"]}]',
+    )
 
 
 @dataclass(frozen=True)
 class Mul(_Elementwise):
     name = "mul"
     doc = "product of the inputs; an axis of 1 meets any extent, as a channels x 1 x 1 gate does"
+    page = Page(
+        "of each axis the largest extent; an input has that, or 1",
+        '[{"op": "global_avg_pool", "name": "gate"}, {"op": "mul", "from": ["in", "gate"]}]',
+    )
 
 
 @dataclass(frozen=True)
@@ -61,18 +76,33 @@ class Div(_Elementwise):
     name = "div"
     doc = "the first input over the second; an axis of 1 meets any extent"
     inputs = (2, 2)
+    page = Page(
+        "of each axis the largest extent; an input has that, or 1",
+        '[{"op": "conv", "name": "other", "channels": 16, "kernel": 1}, {"op": "div", '
+        '"from": ["in", "other"]}]',
+    )
 
 
 @dataclass(frozen=True)
 class Max(_Elementwise):
     name = "max"
     doc = "the largest of the inputs at each place; an axis of 1 meets any extent"
+    page = Page(
+        "of each axis the largest extent; an input has that, or 1",
+        '[{"op": "conv", "name": "other", "channels": 16, "kernel": 1}, {"op": "max", '
+        '"from": ["in", "other"]}]',
+    )
 
 
 @dataclass(frozen=True)
 class Min(_Elementwise):
     name = "min"
     doc = "the smallest of the inputs at each place; an axis of 1 meets any extent"
+    page = Page(
+        "of each axis the largest extent; an input has that, or 1",
+        '[{"op": "conv", "name": "other", "channels": 16, "kernel": 1}, {"op": "min", '
+        '"from": ["in", "other"]}]',
+    )
 
 
 @dataclass(frozen=True)
@@ -81,6 +111,11 @@ class Concat(Weightless):
     doc = "the inputs' channels, rows or columns one after another"
     category = "merge"
     inputs = (1, None)
+    page = Page(
+        "the inputs', the extents along axis added up; the others must be equal",
+        '[{"op": "conv", "name": "more", "channels": 8, "kernel": 1}, {"op": '
+        '"concat", "from": ["in", "more"]}]',
+    )
 
     axis: str = attribute(AXIS, "along which axis they stand", "channels")
 

@@ -22,6 +22,7 @@ from archspec.ops.base import (
     divides,
     image,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Shapes, elements
 
 EPSILON_DOC = "added to the variance before its root"
@@ -57,6 +58,10 @@ class _Norm(Op):
 class BatchNorm(_Norm):
     name = "batch_norm"
     doc = "batch normalisation, arXiv 1502.03167; running statistics in inference"
+    page = Page(
+        "the input's",
+        '"batch_norm"',
+    )
 
     epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
     momentum: float = attribute(
@@ -81,6 +86,10 @@ class BatchNorm(_Norm):
 class LayerNorm(_Norm):
     name = "layer_norm"
     doc = "normalise the channels of each position (ConvNeXt's LayerNorm2d, arXiv 2201.03545)"
+    page = Page(
+        "the input's",
+        '"layer_norm"',
+    )
 
     epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-6)
 
@@ -89,6 +98,10 @@ class LayerNorm(_Norm):
 class GroupNorm(_Norm):
     name = "group_norm"
     doc = "normalise each group of channels over its positions, arXiv 1803.08494"
+    page = Page(
+        "the input's, whose channels groups divides",
+        '{"op": "group_norm", "groups": 4}',
+    )
 
     groups: int = attribute(POSITIVE, "groups of channels, each with its own statistics")
     epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
@@ -105,6 +118,10 @@ class GroupNorm(_Norm):
 class InstanceNorm(_Norm):
     name = "instance_norm"
     doc = "normalise each channel over its positions, arXiv 1607.08022; nothing is kept for later"
+    page = Page(
+        "the input's",
+        '"instance_norm"',
+    )
 
     epsilon: float = attribute(EPSILON, EPSILON_DOC, 1e-5)
 
@@ -120,6 +137,10 @@ class InstanceNorm(_Norm):
 class RmsNorm(_Norm):
     name = "rms_norm"
     doc = "divide the channels of each position by the root of their mean square, arXiv 1910.07467"
+    page = Page(
+        "the input's",
+        '"rms_norm"',
+    )
 
     epsilon: float = attribute(EPSILON, "added to the mean square before its root", 1e-6)
 
@@ -135,6 +156,10 @@ class LocalResponseNorm(Weightless):
         " (size // 2 before it), zeros past the ends: AlexNet's, as PyTorch scales alpha"
     )
     category = "norm"
+    page = Page(
+        "the input's",
+        '{"op": "local_response_norm", "size": 5}',
+    )
 
     size: int = attribute(STEP, "channels whose squares are summed, their own among them")
     alpha: float = attribute(SHARE, "factor of the mean square", 1e-4)

@@ -21,6 +21,7 @@ from archspec.ops.base import (
     attribute,
     image,
 )
+from archspec.ops.page import Page
 from archspec.shapes import (
     Padding,
     Pair,
@@ -103,12 +104,22 @@ class _Pool(Weightless):
 class MaxPool(_Pool):
     name = "max_pool"
     doc = "the largest value of each window; padding never wins"
+    page = Page(
+        "the input's channels; (height + top + bottom - kernel) // stride + 1, width "
+        "alike; with ceil rounded up",
+        '{"op": "max_pool", "kernel": 3, "stride": 2, "padding": "half"}',
+    )
 
 
 @dataclass(frozen=True)
 class AvgPool(_Pool):
     name = "avg_pool"
     doc = "the mean of each window"
+    page = Page(
+        "the input's channels; (height + top + bottom - kernel) // stride + 1, width "
+        "alike; with ceil rounded up",
+        '{"op": "avg_pool", "kernel": 2, "stride": 2}',
+    )
 
     count_padding: bool = attribute(
         BOOLEAN,
@@ -155,12 +166,20 @@ class _GlobalPool(Weightless):
 class GlobalAvgPool(_GlobalPool):
     name = "global_avg_pool"
     doc = "the mean over height and width, kept as channels x 1 x 1"
+    page = Page(
+        "the input's channels x 1 x 1",
+        '"global_avg_pool"',
+    )
 
 
 @dataclass(frozen=True)
 class GlobalMaxPool(_GlobalPool):
     name = "global_max_pool"
     doc = "the largest value over height and width, kept as channels x 1 x 1"
+    page = Page(
+        "the input's channels x 1 x 1",
+        '"global_max_pool"',
+    )
 
 
 @dataclass(frozen=True)
@@ -198,12 +217,20 @@ class _AdaptivePool(Weightless):
 class AdaptiveAvgPool(_AdaptivePool):
     name = "adaptive_avg_pool"
     doc = "the means of as many windows as the result is high and wide, by PyTorch's rule"
+    page = Page(
+        "the input's channels x size",
+        '{"op": "adaptive_avg_pool", "size": [7, 5]}',
+    )
 
 
 @dataclass(frozen=True)
 class AdaptiveMaxPool(_AdaptivePool):
     name = "adaptive_max_pool"
     doc = "the largest values of as many windows as the result is high and wide, by PyTorch's rule"
+    page = Page(
+        "the input's channels x size",
+        '{"op": "adaptive_max_pool", "size": [7, 5]}',
+    )
 
 
 REDUCED = {"space": (1, 2), "height": (1,), "width": (2,), "channels": (0,)}
@@ -218,6 +245,10 @@ class Reduce(Weightless):
     name = "reduce"
     doc = "the mean, sum, largest value or norm over axes, each of which stays as one of 1"
     category = "pool"
+    page = Page(
+        "the input's, with 1 along each axis of over",
+        '{"op": "reduce", "function": "norm2", "over": "space"}',
+    )
 
     function: str = attribute(
         {"enum": list(REDUCTIONS)}, '"norm2" is the square root of the sum of the squares'

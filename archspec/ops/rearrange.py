@@ -18,6 +18,7 @@ from archspec.ops.base import (
     divides,
     image,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Pair, Shapes
 
 ORDERS = ("channels", "rows", "columns")
@@ -50,6 +51,10 @@ class _Blocks(Weightless):
 class PixelShuffle(_Blocks):
     name = "pixel_shuffle"
     doc = "factor x factor channels as the pixels of a block, arXiv 1609.05158 (depth to space)"
+    page = Page(
+        "channels // factor ** 2 x height * factor x width * factor",
+        '{"op": "pixel_shuffle", "factor": 2}',
+    )
 
     def resolve(self, inputs: Shapes) -> Op:
         """Of one channel, all its pixels are all channels of each pixel."""
@@ -69,6 +74,10 @@ class PixelShuffle(_Blocks):
 class SpaceToDepth(_Blocks):
     name = "space_to_depth"
     doc = "the pixels of each factor x factor block as channels (pixel unshuffle)"
+    page = Page(
+        "channels * factor ** 2 x height // factor x width // factor",
+        '{"op": "space_to_depth", "factor": 2}',
+    )
 
     def resolve(self, inputs: Shapes) -> Op:
         """Of one channel, all its pixels are all channels of each pixel."""
@@ -91,6 +100,10 @@ class Roll(Weightless):
     name = "roll"
     doc = "rows and columns moved on; what leaves at one end comes back at the other"
     category = "reshape"
+    page = Page(
+        "the input's",
+        '{"op": "roll", "shift": [2, -3]}',
+    )
 
     shift: Pair = attribute(
         OFFSETS, "one number or [rows, columns], towards the bottom and the right", convert=as_pair

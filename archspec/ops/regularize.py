@@ -15,6 +15,7 @@ from archspec.ops.base import (
     Work,
     attribute,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Shapes, elements
 
 
@@ -37,12 +38,20 @@ class _Drop(Weightless):
 class Dropout(_Drop):
     name = "dropout"
     doc = "zero single values in training, the rest scaled by 1 / (1 - rate)"
+    page = Page(
+        "the input's",
+        '{"op": "dropout", "rate": 0.2}',
+    )
 
 
 @dataclass(frozen=True)
 class DropPath(_Drop):
     name = "drop_path"
     doc = "zero whole samples in training, arXiv 1603.09382, the rest scaled by 1 / (1 - rate)"
+    page = Page(
+        "the input's",
+        '{"op": "drop_path", "rate": 0.1}',
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,10 @@ class LayerScale(Op):
     name = "layer_scale"
     doc = "a learnt factor per channel, arXiv 2103.17239"
     category = "regularize"
+    page = Page(
+        "the input's",
+        '{"op": "layer_scale", "initial": 0.1}',
+    )
 
     initial: float = attribute(FACTOR, "value the factors start from", 1e-5)
 

@@ -26,6 +26,7 @@ from archspec.ops.base import (
     nullable,
     place_of,
 )
+from archspec.ops.page import Page
 from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
 
 
@@ -35,6 +36,10 @@ class Flatten(Weightless):
     doc = "channels x height x width as one vector"
     category = "reshape"
     is_view = True
+    page = Page(
+        "a vector of channels * height * width features",
+        '"flatten"',
+    )
 
     def infer(self, inputs: Shapes) -> Shapes:
         return ((elements(inputs[0]),),)
@@ -57,6 +62,11 @@ class Split(Weightless):
         " on"
     )
     category = "reshape"
+    page = Page(
+        "parts results, each with extent // parts along axis, which parts divides",
+        '[{"op": "split", "name": "half", "parts": 2}, {"op": "mul", "from": '
+        '["half.1", "half.2"]}]',
+    )
 
     parts: int = attribute(
         {"type": "integer", "minimum": 2, "maximum": 1024}, "how many equal parts"
@@ -88,6 +98,10 @@ class Slice(Weightless):
     name = "slice"
     doc = "the channels, rows or columns from start up to, not including, stop"
     category = "reshape"
+    page = Page(
+        "the input's, stop - start along axis",
+        '{"op": "slice", "start": 4, "stop": 12}',
+    )
 
     start: int = attribute(NATURAL, "first channel, row or column", 0)
     stop: int | None = attribute(
@@ -131,6 +145,10 @@ class ChannelShuffle(Weightless):
         "interleave the groups' channels, arXiv 1707.01083: (groups, n) channels become (n, groups)"
     )
     category = "reshape"
+    page = Page(
+        "the input's, whose channels groups divides",
+        '{"op": "channel_shuffle", "groups": 4}',
+    )
 
     groups: int = attribute(POSITIVE, "groups of channels to interleave")
 
@@ -154,6 +172,10 @@ class Upsample(Weightless):
     name = "upsample"
     doc = "enlarge height and width by whole factors, pixels' centres aligned (half-pixel rule)"
     category = "reshape"
+    page = Page(
+        "channels x height * scale x width * scale",
+        '{"op": "upsample", "scale": 2, "mode": "bilinear"}',
+    )
 
     scale: Pair = attribute(PAIR, PAIR_DOC, 2, as_pair)
     mode: str = attribute(
@@ -190,6 +212,10 @@ class Pad(Weightless):
     name = "pad"
     doc = "a border of one constant value"
     category = "reshape"
+    page = Page(
+        "channels x height + top + bottom x width + left + right",
+        '{"op": "pad", "padding": [0, 1, 0, 1]}',
+    )
 
     padding: Sides = attribute(
         SIDES, "one number, [rows, columns] or [top, bottom, left, right]", convert=as_sides
@@ -220,6 +246,10 @@ class Identity(Weightless):
     doc = "the input as it is, for a name to hang on it"
     category = "reshape"
     is_view = True
+    page = Page(
+        "the input's",
+        '{"op": "identity", "name": "here"}',
+    )
 
     def infer(self, inputs: Shapes) -> Shapes:
         return (inputs[0],)
@@ -238,6 +268,7 @@ class Zero(Weightless):
     name = "zero"
     doc = "zeros of the input's shape, whatever the input is: no signal, as in arXiv 2001.00326"
     category = "reshape"
+    page = Page("the input's", '"zero"')
 
     def infer(self, inputs: Shapes) -> Shapes:
         return (inputs[0],)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from test_ops import EXAMPLES, arrays, label
 import archspec
 from archspec.compiler.latency.work import work_of
 from archspec.compiler.targets import TARGETS, reference
+from archspec.expressions import read_expression
 from archspec.ops import OPS, Op, Work
 from archspec.ops.base import Fans, attribute
 from archspec.ops.conv import ConvTranspose
+from archspec.ops.page import Page
 from archspec.plot.words import WORDS
 from archspec.shapes import elements
 
@@ -52,6 +55,7 @@ def find_forgotten(op: type[Op]) -> list[str]:
     """What a class of op still lacks, each as its name and where it belongs."""
     found = [f"Op.{name}" for name in sorted(op.__abstractmethods__)]
     found += [f"Op.{name}" for name in ("name", "doc", "category") if not getattr(op, name, "")]
+    found += [] if getattr(op, "page", None) else ["Op.page"]
     found += [f"doc of {item.name}" for item in fields(op) if not item.metadata["doc"]]
     if OPS.get(op.name) is not op:
         found.append("OPS: archspec/ops/__init__.py")
@@ -99,6 +103,7 @@ class AnsweringLrn(Lrn):
     name = "lrn"
     doc = "each number over its neighbours' in the channels"
     category = "norm"
+    page = Page("the input's", '{"op": "lrn", "depth": 3}')
     depth: int = attribute({"type": "integer", "minimum": 1}, "channels that count", 5)
 
     def fans(self, inputs):
@@ -126,7 +131,8 @@ ELSEWHERE = [
 
 
 def test_a_new_op_is_told_all_that_it_lacks():
-    in_its_class = ["Op.fans", "Op.folding", "Op.work", "Op.doc", "Op.category", "doc of depth"]
+    answers = ["fans", "folding", "work", "doc", "category", "page"]
+    in_its_class = [*(f"Op.{name}" for name in answers), "doc of depth"]
     assert find_forgotten(Lrn) == [*in_its_class, *ELSEWHERE]
     assert find_forgotten(AnsweringLrn) == ELSEWHERE
 
@@ -191,6 +197,32 @@ def factors_of(op, values, weight):
     return np.array([values[group * each : (group + 1) * each] for group in groups])[
         ..., None, None
     ]
+
+
+AXES = ("channels", "height", "width")
+
+
+def names_of_formula(op, inputs, outputs):
+    """What a formula of MACs can name: attributes, and extents of inputs and the first result."""
+    names = {}
+    for item in op.attributes():
+        value = getattr(op, item.name)
+        names[item.name] = value
+        if isinstance(value, tuple) and len(value) == 2:
+            names |= {f"{item.name}_height": value[0], f"{item.name}_width": value[1]}
+    called = {"in": inputs[:1], **{name: inputs[i:][:1] for i, name in enumerate(op.input_names)}}
+    for word, shapes in {**called, "out": outputs[:1]}.items():
+        for shape in shapes:
+            names |= {f"{word}_{axis}": n for axis, n in zip(AXES, shape, strict=False)}
+    return names
+
+
+@on_every_example
+def test_the_formula_of_macs_is_what_is_counted(op, inputs):
+    outputs = op.infer(inputs)
+    formula = read_expression(op.page.macs or "0")
+    scope = SimpleNamespace(names=names_of_formula(op, inputs, outputs))
+    assert formula.evaluate(scope) == op.macs(inputs, outputs)
 
 
 @on_every_example
