@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ops.activation import FUNCTIONS, Act, Softmax
+from archspec.ops.activation import FUNCTIONS, Act, Scale, Softmax
 from archspec.ops.axes import Matmul, Permute, Reshape
 from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
 from archspec.ops.conv import Conv, ConvTranspose
@@ -44,7 +44,7 @@ OPS: dict[str, type[Op]] = {
     for op in (
         Conv, ConvTranspose, Dense, Param,
         BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RmsNorm, LocalResponseNorm,
-        Act, Softmax,
+        Act, Softmax, Scale,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool,
         Reduce, Dropout, DropPath, LayerScale,
         Add, Sub, Mul, Div, Max, Min, Concat, Matmul,

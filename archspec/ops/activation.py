@@ -9,6 +9,7 @@ from typing import Any
 from archspec.ops.base import (
     BOOLEAN,
     FACTOR,
+    FLOAT32,
     Fans,
     Folding,
     Op,
@@ -37,6 +38,10 @@ FUNCTIONS = {
     "sigmoid": "1 / (1 + exp(-x))",
     "tanh": "tanh(x)",
     "mish": "x tanh(log(1 + exp(x)))",
+    "softplus": "log(1 + exp(x))",
+    "square": "x x",
+    "abs": "x where x > 0, else -x",
+    "neg": "-x",
 }
 """Every activation function with its formula."""
 
@@ -98,6 +103,28 @@ class Act(Op):
 
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0])
+
+
+@dataclass(frozen=True)
+class Scale(Weightless):
+    name = "scale"
+    doc = "x factor + offset, two constants; layer_scale has learnt factors, one a channel"
+    category = "act"
+
+    factor: float = attribute(FLOAT32, "what x is multiplied by", 1)
+    offset: float = attribute(FLOAT32, "what is added to that", 0)
+
+    def infer(self, inputs: Shapes) -> Shapes:
+        return (inputs[0],)
+
+    def work(self) -> Work:
+        return Work("function")
+
+    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
+        return elements(outputs[0])
+
+    def gives_its_input(self, inputs: Shapes) -> bool:
+        return (self.factor, self.offset) == (1, 0)
 
 
 SOFTMAX_AXES = {"channels": (0,), "height": (1,), "width": (2,), "space": (1, 2)}

@@ -122,6 +122,11 @@ def _softmax(node: Node) -> str:
     return "softmax" if op.axis == "channels" else f"softmax {op.axis}"
 
 
+def _scale(node: Node) -> str:
+    op: Any = node.op
+    return f"{TIMES}{op.factor:g}" + (f" {op.offset:+g}" if op.offset else "")
+
+
 def _pool(node: Node) -> str:
     op: Any = node.op
     return f"{op.name.replace('_', ' ')} {_size(op.kernel)}{_stride(op.stride)}"
@@ -155,6 +160,7 @@ WORDS: Mapping[str, Words] = {
     "local_response_norm": Words(_format_attributes("LRN {size}")),
     "act": Words(_act),
     "softmax": Words(_softmax),
+    "scale": Words(_scale),
     "max_pool": Words(_pool, is_heavy=True),
     "avg_pool": Words(_pool, is_heavy=True),
     "global_avg_pool": Words(_always("global avg pool"), is_heavy=True),

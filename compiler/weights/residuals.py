@@ -10,6 +10,7 @@ from archspec.ops import Act, Add, BatchNorm, Mul
 
 LEARNS_AT_ZERO = (
     "leaky_relu", "prelu", "elu", "gelu", "silu", "hswish", "tanh", "mish",
+    "neg",
 )  # fmt: skip
 """Activations that are 0 at 0 with a slope there. Behind relu a branch of zeros has no gradient and
 would stay zero for ever."""

@@ -18,6 +18,7 @@ from test_ops import label
 
 from archspec.compiler import build
 from archspec.compiler.targets import TARGETS
+from archspec.ops.activation import Act, Scale
 from archspec.ops.conv import ConvTranspose
 from archspec.ops.merge import Add, Concat, Div, Max, Min, Mul, Sub
 from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
@@ -212,6 +213,11 @@ CASES = [
             ("channels", (1,), (6,)),
         )
     ),
+    (Scale(-0.5, 3), (2, 3, 5), lambda x, w: 3 - x / 2),
+    (Act("softplus"), (2, 3, 5), lambda x, w: (1 + x.exp()).log()),
+    (Act("square"), (2, 3, 5), lambda x, w: x * x),
+    (Act("abs"), (2, 3, 5), lambda x, w: torch.where(x > 0, x, -x)),
+    (Act("neg"), (7,), lambda x, w: 0 - x),
     (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
     *(
         join(op, *shapes)

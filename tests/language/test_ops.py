@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from archspec.ops import FUNCTIONS, OPS, Op
-from archspec.ops.activation import Act, Softmax
+from archspec.ops.activation import Act, Scale, Softmax
 from archspec.ops.axes import Matmul, Permute, Reshape
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
@@ -108,6 +108,10 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Act("leaky_relu", alpha=0.2), (IMAGE,)),
     (Act("elu", alpha=0.5), (IMAGE,)),
     (Act("gelu", approximate=True), (IMAGE,)),
+    (Scale(), (IMAGE,)),
+    (Scale(1.5), (IMAGE,)),
+    (Scale(offset=-0.25), (IMAGE,)),
+    (Scale(-0.5, 3), (FLAT,)),
     (Softmax(), (FLAT,)),
     (Softmax(), (IMAGE,)),
     (Softmax("height"), (IMAGE,)),

@@ -397,6 +397,10 @@ FUNCTIONS: dict[str, Callable[[float, float], float]] = {
     "sigmoid": lambda x, alpha: sigmoid(x),
     "tanh": lambda x, alpha: math.tanh(x),
     "mish": lambda x, alpha: x * math.tanh(math.log(1 + math.exp(x))),
+    "softplus": lambda x, alpha: math.log(1 + math.exp(x)),
+    "square": lambda x, alpha: x**2,
+    "abs": lambda x, alpha: max(x, -x),
+    "neg": lambda x, alpha: 0 - x,
 }
 ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
@@ -409,6 +413,12 @@ def _(op: activation.Act, inputs: Inputs, bench: Bench) -> Outputs:
     alpha = ALPHA.get(op.function, math.nan) if op.alpha is None else op.alpha
     function = gelu_tanh if op.approximate else FUNCTIONS[op.function]
     return [np.array([function(value, alpha) for value in x.flat]).reshape(x.shape)]
+
+
+@forward.register
+def _(op: activation.Scale, inputs: Inputs, bench: Bench) -> Outputs:
+    (x,) = inputs
+    return [np.array([op.factor * value + op.offset for value in x.flat]).reshape(x.shape)]
 
 
 # Merges, and ops that only move values.

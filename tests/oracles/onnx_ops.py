@@ -240,6 +240,9 @@ PLAIN = {
     "sigmoid": "Sigmoid",
     "tanh": "Tanh",
     "mish": "Mish",
+    "softplus": "Softplus",
+    "abs": "Abs",
+    "neg": "Neg",
 }
 
 
@@ -263,8 +266,16 @@ def _(op: activation.Act, net: Net, inputs: Names, shapes: Shapes) -> Names:
             return [net.one("Mul", x, net.one("Sigmoid", x))]
         case "hsigmoid":
             return [net.one("HardSigmoid", x, alpha=1 / 6, beta=0.5)]
+        case "square":
+            return [net.one("Pow", x, net.constant(2, np.float32))]
         case plain:
             return [net.one(PLAIN[plain], x)]
+
+
+@emit.register
+def _(op: activation.Scale, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    factor, offset = (net.constant(value, np.float32) for value in (op.factor, op.offset))
+    return [net.one("Add", net.one("Mul", *inputs, factor), offset)]
 
 
 @emit.register

@@ -250,6 +250,17 @@ class Fixed(nn.Cell):
         return ops.expand_dims(self.value, 0)
 
 
+class Scale(nn.Cell):
+    """x factor + offset."""
+
+    def __init__(self, factor, offset):
+        super().__init__()
+        self.factor, self.offset = factor, offset
+
+    def construct(self, x):
+        return x * self.factor + self.offset
+
+
 class LayerScale(nn.Cell):
     """A learnt factor per channel."""
 

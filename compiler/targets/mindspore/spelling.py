@@ -183,6 +183,8 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
         return cell("nn.ELU") if op.slope == 1 else cell("ELU", Argument("", "alpha", op.slope))
     if op.function == "prelu":
         return cell("PReLU", channels(layer))
+    if op.function in ("softplus", "square", "abs", "neg"):
+        return expression(f"ops.{op.function}({{x}})")
     raise SpecError(f"the target mindspore has no activation {op.function}")
 
 

@@ -13,7 +13,7 @@ from archspec.compiler.targets.python.spelling import (
     scalar,
 )
 from archspec.node import Layer
-from archspec.ops import learnt, merge, pool, rearrange, regularize, reshape
+from archspec.ops import activation, learnt, merge, pool, rearrange, regularize, reshape
 from archspec.ops.base import AXES
 
 
@@ -102,7 +102,14 @@ def _param(op: learnt.Param, layer: Layer) -> Spelling:
     return cell("Learnt" if op.trainable else "Fixed", shape, initial)
 
 
+def _scale(op: activation.Scale, layer: Layer) -> Spelling:
+    if op.gives_its_input(layer.input_shapes):
+        return Spelling(is_input=True)
+    return cell("Scale", Argument("", "factor", op.factor), Argument("", "offset", op.offset))
+
+
 COMMON = {
+    activation.Scale: _scale,
     learnt.Param: _param,
     merge.Add: _add,
     merge.Sub: _sub,
@@ -120,4 +127,5 @@ COMMON = {
     regularize.LayerScale: _layer_scale,
 }
 """MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath,
-LayerScale, Learnt, Fixed, DepthToSpace and SpaceToDepth are helpers of each target's cells.py."""
+LayerScale, Scale, Learnt, Fixed, DepthToSpace and SpaceToDepth are helpers of each target's
+cells.py."""

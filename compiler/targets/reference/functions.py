@@ -53,6 +53,10 @@ FUNCTIONS = {
     "sigmoid": lambda x, alpha: sigmoid(x),
     "tanh": lambda x, alpha: np.tanh(x),
     "mish": lambda x, alpha: x * np.tanh(np.logaddexp(0, x)),
+    "softplus": lambda x, alpha: np.logaddexp(0, x),
+    "square": lambda x, alpha: np.square(x),
+    "abs": lambda x, alpha: np.abs(x),
+    "neg": lambda x, alpha: -x,
 }
 
 
@@ -64,3 +68,8 @@ def _(op: activation.Act, inputs: Sequence[Array], weights: Arrays) -> list[Arra
     if op.approximate:
         return [gelu_tanh(x)]
     return [FUNCTIONS[op.function](x, op.alpha)]
+
+
+@forward.register
+def _(op: activation.Scale, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
+    return [inputs[0] * op.factor + op.offset]

@@ -156,6 +156,17 @@ class Fixed(nn.Module):
         return self.value[None]
 
 
+class Scale(nn.Module):
+    """x factor + offset."""
+
+    def __init__(self, factor, offset):
+        super().__init__()
+        self.factor, self.offset = factor, offset
+
+    def forward(self, x):
+        return x * self.factor + self.offset
+
+
 class LayerScale(nn.Module):
     """A learnt factor per channel."""
 

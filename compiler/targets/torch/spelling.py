@@ -193,6 +193,7 @@ _ACTIVATIONS = {
     "sigmoid": "nn.Sigmoid",
     "tanh": "nn.Tanh",
     "mish": "nn.Mish",
+    "softplus": "nn.Softplus",
 }
 
 
@@ -209,6 +210,8 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
         return cell("nn.ELU") if op.slope == 1 else cell("nn.ELU", Argument("", "alpha", op.slope))
     if op.function == "prelu":
         return cell("nn.PReLU", channels(layer))
+    if op.function in ("square", "abs", "neg"):
+        return expression(f"torch.{op.function}({{x}})")
     raise SpecError(f"the target torch has no activation {op.function}")
 
 

@@ -42,6 +42,14 @@ def _(op: activation.Act, at: Site) -> None:
             at.result("Tanh", x)
         case "mish":
             at.result("Mul", x, at.step("Tanh", at.step("Softplus", x)))
+        case "softplus":
+            at.result("Softplus", x)
+        case "square":
+            at.result("Mul", x, x)
+        case "abs":
+            at.result("Max", x, at.step("Mul", x, number(-1)))
+        case "neg":
+            at.result("Mul", x, number(-1))
         case unknown:
             raise SpecError(f"the target onnx has no activation {unknown}")
 
@@ -79,3 +87,12 @@ def _(op: activation.Softmax, at: Site) -> None:
     # Before opset 13 softmax takes all axes from its own on as one, so channels go last.
     last = at.step("Transpose", at.x, perm=[0, 2, 3, 1])
     at.result("Transpose", at.step("Softmax", last, axis=3), perm=[0, 3, 1, 2])
+
+
+@spell.register
+def _(op: activation.Scale, at: Site) -> None:
+    factor, offset = at.net.floats(op.factor), at.net.floats(op.offset)
+    if op.offset == 0:
+        at.result("Mul", at.x, factor)
+    else:
+        at.result("Add", at.x if op.factor == 1 else at.step("Mul", at.x, factor), offset)
