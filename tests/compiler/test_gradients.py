@@ -25,7 +25,7 @@ from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
 from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, Reduce
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import LayerScale
-from archspec.ops.reshape import Zero
+from archspec.ops.reshape import Slice, Zero
 
 torch = pytest.importorskip("torch")
 
@@ -218,6 +218,9 @@ CASES = [
     (Act("square"), (2, 3, 5), lambda x, w: x * x),
     (Act("abs"), (2, 3, 5), lambda x, w: torch.where(x > 0, x, -x)),
     (Act("neg"), (7,), lambda x, w: 0 - x),
+    (Slice(1, 3), (4, 3, 5), lambda x, w: torch.stack([x[:, 1], x[:, 2]], 1)),
+    (Slice(1, 3, "height"), (2, 5, 3), lambda x, w: torch.stack([x[:, :, 1], x[:, :, 2]], 2)),
+    (Slice(4, axis="width"), (2, 3, 5), lambda x, w: x.index_select(3, torch.tensor([4]))),
     (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
     *(
         join(op, *shapes)
