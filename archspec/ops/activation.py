@@ -110,6 +110,7 @@ class Scale(Weightless):
     name = "scale"
     doc = "x factor + offset, two constants; layer_scale has learnt factors, one a channel"
     category = "act"
+    page = Page("the input's", '{"op": "scale", "factor": 2, "offset": -1}')
 
     factor: float = attribute(FLOAT32, "what x is multiplied by", 1)
     offset: float = attribute(FLOAT32, "what is added to that", 0)
