@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from archspec.check import check_document
@@ -15,6 +16,8 @@ from archspec.sources import FILES, find_reference, real_path, shown_path, spec_
 from archspec.syntax import Parameter
 
 DEEPEST_REFERENCES = 20
+KEPT = 1 << 16
+"""Characters of a text that is remembered once it is checked."""
 
 
 def read_spec(name: str, shown: str | None = None) -> Document:
@@ -30,9 +33,17 @@ def read_referenced(source: Source, at: At) -> Document:
     """The document that a place in another refers to. Raises SpecError, naming that place."""
     name = source.project.shown(source.name)
     try:
-        return check_text(source.project.read(source.name), name, source)
+        text = source.project.read(source.name)
+        is_kept = source.project is FILES and len(text) <= KEPT
+        return (_check_once if is_kept else check_text)(text, name, source)
     except SpecError as error:
         raise error.called_from(f"referred to at {at.where}") from None
+
+
+@lru_cache(maxsize=32)
+def _check_once(text: str, shown: str, source: Source) -> Document:
+    """Libraries are few and imported by many: what was held to the schema is not held again."""
+    return check_text(text, shown, source)
 
 
 def check_text(text: str, shown: str, source: Source) -> Document:

@@ -359,3 +359,20 @@ def test_a_project_that_is_no_folder(tmp_path):
         archspec.loads(CALLS, project=tmp_path / "nothing")
     (tmp_path / "blocks.json").write_text(BLOCK)
     assert list(archspec.loads(CALLS, project=tmp_path).nodes) == ["block.conv"]
+
+
+def test_a_library_that_is_edited_is_read_anew(tmp_path):
+    """What was checked once is remembered by its text, also between a fault and its mending."""
+    (tmp_path / ".archspec").touch()
+    spec, blocks = tmp_path / "net.json", tmp_path / "blocks.json"
+    spec.write_text(net({"op": "blocks.Layer"}, **{"import": {"blocks": "blocks.json"}}))
+
+    def channels(count):
+        blocks.write_text(library(Layer={"body": {"op": "conv", "kernel": 1, "channels": count}}))
+        return archspec.load(spec).output_shapes["logits"][0]
+
+    assert [channels(count) for count in (4, 6, 4)] == [4, 6, 4]
+    for _ in range(2):
+        with pytest.raises(archspec.SpecError, match=r"blocks\.json:\d+:\d+: .*channels"):
+            channels("many")
+    assert channels(5) == 5
