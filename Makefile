@@ -9,7 +9,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-fast core lint format bench fuzz schema lock clean
+.PHONY: demo test test-fast core lint format bench fuzz schema pages lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -65,6 +65,11 @@ fuzz: $(VENV)/.installed
 
 schema: $(VENV)/.installed
 	$(BIN)/archspec schema -o archspec/schema.json
+
+# docs/ops.md and docs/blocks.md, from the classes of ops and the texts of templates.
+pages: $(VENV)/.installed
+	$(BIN)/archspec explain --page ops > docs/ops.md
+	$(BIN)/archspec explain --page blocks > docs/blocks.md
 
 # Needs uv (pip install uv); everything else but PyTorch installs from the lock alone.
 lock:

@@ -6,12 +6,14 @@ the wrong branch. archspec.editor puts the whole schema together from the same p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import MISSING
 from typing import Any
 
 from archspec.grammar import Schema
 from archspec.ops import FUNCTIONS, Op
-from archspec.ops.base import NUMBER
+from archspec.ops.base import NUMBER, as_json, default_of
 from archspec.syntax import JOINS, KINDS, MODIFIERS, NOTHING, PASSED_TYPES
 
 IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
@@ -215,7 +217,9 @@ def attribute_properties(op: type[Op]) -> dict[str, Schema]:
                 "enum": [*fragment["enum"], NOTHING],
                 "enumDescriptions": [*FUNCTIONS.values(), "x, which leaves no node"],
             }
-        result[item.name] = described(writable(fragment), item.metadata["doc"])
+        default = default_of(item)
+        note = "required" if default is MISSING else f"default: {json.dumps(as_json(default))}"
+        result[item.name] = described(writable(fragment), f"{item.metadata['doc']}; {note}")
     return result
 
 

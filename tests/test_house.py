@@ -26,7 +26,7 @@ ORDER = [
     "limits", "scope", "observer", "decisions", "passing", "feeding", "binding", "copies",
     "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
     "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
-    "processes", "machine", "extras", "tables", "report", "diff", "explain", "verdict",
+    "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
     "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}

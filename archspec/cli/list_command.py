@@ -55,7 +55,10 @@ def _list_blocks(form: str) -> int:
         Column("args", "arguments", _shown_args if form == "table" else " ".join),
         Column("doc", "what it is", is_prose=True),
     ]
-    notes = ['templates without an import are every spec\'s; "import": {"own": "blocks/isynet"}']
+    notes = [
+        'templates without an import are every spec\'s; "import": {"own": "blocks/isynet"}',
+        "archspec explain ConvNormAct, or explain blocks/isynet Stage, says all of one",
+    ]
     write_table(Table(columns, rows, notes=notes), form)
     return 0
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -20,6 +21,7 @@ from archspec.compiler.targets.onnx.net import INPUT_NAME, Net, Site
 from archspec.compiler.targets.onnx.operators import spell
 from archspec.errors import UsageError
 from archspec.graph import Graph
+from archspec.node import Node
 from archspec.shapes import Shape
 from archspec.writing import write_whole
 
@@ -60,6 +62,19 @@ def write_onnx(
 def serialize(proto: onnx.ModelProto) -> bytes:
     """The bytes of a model with their checksum, the same for the same model."""
     return seal_onnx(proto.SerializeToString(deterministic=True))
+
+
+def operators_of(graph: Graph, weights: Mapping[str, Any], node: Node, opset: int) -> list[str]:
+    """The kinds of the operators that one node of a graph becomes, in their order."""
+    check_spellings("onnx", graph)
+    proto = onnx.GraphProto(name=graph.name)
+    net = Net(proto, graph, weights, opset)
+    for other in graph.nodes.values():
+        before = len(proto.node)
+        spell(other.op, Site(net, other))
+        if other is node:
+            return [operator.op_type for operator in proto.node[before:]]
+    raise ValueError(f"{graph.name} has no node {node.name}")
 
 
 def _write(
