@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archspec.graph import Graph
 from archspec.plot.boxes import (
     CIRCLE,
@@ -28,6 +30,16 @@ from archspec.plot.palette import STRIP as BAR
 from archspec.plot.panels import RESULTS
 from archspec.plot.routes import routes
 from archspec.plot.structure import Wire
+
+_CROSS = (((-1, -1), (1, 1)), ((-1, 1), (1, -1)))
+SIGNS: Mapping[str, tuple[tuple[Point, Point], ...]] = {
+    "add": (((-1, 0), (1, 0)), ((0, -1), (0, 1))),
+    "sub": (((-1, 0), (1, 0)),),
+    "mul": _CROSS,
+    "matmul": _CROSS,
+    "div": (((-1, 1), (1, -1)),),
+}
+"""What a join is drawn as: lines in a circle of radius 1. Others are words."""
 
 
 class Painter:
@@ -143,10 +155,12 @@ class Painter:
             self._center("concat", middle, y + 3, TAIL_SIZE, INK)
             return
         self._boxes.append(Circle(x, y, CIRCLE, "join", PAPER, LINE))
-        reach = CIRCLE - 3 if join.kind == "add" else (CIRCLE - 2.5) * 0.7071
-        strokes: tuple[tuple[Point, Point], ...] = (((-1, 0), (1, 0)), ((0, -1), (0, 1)))
-        if join.kind != "add":
-            strokes = (((-1, -1), (1, 1)), ((-1, 1), (1, -1)))
+        if join.kind not in SIGNS:
+            self._center(join.kind, x, y + 2.2, 6.5, INK)
+            return
+        is_slanted = join.kind in ("mul", "matmul", "div")
+        reach = (CIRCLE - 2.5) * 0.7071 if is_slanted else CIRCLE - 3
+        strokes = SIGNS[join.kind]
         for (ax, ay), (bx, by) in strokes:
             start, end = (x + ax * reach, y + ay * reach), (x + bx * reach, y + by * reach)
             self._boxes.append(Path((("M", (start,)), ("L", (end,))), "sign", LINE, 1.3))

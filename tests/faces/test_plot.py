@@ -517,3 +517,17 @@ def test_streams_keep_the_order_of_the_template(tmp_path):
     assert len(into) == len(out) == 3
     assert sorted(into, key=into.__getitem__) == ["c1.act", "c2.act", "c3.act"]
     assert sorted(out, key=out.__getitem__) == ["x2.sum_a", "x2.sum_b", "x2.sum_c"]
+
+
+def test_each_join_has_a_sign_of_its_own():
+    def sign(join):
+        spec = {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}}
+        spec["body"] = {"residual": {"op": "conv", "kernel": 3, "channels": 3}, "join": join}
+        picture = draw(archspec.loads(json.dumps(spec)))
+        lines = [s.segments for s in picture.shapes if isinstance(s, Line) and s.role == "sign"]
+        return str(lines), join in texts(picture)
+
+    joins = ("add", "sub", "mul", "div", "max", "min")
+    signs = [sign(join) for join in joins]
+    assert len(set(signs)) == len(joins) - 1  # max and min are words
+    assert [word for _, word in signs] == [False] * 4 + [True] * 2
