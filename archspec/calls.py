@@ -19,7 +19,7 @@ from archspec.names import DEEPEST_CALLS
 from archspec.passing import Nodes, PassedNode, find_target, pass_on
 from archspec.scope import Body, Results, results_of
 from archspec.shapes import Shapes
-from archspec.syntax import NOTHING, Arguments, Call, Modifiers, Template, constant
+from archspec.syntax import NOTHING, Arguments, Call, Modifiers, constant
 
 Counts: TypeAlias = "tuple[int | None, ...] | None"
 """Of each input how many a list holds, as scope.Results has them."""
@@ -83,15 +83,15 @@ class Calls:
         index: int | None,
     ) -> Results:
         """Put what a call leaves into the body, under the name `path`. Raises SpecError."""
-        target: Any = node.target
         called = node.target
+        target: Any = called
         if node.computed is not None:
             target, written = self._compute_target(body, node, written)
             if target == NOTHING:
                 return results_of(need_feed(node, inputs))
-            called = target if isinstance(target, str) else target.template.name
+            called = target.template.name if isinstance(target, Definition) else target
         elif not node.is_op:
-            target = body.library.find(node.target)
+            target = body.library.find(called)
             assert target is not None, "the names stage let an unknown template pass"
         defaults = self._defaults.get(target)
         values = {**defaults, **written} if defaults else written
@@ -161,37 +161,46 @@ class Calls:
         called, definition = target
         refs, counts = inputs_of_call(node, called, definition.template, inputs)
         shapes = body.shapes(refs)
-        if definition.template.passing:
-            arguments = _pass_all(body, definition.template, values, arguments)
+        for parameter in definition.template.passing:
+            name = parameter.name
+            if name in arguments:
+                value = pass_on(parameter, arguments[name], body.library, values[name].at)
+                arguments = {**arguments, name: value}
         key = fragment = None
         if not definition.has_choice:
             key = (definition, freeze(arguments), shapes, counts)
             fragment = self._fragments.get(key)
         if fragment is None:
-            check_call(node, called, definition.template, values, arguments)
             settled = self.settled
-            with self._inside(node, called, path):
-                fragment = self._expand(definition, values, arguments, shapes, counts)
+            fragment = self._expand_call(node, path, target, values, arguments, shapes, counts)
             if key is not None and self.settled == settled:
                 self._all_fragments.keep(key, fragment, self._fragments)
         self._steps.taken += fragment.weight
         return body.append(Item(path, fragment, refs, node, values, index))
 
-    @contextmanager
-    def _inside(self, node: Call, called: str, path: str) -> Iterator[None]:
-        """While a template is expanded that the node calls: what is wrong in it tells of the
-        call."""
-        self._steps.taken += STEPS_OF_A_CALL
+    def _expand_call(
+        self,
+        node: Call,
+        path: str,
+        target: _Called,
+        given: Arguments,
+        arguments: Mapping[str, Any],
+        shapes: Shapes,
+        counts: Counts,
+    ) -> Fragment:
+        called, definition = target
+        check_call(node, called, definition.template, given, arguments)
         if self._depth >= DEEPEST_CALLS:
             raise node.at.error(
                 f"templates call each other deeper than {DEEPEST_CALLS} levels here; use fewer, and"
                 " none that calls itself"
             )
-        self._depth += 1
+        self._steps.taken += STEPS_OF_A_CALL
         outer = self.prefix
         self.prefix = f"{outer}{path}."
+        self._depth += 1
         try:
-            yield
+            return self._expand(definition, given, arguments, shapes, counts)
         except SpecError as error:
             raise error.called_from(
                 f"in {called}, called at {node.at.where} as {outer}{path}"
@@ -206,20 +215,6 @@ class _Called(NamedTuple):
 
     name: str
     definition: Definition
-
-
-def _pass_all(
-    body: Body, template: Template, values: Arguments, arguments: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The arguments, with those that are ops, templates or nodes as things to place."""
-    passed = {
-        parameter.name: pass_on(
-            parameter, arguments[parameter.name], body.library, values[parameter.name].at
-        )
-        for parameter in template.passing
-        if parameter.name in arguments
-    }
-    return {**arguments, **passed}
 
 
 def _without_nothing(

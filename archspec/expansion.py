@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from archspec.names import INPUT_NAMES
 from archspec.observer import Observer
 from archspec.passing import PassedNode
 from archspec.program import Program
-from archspec.scope import Body, Slot, flatten, results_of
+from archspec.scope import Body, Results, Slot, flatten, results_of
 from archspec.shapes import Shape, Shapes
 from archspec.syntax import UNTIL, Arguments, Decision, Template, count_parts
 from archspec.walk import Walk
@@ -103,38 +103,38 @@ class Expansion:
 
     def _finish(self, body: Body, template: Template) -> Fragment:
         """Expand the body and look up its outputs."""
-        arguments = {
-            name: value.node if isinstance(value, PassedNode) else value
-            for name, value in body.names.items()
-            if name not in IMPLICIT_NAMES
-        }
+        arguments = {name: v for name, v in body.names.items() if name not in IMPLICIT_NAMES}
+        for parameter in template.passing:
+            value = arguments[parameter.name]
+            if isinstance(value, PassedNode):
+                arguments[parameter.name] = value.node
         current = body.streams[body.inputs[0]] if len(body.inputs) == 1 else None
         result = self._walk.expand(body, template.body, current)
-        slots: list[Slot] = []
-        for name, values in template.outputs.items():
-            found = [find_result(body, value) for value in values]
-            is_list = name in template.list_outputs
-            if not is_list and (len(found) > 1 or isinstance(found[0], tuple)):
-                raise (template.at / "outputs" / name).error(
-                    f"this names a list of results; use an output of the form {name}[], or pick one"
-                )
-            slots.append(flatten(found) if is_list else found[0])
-        if not slots:
-            if result is None:
-                raise (template.at / "body").error(
-                    f"{template.name} ends in several results; use outputs that name them"
-                )
-            slots.append(result)
-        results = results_of(tuple(slots), tuple(template.outputs))
-        exposed = {} if template.defaults is None else _named_in(body)
-        outputs = (*results.refs, *exposed.values())
+        if type(result) is int and not template.outputs:
+            results = Results((result,))
+        else:
+            results = self._results(body, template, result)
+        outputs = results.refs
+        exposed: dict[str, Ref] = {}
+        if template.defaults is not None:
+            exposed = _named_in(body)
+            outputs = (*outputs, *exposed.values())
+        inputs, names = body.inputs, results.names
+        if not body.is_plain:
+            inputs = _flat_names(inputs, body.streams.values())
+        if results.counts is not None:
+            names = _flat_names(names, results.slots)
         return Fragment(
             template=template.name,
             arguments=arguments,
             items=tuple(body.items),
-            input_names=_flat_names(body.inputs, tuple(body.streams.values())),
+            input_names=body.inputs
+            if body.is_plain
+            else _flat_names(body.inputs, body.streams.values()),
             outputs=outputs,
-            output_names=_flat_names(results.names, results.slots),
+            output_names=results.names
+            if results.counts is None
+            else _flat_names(results.names, results.slots),
             output_shapes=tuple(map(body.shape, outputs)),
             nodes=body.nodes,
             params=body.params,
@@ -144,6 +144,25 @@ class Expansion:
             counts=results.counts,
             exposed=tuple(exposed),
         )
+
+    def _results(self, body: Body, template: Template, result: Slot | None) -> Results:
+        """What the template's outputs name, else the body's last result. Raises SpecError."""
+        if not template.outputs:
+            if result is None:
+                raise (template.at / "body").error(
+                    f"{template.name} ends in several results; use outputs that name them"
+                )
+            return results_of((result,))
+        slots: list[Slot] = []
+        for name, values in template.outputs.items():
+            found = [find_result(body, value) for value in values]
+            is_list = name in template.list_outputs
+            if not is_list and (len(found) > 1 or isinstance(found[0], tuple)):
+                raise (template.at / "outputs" / name).error(
+                    f"this names a list of results; use an output of the form {name}[], or pick one"
+                )
+            slots.append(flatten(found) if is_list else found[0])
+        return results_of(tuple(slots), tuple(template.outputs))
 
 
 def _named_in(body: Body) -> dict[str, Ref]:
@@ -155,10 +174,8 @@ def _named_in(body: Body) -> dict[str, Ref]:
     }
 
 
-def _flat_names(names: tuple[str, ...], slots: tuple[Slot, ...]) -> tuple[str, ...]:
+def _flat_names(names: tuple[str, ...], slots: Iterable[Slot]) -> tuple[str, ...]:
     """A name for each result, those of a list numbered."""
-    if not any(isinstance(slot, tuple) for slot in slots):
-        return names
     flat: list[str] = []
     for name, slot in zip(names or ("",), slots, strict=True):
         several = isinstance(slot, tuple)

@@ -62,7 +62,7 @@ def sources_of(body: Body, node: Modifiers, current: Slot | None) -> Feed | None
     if node.sources is None:
         return None if current is None else (current,)
     at = node.at / "from"
-    if isinstance(node.sources, Mapping):
+    if isinstance(node.sources, dict):
         return _named_sources(body, node, node.sources, at)
     problems: list[Problem] = []
     slots: list[Slot] = []
@@ -176,15 +176,18 @@ def takes_nothing(node: Modifiers) -> bool:
     return isinstance(node, Call) and node.is_op and OPS[node.target].inputs == (0, 0)
 
 
+_WITHOUT = frozenset(name for name, op in OPS.items() if op.inputs == (0, 0))
+
+
 def inputs_of_op(node: Modifiers, name: str, feed: Feed | None) -> tuple[Ref, ...]:
     """The results that an op takes, none where it has no inputs. Raises SpecError."""
-    if OPS[name].inputs == (0, 0):
+    if feed is not None and len(feed) == 1 and type(feed[0]) is int and name not in _WITHOUT:
+        return feed  # pyright: ignore[reportReturnType]  # nearly always
+    if name in _WITHOUT:
         if node.sources is not None:
             raise (node.at / "from").error(f'{name} takes no input; use it without "from"')
         return ()
     feed = need_feed(node, feed)
-    if len(feed) == 1 and type(feed[0]) is int:  # nearly always
-        return (feed[0],)
     taken = inputs_of_target(name)
     if taken.has_any_number:
         return flatten(feed)

@@ -69,12 +69,14 @@ class Definition:
 
     def strings(self) -> Iterator[str]:
         """All that its values and defaults hold and that could be a name."""
-        for node in walk(self.template.body):
-            for value in values(node):
-                yield from _strings(value.raw)
-        for parameter in self.template.parameters.values():
-            if parameter.default is not None:
-                yield from _strings(parameter.default.raw)
+        given = [value for node in walk(self.template.body) for value in values(node)]
+        given += [p.default for p in self.template.parameters.values() if p.default is not None]
+        for value in given:
+            raw = value.raw
+            if type(raw) is str:
+                yield raw
+            elif type(raw) is dict or type(raw) is list:
+                yield from _strings(raw)
 
     def reach(self) -> dict[Definition, None]:
         """This template and every other that it comes to call."""
@@ -89,14 +91,14 @@ class Definition:
 
 
 def _is_capital(name: str) -> bool:
-    return name.rpartition(".")[2][:1].isupper()
+    return name[:1] != "=" and name.rpartition(".")[2][:1].isupper()
 
 
-def _strings(raw: Any) -> Iterator[str]:
-    if isinstance(raw, str):
-        yield raw
-    elif isinstance(raw, (list, dict)):
-        for item in raw.values() if isinstance(raw, dict) else raw:
+def _strings(raw: list[Any] | dict[str, Any]) -> Iterator[str]:
+    for item in raw.values() if isinstance(raw, dict) else raw:
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, (list, dict)):
             yield from _strings(item)
 
 

@@ -83,8 +83,8 @@ def pass_on(parameter: Parameter, value: Any, library: Library, at: At) -> Any:
         )
     word = Word(value)
     word.library = library
-    target = find_target(word, library, at)
-    if parameter.passes == "template" and target.definition is None:
+    is_template = value not in OPS and find_target(word, library, at).definition is not None
+    if parameter.passes == "template" and not is_template:
         raise at.error(f"{parameter.name} must be the name of a template, not {shown(value)}")
     return word
 

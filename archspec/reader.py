@@ -223,7 +223,7 @@ class Reader:
         }
         return lambda default_name: {**result, "default_name": default_name}
 
-    def _sources(self, raw: Any, at: At) -> Mapping[str, tuple[Value, ...]] | tuple[Value, ...]:
+    def _sources(self, raw: Any, at: At) -> dict[str, tuple[Value, ...]] | tuple[Value, ...]:
         """What a `from` names: by input where it is an object of several."""
         if isinstance(raw, dict) and "choice" not in raw:
             return {

@@ -45,7 +45,7 @@ def cut(refs: tuple[Ref, ...], counts: tuple[int | None, ...]) -> tuple[Slot, ..
 
 def results_of(slots: tuple[Slot, ...], names: tuple[str, ...] = ()) -> Results:
     """The results that are in these slots."""
-    if not any(type(slot) is tuple for slot in slots):
+    if tuple not in map(type, slots):
         return Results(slots, names)  # pyright: ignore[reportArgumentType]
     counts = tuple(len(slot) if isinstance(slot, tuple) else None for slot in slots)
     return Results(flatten(slots), names, counts)
@@ -77,8 +77,12 @@ class Body:
         self._settle = settle
         self.library = library
         self.inputs = inputs
-        taken = Results(tuple(-1 - k for k in range(len(shapes))), inputs, counts)
-        self.streams: Mapping[str, Slot] = dict(zip(inputs, taken.slots, strict=True))
+        self.streams: Mapping[str, Slot] = {INPUT: -1}
+        self.is_plain = counts is None
+        """Whether no input is a list."""
+        if inputs != (INPUT,) or counts is not None:
+            taken = Results(tuple(-1 - k for k in range(len(shapes))), inputs, counts)
+            self.streams = dict(zip(inputs, taken.slots, strict=True))
         self._input_shapes = shapes
         self._value_shapes: list[Shape] = []
         self.names: dict[str, Any] = {}

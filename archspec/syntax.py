@@ -104,7 +104,7 @@ class Modifiers:
     at: At
     name: str | None
     default_name: str
-    sources: Mapping[str, tuple[Value, ...]] | tuple[Value, ...] | None
+    sources: dict[str, tuple[Value, ...]] | tuple[Value, ...] | None
     """The results it takes, by input or in turn; each value is an earlier node's name, or a
     Pick."""
     when: Value | None
@@ -248,7 +248,7 @@ def sources_of(node: Node) -> Iterator[Value]:
     """The results that a node's `from` names."""
     if isinstance(node, Sequence) or node.sources is None:
         return
-    if isinstance(node.sources, Mapping):
+    if isinstance(node.sources, dict):
         for several in node.sources.values():
             yield from several
     else:

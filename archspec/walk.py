@@ -50,7 +50,7 @@ class Walk:
         if isinstance(node, syntax.Sequence):
             for child in node.nodes:
                 current = self.expand(body, child, current)
-                if body.is_cut:
+                if body.until is not None and body.is_cut:
                     break
             return current
         path = body.claim(node)
@@ -144,7 +144,7 @@ class Walk:
             is_plain = results.counts is None and not results.names
             steady = shapes if is_one and is_plain else None
             index += 1
-            if body.is_cut:
+            if body.until is not None and body.is_cut:
                 break
         body.names.pop(INDEX, None)
         if outer_index is not None:
