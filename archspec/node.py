@@ -64,7 +64,7 @@ class Layer:
         self.macs = op.macs(inputs, self.output_shapes)
         self.elementwise = op.elementwise(inputs, self.output_shapes)
         self.stored = 0 if op.is_view or not inputs else sum(map(elements, self.output_shapes))
-        self.window = op.window(inputs)
+        self.window = op.sees(inputs)
 
     @property
     def meaning(self) -> Op:

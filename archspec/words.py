@@ -17,6 +17,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "logistic": ("sigmoid",), "tanhyperbolic": ("tanh",),
     "linear": ("dense", "none"), "identity": ("identity", "none"), "fc": ("dense",),
     "fullyconnected": ("dense",), "innerproduct": ("dense",), "gemm": ("dense",),
+    "selfattention": ("attention",), "multiheadattention": ("attention",), "mha": ("attention",),
     "convolution": ("conv",), "deconv": ("conv_transpose",),
     "deconvolution": ("conv_transpose",), "transposedconv": ("conv_transpose",),
     "transposeconv": ("conv_transpose",), "convtransposed": ("conv_transpose",),
@@ -83,8 +84,7 @@ OTHERWISE: Mapping[str, str] = {
 """What ops that are here make together, or with an attribute."""
 
 ABSENT = frozenset((
-    "attention",
-    "selfattention", "multiheadattention", "mha", "crossattention", "transformer",
+    "crossattention", "transformer",
     "weightnorm", "spectralnorm", "lpnorm", "selu", "celu",
     "rrelu", "crelu", "relu1", "thresholdedrelu", "softsign", "softshrink",
     "hardshrink", "tanhshrink", "logsigmoid", "logsoftmax", "softmin", "hardtanh", "glu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops.activation import FUNCTIONS, Act, Scale, Softmax
+from archspec.ops.attention import Attention
 from archspec.ops.axes import Matmul, Permute, Reshape
 from archspec.ops.base import Fans, Folding, Op, Weight, Window, Work
 from archspec.ops.conv import Conv, ConvTranspose
@@ -47,7 +48,7 @@ OPS: dict[str, type[Op]] = {
         Act, Softmax, Scale,
         MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, AdaptiveAvgPool, AdaptiveMaxPool,
         Reduce, Dropout, DropPath, LayerScale,
-        Add, Sub, Mul, Div, Max, Min, Concat, Matmul,
+        Add, Sub, Mul, Div, Max, Min, Concat, Matmul, Attention,
         Permute, Reshape, Flatten, Split, Slice, ChannelShuffle, Upsample, Pad, Identity,
         Zero,         PixelShuffle, SpaceToDepth, Roll,
     )

@@ -159,7 +159,7 @@ class Softmax(Weightless):
                 return Softmax(name)
         return self
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         axes = SOFTMAX_AXES[self.axis]
         return Window(everything=any(axis > 0 and inputs[0][axis] > 1 for axis in axes))
 

@@ -55,7 +55,7 @@ class Matmul(Weightless):
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0]) * inputs[0][2]
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(everything=True)
 
     def work(self) -> Work:
@@ -108,7 +108,7 @@ class Permute(Weightless):
         """The axes of more than one element, which alone say in what order the values come."""
         return [axis for axis in self.axes if inputs[0][axis] > 1]
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(everything=not self.gives_its_input(inputs))
 
     def work(self) -> Work:
@@ -164,7 +164,7 @@ class Reshape(Weightless):
         extents: Any = dict(zip(AXES, self._extents(inputs[0]), strict=True))
         return replace(self, **extents)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         if len(inputs[0]) == 1:
             return Window()
         return Window(everything=not self.gives_its_input(inputs))

@@ -219,10 +219,10 @@ class Op(ABC):
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         """Scalar operations for one sample outside multiply-accumulates: normalisation 2 per output
         (scale and shift), an activation 1 per output, pooling 1 per input, a
-        merge one per output and further input."""
+        merge one per output and further input, attention's softmax 1 per pair and head."""
         return 0
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         """How one output element sees the input, as to height and width."""
         return Window()
 

@@ -132,7 +132,7 @@ class Conv(Op):
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0]) * (inputs[0][0] // self.groups) * elements(self.kernel)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         spans = tuple(map(effective_kernel, self.kernel, self.dilation))
         top, _, left, _ = self.sides(inputs)
         return Window((spans[0], spans[1]), self.stride, (top, left))
@@ -241,7 +241,7 @@ class ConvTranspose(Op):
     def macs(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(inputs[0]) * (self.channels // self.groups) * elements(self.kernel)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         spans = tuple(map(effective_kernel, self.kernel, self.dilation))
         top, _, left, _ = self.padding
         return Window((spans[0], spans[1]), before=(top, left), scale=self.stride, spreads=True)

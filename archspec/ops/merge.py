@@ -129,7 +129,7 @@ class Concat(Weightless):
             raise ShapeError(f"concat joins {_JOINED[self.axis]}, not {_several(inputs)}")
         return ((*before, sum(shape[place] for shape in inputs), *after),)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         """Behind a seam neighbours are of two images, as far apart as can be."""
         return Window(everything=self.axis != "channels" and len(inputs) > 1)
 

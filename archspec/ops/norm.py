@@ -110,7 +110,7 @@ class GroupNorm(_Norm):
         divides(self.groups, inputs[0][0], "the number of input channels")
         return (inputs[0],)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
 
 
@@ -129,7 +129,7 @@ class InstanceNorm(_Norm):
         image(inputs[0], self.name)
         return (inputs[0],)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
 
 

@@ -89,7 +89,7 @@ class _Pool(Weightless):
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(inputs[0])
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         top, _, left, _ = self.sides(inputs)
         return Window(self.kernel, self.stride, (top, left))
 
@@ -155,7 +155,7 @@ class _GlobalPool(Weightless):
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(inputs[0])
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
 
     def work(self) -> Work:
@@ -198,7 +198,7 @@ class _AdaptivePool(Weightless):
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(inputs[0])
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         """Windows of unequal size or step are said to see everything."""
         _, height, width = inputs[0]
         if height % self.size[0] or width % self.size[1]:
@@ -282,7 +282,7 @@ class Reduce(Weightless):
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(inputs[0])
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         if self.over == "channels":
             return Window()
         _, height, width = inputs[0]

@@ -66,7 +66,7 @@ class PixelShuffle(_Blocks):
         divides(self.factor**2, channels, "the number of input channels")
         return ((channels // self.factor**2, height * self.factor, width * self.factor),)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(scale=(self.factor, self.factor))
 
 
@@ -90,7 +90,7 @@ class SpaceToDepth(_Blocks):
         divides(self.factor, width, "the width")
         return ((channels * self.factor**2, height // self.factor, width // self.factor),)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         block = (self.factor, self.factor)
         return Window(kernel=block, stride=block)
 
@@ -121,7 +121,7 @@ class Roll(Weightless):
         image(inputs[0], self.name)
         return (inputs[0],)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         """Neighbours at the seam come from either end, so that whoever reads both sees all."""
         return Window(everything=any(self.steps(inputs)))
 

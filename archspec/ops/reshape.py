@@ -44,7 +44,7 @@ class Flatten(Weightless):
     def infer(self, inputs: Shapes) -> Shapes:
         return ((elements(inputs[0]),),)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(everything=elements(inputs[0][1:]) > 1)
 
     def work(self) -> Work:
@@ -85,7 +85,7 @@ class Split(Weightless):
         part = (*inputs[0][:place], extent // self.parts, *inputs[0][place + 1 :])
         return (part,) * self.parts
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         """Pixels at one place of two parts are as far apart as can be."""
         return Window(everything=self.axis != "channels")
 
@@ -127,7 +127,7 @@ class Slice(Weightless):
             )
         return ((*inputs[0][:place], stop - self.start, *inputs[0][place + 1 :]),)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         cut = -self.start
         return Window(before=(cut * (self.axis == "height"), cut * (self.axis == "width")))
 
@@ -197,7 +197,7 @@ class Upsample(Weightless):
     def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
         return elements(outputs[0])
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(scale=self.scale, blends=self.mode == "bilinear")
 
     def work(self) -> Work:
@@ -230,7 +230,7 @@ class Pad(Weightless):
         top, bottom, left, right = self.padding
         return ((channels, height + top + bottom, width + left + right),)
 
-    def window(self, inputs: Shapes) -> Window:
+    def sees(self, inputs: Shapes) -> Window:
         return Window(before=(self.padding[0], self.padding[2]))
 
     def work(self) -> Work:

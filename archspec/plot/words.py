@@ -127,6 +127,15 @@ def _scale(node: Node) -> str:
     return f"{TIMES}{op.factor:g}" + (f" {op.offset:+g}" if op.offset else "")
 
 
+def _attention(node: Node) -> str:
+    op: Any = node.op
+    words = "attention, 1 head" if op.heads == 1 else f"attention, {op.heads} heads"
+    if op.partition == "none":
+        return words
+    moved = " moved" if any(op.shift) else ""
+    return f"{words}, {_size(op.window)} {op.partition}s{moved}"
+
+
 def _pool(node: Node) -> str:
     op: Any = node.op
     return f"{op.name.replace('_', ' ')} {_size(op.kernel)}{_stride(op.stride)}"
@@ -179,6 +188,7 @@ WORDS: Mapping[str, Words] = {
     "min": Words(_always("min")),
     "concat": Words(_always("concat")),
     "matmul": Words(_always("matmul"), is_heavy=True),
+    "attention": Words(_attention, is_heavy=True),
     "permute": Words(_permute),
     "reshape": Words(_reshape),
     "flatten": Words(_always("flatten")),

@@ -230,7 +230,8 @@ def test_folding_is_what_its_weights_can_do(op, inputs):
     xs, weights = arrays(np, op, inputs)
     before, _ = numpy_ops.run(op, xs, weights)
     factors = np.linspace(0.5, 2, len(before[0]))
-    trained = [weight.name for weight in op.weights(inputs) if weight.trainable]
+    per_result = [w for w in op.weights(inputs) if w.shape and w.shape[0] == len(before[0])]
+    trained = [weight.name for weight in per_result if weight.trainable]
     scaled = {name: weights[name] * factors_of(op, factors, weights[name]) for name in trained}
     after, _ = numpy_ops.run(op, xs, {**weights, **scaled})
     follows = np.allclose(before[0] * per_channel(factors, before[0]), after[0])

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from archspec.ops import FUNCTIONS, OPS, Op
 from archspec.ops.activation import Act, Scale, Softmax
+from archspec.ops.attention import Attention
 from archspec.ops.axes import Matmul, Permute, Reshape
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
@@ -118,6 +119,20 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Softmax("width"), (IMAGE,)),
     (Softmax("space"), (IMAGE,)),
     (Softmax("height"), ((3, 1, 4),)),
+    (Attention(), ((4, 3, 5), (4, 3, 5), (4, 3, 5))),
+    (Attention(2, bias="offset"), ((6, 3, 2), (6, 3, 2), (4, 3, 2))),
+    (Attention(4, key_heads=2, scale=0.3), ((8, 2, 3), (4, 3, 1), (6, 3, 1))),
+    (Attention(2, bias="distance"), ((4, 2, 3), (4, 3, 5), (6, 3, 5))),
+    (
+        Attention(3, partition="window", window=(2, 3), bias="offset", shift=(1, 1)),
+        ((6, 4, 6),) * 3,
+    ),
+    (Attention(2, partition="window", window=2, shift=(0, 1)), ((4, 4, 4),) * 3),
+    (Attention(2, partition="window", window=(1, 2), bias="distance"), ((4, 3, 4),) * 3),
+    (
+        Attention(2, 1, partition="grid", window=(2, 3), bias="offset"),
+        ((6, 4, 6), (3, 4, 6), (5, 4, 6)),
+    ),
     (Matmul(), ((3, 5, 5), (3, 5, 5))),
     (Matmul(), ((3, 2, 5), (3, 5, 4))),
     (Matmul(), ((1, 2, 5), (3, 5, 1))),
@@ -346,6 +361,9 @@ def test_elementwise_work_is_counted_as_documented(op, inputs):
     }
     exceptions = {"concat": 0, "matmul": 0, "layer_scale": leaving, "upsample": leaving}
     expected = exceptions.get(op.name, by_category.get(op.category, 0))
+    if isinstance(op, Attention):  # the softmax of each pair of each head, and its bias
+        pairs = op.macs(inputs, outputs) // (inputs[0][0] + outputs[0][0])
+        expected = pairs * op.heads * (2 if op.bias != "none" else 1)
     assert op.elementwise(inputs, outputs) == expected
 
 
@@ -485,7 +503,7 @@ def sightings(np, plain, op, inputs, axis):
     ids=label,
 )
 def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
-    window = op.window(inputs)
+    window = op.sees(inputs)
     seen, extent = sightings(np, plain, op, inputs, axis)
     if isinstance(op, Roll) and window.everything:
         # one pixel each, but neighbours as far apart as can be
@@ -528,6 +546,37 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
 # What an op refuses, in which words.
 
 REFUSED = [
+    (
+        Attention(3),
+        ((4, 3, 3),) * 3,
+        "the number of channels of q 4 cannot be split into 3 equal parts",
+    ),
+    (
+        Attention(2),
+        ((4, 3, 3), (6, 3, 3), (4, 3, 3)),
+        "attention takes keys of 4 channels, 2 heads of as many as a head of q has, not 6x3x3",
+    ),
+    (
+        Attention(2),
+        ((4, 3, 3), (4, 3, 3), (4, 3, 2)),
+        "attention takes k and v of one height and width, not 4x3x3 and 4x3x2",
+    ),
+    (
+        Attention(partition="window", window=2),
+        ((4, 3, 4),) * 3,
+        "attention's windows of 2x2 do not divide the map 3x4; use another size, or a pad before"
+        " it",
+    ),
+    (
+        Attention(partition="grid"),
+        ((4, 3, 4),) * 3,
+        'attention with the partition "grid" needs a window of at least 1 pixel, not 0x0',
+    ),
+    (
+        Attention(partition="window", window=2, shift=2),
+        ((4, 4, 4),) * 3,
+        "attention's shift 2x2 must be less than its window 2x2",
+    ),
     (
         Conv(2, (5, 3), padding=(1, 0, 1, 1)),
         ((3, 3, 8),),

@@ -15,6 +15,7 @@ import numpy as np
 
 from archspec.ops import (
     activation,
+    attention,
     axes,
     conv,
     learnt,
@@ -481,6 +482,73 @@ def _(op: axes.Matmul, inputs: Inputs, bench: Bench) -> Outputs:
     for c, i, j in np.ndindex(output.shape):
         row, column = one[c % len(one), i], other[c % len(other), :, j]
         output[c, i, j] = sum(bench.multiply(x, y) for x, y in zip(row, column, strict=True))
+    return [output]
+
+
+@forward.register
+def _(op: attention.Attention, inputs: Inputs, bench: Bench) -> Outputs:
+    """Each query by itself: with which keys it meets, and by what way."""
+    q, k, v = inputs
+    served = op.key_heads or op.heads
+    size, gathered = len(q) // op.heads, len(v) // served
+    scale = op.scale if op.scale is not None else 1 / math.sqrt(size)
+    output = np.zeros((op.heads * gathered, *q.shape[1:]))
+    steps = [math.ceil(a / b) for a, b in zip(k.shape[1:], q.shape[1:], strict=True)]
+    extent = k.shape[1:]
+    if op.partition == "window":
+        extent = op.window
+    elif op.partition == "grid":
+        extent = tuple(a // b for a, b in zip(extent, op.window, strict=True))
+    rows = (2 * extent[0] - 1) * (2 * extent[1] - 1)
+    table = None
+    if op.bias != "none":
+        pairs = (rows, op.heads) if op.bias == "offset" else (op.heads, extent[0] * extent[1])
+        table = bench.take("bias", *pairs)
+
+    def place(pixel, axis, length):
+        """Its window, its place in it, and whether the roll brought it round."""
+        moved = (pixel - op.shift[axis]) % length
+        if op.partition == "window":
+            wrapped = op.shift[axis] > 0 and moved >= length - op.shift[axis]
+            return moved // op.window[axis], moved % op.window[axis], wrapped
+        if op.partition == "grid":
+            return pixel % op.window[axis], pixel // op.window[axis], False
+        return 0, pixel, False
+
+    for y, x in np.ndindex(*q.shape[1:]):
+        mine = [
+            place(p * s, a, n)
+            for a, (p, s, n) in enumerate(zip((y, x), steps, k.shape[1:], strict=True))
+        ]
+        for head in range(op.heads):
+            theirs = head * served // op.heads
+            scores = {}
+            for i, j in np.ndindex(*k.shape[1:]):
+                other = [
+                    place(p, a, n) for a, (p, n) in enumerate(zip((i, j), k.shape[1:], strict=True))
+                ]
+                if [one[0] for one in mine] != [one[0] for one in other]:
+                    continue
+                score = scale * sum(
+                    bench.multiply(q[head * size + c, y, x], k[theirs * size + c, i, j])
+                    for c in range(size)
+                )
+                down, right = (one[1] - two[1] for one, two in zip(mine, other, strict=True))
+                if op.bias == "offset":
+                    row = (down + extent[0] - 1) * (2 * extent[1] - 1) + right + extent[1] - 1
+                    score += table[row, head]
+                elif op.bias == "distance":
+                    score += table[head, abs(down) * extent[1] + abs(right)]
+                if any(one[2] != two[2] for one, two in zip(mine, other, strict=True)):
+                    score -= 100
+                scores[i, j] = score
+            powers = {at: math.exp(score - max(scores.values())) for at, score in scores.items()}
+            total = sum(powers.values())
+            for c in range(gathered):
+                output[head * gathered + c, y, x] = sum(
+                    bench.multiply(power / total, v[theirs * gathered + c, i, j])
+                    for (i, j), power in powers.items()
+                )
     return [output]
 
 

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from archspec.ops import (
     activation,
+    attention,
     axes,
     conv,
     learnt,
@@ -406,6 +407,70 @@ def _(op: merge.Concat, net: Net, inputs: Names, shapes: Shapes) -> Names:
 @emit.register
 def _(op: axes.Matmul, net: Net, inputs: Names, shapes: Shapes) -> Names:
     return [net.one("MatMul", *inputs)]
+
+
+@emit.register
+def _(op: attention.Attention, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    """Over the whole map at once, with all that do not meet taken out."""
+    served = op.key_heads or op.heads
+    (channels, *extent), (_, *keys), (gathered, _, _) = shapes
+    shared = net.constant([head * served // op.heads for head in range(op.heads)], np.int64)
+    q, k, v = (
+        net.one("Reshape", x, net.integers(1, heads, size // heads, -1))
+        for x, heads, size in zip(
+            inputs, (op.heads, served, served), (channels, shapes[1][0], gathered), strict=True
+        )
+    )
+    k, v = (net.one("Gather", x, shared, axis=1) for x in (k, v))
+    scores = net.one("MatMul", net.one("Transpose", q, perm=[0, 1, 3, 2]), k)
+    scale = op.scale if op.scale is not None else (channels // op.heads) ** -0.5
+    scores = net.one("Mul", scores, net.constant(scale, np.float32))
+    rows, added = _pairs(op, extent, keys)
+    if op.bias != "none":
+        axis = 0 if op.bias == "offset" else 1
+        learnt = net.one("Gather", "bias", net.constant(rows, np.int64), axis=axis)
+        if op.bias == "offset":
+            learnt = net.one("Transpose", learnt, perm=[2, 0, 1])
+        scores = net.one("Add", scores, learnt)
+    scores = net.one("Add", scores, net.constant(added, np.float32))
+    shares = net.one("Transpose", net.one("Softmax", scores, axis=3), perm=[0, 1, 3, 2])
+    x = net.one("MatMul", v, shares)
+    return [net.one("Reshape", x, net.integers(1, gathered // served * op.heads, *extent))]
+
+
+def _pairs(op: attention.Attention, extent: Shape, keys: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """(queries, keys): the row of what is learnt, and what is added whatever is learnt."""
+    meeting = list(keys)
+    if op.partition == "window":
+        meeting = list(op.window)
+    elif op.partition == "grid":
+        meeting = [n // size for n, size in zip(keys, op.window, strict=True)]
+    rows = np.zeros((extent[0] * extent[1], keys[0] * keys[1]), int)
+    added = np.zeros(rows.shape)
+    for a, mine in enumerate(np.ndindex(*extent)):
+        for b, theirs in enumerate(np.ndindex(*keys)):
+            ways, is_apart = [], False
+            for axis, many in enumerate(keys):
+                size, shift = op.window[axis], op.shift[axis]
+                p, q = mine[axis] * -(-many // extent[axis]), theirs[axis]
+                r, s = (p - shift) % many, (q - shift) % many
+                if op.partition == "window":
+                    added[a, b] += -1e30 * (r // size != s // size)
+                    is_apart |= shift > 0 and (p < shift) != (q < shift)
+                    ways.append(r % size - s % size)
+                elif op.partition == "grid":
+                    added[a, b] += -1e30 * (p % size != q % size)
+                    ways.append(p // size - q // size)
+                else:
+                    ways.append(p - q)
+            added[a, b] -= 100 * is_apart
+            down, right = ways
+            if op.bias == "offset":
+                place = (down + meeting[0] - 1) * (2 * meeting[1] - 1) + right + meeting[1] - 1
+            else:
+                place = abs(down) * meeting[1] + abs(right)
+            rows[a, b] = place
+    return rows, added
 
 
 @emit.register

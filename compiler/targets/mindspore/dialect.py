@@ -73,13 +73,31 @@ DIALECT = Dialect(
     imports={
         "OrderedDict": "from collections import OrderedDict",
         "Parameter": "from mindspore import Parameter",
+        "Tensor": "from mindspore import Tensor",
         "nn": "from mindspore import nn",
         "ops": "from mindspore import ops",
         "initializer": "from mindspore.common.initializer import initializer",
     },
-    words=frozenset({"nn", "ops", "mindspore", "Parameter", "initializer", "four", "bordered"}),
+    words=frozenset(
+        {
+            "nn",
+            "ops",
+            "mindspore",
+            "Parameter",
+            "Tensor",
+            "initializer",
+            "four",
+            "bordered",
+            "ways_between",
+            "in_a_row",
+            "apart_in_windows",
+        }
+    ),
     members=frozenset(_MEMBERS.split()),  # a test fails when one is missing
-    helpers=Path(__file__).with_name("cells.py"),
+    helpers=(
+        Path(__file__).with_name("cells.py"),
+        Path(__file__).with_name("attention_cells.py"),
+    ),
     spell=spell,
     expand=_expand,
     usage=_usage,

@@ -73,6 +73,10 @@ class Net:
         array = self._weights[path]
         return self._initializer(path, array if shape is None else array.reshape(shape))
 
+    def values_of(self, path: str) -> np.ndarray:
+        """A weight's array."""
+        return self._weights[path]
+
     def floats(self, *values: float) -> str:
         """One float32 constant: a number, or the vector of several."""
         return self._constant(values[0] if len(values) == 1 else values, np.float32)
@@ -149,6 +153,10 @@ class Site:
 
     def weight(self, name: str) -> str:
         return self.net.weight(f"{self.node.name}.{name}")
+
+    def array(self, name: str) -> np.ndarray:
+        """A weight's values, for what is worked out of them here."""
+        return self.net.values_of(f"{self.node.name}.{name}")
 
     def per_channel(self, name: str) -> str:
         """A weight of (channels,), shaped to meet every position of an image."""

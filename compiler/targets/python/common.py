@@ -13,7 +13,7 @@ from archspec.compiler.targets.python.spelling import (
     scalar,
 )
 from archspec.node import Layer
-from archspec.ops import activation, learnt, merge, pool, rearrange, regularize, reshape
+from archspec.ops import activation, attention, learnt, merge, pool, rearrange, regularize, reshape
 from archspec.ops.base import AXES
 
 
@@ -46,6 +46,27 @@ def _slice(op: reshape.Slice, layer: Layer) -> Spelling:
     if start == stop == "":
         return Spelling(is_input=True)
     return expression(f"{{x}}[{':, ' * (1 + place)}{start}:{stop}]")
+
+
+def _attention(op: attention.Attention, layer: Layer) -> Spelling:
+    inputs = layer.input_shapes
+    heads = (
+        Argument("", "heads", op.heads),
+        Argument("", "key_heads", op.served),
+        Argument("", "scale", attention.scale_of(op, inputs)),
+        Argument("", "size", inputs[0][1:]),
+    )
+    bias = Argument("bias", "bias", op.bias, "none")
+    if op.partition == "none":
+        return cell("Attention", *heads, Argument("", "key_size", inputs[1][1:]), bias)
+    return cell(
+        "WindowAttention",
+        *heads,
+        Argument("", "window", op.window),
+        Argument("is_grid", "is_grid", op.partition == "grid", False),
+        Argument("shift", "shift", op.shift, (0, 0)),
+        bias,
+    )
 
 
 def _channel_shuffle(op: reshape.ChannelShuffle, layer: Layer) -> Spelling:
@@ -109,6 +130,7 @@ def _scale(op: activation.Scale, layer: Layer) -> Spelling:
 
 
 COMMON = {
+    attention.Attention: _attention,
     activation.Scale: _scale,
     learnt.Param: _param,
     merge.Add: _add,
@@ -127,5 +149,5 @@ COMMON = {
     regularize.LayerScale: _layer_scale,
 }
 """MindSpore and PyTorch have the same names in nn, and arguments, for these. DropPath,
-LayerScale, Scale, Learnt, Fixed, DepthToSpace and SpaceToDepth are helpers of each target's
-cells.py."""
+LayerScale, Scale, Learnt, Fixed, DepthToSpace, SpaceToDepth, Attention and WindowAttention are
+helpers of each target's cells.py."""

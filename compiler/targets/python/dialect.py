@@ -24,10 +24,11 @@ class Dialect:
     `base` is the class of all cells, `method` what runs one, `sequential` the cell that runs others
     in turn, given an OrderedDict. `imports` are all that a file can have, by the name each brings,
     in their order. `words` are names that a file uses itself, `members` the attributes of `base`
-    and `sequential` that a child must not hide. `helpers` is a file of cells that the framework
-    lacks, whose text is copied into the files that need them: each stands on the file's imports and
-    on other helpers, and on nothing else. `spell` writes a layer, `expand(value, image, rank)`
-    a value of batch 1 as often as the image's batch has samples, both of `rank` axes.
+    and `sequential` that a child must not hide. `helpers` are files of cells that the
+    framework lacks, whose text is copied into the files that need them: each stands on its file's
+    imports and on other helpers, and on nothing else. `spell` writes a layer,
+    `expand(value, image, rank)` a value of batch 1 as often as the image's batch has samples, both
+    of `rank` axes.
 
     `usage(call)` are the lines of a heading that show how a network is used, and `advice` those
     that end it. `rename` writes the statements that give parameters the spec's names where
@@ -44,7 +45,7 @@ class Dialect:
     imports: Mapping[str, str]
     words: frozenset[str]
     members: frozenset[str]
-    helpers: Path
+    helpers: tuple[Path, ...]
     spell: Callable[[Layer], Spelling]
     expand: Callable[[str, str, int], str]
     usage: Callable[[UsageExample], Sequence[str]]
@@ -60,9 +61,10 @@ class Dialect:
     @cached_property
     def helper_texts(self) -> Mapping[str, str]:
         """The text of every helper, by its name, in order."""
-        text = self.helpers.read_text(encoding="utf-8")
+        texts = [path.read_text(encoding="utf-8") for path in self.helpers]
         return {
             node.name: ast.get_source_segment(text, node) or ""
+            for text in texts
             for node in ast.parse(text).body
             if isinstance(node, (ast.ClassDef, ast.FunctionDef))
         }

@@ -8,12 +8,19 @@ width) or (batch, features); the precision is that of the image, whatever the we
 from __future__ import annotations
 
 from archspec.compiler.targets import missing_spelling
-from archspec.compiler.targets.reference import functions, moves, norms, resizing, windows
+from archspec.compiler.targets.reference import (
+    attention,
+    functions,
+    moves,
+    norms,
+    resizing,
+    windows,
+)
 from archspec.compiler.targets.reference.dispatch import Array, Arrays, forward
 from archspec.errors import SpecError
 from archspec.graph import Graph
 
-FAMILIES = (windows, norms, functions, moves, resizing)
+FAMILIES = (windows, norms, functions, moves, resizing, attention)
 """The modules that say what `forward` does with each op, which importing them is enough for."""
 
 

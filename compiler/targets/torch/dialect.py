@@ -49,9 +49,22 @@ DIALECT = Dialect(
         "F": "import torch.nn.functional as F",
         "nn": "from torch import nn",
     },
-    words=frozenset({"torch", "F", "nn", "safetensors", "network"}),
+    words=frozenset(
+        {
+            "torch",
+            "F",
+            "nn",
+            "safetensors",
+            "network",
+            "ways_between",
+            "apart_in_windows",
+        }
+    ),
     members=frozenset(_MEMBERS.split()),  # a test fails when one is missing
-    helpers=Path(__file__).with_name("cells.py"),
+    helpers=(
+        Path(__file__).with_name("cells.py"),
+        Path(__file__).with_name("attention_cells.py"),
+    ),
     spell=spell,
     expand=_expand,
     usage=_usage,

@@ -4,6 +4,7 @@ and mean the same in every opset written."""
 from __future__ import annotations
 
 from archspec.compiler.targets.onnx.operators import (
+    attention,
     borders,
     functions,
     moves,
@@ -13,7 +14,7 @@ from archspec.compiler.targets.onnx.operators import (
 )
 from archspec.compiler.targets.onnx.operators.dispatch import spell
 
-FAMILIES = (windows, norms, functions, moves, resizing, borders)
+FAMILIES = (windows, norms, functions, moves, resizing, borders, attention)
 """The modules that say what `spell` writes for each op, which importing them is enough for."""
 
 __all__ = ["FAMILIES", "spell"]
