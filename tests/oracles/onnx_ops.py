@@ -425,7 +425,7 @@ def _(op: attention.Attention, net: Net, inputs: Names, shapes: Shapes) -> Names
     scores = net.one("MatMul", net.one("Transpose", q, perm=[0, 1, 3, 2]), k)
     scale = op.scale if op.scale is not None else (channels // op.heads) ** -0.5
     scores = net.one("Mul", scores, net.constant(scale, np.float32))
-    rows, added = _pairs(op, extent, keys)
+    rows, added = pair_pixels(op, extent, keys)
     if op.bias != "none":
         axis = 0 if op.bias == "offset" else 1
         learnt = net.one("Gather", "bias", net.constant(rows, np.int64), axis=axis)
@@ -438,7 +438,9 @@ def _(op: attention.Attention, net: Net, inputs: Names, shapes: Shapes) -> Names
     return [net.one("Reshape", x, net.integers(1, gathered // served * op.heads, *extent))]
 
 
-def _pairs(op: attention.Attention, extent: Shape, keys: Shape) -> tuple[np.ndarray, np.ndarray]:
+def pair_pixels(
+    op: attention.Attention, extent: Shape, keys: Shape
+) -> tuple[np.ndarray, np.ndarray]:
     """(queries, keys): the row of what is learnt, and what is added whatever is learnt."""
     meeting = list(keys)
     if op.partition == "window":

@@ -11,17 +11,20 @@ import torch
 from torch import nn
 
 
-def ways_between(size, keys, is_signed):
+def rows_between(size, keys, is_signed, device):
     """For each pair of a query's and a key's place the row of its learnt numbers: queries are
     every so manyth of the keys, which are (height, width)."""
-    height, width = keys
-    down, right = (-(-many // few) for many, few in zip(keys, size, strict=True))
-    rows = []
-    for y, x in ((down * i, right * j) for i in range(size[0]) for j in range(size[1])):
-        for v, u in ((i, j) for i in range(height) for j in range(width)):
-            signed = (y - v + height - 1) * (2 * width - 1) + x - u + width - 1
-            rows.append(signed if is_signed else abs(y - v) * width + abs(x - u))
-    return rows
+    ways = [
+        torch.arange(few, device=device).unsqueeze(1) * -(-many // few)
+        - torch.arange(many, device=device)
+        for few, many in zip(size, keys, strict=True)
+    ]
+    (height, width), (down, right) = keys, ways
+    if is_signed:
+        down, right = (down + height - 1) * (2 * width - 1), right + width - 1
+    else:
+        down, right = down.abs() * width, right.abs()
+    return (down[:, None, :, None] + right[None, :, None, :]).flatten()
 
 
 class Attention(nn.Module):
@@ -36,10 +39,16 @@ class Attention(nn.Module):
             self.bias = nn.Parameter(torch.zeros((2 * height - 1) * (2 * width - 1), heads))
         elif bias == "distance":
             self.bias = nn.Parameter(torch.zeros(heads, height * width))
-        if bias != "none":
-            ways = torch.tensor(ways_between(size, key_size, bias == "offset"))
-            self.register_buffer("ways", ways, persistent=False)
-        self.register_buffer("mask", None, persistent=False)
+        self.key_size = key_size
+
+    def added(self, device):
+        """What is learnt of places, (heads, queries times keys)."""
+        rows = rows_between(self.size, self.key_size, self.kind == "offset", device)
+        return self.bias[rows].T if self.kind == "offset" else self.bias[:, rows]
+
+    def separate(self, scores, tokens):
+        """The products, from which a shifted window takes those across the map's ends."""
+        return scores
 
     def gather_values(self, q, k, v):
         """Of (groups, channels, tokens)."""
@@ -51,12 +60,8 @@ class Attention(nn.Module):
         v = v.reshape(-1, groups, v.shape[1] // groups, keys)
         scores = q @ k * self.scale
         if self.kind != "none":
-            added = self.bias[self.ways].T if self.kind == "offset" else self.bias[:, self.ways]
-            scores = scores + added.reshape(groups, shared * tokens, keys)
-        if self.mask is not None:
-            apart = scores.reshape(-1, self.mask.shape[0], self.heads, tokens, keys) + self.mask
-            scores = apart.reshape(-1, groups, shared * tokens, keys)
-        x = v @ scores.softmax(-1).transpose(2, 3)
+            scores = scores + self.added(q.device).reshape(groups, shared * tokens, keys)
+        x = v @ self.separate(scores, tokens).softmax(-1).transpose(2, 3)
         x = x.reshape(-1, groups, v.shape[2], shared, tokens).transpose(2, 3)
         return x.reshape(-1, self.heads * v.shape[2], tokens)
 
@@ -65,23 +70,18 @@ class Attention(nn.Module):
         return x.reshape(-1, x.shape[1], *self.size)
 
 
-def apart_in_windows(size, window, shift):
-    """[window][query][key]: -100 between pixels of a shifted window that are from opposite ends of
-    the map, of size (height, width), else 0."""
-
-    def region(place, length, step, moved):
-        return (place >= length - step) + (place >= length - moved) if moved else 0
-
-    (height, width), (rows, columns) = size, window
-    masks = []
-    for top, left in ((i, j) for i in range(0, height, rows) for j in range(0, width, columns)):
-        pixels = [(top + i, left + j) for i in range(rows) for j in range(columns)]
-        regions = [
-            (region(y, height, rows, shift[0]), region(x, width, columns, shift[1]))
-            for y, x in pixels
-        ]
-        masks.append([[0.0 if one == other else -100.0 for other in regions] for one in regions])
-    return masks
+def apart_in_windows(size, window, shift, device):
+    """(windows, 1, queries, keys): -100 between pixels of a shifted window that are from opposite
+    ends of the map, of size (height, width), else 0."""
+    regions = []
+    for length, step, moved in zip(size, window, shift, strict=True):
+        place = torch.arange(length, device=device)
+        region = (place >= length - step).int() + (place >= length - moved).int()
+        regions.append(region if moved else 0 * place)
+    whole = 3 * regions[0].unsqueeze(1) + regions[1]
+    apart = whole.reshape(size[0] // window[0], window[0], size[1] // window[1], window[1])
+    tokens = apart.transpose(1, 2).reshape(-1, 1, window[0] * window[1])
+    return (tokens.unsqueeze(2) != tokens.unsqueeze(3)) * -100.0
 
 
 class WindowAttention(Attention):
@@ -100,8 +100,14 @@ class WindowAttention(Attention):
         if is_grid:
             self.order, self.back = (0, 3, 5, 1, 2, 4), (0, 3, 4, 1, 5, 2)
         self.groups = window if is_grid else (down, across)
-        if any(shift):
-            self.mask = torch.tensor(apart_in_windows(size, window, shift)).unsqueeze(1)
+        self.window = window
+
+    def separate(self, scores, tokens):
+        if not any(self.shift):
+            return scores
+        mask = apart_in_windows(self.map, self.window, self.shift, scores.device)
+        apart = scores.reshape(-1, mask.shape[0], self.heads, tokens, tokens) + mask
+        return apart.reshape(scores.shape)
 
     def cut(self, x):
         if any(self.shift):

@@ -56,7 +56,7 @@ DIALECT = Dialect(
             "nn",
             "safetensors",
             "network",
-            "ways_between",
+            "rows_between",
             "apart_in_windows",
         }
     ),
