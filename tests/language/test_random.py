@@ -160,8 +160,20 @@ class Writer:
                 {"op": "roll", "shift": [self.number(0, 3), 1]},
                 {"op": "permute", "order": ["channels", "height", "width"]},
                 {"branches": [[], self.param()], "join": "add"},
+                self.attention(),
             ]
         return self.pick(*options)
+
+    def attention(self):
+        """Of an image to itself."""
+        name = f"t_{next(self.numbers)}"
+        divisors = [d for d in range(1, self.shape[0] + 1) if self.shape[0] % d == 0]
+        return {
+            "body": [
+                {"op": "identity", "name": name},
+                {"op": "attention", "heads": self.pick(*divisors), "from": [name] * 3},
+            ]
+        }
 
     def param(self):
         """A learnt tensor that an addition repeats to the shape."""

@@ -49,7 +49,7 @@ class Attention(nn.Cell):
         if bias != "none":
             self.ways = Tensor(ways_between(size, key_size, bias == "offset"))
 
-    def added(self):
+    def lay_out_bias(self):
         """What is added to the products, (heads, queries times keys)."""
         if self.kind == "offset":
             return ops.transpose(ops.gather(self.bias, self.ways, 0), (1, 0))
@@ -67,7 +67,7 @@ class Attention(nn.Cell):
         v = ops.reshape(v, (-1, groups, v.shape[1] // groups, keys))
         scores = ops.matmul(q, k) * self.scale
         if self.kind != "none":
-            scores = scores + ops.reshape(self.added(), (groups, shared * tokens, keys))
+            scores = scores + ops.reshape(self.lay_out_bias(), (groups, shared * tokens, keys))
         if self.mask is not None:
             apart = ops.reshape(scores, (-1, self.mask.shape[0], self.heads, tokens, keys))
             scores = ops.reshape(apart + self.mask, (-1, groups, shared * tokens, keys))

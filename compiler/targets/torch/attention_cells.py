@@ -41,7 +41,7 @@ class Attention(nn.Module):
             self.bias = nn.Parameter(torch.zeros(heads, height * width))
         self.key_size = key_size
 
-    def added(self, device):
+    def lay_out_bias(self, device):
         """What is learnt of places, (heads, queries times keys)."""
         rows = rows_between(self.size, self.key_size, self.kind == "offset", device)
         return self.bias[rows].T if self.kind == "offset" else self.bias[:, rows]
@@ -60,7 +60,7 @@ class Attention(nn.Module):
         v = v.reshape(-1, groups, v.shape[1] // groups, keys)
         scores = q @ k * self.scale
         if self.kind != "none":
-            scores = scores + self.added(q.device).reshape(groups, shared * tokens, keys)
+            scores = scores + self.lay_out_bias(q.device).reshape(groups, shared * tokens, keys)
         x = v @ self.separate(scores, tokens).softmax(-1).transpose(2, 3)
         x = x.reshape(-1, groups, v.shape[2], shared, tokens).transpose(2, 3)
         return x.reshape(-1, self.heads * v.shape[2], tokens)

@@ -34,7 +34,7 @@ def _(op: Attention, at: Site) -> None:
     v = _reshape(at, values[2], -1, heads, gathered, keys)
     scores = at.step("Mul", at.step("MatMul", q, k), at.net.floats(scale_of(op, at.shapes)))
     if op.bias != "none":
-        added = _added(op, at).reshape(heads, shared * tokens, keys)
+        added = _lay_out(op, at).reshape(heads, shared * tokens, keys)
         scores = at.step("Add", scores, at.net.matrix(f"{at.node.name}/places", added))
     if any(op.shift):
         mask = at.net.matrix(f"{at.node.name}/apart", _mask(op, at)[:, None])
@@ -105,7 +105,7 @@ def _places(extent: Pair, keys: Pair) -> tuple[np.ndarray, np.ndarray]:
     return ways[0], ways[1]
 
 
-def _added(op: Attention, at: Site) -> np.ndarray:
+def _lay_out(op: Attention, at: Site) -> np.ndarray:
     """(heads, queries, keys): the table, laid out."""
     keys = op.keys_that_meet(at.shapes)
     extent = keys if op.partition != "none" else (at.shapes[0][1], at.shapes[0][2])
