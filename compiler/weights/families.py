@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
+from math import prod
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.graph import Graph
 from archspec.node import Node
+from archspec.ops import Attention
 from archspec.shapes import Shape
 
 OPTIMIZER = (
@@ -38,19 +41,24 @@ class Rule:
     """Our node and their module, as patterns.
 
     `unless` and `given` are patterns of our nodes: the rule holds where such a node is not, or is,
-    in the graph. {*} in theirs is one tensor a group of a grouped convolution, stacked. `half`
-    takes the first (0) or second (1) half of their rows; `swap` exchanges the halves of the input
-    channels, where a concat has the other order. `pixel` says that our dense layer is their 1x1
-    convolution of a single pixel.
+    in the graph. {*} in theirs is one tensor a group of a grouped convolution, stacked. `share`
+    (start, stop, of) takes the parts from start up to stop of the equal parts that their rows have:
+    (0, 1, 2) is the first half; with `heads`, the name of our attention, of each of its heads'
+    rows. `swap` exchanges the halves of the input channels, where a concat has the other order.
+    `pixel` says that our dense layer is their 1x1 convolution of a single pixel, `linear` that our
+    1x1 convolution is their dense layer, `turned` that our first axis is their last.
     """
 
     ours: str
     theirs: str
     unless: str = ""
     given: str = ""
-    half: int | None = None
+    share: tuple[int, int, int] | None = None
+    heads: str = ""
     swap: bool = False
     pixel: bool = False
+    linear: bool = False
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,22 +133,39 @@ class Source:
 
     names: tuple[str, ...]
     rule: Rule | None = None
+    heads: int = 1
+
+    @property
+    def fraction(self) -> Fraction:
+        """How much of the tensors the weight is."""
+        if self.rule is None or self.rule.share is None:
+            return Fraction(1)
+        start, stop, of = self.rule.share
+        return Fraction(stop - start, of)
 
     def piece_shape(self, shape: Shape) -> Shape:
         """The shape of each of the tensors for a weight of this one."""
         if self.rule is None:
             return shape
-        rows = shape[0] // len(self.names) if self.rule.half is None else 2 * shape[0]
-        pixel = (1, 1) if self.rule.pixel and len(shape) == 2 else ()
-        return (rows, *shape[1:], *pixel)
+        rows, *others = shape
+        if self.rule.turned and others:
+            return (*(1 for _ in shape[2:]), prod(others), rows)
+        if self.rule.linear and others[1:] == [1, 1]:
+            others = others[:1]
+        elif self.rule.pixel and len(others) == 1:
+            others = [*others, 1, 1]
+        return (int(rows / self.fraction) // len(self.names), *others)
 
     def assemble(self, pieces: Sequence[Array], shape: Shape) -> Array:
         """The weight from the tensors."""
         whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        if self.rule is not None and self.rule.half is not None:
-            middle = whole.shape[0] // 2
-            whole = whole[middle:] if self.rule.half else whole[:middle]
-        if self.rule is not None and self.rule.swap and whole.ndim > 1:
+        rule = self.rule
+        if rule is not None and rule.share is not None:
+            start, stop, of = rule.share
+            whole = whole.reshape(self.heads, of, -1, *whole.shape[1:])[:, start:stop]
+        if rule is not None and rule.turned:
+            whole = whole.reshape(-1, shape[0]).T
+        if rule is not None and rule.swap and whole.ndim > 1:
             whole = np.roll(whole, whole.shape[1] // 2, axis=1)
         return whole.reshape(shape)
 
@@ -156,20 +181,20 @@ def sources(family: Family, graph: Graph) -> dict[str, Source] | None:
         suffixes = family.layout.get(node.op.name)
         if found is None or suffixes is None:
             return None
-        rule, module = found
+        rule, module, heads = found
         for weight in node.layer.weights:
-            names = (f"{module}.{suffixes[weight.name]}",)
+            names = (".".join(filter(None, (module, suffixes[weight.name]))),)
             if "{*}" in module:
                 groups = node.op.work().groups
                 names = tuple(names[0].replace("{*}", str(group)) for group in range(groups))
-            result[f"{node.name}.{weight.name}"] = Source(names, rule)
+            result[f"{node.name}.{weight.name}"] = Source(names, rule, heads)
     return result
 
 
 def _rule(
     family: Family, graph: Graph, node: Node, counts: Mapping[str, int]
-) -> tuple[Rule, str] | None:
-    """The first rule of a node, and the name of their module."""
+) -> tuple[Rule, str, int] | None:
+    """The first rule of a node, the name of their module, and how many heads it says there are."""
     for rule in family.rules:
         match = compiled_pattern(rule.ours).fullmatch(node.name)
         if match is None:
@@ -179,12 +204,23 @@ def _rule(
             continue
         if rule.given and fill_in(rule.given, numbers) not in graph.nodes:
             continue
+        heads = _heads(rule, graph, numbers)
+        if heads is None:
+            continue
         if family.counted:
             block = compiled_pattern(family.counted).match(node.name)
             numbers["i"] = counts[block.group()] if block else 0
             numbers["n"] = len(counts)
-        return rule, fill_in(rule.theirs, numbers)
+        return rule, fill_in(rule.theirs, numbers), heads
     return None
+
+
+def _heads(rule: Rule, graph: Graph, numbers: Mapping[str, int]) -> int | None:
+    """How many heads have a share each; None where the attention that says so is not there."""
+    if not rule.heads:
+        return 1
+    found = graph.nodes.get(fill_in(rule.heads, numbers))
+    return found.op.heads if found is not None and isinstance(found.op, Attention) else None
 
 
 def _counts(family: Family, graph: Graph) -> dict[str, int]:

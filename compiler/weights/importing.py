@@ -308,9 +308,8 @@ def _rule_counts(plan: Plan, entries: Mapping[str, Entry]) -> list[RuleCount]:
         key = (rule.ours, rule.theirs) if rule else ("every node", plan.family.name)
         count = counts.setdefault(key, [0, 0])
         sizes = [entries[plan.file_names[name]].size for name in source.names]
-        share = 2 if rule is not None and rule.half is not None else 1
         count[0] += len(sizes)
-        count[1] += sum(sizes) // share
+        count[1] += int(sum(sizes) * source.fraction)
     return [RuleCount(*key, *count) for key, count in counts.items()]
 
 

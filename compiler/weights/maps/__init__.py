@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.compiler.weights.maps import modelzoo, torch_zoo
+from archspec.compiler.weights.maps import modelzoo, timm_attention, torch_zoo
 
-FAMILIES = (*modelzoo.FAMILIES, *torch_zoo.FAMILIES)
+FAMILIES = (*modelzoo.FAMILIES, *torch_zoo.FAMILIES, *timm_attention.FAMILIES)
 
 PUBLISHERS = {
     "modelzoo": "MindSpore's model zoo",

@@ -315,11 +315,11 @@ INCEPTION_V3 = _family(
 def _csp_stage(stage: int, theirs: str) -> tuple[Rule, ...]:
     """timm has one convolution for both sides, cross first, and joins them in that order."""
     ours = f"stage{stage}"
-    halves = (("cross", 0), ("main", 1))
+    halves = (("cross", (0, 1, 2)), ("main", (1, 2, 2)))
     return (
         *_pair(f"{ours}.down", f"{theirs}.conv_down.conv", f"{theirs}.conv_down.bn"),
         *(
-            Rule(f"{ours}.{side}.enter.{op}", f"{theirs}.conv_exp.{module}", half=half)
+            Rule(f"{ours}.{side}.enter.{op}", f"{theirs}.conv_exp.{module}", share=half)
             for side, half in halves
             for op, module in (("conv", "conv"), ("norm", "bn"))
         ),
