@@ -532,7 +532,9 @@ def expected_names(network, graph, shapes):
 
 
 IN_ONE_PIECE = [
-    n for n in lists.NETWORKS if n not in ("modelzoo/resnext_Ascend", "timm/cspdarknet53")
+    n
+    for n, (spec, _) in lists.NETWORKS.items()
+    if n not in ("modelzoo/resnext_Ascend", "timm/cspdarknet53") and spec not in lists.ATTENTION
 ]
 
 

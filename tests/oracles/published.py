@@ -20,6 +20,11 @@ from archspec.graph import Graph
 
 LISTS = Path(__file__).parents[1] / "data" / "published_names.json.xz"
 
+ATTENTION = (
+    "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "levit_128s", "efficientformer_l1",
+)  # fmt: skip
+"""Networks of timm whose logits with drawn weights are in tests/data/timm_logits.json."""
+
 NETWORKS = {
     **{
         f"modelzoo/isynet_{variant}": (f"isynet_{variant.lower().replace('-', '_')}", "modelzoo")
@@ -45,6 +50,7 @@ NETWORKS = {
     "timm/mobilenetv3_large_100": ("mobilenet_v3_large", "timm"),
     "timm/inception_v3": ("inception_v3", "timm"),
     "timm/cspdarknet53": ("cspdarknet53", "timm"),
+    **{f"timm/{name}": (name, "timm") for name in ATTENTION},
 }  # fmt: skip
 """Each list's spec and publisher."""
 
@@ -70,6 +76,31 @@ def fill(shapes: dict[str, tuple[int, ...]], dtype: type = np.float32) -> dict[s
         .reshape(shape)
         for index, (name, shape) in enumerate(shapes.items())
     }
+
+
+def draw(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    """Weights of a PyTorch module by its names, with which signals stay near 1 and every tensor
+    shows; counters are 0."""
+    random = np.random.default_rng(seed)
+    return {name: _draw(random, name, shape) for name, shape in shapes.items()}
+
+
+def _draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    kind = name.rpartition(".")[2]
+    if kind in ("num_batches_tracked", "attention_bias_idxs"):
+        return np.zeros(shape, np.int64)
+    values = random.standard_normal(shape)
+    if kind == "running_var":
+        values = 0.5 + np.abs(values)
+    elif len(shape) == 1:
+        values = 0.2 * values + (kind in ("weight", "gamma"))
+    elif kind == "weight":
+        values /= np.sqrt(np.prod(shape[1:]))
+    return values.astype(np.float32)
+
+
+def draw_images(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((2, 3, 224, 224)).astype(np.float32)
 
 
 def by_order(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:

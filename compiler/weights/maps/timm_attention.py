@@ -102,8 +102,12 @@ LEVIT = _family(
         *_linear_norm(f"{_OUR_ATTENTION}.project", f"{_LEVIT_BLOCK}.attn.proj.ln"),
         *_linear_norm(f"{_OUR_BLOCK}.mlp.expand", f"{_LEVIT_BLOCK}.mlp.ln1"),
         *_linear_norm(f"{_OUR_BLOCK}.mlp.project", f"{_LEVIT_BLOCK}.mlp.ln2"),
-        *_linear_norm(f"{_OUR_DOWN}.k", f"{_LEVIT_DOWN}.attn_downsample.kv", (0, 1, 5), _DOWN_HEADS),
-        *_linear_norm(f"{_OUR_DOWN}.v", f"{_LEVIT_DOWN}.attn_downsample.kv", (1, 5, 5), _DOWN_HEADS),
+        *_linear_norm(
+            f"{_OUR_DOWN}.k", f"{_LEVIT_DOWN}.attn_downsample.kv", (0, 1, 5), _DOWN_HEADS
+        ),
+        *_linear_norm(
+            f"{_OUR_DOWN}.v", f"{_LEVIT_DOWN}.attn_downsample.kv", (1, 5, 5), _DOWN_HEADS
+        ),
         *_linear_norm(f"{_OUR_DOWN}.q", f"{_LEVIT_DOWN}.attn_downsample.q.ln"),
         Rule(_DOWN_HEADS, f"{_LEVIT_DOWN}.attn_downsample.attention_biases"),
         *_linear_norm(f"{_OUR_DOWN}.project", f"{_LEVIT_DOWN}.attn_downsample.proj.ln"),
@@ -133,8 +137,13 @@ EFFICIENTFORMER = _family(
         Rule("norm1", f"{_LAST}.norm1"),
         # each head has its q, k and v side by side, as wide as one, one and four keys
         *(
-            Rule(f"attention.{part}", f"{_LAST}.token_mixer.qkv", share=share,
-                 heads="attention.attention", linear=True)
+            Rule(
+                f"attention.{part}",
+                f"{_LAST}.token_mixer.qkv",
+                share=share,
+                heads="attention.attention",
+                linear=True,
+            )
             for part, share in (("q", (0, 1, 6)), ("k", (1, 2, 6)), ("v", (2, 6, 6)))
         ),
         Rule("attention.attention", f"{_LAST}.token_mixer.attention_biases"),
