@@ -21,7 +21,6 @@ from archspec.compiler.weights.arrays import Array
 from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.graph import Graph
 from archspec.node import Node
-from archspec.ops import Attention
 from archspec.shapes import Shape
 
 OPTIMIZER = (
@@ -220,7 +219,7 @@ def _heads(rule: Rule, graph: Graph, numbers: Mapping[str, int]) -> int | None:
     if not rule.heads:
         return 1
     found = graph.nodes.get(fill_in(rule.heads, numbers))
-    return found.op.heads if found is not None and isinstance(found.op, Attention) else None
+    return getattr(found.op, "heads", None) if found is not None else None
 
 
 def _counts(family: Family, graph: Graph) -> dict[str, int]:

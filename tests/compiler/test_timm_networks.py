@@ -80,7 +80,8 @@ def test_logits_in_onnx(name, load):
 
 @networks
 @pytest.mark.slow
-def test_logits_in_mindspore(name, load, mindspore):
+def test_logits_in_mindspore(name, load):
+    mindspore = pytest.importorskip("mindspore")
     cell = build(for_deployment(load(name))).set_train(False)
     images = mindspore.Tensor(published.draw_images(LOGITS["seed"]))
     check(name, cell(images).asnumpy())

@@ -20,7 +20,7 @@ LOGITS = Path(__file__).parents[1] / "data" / "timm_logits.json"
 def logits_of(name):
     """What is kept of a network's logits, and the names and shapes of its tensors."""
     model = timm.create_model(name).eval()
-    kept = {key: tensor for key, tensor in model.state_dict().items()}
+    kept = dict(model.state_dict())
     shapes = {key: tuple(tensor.shape) for key, tensor in kept.items()}
     for key, array in published.draw(shapes, SEED).items():
         if kept[key].is_floating_point():
