@@ -81,6 +81,11 @@ def _linear_norm(
     )
 
 
+def _norm_linear(ours: str, theirs: str) -> tuple[Rule, Rule]:
+    """One of LeViT's classifiers."""
+    return (Rule(f"{ours}.norm", f"{theirs}.bn"), Rule(f"{ours}.dense", f"{theirs}.linear"))
+
+
 _LEVIT_STAGE = "stages.{s-1}"
 _LEVIT_BLOCK = f"{_LEVIT_STAGE}.blocks.{{b-1}}"
 _LEVIT_DOWN = f"{_LEVIT_STAGE}.downsample"
@@ -113,8 +118,8 @@ LEVIT = _family(
         *_linear_norm(f"{_OUR_DOWN}.project", f"{_LEVIT_DOWN}.attn_downsample.proj.ln"),
         *_linear_norm("stage{s}.down.mlp.expand", f"{_LEVIT_DOWN}.mlp.ln1"),
         *_linear_norm("stage{s}.down.mlp.project", f"{_LEVIT_DOWN}.mlp.ln2"),
-        *_linear_norm("head1", "head"),
-        *_linear_norm("head2", "head_dist"),
+        *_norm_linear("head1", "head"),
+        *_norm_linear("head2", "head_dist"),
     ),
 )
 
@@ -154,8 +159,8 @@ EFFICIENTFORMER = _family(
         Rule("mlp.project", f"{_LAST}.mlp.fc2", linear=True),
         Rule("scale2", f"{_LAST}.ls2"),
         Rule("norm", "norm"),
-        Rule("head1", "head", linear=True),
-        Rule("head2", "head_dist", linear=True),
+        Rule("head1", "head"),
+        Rule("head2", "head_dist"),
     ),
 )
 
