@@ -63,7 +63,6 @@ SWIN = _family(
         Rule(
             "stage{s}.block{b}.attention.attention",
             f"{_LAYER}.blocks.{{b-1}}.attn.relative_position_bias_table",
-            turned=True,
         ),
         Rule("norm", "norm"),
         Rule("classifier.dense", "head.fc"),
