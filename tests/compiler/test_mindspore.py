@@ -53,6 +53,7 @@ SIZES = {
     "inception_v3": (107, 99),
     "resnet50_bifpn": (128, 256),  # each level is half of the one below, four times after 1/8
     "unet": (48, 32),
+    "swin_tiny_patch4_window7_224": (224, 224),  # whole windows on each of its maps
 }
 ODD = (75, 67)
 CHECKPOINTS = Path(__file__).parents[3] / "shared" / "facts" / "checkpoints"

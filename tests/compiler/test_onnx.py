@@ -422,6 +422,7 @@ def test_random_networks_deploy_to_the_reference(graph):
 # Whole networks.
 
 SMALL = {
+    "swin_tiny_patch4_window7_224": (3, 224, 224),
     "unet": (1, 32, 32),
     "resnet50_bifpn": (3, 128, 128),
     "inception_v3": (3, 75, 75),

@@ -112,7 +112,7 @@ def test_every_network_is_drawn_without_overlaps(path):
     picture = draw(graph)
     check_geometry(picture)
     check_words(picture)
-    assert 1 / 1.62 <= picture.width / picture.height <= 2.1
+    assert 1 / 1.7 <= picture.width / picture.height <= 2.1
     shown = set(texts(picture))
     assert graph.name in shown
     for output in graph.outputs:
