@@ -240,7 +240,7 @@ class Reader:
     def _result(self, raw: Any, at: At, key: str) -> Value:
         """One earlier result, as "stem" or "levels[0]" or "levels[=lane]" name it, or a choice of
         those."""
-        if isinstance(raw, dict):
+        if isinstance(raw, dict) and "choice" in raw:
             options = raw["choice"]
             if isinstance(options, list):
                 read = [
@@ -248,6 +248,9 @@ class Reader:
                 ]
                 return self._choice_of(raw, at, "node", key, read)
             return self._choice(raw, at, "node", key)
+        if not isinstance(raw, str):
+            self.problems.append(at.problem(f"from must name a result, not {shown(raw)}"))
+            return constant("", at, "node")
         name, bracket, index = raw.partition("[")
         if not bracket:
             return constant(raw, at, "node")

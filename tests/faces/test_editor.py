@@ -54,17 +54,17 @@ MISTAKES = {
         (net([3]), [("3", "A node must be an object, a list of nodes or a word.")]),
         (net({"op": "act", "function": "swish"}), [("swish", 'Valid values: "relu", "relu6",')]),
         (net(["swish"]), [("swish", 'Valid values: "none", "relu", "relu6",')]),
-        (net({"op": "cnov", "kernel": 3}), [("cnov", 'Valid values: "conv", "dense",')]),
+        (net({"op": "cnov", "kernel": 3}), [("cnov", 'Valid values: "conv", "conv_transpose",')]),
         (net({**CONV, "channels": 0}), [("0", "Value is below the minimum of 1.")]),
         (net({**CONV, "channels": "four"}), [("four", 'Expected "integer".')]),
         (net({**CONV, "padding": "full"}), [("full", 'Valid values: "half", "same", "valid".')]),
         (net({**CONV, "channels": {"choice": []}}), [("[]", "Array has too few items.")]),
         (net({**CONV, "name": "a b"}), [("a b", "A name must be letters, digits and _,")]),
         (net({**CONV, "when": 1}), [("1", 'Expected "boolean".')]),
-        (net({**CONV, "first": {}}), [("{", "must stand beside a repeat or an each.")]),
+        (net({**CONV, "first": {}}), [("{", "must stand beside a repeat, an each or a")]),
         (net({**CONV, "repeat": 2, "each": []}), [("{", "must have repeat or each, not both.")]),
         (net([{"branches": [[]]}]), [("{", 'Missing property "join".')]),
-        (net([{"branches": [[]], "join": "sum"}]), [("sum", 'Valid values: "add", "concat",')]),
+        (net([{"branches": [[]], "join": "sum"}]), [("sum", 'Valid values: "add", "sub",')]),
         (net([], input={"shape": [3, 8]}), [("[3, 8]", "Array has too few items. Expected 3")]),
         (net([], expect={"param": 3}), [("param", "Property param is not allowed.")]),
         (net([], args={"in": 1}), [("in", "An argument's name must be letters, digits and _,")]),
@@ -112,7 +112,7 @@ COMPLETIONS = {
     '{"residual": [], "join": |}': ['"add"', '"concat"', '"mul"', '"none"'],
 }
 ABSENT = {
-    '[{"op": "conv", "channels": 3, |}]': ["channels", "residual", "body", "join"],
+    '[{"op": "conv", "channels": 3, |}]': ["channels", "residual", "body"],
     '{"residual": [], |}': ["op", "residual", "branches"],
 }
 

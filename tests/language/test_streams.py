@@ -257,3 +257,14 @@ def test_what_has_no_value(text):
 def test_what_is_not_an_expression(text):
     with pytest.raises(ExpressionError):
         read_expression(text)
+
+
+@pytest.mark.parametrize("source", [5, None, {}, [], {"choice": [5]}, {"choice": [{}]}, ["in", 5]])
+def test_a_from_that_names_nothing_is_refused(source):
+    spec = {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}}
+    with pytest.raises(archspec.SpecError):
+        archspec.loads(json.dumps({**spec, "body": [CONV, conv(**{"from": source})]}))
+    with pytest.raises(archspec.SpecError):
+        archspec.loads(
+            json.dumps({**spec, "body": [CONV, conv(**{"from": [{"choice": [source]}]})]})
+        )
