@@ -3,15 +3,15 @@ whole map, from which what does not meet is taken out."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from oracles import onnx_ops
 from test_ops import EXAMPLES, label
 
 from archspec.node import Layer
 from archspec.ops.attention import Attention
 
+np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")
+onnx_ops = pytest.importorskip("oracles.onnx_ops", exc_type=ImportError)
 
 CASES = [(op, inputs) for op, inputs in EXAMPLES if isinstance(op, Attention)]
 BATCH = 2

@@ -260,6 +260,7 @@ def test_runtimes_that_are_not_there(tmp_path, toy):
     )
 
 
+@pytest.mark.long_on("mindspore")
 def test_steps_take_the_same_runtime(spnas, toy, backend):
     generator = random.Random(1)
     for supernet in (spnas, toy):
@@ -456,6 +457,7 @@ def test_gradients_equal_the_numeric_ones(toy, searchers, thresholds, target, ba
     assert moved == pytest.approx(-0.1 * expected / np.sqrt(np.mean(expected**2)), abs=1e-4)
 
 
+@pytest.mark.long_on("mindspore")
 def test_every_threshold_feels_from_the_start(spnas, backend):
     """In the paper's code the sigmoid's slope is 1e-5 at 96 channels and 0 from 240 on; here it is
     the same from 48 to 1152. 96 pixels, for at fewer a rim sees nothing in the last stage."""
@@ -597,6 +599,7 @@ def test_a_planted_kernel_is_found(far):
     assert set(found.objectives) == {"params", "macs", "MACs", "top1", "loss"}
 
 
+@pytest.mark.long_on("mindspore")
 def test_a_kernel_that_nothing_needs_is_not(planted, backend):
     """The same search on dots 1 or 2 pixels apart."""
     (found,) = find(planted, "near", f"near-{backend}", backend)
@@ -682,6 +685,7 @@ def wait_for_epoch(home, epoch, process):
         time.sleep(0.005)
 
 
+@pytest.mark.long_on("mindspore")
 @pytest.mark.usefixtures("far")
 def test_killed_and_stopped_it_goes_on_to_the_same_thresholds(planted, far_run, backend):
     """A process that is killed in the warm-up, one asked to stop in the search, and a third."""
@@ -707,6 +711,7 @@ def test_killed_and_stopped_it_goes_on_to_the_same_thresholds(planted, far_run, 
     assert {**facts, "seconds": 0, "crc32": ""} == {**others, "seconds": 0, "crc32": ""}
 
 
+@pytest.mark.long_on("mindspore")
 def test_a_target_is_met(tmp_path, backend):
     """Digits on spaces/tiny, 213,760 to 849,152 MACs. A gate more or less is up to a fifth, yet
     each search ends within 5 % of the nearest that a network can be."""

@@ -190,6 +190,7 @@ def test_killed_twenty_times_it_goes_on_to_the_bit(inputs, begin):
     same(run, inputs / "long")
 
 
+@pytest.mark.long_on("mindspore")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, begin, whole, number):
     name = f"stopped{number}"
