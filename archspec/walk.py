@@ -107,6 +107,8 @@ class Walk:
         join = NOTHING if copies.join is None else join_of(copies.join, body)
         if join == NOTHING:
             return Results(tuple(lanes), (), (len(lanes),))
+        if len(lanes) == 1:
+            return Results((lanes[0],))  # which has nothing to be joined with
         return self._join(body, node, join, tuple(lanes))
 
     def _in_sequence(self, body: Body, node: Modifiers, path: str, current: Slot | None) -> Results:

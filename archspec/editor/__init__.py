@@ -49,7 +49,7 @@ NO_KIND: Schema = {
     "not": {},
     "errorMessage": ONE_KIND,
 }
-GIVES_COPIES: Schema = has_any(("each", "first", "last"))
+GIVES_COPIES: Schema = has_any(("each", "parallel", "first", "last"))
 
 
 def schema_for(name: str) -> dict[str, Any]:

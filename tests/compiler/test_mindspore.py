@@ -52,6 +52,8 @@ NETWORKS = [name for name in shipped_names() if not name.startswith("spaces/")]
 SIZES = {
     "inception_v3": (107, 99),
     "resnet50_bifpn": (128, 256),  # each level is half of the one below, four times after 1/8
+    "hrnet_w18": (64, 96),  # five halvings, which meet again
+    "hrnet_w32": (64, 96),
     "unet": (48, 32),
     "swin_tiny_patch4_window7_224": (224, 224),  # whole windows on each of its maps
 }

@@ -422,6 +422,8 @@ def test_random_networks_deploy_to_the_reference(graph):
 # Whole networks.
 
 SMALL = {
+    "hrnet_w18": (3, 64, 64),
+    "hrnet_w32": (3, 64, 64),
     "swin_tiny_patch4_window7_224": (3, 224, 224),
     "unet": (1, 32, 32),
     "resnet50_bifpn": (3, 128, 128),

@@ -54,6 +54,8 @@ TINY = [name for name in NETWORKS if name.startswith("tiny/")]
 SIZES = {
     "inception_v3": (107, 99),
     "resnet50_bifpn": (128, 256),  # each level is half of the one below, four times after 1/8
+    "hrnet_w18": (64, 96),  # five halvings, which meet again
+    "hrnet_w32": (64, 96),
     "unet": (48, 32),
     "swin_tiny_patch4_window7_224": (224, 224),  # whole windows on each of its maps
 }
