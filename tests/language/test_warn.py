@@ -336,9 +336,14 @@ IDLE = {
 def test_something_dead_in_any_spec_is_named_at_its_place(drawn, kind):
     spec = {key: value for key, value in drawn[0].items() if key != "outputs"}
     idle, pointer = IDLE[kind](spec)
-    found = [place for place, _ in warnings_of(idle)]
+    found = dead_places(idle)
     assert pointer in found
-    assert len(found) == len(warnings_of(spec)) + 1
+    assert len(found) == len(dead_places(spec)) + 1
+
+
+def dead_places(spec):
+    """Without the warning of a softmax as result, which is one no more with a node after it."""
+    return [place for place, text in warnings_of(spec) if "is a softmax" not in text]
 
 
 # --- commands
