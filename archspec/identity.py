@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SCHEME = 2
 FINGERPRINT = "fingerprint"
 """Its key in what files say of the network they were made of."""
+STRUCTURE = "structure"
+"""The key of the fingerprint without `input`, which files of weights have beside the other."""
 
 
 def fingerprint_of(graph: Graph) -> str:
@@ -37,6 +39,24 @@ def is_of(graph: Graph, said: Mapping[str, Any]) -> bool:
     """Whether what a file says is this graph's fingerprint, of any scheme, or none at all."""
     fingerprint = said.get(FINGERPRINT, graph.fingerprint)
     return fingerprint == graph.fingerprint or fingerprint == _fingerprint_by_scheme_1(graph)
+
+
+def fingerprint_without_input(graph: Graph) -> str:
+    """64 hexadecimal digits, equal for networks whose weights mean the same whatever size of images
+    they are given. Attributes count as they were written: what they mean can depend on the size."""
+    return _digest({}, graph, _attributes_as_given)
+
+
+def is_of_any_input(graph: Graph, said: Mapping[str, Any]) -> bool:
+    """is_of, for what `input` has no part in, such as weights. Of a file that says no fingerprint
+    without it, the input that the spec itself gives is tried."""
+    if is_of(graph, said):
+        return True
+    if STRUCTURE in said:
+        return said[STRUCTURE] == fingerprint_without_input(graph)
+    shape = tuple(graph.preprocessing.get("shape", graph.input_shape))
+    settings = resolve_input(graph.preprocessing, shape)
+    return said[FINGERPRINT] == _digest(settings, graph, _attributes_by_meaning)
 
 
 def list_fingerprints(graph: Graph) -> frozenset[str]:

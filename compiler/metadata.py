@@ -24,9 +24,9 @@ MARKS = ("fingerprint", "archspec", "preprocessing")
 """Two of them are in every file of ours."""
 KNOWN = (
     "spec", "name", "fingerprint", "archspec", "producer", "preprocessing", "classes", "outputs",
-    "source", "epoch", "top1", "recipe", "search", NUMBERS,
+    "source", "epoch", "top1", "recipe", "search", "structure", NUMBERS,
 )  # fmt: skip
-"""All that was written before there were checksums."""
+"""All that is written without a checksum."""
 
 
 def seal_metadata(metadata: Mapping[str, str], content: Any = None) -> dict[str, str]:

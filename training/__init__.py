@@ -43,6 +43,7 @@ def train(
     arguments: Mapping[str, Any] | None = None,
     input_shape: Shape | None = None,
     weights: str | None = None,
+    reset: Sequence[str] = (),
     device: str = "CPU",
     backend: str | None = None,
     switches: Mapping[str, bool] | None = None,
@@ -52,7 +53,8 @@ def train(
     """Train a network by a recipe on the images of a folder, into a new run folder.
 
     `settings` change the recipe ("optimizer.lr=0.1", "epochs=3"), `arguments` are for the spec's
-    args. `backend` is "mindspore" or "torch", what is installed by default, and `switches`
+    args. It starts from `weights`, but for nodes that fit the patterns `reset` ("classifier.*").
+    `backend` is "mindspore" or "torch", what is installed by default, and `switches`
     are its own ("compile"). Where the environment describes several processes (msrun, mpirun,
     torchrun, a rank table), each of
     them calls this. Raises SpecError or UsageError for what is wrong with any of it before the
@@ -72,7 +74,7 @@ def train(
         check_free(out)
         plan = plan_run(
             spec, recipe, data, settings=settings, arguments=arguments, input_shape=input_shape,
-            weights=weights, device=device, workers=ranks.ranks, backend=backend,
+            weights=weights, reset=reset, device=device, workers=ranks.ranks, backend=backend,
             switches=switches,
         )  # fmt: skip
         if not trains.is_one_of_several():

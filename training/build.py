@@ -55,7 +55,11 @@ def learners_of(run: Run) -> Learners:
 
 def _start(run: Run, index: int) -> Model:
     recipe, graph = run.recipe, run.networks[index]
-    if index == 0 and run.facts["weights"] is not None:
-        return Model(graph, load_weights(run.facts["weights"], graph))
+    given, reset = run.facts["weights"], run.facts.get("reset", ())
+    if index == 0 and given is not None and not reset:
+        return Model(graph, load_weights(given, graph))
     # networks of one spec that learn from each other must not start as one
-    return Model(graph, initialize(graph, recipe.init.scheme, recipe.seed + index))
+    drawn = initialize(graph, recipe.init.scheme, recipe.seed + index)
+    if index == 0 and given is not None:
+        drawn |= load_weights(given, graph, but=reset)
+    return Model(graph, drawn)

@@ -19,7 +19,14 @@ from archspec.errors import Problem, SpecError
 from archspec.json_values import shown
 from archspec.machine import DEVICES
 from archspec.schema import TEXT, Schema, closed_object
-from archspec.training.recipe_schema import FLAG, POSITIVE, SEED, or_null, several
+from archspec.training.recipe_schema import (
+    FLAG,
+    PATTERN,
+    POSITIVE,
+    SEED,
+    or_null,
+    several,
+)
 from archspec.writing import write_whole, written_json
 
 FACTS = "run.json"
@@ -71,6 +78,7 @@ def _schema(version: int) -> Schema:
     required = tuple(properties)
     properties["backend"] = SPEC_NAME  # who trains it; MindSpore where it does not say
     properties["switches"] = {"type": "object", "additionalProperties": FLAG}
+    properties["reset"] = several(PATTERN, 1)  # nodes that the weights at the start are not for
     if version > FIRST_VERSION:
         properties["settings"] = {"type": "object"}
         properties["extended_from"] = several(POSITIVE, most=10_000)

@@ -12,6 +12,7 @@ from typing import Any
 from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.source import fingerprint
 from archspec.compiler.images.steps import preprocessing_of
+from archspec.compiler.node_patterns import nodes_that_fit
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
@@ -38,7 +39,8 @@ from archspec.warn import softmax_results
 class Plan:
     """What is to be trained. `networks` has the graph that is asked for, then those that learn
     beside it; `teacher` is the one it is distilled from. `given` is the spec's text as the user has
-    it, `notes` are sentences for whoever starts the run."""
+    it, `notes` are sentences for whoever starts the run. Nodes that fit the patterns `reset` do not
+    start from `weights`."""
 
     networks: tuple[Graph, ...]
     teacher: Graph | None
@@ -53,6 +55,7 @@ class Plan:
     notes: tuple[str, ...]
     backend: str
     switches: Mapping[str, bool]
+    reset: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,6 +80,7 @@ def plan_run(
     arguments: Mapping[str, Any] | None = None,
     input_shape: Shape | None = None,
     weights: str | None = None,
+    reset: Sequence[str] = (),
     device: str = "CPU",
     workers: int = 1,
     backend: str | None = None,
@@ -86,7 +90,8 @@ def plan_run(
     """Settle what is trained, how and on what.
 
     `settings` change the recipe ("optimizer.lr=0.1"), `arguments` are for the spec's args, before
-    the recipe's. `progress` is told of the images that are looked at. Raises SpecError or
+    the recipe's. Nodes that fit the patterns `reset` start anew, all others from `weights`.
+    `progress` is told of the images that are looked at. Raises SpecError or
     UsageError for whatever is wrong with any of it.
     """
     notes: list[str] = []
@@ -103,6 +108,7 @@ def plan_run(
         notes += left_out
         given = spec_path(os.fspath(spec)).read_text(encoding="utf-8")
     check_classifier(graph)
+    _check_start(graph, weights, reset)
 
     # whatever can be said before the images are read is said first
     preprocessing_of(graph.preprocessing, graph.input_shape)
@@ -124,8 +130,6 @@ def plan_run(
             f"the teacher's weights {distill.weights} do not exist; use --set"
             " loss.distill.weights=FILE"
         )
-    if weights is not None:
-        load_weights(weights, graph)
     train, val = read_splits(found, recipe.data.workers, progress)
     for source in (train, val):
         notes += source.ignored
@@ -135,7 +139,7 @@ def plan_run(
     notes += _warnings(recipe, device, workers, backend)
     return Plan(
         (graph, *peers), teacher, given, recipe, Path(data), train, val, weights, device, workers,
-        tuple(notes), backend, switches or {},
+        tuple(notes), backend, switches or {}, tuple(reset),
     )  # fmt: skip
 
 
@@ -210,6 +214,16 @@ def _other(name: str, graph: Graph, train: Source, arguments: Mapping[str, Any])
     check_classifier(other)
     check_fits(train, other)
     return other
+
+
+def _check_start(graph: Graph, weights: str | None, reset: Sequence[str]) -> None:
+    """Raises SpecError where weights to start from do not fit, UsageError where there are none."""
+    if reset:
+        nodes_that_fit(graph, reset, "--reset")
+        if weights is None:
+            raise UsageError("--reset is for nodes that do not start from --weights; use both")
+    if weights is not None:
+        load_weights(weights, graph, but=reset)
 
 
 def _check_statistics(graph: Graph, batch: int) -> None:

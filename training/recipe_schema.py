@@ -27,6 +27,8 @@ OVER_ZERO: Schema = {"type": "number", "exclusiveMinimum": 0}
 AT_LEAST_ZERO: Schema = {"type": "number", "minimum": 0}
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 UNDER_ONE: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+PATTERN: Schema = {"type": "string", "minLength": 1, "maxLength": 500}
+"""Over the names of nodes, see compiler.node_patterns."""
 
 
 def or_null(fragment: Schema) -> Schema:

@@ -40,6 +40,7 @@ def report(run: Run, metrics: Sequence[Mapping[str, Any]]) -> str:
         ("beside it", ", ".join(peers)),
         ("taught by", facts["teacher"]["name"] if facts["teacher"] else ""),
         ("weights at the start", facts["weights"] or f"{recipe.init.scheme}, drawn"),
+        ("started anew", ", ".join(facts.get("reset", ()))),
         ("data", f"{facts['data']}: {facts['images']['train']:,} train and"
                  f" {facts['images']['val']:,} val images of {len(run.classes):,} classes"),
         ("recipe", f"{recipe.name}: {recipe.epochs} epochs, batch {recipe.batch},"

@@ -226,6 +226,7 @@ def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "backend": plan.backend,
         **({"switches": dict(plan.switches)} if plan.switches else {}),
+        **({"reset": list(plan.reset)} if plan.reset else {}),
         "versions": versions(plan.backend),
         "machine": machine_words(),
         "extended_from": [],

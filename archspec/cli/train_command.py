@@ -44,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", metavar="N", help="the same as --set epochs=N")
     parser.add_argument("--input", metavar="CxHxW", help="another input shape, such as 3x64x64")
     parser.add_argument("--weights", metavar="FILE", help="weights to start from")
+    parser.add_argument(
+        "--reset",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="nodes that start anew for all that --weights has of them ('classifier.*'): a head of"
+        " another number of classes",
+    )
     add_device(parser)
     parser.add_argument(
         "--compile",
@@ -103,7 +111,7 @@ def _resume(options: argparse.Namespace) -> Run:
     from archspec.training.backend import find_backend
     from archspec.training.run import open_run
 
-    for name in ("recipe", "set", "input", "weights", "out", "device", *SWITCHES):
+    for name in ("recipe", "set", "input", "weights", "reset", "out", "device", *SWITCHES):
         if getattr(options, name) not in (None, []):
             raise UsageError(
                 f"--resume continues the run as it was begun; use it without --{name}, which is"
@@ -239,6 +247,7 @@ def _plan(
         arguments=arguments_of(read_program(options.spec), arguments),
         input_shape=input_shape_of(options.input),
         weights=options.weights,
+        reset=options.reset,
         device=options.device or "CPU",
         workers=workers,
         backend=backend.name,

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from archspec.compiler.model import Weights, weights_of
+from archspec.compiler.node_patterns import fits
 from archspec.compiler.weights.arrays import Array, Entry, TensorFile, as_float32
-from archspec.compiler.weights.check import differences, misfit
+from archspec.compiler.weights.check import Difference, differences, misfit
 from archspec.compiler.weights.files import open_tensors, write_tensors
 from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
-from archspec.identity import is_of
+from archspec.identity import (
+    FINGERPRINT,
+    STRUCTURE,
+    fingerprint_without_input,
+    is_of_any_input,
+)
 from archspec.shapes import Shape
 
 SHORT = 12
@@ -47,32 +53,58 @@ def save_weights(
 
 
 def load_weights(
-    path: str | os.PathLike[str], graph: Graph, *, of_any_network: bool = False
+    path: str | os.PathLike[str],
+    graph: Graph,
+    *,
+    of_any_network: bool = False,
+    but: Sequence[str] = (),
 ) -> dict[str, Array]:
     """The float32 arrays of a graph, in execution order, from a file of archspec's names, or of
     those that a state_dict of the network in PyTorch has.
 
     Half precision in a file is widened exactly, float64 rounded; numbers must be finite. Raises
     SpecError with every difference in names, shapes and types, and where the file says that it was
-    made for another network; `of_any_network` lets that last one pass.
+    made for another network, in more than the size of its images; `of_any_network` lets that last
+    one pass. Weights of nodes that fit the patterns `but` are left out, whatever the file has of
+    them; then it may be another network's, whose other weights fit.
     """
     with open_tensors(path) as file:
         names = _names_in(file, graph)
-        entries = {ours: file.entries[theirs] for ours, theirs in names.items()} or file.entries
-        wrong = differences(shapes_of(graph), entries)
+        found = {ours: file.entries[theirs] for ours, theirs in names.items()} or file.entries
+        entries = {name: entry for name, entry in found.items() if not fits(_node_of(name), but)}
+        wanted = {
+            name: shape for name, shape in shapes_of(graph).items() if not fits(_node_of(name), but)
+        }
+        wrong = differences(wanted, entries)
         if wrong:
-            hints: list[str] = []
+            hints = [*_hints_of_reset(wrong, wanted)]
             if "fingerprint" not in file.metadata:
                 hints.append(f"archspec weights import {file.path} --for SPEC maps other names")
             elif not is_for(file, graph):
                 hints.append(f"they were made for {_maker(file)}")
             raise misfit(f"the weights do not fit {graph.name}", file.path, wrong, hints)
-        if not of_any_network:
+        if not (of_any_network or but):
             check_network(file, graph)
         return {
-            name: as_float32(file.read(names.get(name, name)), name, file.path)
-            for name in weights_of(graph)
+            name: as_float32(file.read(names.get(name, name)), name, file.path) for name in wanted
         }
+
+
+def _node_of(path: str) -> str:
+    """The node that a weight is of."""
+    return path.rpartition(".")[0]
+
+
+def _hints_of_reset(wrong: Sequence[Difference], wanted: Collection[str]) -> Iterator[str]:
+    """What starts a head of another size anew: where nothing but the shapes of a few nodes' weights
+    differs, all of one part of the network."""
+    nodes = {_node_of(difference.name) for difference in wrong}
+    parts = {node.partition(".")[0] for node in nodes}
+    kinds = {difference.kind for difference in wrong}
+    if kinds == {"shape"} and len(parts) == 1 and len(wrong) < len(wanted) / 2:
+        (part,) = parts
+        pattern = part if part in nodes else f"{part}.*"
+        yield f"archspec train --reset '{pattern}' starts what is of another size anew"
 
 
 def _names_in(file: TensorFile, graph: Graph) -> dict[str, str]:
@@ -98,7 +130,7 @@ def check_network(file: TensorFile, graph: Graph, remedy: str = "") -> None:
             Problem(
                 f"the weights were made for {_maker(file)}, not for {graph.name}"
                 f" ({graph.fingerprint[:SHORT]}); all {len(shapes_of(graph)):,} tensors agree in"
-                " name and shape, so the networks differ in attributes, wiring or input"
+                " name and shape, so the networks differ in attributes or wiring"
                 f" (archspec diff shows what){remedy}",
                 file.path,
             )
@@ -106,8 +138,8 @@ def check_network(file: TensorFile, graph: Graph, remedy: str = "") -> None:
 
 
 def is_for(file: TensorFile, graph: Graph) -> bool:
-    """Whether the file names this graph's fingerprint, or none."""
-    return is_of(graph, file.metadata)
+    """Whether the file names this graph's fingerprint, for an input of any size, or none."""
+    return is_of_any_input(graph, file.metadata)
 
 
 def _maker(file: TensorFile) -> str:
@@ -120,7 +152,12 @@ def identity(graph: Graph) -> dict[str, str]:
         release = version("archspec-nn")
     except PackageNotFoundError:  # run from a folder that was never installed
         release = "unknown"
-    return {"spec": graph.name, "fingerprint": graph.fingerprint, "archspec": release}
+    return {
+        "spec": graph.name,
+        FINGERPRINT: graph.fingerprint,
+        STRUCTURE: fingerprint_without_input(graph),
+        "archspec": release,
+    }
 
 
 def shapes_of(graph: Graph) -> dict[str, Shape]:

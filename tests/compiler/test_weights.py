@@ -37,6 +37,7 @@ from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
 from archspec.compiler.weights.structure import match_structure
 from archspec.errors import SpecError, UsageError
 from archspec.extras import lacking
+from archspec.identity import fingerprint_without_input
 from archspec.sources import shipped_folder
 
 SMALL = "tiny/isynet"
@@ -83,6 +84,7 @@ def test_what_is_written_is_read(path, graph, weights):
     metadata.pop("crc32", None)
     assert metadata == {
         "spec": graph.name, "fingerprint": graph.fingerprint, "archspec": "0.1.0", "source": "here",
+            "structure": fingerprint_without_input(graph),
     }  # fmt: skip
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask()
     assert [other.name for other in path.parent.iterdir()] == [path.name]
@@ -117,6 +119,7 @@ def test_mindspore_reads_our_checkpoints(tmp_path, graph, weights, mindspore):
     theirs = mindspore.load_checkpoint(str(tmp_path / "w.ckpt"), crc_check=True)
     assert theirs.pop("fingerprint") == graph.fingerprint
     assert theirs.pop("spec") == graph.name
+    assert theirs.pop("structure") == fingerprint_without_input(graph)
     theirs.pop("archspec")
     assert list(theirs) == list(weights)
     assert all(np.array_equal(theirs[name].asnumpy(), weights[name]) for name in weights)
@@ -236,16 +239,58 @@ def test_long_lists_are_counted(tmp_path, graph):
 
 def test_weights_of_another_network(path, graph, weights):
     save_weights(path, graph, weights)
-    other = archspec.load(SMALL, input_shape=(1, 16, 16))
+    other = archspec.load(SMALL, dropout=0.5)
     assert other.fingerprint != graph.fingerprint
     with pytest.raises(SpecError) as error:
         load_weights(path, other)
     assert str(error.value) == (
         f"{path}: the weights were made for {graph.name} ({graph.fingerprint[:12]}), not for"
         f" {other.name} ({other.fingerprint[:12]}); all {len(weights)} tensors agree in name and"
-        " shape, so the networks differ in attributes, wiring or input (archspec diff shows what)"
+        " shape, so the networks differ in attributes or wiring (archspec diff shows what)"
     )
     assert same(load_weights(path, other, of_any_network=True), weights)
+
+
+def test_weights_are_for_images_of_any_size(path, graph, weights):
+    """An older file, which says the fingerprint with input alone, is known by the spec's own."""
+    larger = archspec.load(SMALL, input_shape=(1, 16, 16))
+    assert larger.fingerprint != graph.fingerprint
+    save_weights(path, graph, weights)
+    assert same(load_weights(path, larger), weights)
+    save_weights(path, larger, weights)
+    assert same(load_weights(path, archspec.load(SMALL, input_shape=(1, 24, 12))), weights)
+    older = {"spec": graph.name, "fingerprint": graph.fingerprint}
+    write_tensors(path, weights, older)
+    assert same(load_weights(path, larger), weights)
+    write_tensors(path, weights, {**older, "fingerprint": "0" * 64})
+    with pytest.raises(SpecError, match="the weights were made for tiny_isynet"):
+        load_weights(path, larger)
+
+
+def test_nodes_that_start_anew_have_no_weights(path, graph, weights):
+    save_weights(path, graph, weights)
+    fewer = archspec.load(SMALL, classes=3)
+    with pytest.raises(SpecError) as error:
+        load_weights(path, fewer)
+    assert str(error.value).splitlines() == [
+        f"{path}: the weights do not fit tiny_isynet: 2 of another shape",
+        "  shape       classifier.dense.weight is 10x128 in the file and 3x128 in the network",
+        "  shape       classifier.dense.bias is 10 in the file and 3 in the network",
+        "  archspec train --reset 'classifier.*' starts what is of another size anew",
+        f"  they were made for tiny_isynet ({graph.fingerprint[:12]})",
+    ]
+    rest = {name: array for name, array in weights.items() if "classifier" not in name}
+    assert same(load_weights(path, fewer, but=["classifier.*"]), rest)
+    assert not load_weights(path, fewer, but=["*"])
+    with pytest.raises(SpecError, match=r"2 of another shape"):
+        load_weights(path, fewer, but=["head.*"])
+    # of a part that starts anew the file may have anything, of the others nothing else
+    more = {**rest, "classifier.hidden.weight": weights["head.conv.weight"]}
+    write_tensors(path, more, {})
+    assert same(load_weights(path, fewer, but=["classifier.*"]), rest)
+    write_tensors(path, {**more, "odd.weight": weights["head.conv.weight"]}, {})
+    with pytest.raises(SpecError, match="1 not of this network"):
+        load_weights(path, fewer, but=["classifier.*"])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
@@ -936,10 +981,10 @@ def test_import_of_our_own_files(run, path, graph, weights, tmp_path):
     output = tmp_path / "again.npz"
     assert run("import", path, "--for", SMALL, "-o", output)[0] == 0
     assert same(load_weights(output, graph), weights)
-    code, _, err = run("import", path, "--for", SMALL, "--input", "1x16x16", "-o", output)
+    code, _, err = run("import", path, "--for", SMALL, "--set", "dropout=0.5", "-o", output)
     assert code == 1
     assert err.endswith("(archspec diff shows what); --any-network would take them all the same\n")
-    options = ("--for", SMALL, "--input", "1x16x16", "--any-network", "-o", output)
+    options = ("--for", SMALL, "--set", "dropout=0.5", "--any-network", "-o", output)
     assert run("import", path, *options)[0] == 0
 
 

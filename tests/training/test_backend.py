@@ -25,6 +25,7 @@ from fakes import backend as fake  # noqa: E402 (needs numpy)
 from archspec import training  # noqa: E402
 from archspec.cli import main  # noqa: E402
 from archspec.compiler.weights.files import open_tensors  # noqa: E402
+from archspec.compiler.weights.initialize import initialize  # noqa: E402
 from archspec.errors import UsageError  # noqa: E402
 from archspec.extras import install_hint  # noqa: E402
 from archspec.space import Space  # noqa: E402
@@ -240,6 +241,40 @@ def test_more_epochs_are_those_of_a_longer_run(tmp_path, capsys):
     assert "the run is extended to 3 epochs" in capsys.readouterr().err
     train(tmp_path / "longer", "epochs=3")
     assert files(tmp_path / "run") == files(tmp_path / "longer")
+
+
+# Begun from weights.
+
+
+def test_a_head_of_another_size_starts_anew_where_it_is_told_to(there, whole, tmp_path, run):
+    runs.write_images(tmp_path / "data", classes=2, train=12, val=4)
+    weights = whole / "best.safetensors"
+    begin = (
+        "train", "deep.json", "--recipe", "small.yaml", "--data", tmp_path / "data",
+        "--backend", "fake", "--set", "classes=2", "--weights", weights,
+    )  # fmt: skip
+    deep = {**fake.LINEAR, "args": {"classes": 3, "rate": 0.2}}
+    (there / "deep.json").write_text(json.dumps(deep))
+    code, _, said = run(*begin, "--out", tmp_path / "refused")
+    assert code == 1
+    assert "dense.weight is 3x432 in the file and 2x432 in the network" in said
+    said = run(*begin, "--reset", "dens", "--out", tmp_path / "refused")[2]
+    assert said == (
+        "error: --reset: 'dens' fits no node of linear; did you mean 'dense'? (archspec stats shows"
+        " their names)\n"
+    )
+    said = run(*begin[:-2], "--reset", "dense", "--out", tmp_path / "refused")[2]
+    assert said == "error: --reset is for nodes that do not start from --weights; use both\n"
+    assert not (tmp_path / "refused").exists()
+    assert run(*begin, "--reset", "dense", "--out", tmp_path / "run")[0] == 0
+    found = open_run(tmp_path / "run")
+    assert found.facts["reset"] == ["dense"]
+    assert "| started anew | dense |" in (tmp_path / "run" / "report.md").read_text()
+    (start,) = learners_of(found).models
+    drawn = initialize(start.graph, "he", found.recipe.seed)
+    assert all(np.array_equal(start.weights[name], drawn[name]) for name in drawn)
+    said = run("train", "--resume", tmp_path / "run", "--reset", "dense")[2]
+    assert "use it without --reset, which is for a new run" in said
 
 
 # Killed, stopped, resumed. Children are forked, so that each begins in a millisecond; the parent is
