@@ -232,7 +232,7 @@ class Op(ABC):
         for item in _attributes_of(type(self)):
             value = getattr(self, item.name)
             if item.default is MISSING or value != item.default:
-                result[item.name] = as_json(value)
+                result[item.name] = list(value) if item.is_list and value else as_json(value)
         return result
 
 
@@ -255,6 +255,8 @@ class _Attribute(NamedTuple):
     convert: Callable[[Any], Any] | None
     only_for: Mapping[str, tuple[Any, ...]]
     default: Any
+    is_list: bool
+    """Whether it is always written as a list, as what is no pair and no sides is."""
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         return all(values.get(name) in known for name, known in self.only_for.items())
@@ -263,9 +265,20 @@ class _Attribute(NamedTuple):
 @cache
 def _attributes_of(kind: type[Op]) -> tuple[_Attribute, ...]:
     return tuple(
-        _Attribute(item.name, item.metadata["convert"], item.metadata["only_for"], default_of(item))
+        _Attribute(
+            item.name,
+            item.metadata["convert"],
+            item.metadata["only_for"],
+            default_of(item),
+            _takes_lists_alone(item.metadata["schema"]),
+        )
         for item in fields(kind)
     )
+
+
+def _takes_lists_alone(schema: Schema) -> bool:
+    ways = schema.get("anyOf", (schema,))
+    return all(way.get("type") in ("array", "null") for way in ways)
 
 
 def applies(item: Field[Any], values: Mapping[str, Any]) -> bool:
@@ -343,6 +356,11 @@ def as_real(value: Any) -> Any:
 def as_pair(value: Any) -> Any:
     """3 and [3, 3] are both (3, 3)."""
     return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def as_numbers(value: Any) -> Any:
+    """A list as a tuple; null stays null."""
+    return None if value is None else tuple(value)
 
 
 def as_sides(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from archspec.ops.base import (
     BOOLEAN,
@@ -62,6 +61,3 @@ class Param(Op):
 
     def folding(self) -> Folding:
         return "scale" if self.trainable else "nothing"
-
-    def written_attributes(self) -> dict[str, Any]:
-        return {**super().written_attributes(), "shape": list(self.shape)}

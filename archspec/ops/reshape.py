@@ -18,6 +18,7 @@ from archspec.ops.base import (
     Weightless,
     Window,
     Work,
+    as_numbers,
     as_pair,
     as_sides,
     attribute,
@@ -28,6 +29,9 @@ from archspec.ops.base import (
 )
 from archspec.ops.page import Page
 from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
+
+MOST_PARTS = 1024
+"""Results of one node."""
 
 
 @dataclass(frozen=True)
@@ -56,34 +60,74 @@ class Flatten(Weightless):
 
 @dataclass(frozen=True)
 class Split(Weightless):
+    """With groups, result k is part k of every group, one group after another: of the channels
+    q1 k1 v1 q2 k2 v2 of two heads the first is q1 q2."""
+
     name = "split"
     doc = (
-        "equal parts of the channels, rows or columns; the results are named name.1, name.2 and so"
-        " on"
+        "parts of the channels, rows or columns, equal ones or of given sizes; the results are"
+        " named name.1, name.2 and so on"
     )
     category = "reshape"
     page = Page(
-        "parts results, each with extent // parts along axis, which parts divides",
+        "as many results as parts, or sizes, each with extent // parts along axis, or groups times"
+        " its size; together they are the input",
         '[{"op": "split", "name": "half", "parts": 2}, {"op": "mul", "from": '
         '["half.1", "half.2"]}]',
     )
 
-    parts: int = attribute(
-        {"type": "integer", "minimum": 2, "maximum": 1024}, "how many equal parts"
+    parts: int | None = attribute(
+        nullable({"type": "integer", "minimum": 2, "maximum": MOST_PARTS}),
+        "how many equal parts; null: as sizes says",
+        None,
     )
     axis: str = attribute(AXIS, "which axis is cut", "channels")
+    sizes: tuple[int, ...] | None = attribute(
+        nullable(
+            {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": MOST_PARTS},
+        ),
+        "the parts' extents, of one group, in place of parts",
+        None,
+        convert=as_numbers,
+    )
+    groups: int = attribute(
+        POSITIVE,
+        "equal groups of channels, each of which is cut alike: the heads of one q, k, v",
+        1,
+        only_for={"axis": ("channels",)},
+    )
 
     @property
     def outputs(self) -> int:
-        return self.parts
+        return self.parts or len(self.sizes or ())
 
     def infer(self, inputs: Shapes) -> Shapes:
         place = place_of(self.axis, inputs[0], self.name)
-        extent = inputs[0][place]
+        before, extent, after = inputs[0][:place], inputs[0][place], inputs[0][place + 1 :]
+        return tuple((*before, self.groups * size, *after) for size in self.sizes_of(extent))
+
+    def sizes_of(self, extent: int) -> tuple[int, ...]:
+        """The extents of the parts of one group along the axis, which is `extent` long."""
+        if (self.parts is None) == (self.sizes is None):
+            raise ShapeError('split takes either "parts" or "sizes"; use one of them')
         of = "number of input channels" if self.axis == "channels" else self.axis
-        divides(self.parts, extent, f"the {of}")
-        part = (*inputs[0][:place], extent // self.parts, *inputs[0][place + 1 :])
-        return (part,) * self.parts
+        if self.parts is not None:
+            divides(self.parts * self.groups, extent, f"the {of}")
+            return (extent // self.groups // self.parts,) * self.parts
+        divides(self.groups, extent, f"the {of}")
+        sizes = self.sizes or ()
+        if sum(sizes) != extent // self.groups:
+            each = f" of each of {self.groups} groups" if self.groups > 1 else ""
+            raise ShapeError(
+                f"split's sizes come to {sum(sizes)}, and the {of}{each} is"
+                f" {extent // self.groups}; use sizes that come to that"
+            )
+        return sizes
+
+    def resolve(self, inputs: Shapes) -> Op:
+        if self.sizes is None or len(set(self.sizes)) > 1:
+            return self
+        return replace(self, parts=len(self.sizes), sizes=None)
 
     def sees(self, inputs: Shapes) -> Window:
         """Pixels at one place of two parts are as far apart as can be."""

@@ -151,6 +151,12 @@ def _slice(node: Node) -> str:
     return f"slice {op.start}:{'' if op.stop is None else op.stop}"
 
 
+def _split(node: Node) -> str:
+    op: Any = node.op
+    groups = f" g{op.groups}" if op.groups > 1 else ""
+    return f"split {op.parts or ','.join(map(str, op.sizes))}{groups}"
+
+
 def _upsample(node: Node) -> str:
     op: Any = node.op
     return f"upsample {TIMES}{op.scale[0]}" if op.scale[0] == op.scale[1] else "upsample"
@@ -192,7 +198,7 @@ WORDS: Mapping[str, Words] = {
     "permute": Words(_permute),
     "reshape": Words(_reshape),
     "flatten": Words(_always("flatten")),
-    "split": Words(_format_attributes("split {parts}"), is_heavy=True),
+    "split": Words(_split, is_heavy=True),
     "slice": Words(_slice, is_heavy=True),
     "channel_shuffle": Words(_format_attributes("shuffle {groups}")),
     "upsample": Words(_upsample, is_heavy=True),

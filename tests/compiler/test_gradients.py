@@ -25,7 +25,7 @@ from archspec.ops.norm import InstanceNorm, LocalResponseNorm, RmsNorm
 from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, Reduce
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import LayerScale
-from archspec.ops.reshape import Slice, Zero
+from archspec.ops.reshape import Slice, Split, Zero
 
 torch = pytest.importorskip("torch")
 
@@ -163,6 +163,29 @@ def reduced(x, function, axes):
     return result**0.5 if function == "norm2" else result
 
 
+def network_of_parts(op, shape):
+    """The parts of an op with several results, each scaled, from the last to the first as one."""
+    numbers = range(op.outputs, 0, -1)
+    scales = [(f"part{k}", LayerScale(), f"split.{k}") for k in numbers]
+    joined = ("op", Concat(op.axis), *(name for name, *_ in scales))
+    return network(shape, ("split", op), *scales, joined)
+
+
+def split(op, shape, *parts):
+    """A case of a split; `parts` are the channels, rows or columns of each result, by number."""
+    axis = ("channels", "height", "width").index(op.axis) + 1
+
+    def formula(x, weights):
+        lines = [x.index_select(axis, torch.tensor(part)) for part in parts]
+        scaled = [
+            line * along_channels(weights[f"part{k}.gamma"], line)
+            for k, line in enumerate(lines, 1)
+        ]
+        return torch.cat(scaled[::-1], axis)
+
+    return op, shape, formula
+
+
 MEAN = partial(torch.mean, dim=(2, 3))
 MOST = partial(torch.amax, dim=(2, 3))
 CASES = [
@@ -221,6 +244,9 @@ CASES = [
     (Slice(1, 3), (4, 3, 5), lambda x, w: torch.stack([x[:, 1], x[:, 2]], 1)),
     (Slice(1, 3, "height"), (2, 5, 3), lambda x, w: torch.stack([x[:, :, 1], x[:, :, 2]], 2)),
     (Slice(4, axis="width"), (2, 3, 5), lambda x, w: x.index_select(3, torch.tensor([4]))),
+    split(Split(2, "width"), (2, 3, 4), [0, 1], [2, 3]),
+    split(Split(sizes=[1, 2, 4]), (7,), [0], [1, 2], [3, 4, 5, 6]),
+    split(Split(sizes=[1, 1, 2], groups=2), (8, 3, 2), [0, 4], [1, 5], [2, 3, 6, 7]),
     (Roll((2, -3)), (2, 5, 7), lambda x, w: roll(x, 2, -3)),
     *(
         join(op, *shapes)
@@ -243,7 +269,10 @@ by name."""
 
 def expected_gradients(op, shape, formula):
     """The model, its image, what the result is weighed by, and the gradients by name."""
-    graph = network(shape, ("op", op)) if isinstance(shape[0], int) else around(op, shape)
+    if op.outputs > 1:
+        graph = network_of_parts(op, shape)
+    else:
+        graph = network(shape, ("op", op)) if isinstance(shape[0], int) else around(op, shape)
     model = rule_b.with_random_weights(graph, seed=3)
     image = rule_b.image(graph.input_shape, BATCH)
     x = torch.tensor(image, dtype=torch.float64, requires_grad=True)

@@ -212,6 +212,13 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Split(3), (FLAT,)),
     (Split(7, "height"), (IMAGE,)),
     (Split(2, "width"), (IMAGE,)),
+    (Split(sizes=(1, 3)), (IMAGE,)),
+    (Split(sizes=[2, 1, 3]), (FLAT,)),
+    (Split(sizes=[2, 2]), (IMAGE,)),
+    (Split(axis="height", sizes=(4, 2, 1)), (IMAGE,)),
+    (Split(2, groups=2), ((8, 3, 2),)),
+    (Split(sizes=[1, 1, 2], groups=3), ((12, 3, 2),)),
+    (Split(sizes=[1, 2], groups=2), (FLAT,)),
     (Slice(1, 3, "height"), (IMAGE,)),
     (Slice(2, axis="width"), (IMAGE,)),
     (Slice(stop=10, axis="width"), (IMAGE,)),
@@ -445,6 +452,8 @@ def test_attributes_describe_their_values(item):
             {"channels": 4, "kernel": 3, "stride": 2, "padding": [1, 0, 1, 0]},
         ),
         (Roll(-2), Roll([-2, -2]), {"shift": -2}),
+        (Split(sizes=[2, 2]), Split(sizes=(2, 2)), {"sizes": [2, 2]}),
+        (Split(sizes=[1, 1, 3, 3]), Split(sizes=(1, 1, 3, 3)), {"sizes": [1, 1, 3, 3]}),
     ],
 )
 def test_one_value_has_one_form(one, other, written_as):
@@ -486,10 +495,12 @@ def sightings(np, plain, op, inputs, axis):
         line = np.moveaxis(moved[changed], 1 + axis, 0)[place]
         line += rng.uniform(0.5, 1.5, line.shape)
         results, _ = plain.run(op, moved, weights)
-        felt = sum(
+        differ = [
             (one != other).reshape(len(one), *(one.shape[1:] or (1, 1))).any(axis=(0, 2 - axis))
             for one, other in zip(still, results, strict=True)
-        )
+        ]
+        longest = max(map(len, differ))
+        felt = sum(np.pad(one, (0, longest - len(one))) for one in differ)
         seen = seen or [[] for _ in felt]
         for output in np.flatnonzero(felt):
             seen[output].append(place)
@@ -687,6 +698,31 @@ REFUSED = [
         Slice(5, axis="height"),
         ((4, 5, 9),),
         "slice from 5 to 5 does not lie in 5 rows; use 0 <= start < stop <= 5",
+    ),
+    *(
+        (op, (IMAGE,), 'split takes either "parts" or "sizes"; use one of them')
+        for op in (Split(), Split(2, sizes=[2, 2]))
+    ),
+    (
+        Split(2, groups=4),
+        (IMAGE,),
+        "the number of input channels 4 cannot be split into 8 equal parts",
+    ),
+    (
+        Split(sizes=[1, 1], groups=3),
+        (IMAGE,),
+        "the number of input channels 4 cannot be split into 3 equal parts",
+    ),
+    (
+        Split(sizes=[1, 2], groups=2),
+        (IMAGE,),
+        "split's sizes come to 3, and the number of input channels of each of 2 groups is 2; use"
+        " sizes that come to that",
+    ),
+    (
+        Split(axis="width", sizes=[4, 5]),
+        (IMAGE,),
+        "split's sizes come to 9, and the width is 10; use sizes that come to that",
     ),
     (Split(4, "width"), (IMAGE,), "the width 10 cannot be split into 4 equal parts"),
     (

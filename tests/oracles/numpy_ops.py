@@ -588,9 +588,18 @@ def _(op: reshape.Flatten, inputs: Inputs, bench: Bench) -> Outputs:
 def _(op: reshape.Split, inputs: Inputs, bench: Bench) -> Outputs:
     place = ["channels", "height", "width"].index(op.axis)
     lines = np.moveaxis(inputs[0], place, 0)
-    size, rest = divmod(len(lines), op.parts)
+    each, rest = divmod(len(lines), op.groups)
     assert not rest
-    return [np.moveaxis(lines[size * k : size * (k + 1)], 0, place) for k in range(op.parts)]
+    if op.parts:
+        assert each % op.parts == 0
+    sizes = op.sizes or [each // op.parts] * op.parts
+    assert sum(sizes) == each
+    picked: list[list[Array]] = [[] for _ in sizes]
+    rest_of_lines = iter(lines)
+    for _ in range(op.groups):
+        for part, size in zip(picked, sizes, strict=True):
+            part += [next(rest_of_lines) for _ in range(size)]
+    return [np.moveaxis(np.array(part), 0, place) for part in picked]
 
 
 @forward.register

@@ -495,9 +495,28 @@ def _(op: reshape.Flatten, net: Net, inputs: Names, shapes: Shapes) -> Names:
 
 @emit.register
 def _(op: reshape.Split, net: Net, inputs: Names, shapes: Shapes) -> Names:
-    return net.several(
-        "Split", *inputs, outputs=op.parts, num_outputs=op.parts, axis=ONNX_AXIS[op.axis]
-    )
+    """Within groups by Gather, each channel by its number."""
+    axis, extent = ONNX_AXIS[op.axis], shapes[0][ONNX_AXIS[op.axis] - 1]
+    if op.groups > 1:
+        each = extent // op.groups
+        sizes = op.sizes or [each // op.parts] * op.parts
+        starts = np.cumsum([0, *sizes[:-1]])
+        return [
+            net.one(
+                "Gather",
+                *inputs,
+                net.integers(
+                    *(g * each + start + c for g in range(op.groups) for c in range(size))
+                ),
+                axis=axis,
+            )
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+    if op.sizes:
+        return net.several(
+            "Split", *inputs, net.integers(*op.sizes), outputs=len(op.sizes), axis=axis
+        )
+    return net.several("Split", *inputs, outputs=op.parts, num_outputs=op.parts, axis=axis)
 
 
 @emit.register

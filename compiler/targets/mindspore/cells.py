@@ -273,6 +273,22 @@ class LayerScale(nn.Cell):
         return x * ops.reshape(self.gamma, shape)
 
 
+class GroupedSplit(nn.Cell):
+    """The channels of each group cut into parts; the parts of one place in their groups are one."""
+
+    def __init__(self, groups, sizes):
+        super().__init__()
+        self.groups, self.sizes = groups, sizes
+
+    def construct(self, x):
+        extent = x.shape[2:]
+        groups = ops.reshape(x, (-1, self.groups, sum(self.sizes), *extent))
+        results = ()
+        for part in ops.split(groups, self.sizes, axis=2):
+            results += (ops.reshape(part, (-1, self.groups * part.shape[2], *extent)),)
+        return results
+
+
 class SpaceToDepth(nn.Cell):
     """The pixels of each block as channels: all channels of its first pixel, then of the next, in
     the order of rows or columns."""

@@ -321,7 +321,13 @@ def _(op: reshape.Flatten, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: reshape.Split, layer: Layer) -> Spelling:
-    return expression(f"ops.chunk({{x}}, {op.parts}, axis={1 + base.AXES[op.axis]})")
+    axis = 1 + base.AXES[op.axis]
+    sizes = op.sizes_of(layer.input_shapes[0][axis - 1])
+    if op.groups > 1:
+        return cell("GroupedSplit", Argument("", "groups", op.groups), Argument("", "sizes", sizes))
+    if op.parts is not None:
+        return expression(f"ops.chunk({{x}}, {op.parts}, axis={axis})")
+    return expression(f"ops.split({{x}}, {sizes}, axis={axis})")
 
 
 @spelling_of.register

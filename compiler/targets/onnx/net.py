@@ -135,14 +135,29 @@ class Site:
 
     def step(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator on the way to the result."""
-        count = self._kinds[kind] = self._kinds.get(kind, 0) + 1
-        name = self.net.reserve(f"{self.node.name}/{kind}" + (f"_{count}" if count > 1 else ""))
+        name = self._reserve(kind)
         self.net.add(kind, name, inputs, [name], **attributes)
         return name
+
+    def steps(self, kind: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
+        """Add an operator of `count` results on the way."""
+        name = self._reserve(kind)
+        names = [self.net.reserve(f"{name}.{k}") for k in range(1, 1 + count)]
+        self.net.add(kind, name, inputs, names, **attributes)
+        return names
+
+    def _reserve(self, kind: str) -> str:
+        count = self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        return self.net.reserve(f"{self.node.name}/{kind}" + (f"_{count}" if count > 1 else ""))
 
     def result(self, kind: str, *inputs: str, **attributes: Any) -> None:
         """Add the operator that gives the node's results."""
         self.net.add(kind, self.node.name, inputs, self._results, **attributes)
+
+    def results(self, kind: str, inputs: Sequence[Sequence[str]]) -> None:
+        """Add an operator for each of the node's results, which takes these inputs."""
+        for result, taken in zip(self._results, inputs, strict=True):
+            self.net.add(kind, self._reserve(kind), taken, [result])
 
     def chain(self, kind: str, values: Sequence[str]) -> None:
         """The result of an operator of two inputs over all values, from the first to the last."""

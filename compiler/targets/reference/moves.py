@@ -87,7 +87,12 @@ def _(op: reshape.Flatten, inputs: Sequence[Array], weights: Arrays) -> list[Arr
 
 @forward.register
 def _(op: reshape.Split, inputs: Sequence[Array], weights: Arrays) -> list[Array]:
-    return np.split(inputs[0], op.parts, axis=AXIS[op.axis])
+    (x,) = inputs
+    axis = AXIS[op.axis]
+    sizes = op.sizes_of(x.shape[axis])
+    groups = np.split(x, op.groups, axis=axis)
+    parts = [np.split(group, np.cumsum(sizes)[:-1], axis=axis) for group in groups]
+    return [np.concatenate(of_groups, axis=axis) for of_groups in zip(*parts, strict=True)]
 
 
 @forward.register

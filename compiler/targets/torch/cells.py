@@ -178,6 +178,18 @@ class LayerScale(nn.Module):
         return x * self.gamma.reshape((1, -1) + (1,) * (x.ndim - 2))
 
 
+class GroupedSplit(nn.Module):
+    """The channels of each group cut into parts; the parts of one place in their groups are one."""
+
+    def __init__(self, groups, sizes):
+        super().__init__()
+        self.groups, self.sizes = groups, sizes
+
+    def forward(self, x):
+        groups = x.unflatten(1, (self.groups, -1))
+        return [part.flatten(1, 2) for part in groups.split(self.sizes, dim=2)]
+
+
 class SpaceToDepth(nn.Module):
     """The pixels of each block as channels: all channels of its first pixel, then of the next, in
     the order of rows or columns."""

@@ -341,7 +341,13 @@ def _(op: reshape.Flatten, layer: Layer) -> Spelling:
 
 @spelling_of.register
 def _(op: reshape.Split, layer: Layer) -> Spelling:
-    return expression(f"{{x}}.chunk({op.parts}, dim={1 + base.AXES[op.axis]})")
+    axis = 1 + base.AXES[op.axis]
+    sizes = op.sizes_of(layer.input_shapes[0][axis - 1])
+    if op.groups > 1:
+        return cell("GroupedSplit", Argument("", "groups", op.groups), Argument("", "sizes", sizes))
+    if op.parts is not None:
+        return expression(f"{{x}}.chunk({op.parts}, dim={axis})")
+    return expression(f"{{x}}.split({sizes}, dim={axis})")
 
 
 @spelling_of.register

@@ -96,11 +96,21 @@ def _(op: reshape.Flatten, at: Site) -> None:
 @spell.register
 def _(op: reshape.Split, at: Site) -> None:
     place = AXES[op.axis]
-    sizes = [shape[place] for shape in at.node.layer.output_shapes]
+    sizes = op.sizes_of(at.shapes[0][place])
+    x, axis = at.x, 1 + place
+    if op.groups > 1:
+        channels, *extent = at.shapes[0]
+        apart = (0, op.groups, channels // op.groups, *extent)
+        x, axis = at.step("Reshape", x, at.net.integers(apart)), 2
+    inputs, attributes = [x, at.net.integers(sizes)], {"axis": axis}
     if at.net.opset < 13:
-        at.result("Split", at.x, axis=1 + place, split=sizes)
-    else:
-        at.result("Split", at.x, at.net.integers(sizes), axis=1 + place)
+        inputs, attributes = [x], {"axis": axis, "split": sizes}
+    if op.groups == 1:
+        at.result("Split", *inputs, **attributes)
+        return
+    parts = at.steps("Split", len(sizes), *inputs, **attributes)
+    shapes = [at.net.integers((0, *shape)) for shape in at.node.layer.output_shapes]
+    at.results("Reshape", list(zip(parts, shapes, strict=True)))
 
 
 @spell.register
