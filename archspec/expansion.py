@@ -143,6 +143,7 @@ class Expansion:
             result_names=results.names,
             counts=results.counts,
             exposed=tuple(exposed),
+            network=None if template.defaults is None else body.library,
         )
 
     def _results(self, body: Body, template: Template, result: Slot | None) -> Results:

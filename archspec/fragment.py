@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.graph import TemplateCall
+from archspec.library import Library
 from archspec.node import Layer, Node, Tensor
 from archspec.shapes import Shapes
 from archspec.syntax import Arguments, Modifiers
@@ -33,8 +34,8 @@ class Fragment:
     """An expanded template call, wherever it stands. Its results have the `output_names`, those of
     a list numbered; `result_names` and `counts` are as scope.Results has them, where any is a list.
     After its results come those of nodes in it that others may take by name, which are `exposed`.
-    `weight` says how large its arguments are, in steps of the expansion: what it costs to find it
-    by them."""
+    `network` is the library whose network it is, where it is one's. `weight` says how large its
+    arguments are, in steps of the expansion: what it costs to find it by them."""
 
     template: str
     arguments: Mapping[str, Any]
@@ -50,6 +51,7 @@ class Fragment:
     result_names: tuple[str, ...] = ()
     counts: tuple[int | None, ...] | None = None
     exposed: tuple[str, ...] = ()
+    network: Library | None = None
 
 
 MAX_FRAGMENTS = 20_000
@@ -108,7 +110,8 @@ def place(
             calls[name] = TemplateCall(template, arguments, item)  # before the calls within it
             placed = place(part, f"{name}.", sources, nodes, calls)
             calls[name] = TemplateCall(
-                template, arguments, item, part.input_names, sources, part.output_names, placed
-            )
+                template, arguments, item, part.input_names, sources, part.output_names, placed,
+                part.network,
+            )  # fmt: skip
             results += placed
     return tuple(map(tensor, fragment.outputs))

@@ -22,7 +22,8 @@ RESULT = "logits"
 class TemplateCall(NamedTuple):
     """A template call that some nodes came from: its evaluated arguments and its origin; `taken`
     and `given` are the tensors that it took and gave, in the order in which the template declares
-    its inputs and outputs."""
+    its inputs and outputs. `network` is the library whose network was called, which
+    program_of_network reads; None where a template was."""
 
     template: str
     arguments: Mapping[str, Any]
@@ -31,6 +32,7 @@ class TemplateCall(NamedTuple):
     taken: tuple[Tensor, ...] = ()
     output_names: tuple[str, ...] = ()
     given: tuple[Tensor, ...] = ()
+    network: Any = None
 
     @property
     def inputs(self) -> Mapping[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -81,7 +81,19 @@ def place_text(text: str, name: str = "<text>", project: ProjectLike = None) -> 
 def program_of(document: Document, *, is_lenient: bool = False) -> Program:
     """The program of a checked document. Raises SpecError."""
     base, extensions = follow_extends(document)
-    library = read_library(base)
+    return _program(document, extensions, read_library(base), is_lenient)
+
+
+def program_of_network(library: Library) -> Program:
+    """The program of a network that is imported as a template, whole and by itself. Raises
+    SpecError."""
+    return _program((library.document, *library.extensions)[-1], library.extensions, library, False)
+
+
+def _program(
+    document: Document, extensions: Sequence[Document], library: Library, is_lenient: bool
+) -> Program:
+    base = library.document
     reader = Reader()
     at = At(base)
     parameters = reader.parameters(base.data.get("args", {}), at / "args")

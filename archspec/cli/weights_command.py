@@ -81,14 +81,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from archspec.compiler.weights.backbones import import_into_parts
     from archspec.compiler.weights.files import check_writable
     from archspec.compiler.weights.fitting import advice
-    from archspec.compiler.weights.importing import import_weights
     from archspec.compiler.weights.loading import save_weights
 
     check_writable(options.output)
     graph = graph_of(options.spec, options)
-    imported = import_weights(
+    imported = import_into_parts(
         options.file,
         graph,
         options.publisher,
@@ -103,7 +103,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace, name: str, imported: Imported) -> None:
-    numbers = sum(rule.numbers for rule in imported.rules)
+    numbers = sum(array.size for array in imported.weights.values())
     columns = [
         Column("ours", "node"),
         Column("theirs", "in the file"),

@@ -70,7 +70,7 @@ def _fits_of(name: str, file: TensorFile) -> Iterator[Fit]:
     program = read_program(name)
     if program.has_choice:
         return
-    for settings in _settings(program, file.entries):
+    for settings in likely_settings(program, file.entries):
         try:
             graph = build(program, settings)
         except SpecError:
@@ -87,7 +87,7 @@ def _fits_of(name: str, file: TensorFile) -> Iterator[Fit]:
             return
 
 
-def _settings(program: Program, entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
+def likely_settings(program: Program, entries: Mapping[str, Entry]) -> Iterator[dict[str, Any]]:
     """Args to try: the spec's own, then those that change its last layers."""
     yield {}
     choices: dict[str, list[Any]] = {}

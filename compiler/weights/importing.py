@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,14 +119,16 @@ def import_weights(
     *,
     of_any_network: bool = False,
     advice: Callable[[TensorFile], Sequence[str]] = lambda file: (),
+    taken: Collection[str] | None = None,
 ) -> Imported:
     """A network's weights from a published checkpoint.
 
     `publisher` is a key of PUBLISHERS; None tries the names of all, and archspec's own. `part`
-    picks a network of a file that holds several, counted from 1. Raises SpecError with every tensor
-    that does not fit and what `advice` has to say, and where the file says it is of a network that
-    has these tensors and computes something else, which `of_any_network` lets pass; UsageError for
-    an unknown publisher or part.
+    picks a network of a file that holds several, counted from 1. `taken` are the weights of the
+    graph that are wanted, where it is not all; those left out have to fit as well. Raises SpecError
+    with every tensor that does not fit and what `advice` has to say, and where the file says it is
+    of a network that has these tensors and computes something else, which `of_any_network` lets
+    pass; UsageError for an unknown publisher or part.
     """
     if publisher is not None and publisher not in PUBLISHERS:
         raise UsageError(f"{publisher!r} is not a publisher; use {listed(list(PUBLISHERS))}")
@@ -142,8 +144,11 @@ def import_weights(
         elif plan.family is not OWN and not of_any_network:
             known = check_origin(file, graph, "; --any-network takes them all the same")
             notes += list_unproven(plan.family.name, graph) if known is None else []
+        plan = plan if taken is None else _leave_out(plan, taken)
         weights = {
-            name: _assemble(file, plan, name, shape) for name, shape in shapes_of(graph).items()
+            name: _assemble(file, plan, name, shape)
+            for name, shape in shapes_of(graph).items()
+            if name in plan.sources
         }
         return Imported(
             weights=weights,
@@ -287,6 +292,19 @@ def _structural_plan(
     if found.sources is None:
         return f", and cannot be placed by structure: {found.why}"
     return Plan(STRUCTURE, None, found.sources, file_names, ignored, ())
+
+
+def _leave_out(plan: Plan, taken: Collection[str]) -> Plan:
+    """The plan for some of the weights alone; the file's names for the others are left out."""
+    kept = {name: source for name, source in plan.sources.items() if name in taken}
+    used = {piece for source in kept.values() for piece in source.names}
+    others = {
+        plan.file_names[piece]: f"behind the cut ({name.partition('.')[0]})"
+        for name, source in plan.sources.items()
+        for piece in source.names
+        if piece not in used
+    }
+    return replace(plan, sources=kept, ignored={**plan.ignored, **others})
 
 
 def _assemble(file: TensorFile, plan: Plan, name: str, shape: Shape) -> Array:
