@@ -71,6 +71,10 @@ INPUT: Schema = closed_object(
     },
     required=("shape",),
 )
+OTHER_INPUT: Schema = described(
+    {key: value for key, value in INPUT.items() if key != "required"},
+    "what differs from the extended spec's input",
+)
 INPUT = described(INPUT, "the image a network takes, and how a photograph becomes one")
 
 SOURCE: Schema = closed_object(
@@ -152,6 +156,7 @@ EXTENDS_PROPERTIES: Schema = {
     **HEAD,
     "extends": described(TEXT, "the spec whose args this one changes: a path or a shipped name"),
     "source": SOURCE,
+    "input": OTHER_INPUT,
     "args": {
         "type": "object",
         "additionalProperties": VALUE,

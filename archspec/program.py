@@ -21,7 +21,8 @@ from archspec.syntax import INPUT, Arguments, Node, Parameter, Template, Value
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Program:
-    """One spec, read. `parameters` are its args with the defaults that `extends` gave them."""
+    """One spec, read. `parameters` are its args with the defaults that `extends` gave them, `input`
+    is its base's with what its extensions write in its place."""
 
     at: At
     name: str
@@ -100,13 +101,14 @@ def _program(
     for extension in extensions:
         parameters = override_defaults(parameters, extension, reader)
     head = document.data
+    documents = (base, *extensions)
     outer = At(document)
     program = Program(
         at=outer,
         name=head["name"],
         doc=head.get("doc", ""),
         source=head.get("source", {}),
-        input=base.data["input"],
+        input=_merge_inputs(documents),
         parameters=parameters,
         body=reader.node(base.data["body"], at / "body"),
         outputs=reader.outputs(base.data.get("outputs", {}), at / "outputs"),
@@ -118,7 +120,7 @@ def _program(
     )
     problems = [
         *reader.problems,
-        *_input_problems(program, at / "input"),
+        *_input_problems(program, documents),
         *check_names(
             program.body, program.parameters, program.defaults, library, at, is_lenient=is_lenient
         ),
@@ -128,12 +130,18 @@ def _program(
     return program
 
 
-def _input_problems(program: Program, at: At) -> Iterator[Any]:
+def _merge_inputs(documents: Sequence[Document]) -> dict[str, Any]:
+    """The input of a base with the keys that its extensions, the innermost first, write anew."""
+    return {key: value for one in documents for key, value in one.data.get("input", {}).items()}
+
+
+def _input_problems(program: Program, documents: Sequence[Document]) -> Iterator[Any]:
     channels = program.input["shape"][0]
     for key in ("mean", "std"):
         values = program.input.get(key)
         if values is not None and len(values) != channels:
-            yield (at / key).problem(
+            said = [one for one in documents if key in one.data.get("input", {})]
+            yield (At(said[-1]) / "input" / key).problem(
                 f"{key} has {len(values)} values and the input {channels} channels;"
                 " use one for each"
             )

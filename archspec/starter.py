@@ -97,7 +97,7 @@ def _copy(program: Program, name: str) -> str | None:
 def _standing_alone(program: Program) -> dict[str, Any]:
     base = program.library.document
     own: dict[str, Any] = {"doc": f"Started from {program.name}. {program.doc}".strip()}
-    own["input"] = base.data["input"]
+    own["input"] = program.input
     arguments = {
         key: _with_default(base.data["args"][key], parameter.default)
         for key, parameter in program.parameters.items()

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         metavar="FILE",
-        help="names of the classes, where the file has none: a name a line, a JSON list, or a"
-        " folder of class folders",
+        help="names of the classes, where the file has none: a name a line, JSON names in a list or"
+        " by number, or a folder of class folders",
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes; default: 5")
     add_device(parser, "of a spec; ")
@@ -130,7 +130,7 @@ def _nameless(options: argparse.Namespace) -> str:
     file = options.weights or options.network
     return (
         f"{file} does not name its classes, so their numbers are shown; use --classes FILE, a text"
-        " of one name a line, a JSON list of names, or a folder of class folders"
+        " of one name a line, JSON names in a list or by number, or a folder of class folders"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from archspec.compiler.weights.arrays import Entry, TensorFile
     from archspec.compiler.weights.fitting import Fit
     from archspec.compiler.weights.importing import Imported
+    from archspec.graph import Graph
 
 PUBLISHERS = ("modelzoo", "timm", "torch")
 KINDS = ".safetensors, .npz or .ckpt"
@@ -47,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--any-network",
         action="store_true",
         help="take archspec's own weights of another network where all tensors fit",
+    )
+    imports.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="names of the classes, written beside the weights, so that all that is made of them"
+        " knows them: a name a line, JSON names in a list or by number, or a folder of class"
+        " folders",
     )
     imports.add_argument(
         "-o", "--output", type=OutputPath, required=True, metavar="FILE", help=KINDS
@@ -88,6 +97,7 @@ def _import(options: argparse.Namespace) -> int:
 
     check_writable(options.output)
     graph = graph_of(options.spec, options)
+    classes = _class_notes(options.classes, graph)
     imported = import_into_parts(
         options.file,
         graph,
@@ -97,9 +107,20 @@ def _import(options: argparse.Namespace) -> int:
         advice=lambda file: advice(file, options.spec),
     )
     source = f"{imported.source} sha256 {imported.source_sha256}"
-    save_weights(options.output, graph, imported.weights, {"source": source})
+    save_weights(options.output, graph, imported.weights, {"source": source, **classes})
     _report(options, graph.name, imported)
     return 0
+
+
+def _class_notes(path: str | None, graph: Graph) -> dict[str, str]:
+    """What a file of weights says of the classes that a file or a folder names."""
+    if path is None:
+        return {}
+    from archspec.compiler.images.classes import CLASSES, check_count, read_class_file
+
+    names = read_class_file(path)
+    check_count(path, names, graph.name, graph.output_shapes)
+    return {CLASSES: json.dumps(names, ensure_ascii=False)}
 
 
 def _report(options: argparse.Namespace, name: str, imported: Imported) -> None:

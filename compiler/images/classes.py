@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,8 +60,9 @@ def check_count(
 
 
 def read_class_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Names of classes in the order of a network's outputs: a JSON list, a text of one name a line,
-    or a folder of class folders, by name. Raises UsageError where it is none of these."""
+    """Names of classes in the order of a network's outputs: a JSON list, or a JSON object by their
+    numbers, a text of one name a line, or a folder of class folders, by name. Raises UsageError
+    where it is none of these."""
     try:
         if Path(path).is_dir():
             found = sorted(e.name for e in Path(path).iterdir() if e.is_dir() and e.name[0] != ".")
@@ -69,8 +71,7 @@ def read_class_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
             with open_regular(path) as file:
                 content = file.read(MAX_LENGTH + 1)
             text = content.decode() if len(content) <= MAX_LENGTH else ""
-            is_json = text.lstrip().startswith("[")
-            names = read_names(path, CLASSES, text) if is_json else _lines(text)
+            names = _read_json(path, text) if text.lstrip()[:1] in ("[", "{") else _lines(text)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read ({(error.strerror or str(error)).lower()})"
@@ -79,10 +80,28 @@ def read_class_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
         names = ()
     if not names:
         raise UsageError(
-            f"{path} has no names of classes; use a text of one name a line, a JSON list of names,"
-            " or a folder of class folders"
+            f"{path} has no names of classes; use a text of one name a line, JSON names in a list"
+            " or by number, or a folder of class folders"
         )
     return names
+
+
+def _read_json(path: str | os.PathLike[str], text: str) -> tuple[str, ...]:
+    """The names of a list, or of an object by number, as {"0": "tench", ...}. Keras has an ID
+    before each name, Hugging Face's configurations have the object under "id2label"."""
+    if text.lstrip().startswith("["):
+        return read_names(path, CLASSES, text)
+    content = parse_document(text).data
+    by_number = content.get("id2label", content)
+    if not isinstance(by_number, dict):
+        return ()
+    names = [by_number.get(str(number)) for number in range(len(by_number))]
+    found = [name[-1] if isinstance(name, list) and name else name for name in names]
+    return tuple(map(str, found)) if _are_texts(found) else ()
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _lines(text: str) -> tuple[str, ...]:
@@ -96,7 +115,7 @@ def read_names(path: str | os.PathLike[str], key: str, text: str) -> tuple[str, 
         names = parse_document(text).data if len(text) <= MAX_LENGTH else None
     except SpecError:
         names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not _are_texts(names):
         raise SpecError(
             Problem(
                 f"its metadata {key!r} is not a JSON list of names; use the file as archspec"

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.model import weights_of
 from archspec.compiler.weights.arrays import TensorFile
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
@@ -33,7 +34,7 @@ SAYS_WHICH = ("architecture", "arch", "model_name")
 class Published:
     """Networks of a publisher: a pattern of what they are called there, and one of them.
 
-    `family` is the family of names that their tensors have; `norms` how many batch norms those have
+    `family` is the family of names that their tensors have; `weights` how many of them those have
     that share names and shapes with others, where not all of the family do. `epsilon` is
     that of batch norms, `padding` that of convolutions that stride, `act` the activation where it
     differs; `pools` is whether a pool or a blur strides in place of the convolutions.
@@ -46,28 +47,46 @@ class Published:
     padding: str = "half"
     pools: bool = False
     act: str = ""
-    norms: tuple[int, ...] = ()
+    weights: tuple[int, ...] = ()
+    publisher: str = "timm"
 
 
 _RESNET = "ResNet and ResNeXt of torchvision and timm"
 _EFFICIENTNET = "EfficientNet and MobileNetV2 of timm"
+_B = (311, 439, 496, 610, 738, 852, 1037)
+_LITE = (247, 322, 367, 457)
+_PORTS = "EfficientNet of efficientnet_pytorch"
 _V3 = "MobileNetV3-Large of timm"
 # fmt: off
 PUBLISHED = (
     Published(r"resnet(?:18|34|50|101|152)", "resnet50", _RESNET, 1e-5),
     Published(r"resnext(?:50_32x4d|101_32x8d|101_64x4d)", "resnext50_32x4d", _RESNET, 1e-5),
-    Published(r"resnetblur18", "resnetblur18", _RESNET, 1e-5, pools=True, norms=(20,)),
-    Published(r"resnetblur50", "resnetblur50", _RESNET, 1e-5, pools=True, norms=(53,)),
-    Published(r"resnetaa50", "resnetaa50", _RESNET, 1e-5, pools=True, norms=(53,)),
-    Published(r"efficientnet_b\d", "efficientnet_b0", _EFFICIENTNET, 1e-5),
-    Published(r"mobilenetv2_\d+", "mobilenetv2_100", _EFFICIENTNET, 1e-5),
+    Published(r"resnetblur18", "resnetblur18", _RESNET, 1e-5, pools=True, weights=(102,)),
+    Published(r"resnetblur50", "resnetblur50", _RESNET, 1e-5, pools=True, weights=(267,)),
+    Published(r"resnetaa50", "resnetaa50", _RESNET, 1e-5, pools=True, weights=(267,)),
+    Published(r"efficientnet_b\d", "efficientnet_b0", _EFFICIENTNET, 1e-5, weights=_B),
+    Published(
+        r"mobilenetv2_\d+", "mobilenetv2_100", _EFFICIENTNET, 1e-5, weights=(262,)
+    ),
     Published(
         r"tf_efficientnet_b\d", "tf_efficientnet of its size", _EFFICIENTNET, 1e-3, "same",
-        norms=(49, 69, 78, 96, 116, 134, 163, 181),
+        weights=_B,
     ),
     Published(
         r"efficientnet_blur_b0", "efficientnet_blur_b0", _EFFICIENTNET, 1e-5, pools=True,
-        norms=(49,),
+        weights=(311,),
+    ),
+    Published(
+        r"efficientnet_lite\d", "efficientnet_lite of its size", _EFFICIENTNET, 1e-5,
+        weights=_LITE,
+    ),
+    Published(
+        r"tf_efficientnet_lite\d", "tf_efficientnet_lite of its size", _EFFICIENTNET, 1e-3, "same",
+        weights=_LITE,
+    ),
+    Published(
+        r"efficientnet-(?:b\d|lite\d)", "networks", _PORTS, 1e-3, "same",
+        publisher="efficientnet_pytorch",
     ),
     Published(r"mobilenetv3_large_\d+", "mobilenetv3_large_100", _V3, 1e-5),
     Published(r"tf_mobilenetv3_large_\d+", "tf_mobilenetv3_large_100", _V3, 1e-3, "same"),
@@ -88,9 +107,9 @@ def check_origin(file: TensorFile, graph: Graph, remedy: str) -> str | None:
             if wrong:
                 raise SpecError(
                     Problem(
-                        f"the weights are of timm's {met[1]}, as {place} says; it has the names and"
-                        f" shapes of {graph.name} and {_listed(wrong)}; use a spec that has this"
-                        f"{_defaults(row)}{remedy}",
+                        f"the weights are of {row.publisher}'s {met[1]}, as {place} says; it has"
+                        f" the names and shapes of {graph.name} and {_listed(wrong)}; use a spec"
+                        f" that has this{_defaults(row)}{remedy}",
                         file.path,
                     )
                 )
@@ -101,12 +120,12 @@ def check_origin(file: TensorFile, graph: Graph, remedy: str) -> str | None:
 def list_unproven(family: str, graph: Graph) -> list[str]:
     """What is assumed of a file by the names of a family, in sentences: that it is not of one of
     the networks that share all tensors and differ."""
-    norms = sum(isinstance(node.op, BatchNorm) for node in graph.nodes.values())
+    weights = len(weights_of(graph))
     return [
-        f"assumed: the file is not of timm's {row.example}, whose tensors have the same names and"
-        f" shapes; that has {_listed(wrong)}"
+        f"assumed: the file is not of {row.publisher}'s {row.example}, whose tensors have the same"
+        f" names and shapes; that has {_listed(wrong)}"
         for row in PUBLISHED
-        if row.family == family and (not row.norms or norms in row.norms)
+        if row.family == family and (not row.weights or weights in row.weights)
         if (wrong := differences(row, graph))
     ]
 

@@ -1122,6 +1122,10 @@ UNPROVEN = {
         [("tf_efficientnet of its size", "epsilon 0.001 in batch norm (here 1e-05), and padding"),
          ("efficientnet_blur_b0", "a pool or a blur in place of the stride")],
     ),
+    "efficientnet_lite0": (
+        "timm/tf_efficientnet_lite0",
+        [("efficientnet_lite of its size", "epsilon 1e-05 in batch norm (here 0.001), and")],
+    ),
     "mobilenet_v2": ("timm/mobilenetv2_100", []),
     "mobilenet_v3_large": (
         "timm/mobilenetv3_large_100",

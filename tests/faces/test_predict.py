@@ -23,6 +23,7 @@ from test_doctor import archspec_without
 
 import archspec
 from archspec.cli import OK, USAGE, WRONG, main
+from archspec.compiler.images.classes import read_class_file
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import save_weights
 
@@ -132,8 +133,8 @@ def test_unknown_names_are_said_once_and_can_be_given(run, told, tmp_path):
         ]
         assert notes == [
             f"note: {network[-1]} does not name its classes, so their numbers are shown; use"
-            " --classes FILE, a text of one name a line, a JSON list of names, or a folder of class"
-            " folders"
+            " --classes FILE, a text of one name a line, JSON names in a list or by"
+            " number, or a folder of class folders"
         ]
         assert out.splitlines()[0].split() == ["image", "number", "probability"]
         for classes, names in (
@@ -145,6 +146,15 @@ def test_unknown_names_are_said_once_and_can_be_given(run, told, tmp_path):
                 )
             )
             assert [row["name"] for row in rows] == [names[row["number"]] for row in rows]
+
+
+def test_names_by_number(tmp_path):
+    """As torchvision's users, Hugging Face's configurations and Keras write them."""
+    by_number = {str(number): name for number, name in reversed([*enumerate(NAMES)])}
+    of_keras = {number: ["n01440764", name] for number, name in by_number.items()}
+    for content in (by_number, {"id2label": by_number}, of_keras):
+        (tmp_path / "names.json").write_text(json.dumps(content))
+        assert read_class_file(tmp_path / "names.json") == tuple(NAMES)
 
 
 def test_a_damaged_image_is_named_and_the_others_are_told(run, tmp_path):
@@ -171,10 +181,12 @@ def test_a_damaged_image_is_named_and_the_others_are_told(run, tmp_path):
         ([*SPEC, TWO[0], "--top", "0"], "--top 0: must be 1 or more", USAGE),
         (["net.onnx", TWO[0], "--classes", "no.txt"], "no.txt cannot be read (no such file", USAGE),
         (["net.onnx", TWO[0], "--classes", "w.npz"], "w.npz has no names of classes; use a", USAGE),
+        (["net.onnx", TWO[0], "--classes", "gap.json"], "gap.json has no names of classes", USAGE),
     ],
 )  # fmt: skip
 def test_usage(arguments, message, code, there, run):
     (there / "empty").mkdir(exist_ok=True)
+    (there / "gap.json").write_text('{"0": "zero", "2": "two"}')
     ended, out, err = run("predict", *arguments)
     assert (ended, out, err.count("\n")) == (code, "", 1)
     assert err.startswith(f"error: {message}")

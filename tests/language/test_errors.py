@@ -391,7 +391,7 @@ SCHEMA = {
     ]),
     "extension with a body": ({"archspec": 1, "name": "net", "extends": "resnet18", "body": []}, [
         "net.json:5:10: at /body: an extension has no 'body'; it has 'archspec', 'name', 'doc', "
-        "'extends', 'source', 'args' and 'expect'",
+        "'extends', 'source', 'input', 'args' and 'expect'",
     ]),
     "several": (net([conv(kernel=0), conv(strid=2), "rleu", {}, {"residual": ["cnov"]}],
         nmae=3), [
@@ -872,6 +872,15 @@ FILES = {
     "extends a library": ({"net.json": extension("b.json"), "b.json": library()}, [
         "net.json:4:13: at /extends: 'b.json' is a library of templates; a spec to extend has a "
         "body",
+    ]),
+    "extends the input of fewer channels": ({
+        "net.json": extension("b.json", input={"shape": [1, 8, 8], "std": [1, 1]}),
+        "b.json": net([], input={"shape": [3, 8, 8], "mean": [0, 0, 0]}),
+    }, [
+        "b.json:10:11: at /input/mean: mean has 3 values and the input 1 channels; use one for "
+        "each",
+        "net.json:11:10: at /input/std: std has 2 values and the input 1 channels; use one for "
+        "each",
     ]),
     "extends what is wrong": ({"net.json": extension("b.json"), "b.json": net("cnov")}, [
         "b.json:11:10: at /body: 'cnov' is not an op; did you mean 'conv'?",

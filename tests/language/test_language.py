@@ -513,6 +513,24 @@ class TestReuse:
         )
         assert archspec.load("wider.json").arguments == {"width": 5, "kernel": 1}
 
+    def test_extends_changes_keys_of_the_input(self):
+        with open("base.json") as file:
+            base = json.load(file)
+        base["input"] |= {"resize": 9, "crop": 8, "mean": [0.1, 0.2, 0.3]}
+        self.write("base.json", base)
+        head = {"archspec": 1, "name": "large", "extends": "base.json"}
+        self.write("large.json", {**head, "input": {"shape": [3, 16, 16], "crop": 16}})
+        self.write("larger.json", {**head, "extends": "large.json", "input": {"resize": 20}})
+        for name, resize in (("large.json", 9), ("larger.json", 20)):
+            graph = archspec.load(name)
+            assert graph.input_shape == (3, 16, 16)
+            assert graph.preprocessing == {
+                **base["input"],
+                "shape": [3, 16, 16],
+                "crop": 16,
+                "resize": resize,
+            }
+
     def test_an_import_brings_templates_that_see_their_own_file(self):
         assert rows(archspec.load("base.json")) == [
             "block.inner.act: act -> 3x8x8",

@@ -45,6 +45,7 @@ NETWORKS = {
     },
     "timm/mobilenetv2_100": ("mobilenet_v2", "timm"),
     "timm/efficientnet_b0": ("efficientnet_b0", "timm"),
+    "timm/tf_efficientnet_lite0": ("efficientnet_lite0", "timm"),
     "timm/spnasnet_100": ("spnasnet", "timm"),
     "timm/repvgg_a0": ("repvgg_a0", "timm"),
     "timm/mobilenetv3_large_100": ("mobilenet_v3_large", "timm"),

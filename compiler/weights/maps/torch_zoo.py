@@ -109,6 +109,23 @@ EFFICIENTNET = _family(
     ),
 )
 
+_PORT = "_blocks.{i}"
+EFFICIENTNET_PYTORCH = _family(
+    "EfficientNet of efficientnet_pytorch",
+    ("torch",),
+    (
+        *_pair("stem", "_conv_stem", "_bn0"),
+        *_pair(f"{_BLOCK}.expand", f"{_PORT}._expand_conv", f"{_PORT}._bn0"),
+        *_pair(f"{_BLOCK}.depthwise", f"{_PORT}._depthwise_conv", f"{_PORT}._bn1"),
+        Rule(f"{_BLOCK}.squeeze_excite.reduce", f"{_PORT}._se_reduce"),
+        Rule(f"{_BLOCK}.squeeze_excite.expand", f"{_PORT}._se_expand"),
+        *_pair(f"{_BLOCK}.project", f"{_PORT}._project_conv", f"{_PORT}._bn2"),
+        *_pair("head", "_conv_head", "_bn1"),
+        Rule("classifier.dense", "_fc"),
+    ),
+    counted=_BLOCK,
+)
+
 
 def _timm_block(ours: str, theirs: str) -> tuple[Rule, ...]:
     """timm's InvertedResidual, or its DepthwiseSeparableConv where nothing expands."""
@@ -353,6 +370,6 @@ TIMM_CSPDARKNET = _family(
 )
 
 FAMILIES = (
-    RESNET, MOBILENET_V2, EFFICIENTNET, TIMM_EFFICIENTNET, TIMM_SPNASNET, MOBILENET_V3,
-    TIMM_MOBILENET_V3, DENSENET, REPVGG, SHUFFLENET, INCEPTION_V3, TIMM_CSPDARKNET,
+    RESNET, MOBILENET_V2, EFFICIENTNET, EFFICIENTNET_PYTORCH, TIMM_EFFICIENTNET, TIMM_SPNASNET,
+    MOBILENET_V3, TIMM_MOBILENET_V3, DENSENET, REPVGG, SHUFFLENET, INCEPTION_V3, TIMM_CSPDARKNET,
 )  # fmt: skip
