@@ -15,11 +15,10 @@ from archspec.document import At
 from archspec.errors import Problem, SpecError, first_problems, listed
 from archspec.graph import Graph
 from archspec.library import Definition, Library
-from archspec.node import INPUT
 from archspec.ops import OPS
 from archspec.program import Program
 from archspec.space import Space
-from archspec.syntax import Arguments, Call, Template, walk
+from archspec.syntax import Arguments, Call, walk
 from archspec.warn.networks import find_dead, softmax_results
 from archspec.warn.written import find_in_templates, find_in_value, find_unread, find_unused_in
 
@@ -73,8 +72,7 @@ def _of_program(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
     for value in given:
         yield from find_in_value(value)
     yield from find_in_templates(library, [body])
-    spec = Template(program.name, program.at, "", {}, (INPUT,), body, {})
-    reached = Definition(spec, library).reach()
+    reached = Definition(program.as_template, library).reach()
     for name in library.own_names:
         definition = library.own(name)
         if definition not in reached:

@@ -47,6 +47,19 @@ from archspec.syntax import Decision
 
 SUPERKERNEL = "superkernel"
 MAX_NAMED = 3
+PARTS = "kernel sizes, expansions or widths"
+"""What a superkernel can be decided by."""
+ELSE = "or an engine that tries network by network (--engine evolution)"
+NOT = ("is", "are")
+OPS = ("decides which op stands there", "decide which ops stand there")
+SOURCES = ("decides which result is taken", "decide which results are taken")
+NODES = ("decides between nodes", "decide between nodes")
+UNSHARED = {
+    OPS: "and one op is no part of another",
+    SOURCES: "and weights that see one result are no part of those that see another",
+    NODES: "and what is written as different nodes has no weights in common",
+}
+"""What choices may decide, of one and of several, that no superkernel realises, and why."""
 CHANNELWISE = (
     Act, Add, AvgPool, BatchNorm, Dropout, DropPath, Flatten, GlobalAvgPool, GlobalMaxPool,
     Identity, LayerScale, MaxPool, Mul, Pad, Upsample, Zero,
@@ -81,24 +94,40 @@ def _decisions(space: Space) -> dict[str, Decision]:
     Expander(space.program).fragment(decide=largest)
     if not found:
         raise space.program.at.error("this spec has no choice; use a search space")
+    for decides, why in UNSHARED.items():
+        keys = [key for key, one in found.items() if _kind_of(one) == decides]
+        if keys:
+            raise found[keys[0]].at.error(
+                f"no supernet holds {space.program.name}: {_name_choices(keys, decides)}, {why};"
+                f" use {PARTS}, {ELSE}"
+            )
     apart = [key for key, one in found.items() if one.share != SUPERKERNEL]
     if apart:
         raise found[apart[0]].at.error(
-            f"no supernet holds {space.program.name}: {_name_choices(apart)} not said to share"
+            f"no supernet holds {space.program.name}: {_name_choices(apart, NOT)} not said to share"
             f' weights; use "share": "{SUPERKERNEL}" where small options are parts of large ones'
         )
     others = [key for key, one in found.items() if not all(map(_is_number, one.options))]
     if others:
         raise found[others[0]].at.error(
-            f"no supernet holds {space.program.name}: {_name_choices(others)} not between numbers;"
-            " use kernel sizes, expansions or widths"
+            f"no supernet holds {space.program.name}: {_name_choices(others, NOT)} not between"
+            f" numbers; use {PARTS}, {ELSE}"
         )
     return found
 
 
-def _name_choices(keys: Sequence[str]) -> str:
+def _kind_of(decision: Decision) -> tuple[str, str]:
+    """What a choice decides, as a key of UNSHARED if it is there."""
+    if not decision.key and not decision.shared_name:
+        return NODES
+    key = decision.key.partition(".")[0]
+    return {"op": OPS, "from": SOURCES}.get(key, NOT)
+
+
+def _name_choices(keys: Sequence[str], verbs: tuple[str, str]) -> str:
     choices = listed(keys, "and", MAX_NAMED)
-    return f"the choice {choices} is" if len(keys) == 1 else f"the choices {choices} are"
+    is_one = len(keys) == 1
+    return f"the choice{'s' * (not is_one)} {choices} {verbs[not is_one]}"
 
 
 def _is_number(value: Any) -> bool:

@@ -329,6 +329,15 @@ def test_other_spaces_are_refused_by_name():
 TAIL = [{"op": "Classifier", "classes": 3}]
 CONV = {"op": "conv", "name": "conv", "kernel": 3, "channels": 4}
 ALONE = "no superkernel realises the choice 'conv.{}': with {}, "
+USE = (
+    " use kernel sizes, expansions or widths, or an engine that tries network by network"
+    " (--engine evolution)"
+)
+PLACING = {
+    "Edge": {"args": {"kind": 0}, "body": {"op": "='zero' if kind == 0 else 'silu'"}},
+    "Placed": {"args": {"block": {"type": "op"}}, "body": {"op": "=block"}},
+}
+HALF = {"op": "conv", "name": "half", "kernel": 1, "channels": 4}
 REFUSED = {
     "no choice": ([CONV, *TAIL], "this spec has no choice; use a search space"),
     "paths": (
@@ -338,8 +347,7 @@ REFUSED = {
     ),
     "words": (
         [{**CONV, "padding": choice("half", "same")}, *TAIL],
-        "no supernet holds toy: the choice 'conv.padding' is not between numbers; use kernel sizes,"
-        " expansions or widths",
+        "no supernet holds toy: the choice 'conv.padding' is not between numbers;" + USE,
     ),
     "even": (
         [{**CONV, "kernel": choice(2, 5), "padding": "same"}, *TAIL],
@@ -411,6 +419,45 @@ REFUSED = {
          {**CONV, "name": "second", "channels": choice(3, 5, name="both")}, *TAIL],
         "no superkernel realises the choice 'both': it decides kernels and widths at once",
     ),
+    "ops": (
+        [CONV, {"op": choice("silu", "zero"), "name": "edge"}, *TAIL],
+        "no supernet holds toy: the choice 'edge.op' decides which op stands there, and one op is"
+        " no part of another;" + USE,
+    ),
+    "ops of one name, said to share nothing": (
+        [CONV, {"op": {"choice": ["silu", "zero"], "name": "e"}, "repeat": 2},
+         {"op": {"choice": ["relu", "zero"], "name": "f"}}, *TAIL],
+        "no supernet holds toy: the choices 'e' and 'f' decide which ops stand there, and one op is"
+        " no part of another;" + USE,
+    ),
+    "an op by a number": (
+        [CONV, {"op": "Edge", "name": "edge", "kind": choice(0, 3)}, *TAIL],
+        "no superkernel realises the choice 'edge.kind': with 0, edge.op is zero and not"
+        " act",
+    ),
+    "a template as argument": (
+        [CONV, {"op": "Placed", "name": "edge", "block": choice("silu", "zero")}, *TAIL],
+        "no supernet holds toy: the choice 'edge.block' is not between numbers;" + USE,
+    ),
+    "sources": (
+        [CONV, {**HALF, "name": "b"}, {**HALF, "from": choice("conv", "b")}, *TAIL],
+        "no supernet holds toy: the choice 'half.from' decides which result is taken, and weights"
+        " that see one result are no part of those that see another;" + USE,
+    ),
+    "a source of several": (
+        [CONV, HALF, {"op": "add", "from": ["half", choice("conv", "in")]}, *TAIL],
+        "no supernet holds toy: the choice 'add.from.1' decides which result is taken, and weights"
+        " that see one result are no part of those that see another;" + USE,
+    ),
+    "nodes": (
+        [CONV, {"choice": [HALF, "relu"], "share": "superkernel", "name": "either"}, *TAIL],
+        "no supernet holds toy: the choice 'either' decides between nodes, and what is written as"
+        " different nodes has no weights in common;" + USE,
+    ),
+    "whether": (
+        [CONV, {**HALF, "when": choice(False, True)}, *TAIL],
+        "no supernet holds toy: the choice 'half.when' is not between numbers;" + USE,
+    ),
     "nothing": (
         [CONV, {"op": "act", "function": "leaky_relu", "alpha": 0.1, "when": True},
          {"op": "dropout", "rate": choice(0.1, 0.2)}, *TAIL],
@@ -422,7 +469,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_no_superkernel_realises(name, tmp_path):
     body, message = REFUSED[name]
-    assert refusal(tmp_path, body) == message
+    assert refusal(tmp_path, body, templates=PLACING) == message
 
 
 def test_an_assignment_of_another_space_is_refused():

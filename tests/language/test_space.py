@@ -7,7 +7,6 @@ import io
 import itertools
 import json
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,7 +25,7 @@ from archspec.space_summary import Range, summarize
 from archspec.space_tree import NotDecomposable
 
 SPNAS = "spaces/single_path_nas"
-NAS_BENCH_201 = Path(__file__).parents[1] / "data" / "nas_bench_201.json"
+NAS_BENCH_201 = "spaces/nas_bench_201"
 PUBLISHED = {
     # arXiv 1904.02877, as timm's spnasnet_100 and MindSpore's model zoo have it; one layer is out
     "stage1": [(3, 3), (3, 3), (3, 3), (3, 0)],
