@@ -2,6 +2,7 @@
 
     recipe, recipes/*.yaml       how a network is trained, checked like a spec
     data, sizing, digits         images, from files to batches
+    tuning                       what of a network learns, and at which pace
     schedules, noise, mixing, precision
                                  what of a step is numbers, the same whoever trains
     plan, run, facts, metrics    what is to be done, and the folder that says so

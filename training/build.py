@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archspec.compiler.model import Model
 from archspec.compiler.weights.initialize import initialize
@@ -11,6 +11,7 @@ from archspec.compiler.weights.loading import load_weights
 from archspec.training.noise import Place, places_of
 from archspec.training.recipe import Recipe
 from archspec.training.run import Run
+from archspec.training.tuning import Paces, find_frozen, find_paces
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Learners:
     """What learns, as it is before the first step: `models`, the first being what it is all for,
     from the labels, from each other and from the `teacher`, as the recipe says. The steps are
     given masks for `places`, those of further networks prefixed as the networks are. `switches` are
-    the backend's own."""
+    the backend's own. Of the first network the nodes `frozen` stay as they are and compute as in
+    evaluation, and weights by path have the `paces`."""
 
     models: tuple[Model, ...]
     teacher: Model | None
@@ -26,6 +28,8 @@ class Learners:
     device: str
     places: tuple[Place, ...]
     switches: Mapping[str, bool]
+    frozen: frozenset[str] = frozenset()
+    paces: Paces = field(default_factory=dict)
 
 
 def peer_prefix(index: int) -> str:
@@ -50,6 +54,8 @@ def learners_of(run: Run) -> Learners:
             for place in places_of(graph, recipe.batch, peer_prefix(index))
         ),
         run.facts.get("switches", {}),
+        find_frozen(run.networks[0], recipe),
+        find_paces(run.networks[0], recipe),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from archspec.training.data import (
 from archspec.training.precision import ON_CPU, fit_precision
 from archspec.training.recipe import Recipe, Step
 from archspec.training.recipe_files import read_recipe
+from archspec.training.tuning import find_frozen, find_paces
 from archspec.warn import softmax_results
 
 
@@ -109,6 +110,8 @@ def plan_run(
         given = spec_path(os.fspath(spec)).read_text(encoding="utf-8")
     check_classifier(graph)
     _check_start(graph, weights, reset)
+    frozen = find_frozen(graph, recipe)
+    find_paces(graph, recipe)
 
     # whatever can be said before the images are read is said first
     preprocessing_of(graph.preprocessing, graph.input_shape)
@@ -119,7 +122,7 @@ def plan_run(
     peers = [_other(name, graph, found[0], {**usual, **asked}) for name in others]
     teacher = None if distill is None else _other(distill.spec, graph, found[0], {**usual, **asked})
     for learner in (graph, *peers):
-        _check_statistics(learner, recipe.batch)
+        _check_statistics(learner, recipe.batch, frozen if learner is graph else ())
         notes += [
             f"{learner.name} ends in a softmax ({node.name}), and the loss takes its own, which"
             " together learn next to nothing; use the values before it"
@@ -226,11 +229,12 @@ def _check_start(graph: Graph, weights: str | None, reset: Sequence[str]) -> Non
         load_weights(weights, graph, but=reset)
 
 
-def _check_statistics(graph: Graph, batch: int) -> None:
-    """Raises UsageError where a batch norm would have one value of each channel to normalise: its
-    variance is 0 and n / (n - 1), by which the running one is corrected, is infinite."""
+def _check_statistics(graph: Graph, batch: int, frozen: Collection[str]) -> None:
+    """Raises UsageError where a batch norm that is not frozen would have one value of each channel
+    to normalise: its variance is 0 and n / (n - 1), by which the running one is corrected, is
+    infinite."""
     for node in graph.nodes.values():
-        if node.op.name != "batch_norm":
+        if node.op.name != "batch_norm" or node.name in frozen:
             continue
         shape = node.layer.input_shapes[0]
         if elements(shape[1:]) * batch == 1:

@@ -20,6 +20,7 @@ from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
     FLAG,
     OVER_ZERO,
+    PATTERN,
     POSITIVE,
     PROBABILITY,
     SEED,
@@ -31,6 +32,7 @@ from archspec.training.recipe_schema import (
     or_null,
     plain,
     section,
+    sections,
     setting,
     several,
 )
@@ -144,6 +146,25 @@ class Sgd(Optimizer):
 
 
 @dataclass(frozen=True)
+class Adam(Optimizer):
+    name: ClassVar[str] = "adam"
+    doc: ClassVar[str] = "Adam, arXiv 1412.6980; decay is added to gradients"
+
+    betas: tuple[float, float] = setting(BETAS, "decay of the two moments", (0.9, 0.999))
+    epsilon: float = setting(OVER_ZERO, "added to the root of the second moment", 1e-8)
+
+
+@dataclass(frozen=True)
+class RmsProp(Optimizer):
+    name: ClassVar[str] = "rmsprop"
+    doc: ClassVar[str] = "gradients over the root of their mean square; decay is added to them"
+
+    alpha: float = setting(UNDER_ONE, "decay of the mean square", 0.99)
+    epsilon: float = setting(OVER_ZERO, "added to the root of the mean square", 1e-8)
+    momentum: float = setting(UNDER_ONE, "0 for none", 0.0)
+
+
+@dataclass(frozen=True)
 class AdamW(Optimizer):
     name: ClassVar[str] = "adamw"
     doc: ClassVar[str] = "Adam, bias-corrected, with decoupled weight decay, arXiv 1711.05101"
@@ -170,7 +191,16 @@ class Lars(Optimizer):
     trust: float = setting(OVER_ZERO, "the trust ratio's factor, eta", 0.001)
 
 
-OPTIMIZERS = {kind.name: kind for kind in (Sgd, AdamW, Lamb, Lars)}
+OPTIMIZERS = {kind.name: kind for kind in (Sgd, Adam, AdamW, RmsProp, Lamb, Lars)}
+
+
+@dataclass(frozen=True)
+class Group(Section):
+    """Weights that learn at another rate, or decay otherwise, than the others."""
+
+    match: str = setting(PATTERN, "a pattern of names of nodes: 'classifier.*'")
+    lr: float = setting(OVER_ZERO, "factor on their learning rate", 1.0)
+    weight_decay: float = setting(AT_LEAST_ZERO, "factor on their weight decay", 1.0)
 
 
 @dataclass(frozen=True)
@@ -325,6 +355,12 @@ class Recipe(Section):
     loss: Loss = section(Loss, "what is minimised", Loss())
     optimizer: Optimizer = one_of(OPTIMIZERS, "what moves the weights")
     schedule: Schedule = one_of(SCHEDULES, "the learning rate over time", Constant())
+    freeze: tuple[str, ...] = setting(
+        several(PATTERN), "patterns of names of nodes that do not learn: 'stage[12].*'", ()
+    )
+    groups: tuple[Group, ...] = sections(
+        Group, "weights that learn otherwise than the rest; the first that matches counts"
+    )
     precision: Precision = section(Precision, "of the arithmetic", Precision())
     ema: Ema | None = section(Ema, "a moving average of the weights", None)
     checkpoint: Checkpoint = section(Checkpoint, "what is kept", Checkpoint())

@@ -116,6 +116,8 @@ def _rows(kind: type[Section], path: str, kind_name: str) -> Iterator[Setting]:
         else:
             values, default = in_words(metadata["schema"]), _default(item)
             yield Setting(inner, kind_name, values, default, metadata["doc"])
+        if "entries" in metadata:
+            yield from _rows(metadata["entries"], f"{inner}.N.", kind_name)
         if inner == "augment":
             for name, (fragment, _) in AUGMENTATIONS.items():
                 yield from _augmentation_rows(name, fragment)

@@ -72,6 +72,18 @@ def section(kind: type[Section], doc: str, default: Any = MISSING) -> Any:
     return _field(default, section=kind, doc=doc)
 
 
+def sections(kind: type[Section], doc: str) -> Any:
+    """A field that is a list of sections, empty by default."""
+    return _field(
+        (),
+        schema=several(schema_of(kind)),
+        doc=doc,
+        convert=lambda entries: tuple(make_section(kind, entry) for entry in entries),
+        write=plain,
+        entries=kind,
+    )
+
+
 def one_of(kinds: Kinds, doc: str, default: Any = MISSING) -> Any:
     """A field that is a section of one of several kinds."""
     return _field(default, kinds=kinds, doc=doc)

@@ -17,6 +17,7 @@ from archspec.training.backends.mindspore.losses import build_loss
 from archspec.training.backends.mindspore.optimizers import build_optimizer, clip
 from archspec.training.backends.mindspore.step import TrainStep, join_networks
 from archspec.training.recipe import Loss, LossScale, Optimizer
+from archspec.training.tuning import Paces
 
 NAMES = {
     "steps": "global_step", "scale": "scale_value", "skipped": "skipped_steps",
@@ -84,6 +85,7 @@ def optimize(
     starts: Mapping[str, np.ndarray],
     rates: np.ndarray,
     gradients: Sequence[Sequence[np.ndarray]],
+    paces: Paces | None = None,
 ) -> dict[str, np.ndarray]:
     """What becomes of weights, by path, that have these gradients in turn."""
 
@@ -96,7 +98,7 @@ def optimize(
             return ms.ops.depend(given[0].sum(), self.optimizer(given))
 
     parameters = [ms.Parameter(ms.Tensor(start), name=name) for name, start in starts.items()]
-    step = Apply(build_optimizer(settings, parameters, rates))
+    step = Apply(build_optimizer(settings, parameters, rates, paces))
     for of_step in gradients:
         step(*map(ms.Tensor, of_step))
     return {parameter.name: parameter.asnumpy() for parameter in parameters}

@@ -20,6 +20,7 @@ from archspec.training.backends.torch.step import Together, TrainStep, as_array
 from archspec.training.backends.torch.trainer import build_module
 from archspec.training.build import peer_prefix
 from archspec.training.recipe import Loss, LossScale, Optimizer, Precision
+from archspec.training.tuning import Paces
 
 NAMES = {
     "steps": "steps", "scale": "loss_scale", "skipped": "skipped_steps",
@@ -96,10 +97,11 @@ def optimize(
     starts: Mapping[str, np.ndarray],
     rates: np.ndarray,
     gradients: Sequence[Sequence[np.ndarray]],
+    paces: Paces | None = None,
 ) -> dict[str, np.ndarray]:
     """What becomes of weights, by path, that have these gradients in turn."""
     weights = {name: nn.Parameter(torch.tensor(start)) for name, start in starts.items()}
-    optimizer = build_optimizer(settings, weights)
+    optimizer = build_optimizer(settings, weights, paces)
     for of_step, rate in zip(gradients, rates, strict=False):
         for weight, gradient in zip(weights.values(), of_step, strict=True):
             weight.grad = torch.tensor(gradient)

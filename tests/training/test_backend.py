@@ -26,7 +26,7 @@ from archspec import training  # noqa: E402
 from archspec.cli import main  # noqa: E402
 from archspec.compiler.weights.files import open_tensors  # noqa: E402
 from archspec.compiler.weights.initialize import initialize  # noqa: E402
-from archspec.errors import UsageError  # noqa: E402
+from archspec.errors import SpecError, UsageError  # noqa: E402
 from archspec.extras import install_hint  # noqa: E402
 from archspec.space import Space  # noqa: E402
 from archspec.training.backend import BACKENDS, FIRST, find_backend, is_installed  # noqa: E402
@@ -275,6 +275,23 @@ def test_a_head_of_another_size_starts_anew_where_it_is_told_to(there, whole, tm
     assert all(np.array_equal(start.weights[name], drawn[name]) for name in drawn)
     said = run("train", "--resume", tmp_path / "run", "--reset", "dense")[2]
     assert "use it without --reset, which is for a new run" in said
+
+
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ("freeze=['dense','densed']", "'densed' fits no node of linear; did you mean 'dense'?"),
+        ("freeze=['*']", "freeze: the patterns leave nothing of linear to learn; use fewer"),
+        ("groups=[{match: 'den'}]", "groups.0.match: 'den' fits no node of linear; did you mean"),
+        ("groups=[{math: dense}]", "has no 'math'; did you mean 'match'?"),
+        ("groups=[{match: dense, lr: 0}]", "lr must be a number of over 0, not 0"),
+    ],
+)  # fmt: skip
+def test_what_learns_is_settled_first(setting, message, tmp_path):
+    with pytest.raises(SpecError) as error:
+        train(tmp_path / "run", setting)
+    assert message in str(error.value)
+    assert not (tmp_path / "run").exists()
 
 
 # Killed, stopped, resumed. Children are forked, so that each begins in a millisecond; the parent is

@@ -22,12 +22,14 @@ from archspec.training.build import Learners
 from archspec.training.distributed import Ranks
 from archspec.training.noise import draw_masks, places_of
 from archspec.training.precision import ON_CPU
-from archspec.training.recipe import Loss, LossScale, Precision, Recipe, Sgd
+from archspec.training.recipe import Group, Loss, LossScale, Precision, Recipe, Sgd
 from archspec.training.recipe_files import read_recipe
+from archspec.training.tuning import find_frozen, find_paces, node_of
 
 torch = pytest.importorskip("torch")
 
 from archspec.compiler.targets.torch import to_module  # noqa: E402 (needs torch)
+from archspec.compiler.targets.torch.source import module_names  # noqa: E402 (needs torch)
 from archspec.training.backends.torch.failures import (  # noqa: E402 (needs torch)
     MOMENTS,
     USABLE,
@@ -74,16 +76,27 @@ def train(run, out, *arguments, code=0):
 
 def learners_for(graph, recipe):
     model = Model(graph, initialize(graph, recipe.init.scheme, recipe.seed))
-    return Learners((model,), None, recipe, "CPU", places_of(graph, recipe.batch), {})
+    return Learners(
+        (model,), None, recipe, "CPU", places_of(graph, recipe.batch), {},
+        find_frozen(graph, recipe), find_paces(graph, recipe),
+    )  # fmt: skip
+
+
+TUNED = {
+    "freeze": ("stem.*", "block.depthwise.norm", "block.drop_path"),
+    "groups": (Group(match="classifier.*", lr=5.0), Group(match="*.conv", weight_decay=0.0)),
+}
 
 
 @pytest.mark.parametrize("name", ["tiny/isynet", "noisy.json"])
 def test_a_first_step_is_that_of_mindspore(name, there):
+    """Of the second network with frozen nodes, a head that learns faster, and noise that is off."""
     pytest.importorskip("mindspore")
     graph = archspec.load(name)
     recipe = replace(
         read_recipe("small.yaml"),
         loss=Loss(smoothing=0.1), optimizer=Sgd(lr=0.1, momentum=0, weight_decay=0.01), ema=None,
+        **(TUNED if name == "noisy.json" else {}),
     )  # fmt: skip
     random = np.random.default_rng(1)
     images = random.standard_normal((8, *graph.input_shape), np.float32)
@@ -105,7 +118,22 @@ def test_a_first_step_is_that_of_mindspore(name, there):
     for path, found in weights["torch"].items():
         np.testing.assert_allclose(found, weights["mindspore"][path], rtol=0, atol=1e-5)
     moved = {path for path, found in weights["torch"].items() if np.any(found != start[path])}
-    assert len(moved) > 0.9 * len(start)
+    stays = {path for path in start if node_of(path) in learners.frozen}
+    assert not moved & stays
+    assert len(moved) > 0.9 * (len(start) - len(stays))
+
+
+def test_nothing_is_computed_below_what_learns(there):
+    graph = archspec.load("noisy.json")
+    recipe = replace(read_recipe("small.yaml"), freeze=("stem.*", "block.*"))
+    learners = learners_for(graph, recipe)
+    trainer = find_backend("torch").trainer(learners, np.full(4, 0.1, np.float32), Ranks())
+    dense = trainer.networks[0].get_submodule(module_names(graph)["classifier.dense"])
+    seen = []
+    dense.register_forward_hook(lambda _, given, result: seen.extend([*given, result]))
+    images = np.zeros((8, *graph.input_shape), np.float32)
+    trainer.step(images, np.arange(8) % 3, draw_masks(learners.places, 1, 0))
+    assert [tensor.requires_grad for tensor in seen] == [False, True]
 
 
 def test_bytes_are_normalised_as_floats_are(there):

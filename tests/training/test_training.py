@@ -22,6 +22,7 @@ from archspec import training
 from archspec.cli import main
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model, weights_of
+from archspec.compiler.node_patterns import fits
 from archspec.compiler.targets.torch.source import weight_names
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import SpecError, UsageError
@@ -309,15 +310,18 @@ def test_predictions_have_the_names_of_classes(trained, inputs, capsys):
 # Resuming, with everything that a step can hold; test_checkpoint does it with real processes.
 
 
+FROZEN = ["stem.*", "block.expand.conv*", "block.depthwise.norm*"]
 MOMENTS = {"mindspore": {"first_moment", "global_step"}, "torch": {"exp_avg", "steps"}}
 
 
 def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch, framework):
-    """Of accumulation too: step 13 is the first of three whose gradients are summed up."""
+    """Of accumulation too: step 13 is the first of three whose gradients are summed up. Frozen
+    nodes keep their weights and statistics to the bit, and nothing is remembered of them."""
     monkeypatch.setattr("archspec.training.session.CHECKPOINT_EVERY", -1.0)
     settings = [
         "epochs=3", "optimizer.accumulate=3", 'loss.mutual.specs=["noisy.json"]',
         "checkpoint.every_epochs=9", "checkpoint.keep=99", "optimizer.clip_norm=1",
+        f"freeze={json.dumps(FROZEN)}", "groups=[{match: 'classifier.*', lr: 10, weight_decay: 0}]",
     ]  # fmt: skip
     run = training.train(
         "noisy.json", "small.yaml", "data", tmp_path / "run", settings=settings
@@ -327,6 +331,20 @@ def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch, fra
         "stem", "peer1", "ema", "gradient_sum", "summed_batches", *MOMENTS[framework]
     }  # fmt: skip
     assert not [name for name in whole if "noise" in name]
+    start = learners_of(run).models[0]
+    names = weight_names(start.graph) if framework == "torch" else {}
+    with open_tensors(runs.checkpoints(run.path)[0]) as file:
+        # no step of the optimizer is over: the average is of what the run began with
+        began = {path: file.read(f"ema.{names.get(path, path)}") for path in start.weights}
+    assert all(np.array_equal(began[path], array) for path, array in start.weights.items())
+    for path, array in start.weights.items():
+        name, is_frozen = names.get(path, path), fits(path, FROZEN)
+        assert (whole[name] == array.tobytes()) is is_frozen, path
+        assert (whole[f"ema.{name}"] == array.tobytes()) is is_frozen, path
+        if is_frozen:
+            own = {name, f"ema.{name}"}
+            assert not [other for other in whole.keys() - own if other.endswith(f".{name}")
+                        and "peer1" not in other]  # fmt: skip
     lines = runs.metrics(run.path)
     assert runs.checkpoints(run.path)[0].stem == "step-000000001"
     for path in runs.checkpoints(run.path):

@@ -19,6 +19,7 @@ from archspec.training.augmentations import AUGMENTATIONS
 from archspec.training.precision import fit_precision
 from archspec.training.recipe import (
     DYNAMIC,
+    Adam,
     AdamW,
     Constant,
     Cosine,
@@ -31,10 +32,12 @@ from archspec.training.recipe import (
     LossScale,
     Mutual,
     Precision,
+    RmsProp,
     Sgd,
     Step,
 )
 from archspec.training.recipe_files import read_recipe, recipe_names
+from archspec.training.tuning import Pace
 
 np = pytest.importorskip("numpy")
 
@@ -258,10 +261,11 @@ def normals(seed):
     return np.random.RandomState(seed).normal(size=(5, 7)).astype(np.float32)
 
 
-# Optimizers, on a decayed and an undecayed parameter.
+# Optimizers, on a decayed and an undecayed parameter, and one with a pace of its own.
 
 RATES = np.array([0.1, 0.05, 0.02, 0.2, 0.01], np.float32)
-SHAPES = {"layer.weight": (4, 3), "layer.bias": (4,)}
+SHAPES = {"layer.weight": (4, 3), "layer.bias": (4,), "head.weight": (2, 3)}
+PACES = {"head.weight": Pace(3.0, 0.5)}
 STARTS = {
     name: np.random.RandomState(5).normal(size=shape).astype(np.float32)
     for name, shape in SHAPES.items()
@@ -275,18 +279,18 @@ GRADIENTS = [
 ]
 
 
-def by_sgd(settings, p, gradients, decay):
+def by_sgd(settings, p, gradients, decay, rates):
     v = 0
-    for g, lr in zip(gradients, RATES, strict=True):
+    for g, lr in zip(gradients, rates, strict=True):
         g = g + decay * p
         v = settings.momentum * v + g
         p = p - lr * (g + settings.momentum * v if settings.nesterov else v)
     return p
 
 
-def by_lars(settings, p, gradients, decay):
+def by_lars(settings, p, gradients, decay, rates):
     v = 0
-    for g, lr in zip(gradients, RATES, strict=True):
+    for g, lr in zip(gradients, rates, strict=True):
         if decay:
             length = np.linalg.norm(p)
             trust = settings.trust * length / (np.linalg.norm(g) + decay * length)
@@ -296,10 +300,12 @@ def by_lars(settings, p, gradients, decay):
     return p
 
 
-def by_adam(settings, p, gradients, decay):
+def by_adam(settings, p, gradients, decay, rates):
     m = v = 0
     (b1, b2), epsilon = settings.betas, settings.epsilon
-    for t, (g, lr) in enumerate(zip(gradients, RATES, strict=True), 1):
+    of_gradient, decay = (decay, 0) if isinstance(settings, Adam) else (0, decay)
+    for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), 1):
+        g = g + of_gradient * p
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g**2
         update = m / (1 - b1**t) / (np.sqrt(v / (1 - b2**t)) + epsilon) + decay * p
@@ -309,10 +315,23 @@ def by_adam(settings, p, gradients, decay):
     return p
 
 
+def by_rmsprop(settings, p, gradients, decay, rates):
+    m = v = 0
+    for g, lr in zip(gradients, rates, strict=True):
+        g = g + decay * p
+        v = settings.alpha * v + (1 - settings.alpha) * g**2
+        m = settings.momentum * m + g / (np.sqrt(v) + settings.epsilon)
+        p = p - lr * m
+    return p
+
+
 OPTIMIZERS = {
     "momentum": (Sgd(lr=1, weight_decay=0.05, no_decay=("bias",)), by_sgd),
     "nesterov": (Sgd(lr=1, weight_decay=0.05, nesterov=True), by_sgd),
     "plain": (Sgd(lr=1, momentum=0), by_sgd),
+    "adam": (Adam(lr=1, weight_decay=0.05), by_adam),
+    "rmsprop": (RmsProp(lr=1, weight_decay=0.05), by_rmsprop),
+    "rmsprop, momentum": (RmsProp(lr=1, momentum=0.9, alpha=0.9, epsilon=1e-3), by_rmsprop),
     "adamw": (AdamW(lr=1, weight_decay=0.05), by_adam),
     "adamw, large epsilon": (AdamW(lr=1, weight_decay=0.5, epsilon=0.1), by_adam),
     "adam without memory": (AdamW(lr=1, betas=(0.0, 0.5)), by_adam),
@@ -324,11 +343,13 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("settings, reference", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_optimizer(parts, settings, reference):
-    found = parts.optimize(settings, STARTS, RATES, GRADIENTS)
+    found = parts.optimize(settings, STARTS, RATES, GRADIENTS, PACES)
     for k, (name, start) in enumerate(STARTS.items()):
+        pace = PACES.get(name, Pace())
         decay = 0 if name.rpartition(".")[2] in settings.no_decay else settings.weight_decay
-        start = start.astype(float)
-        wanted = reference(settings, start, [g[k].astype(float) for g in GRADIENTS], decay)
+        given = [g[k].astype(float) for g in GRADIENTS]
+        start, rates = start.astype(float), RATES * np.float32(pace.lr)
+        wanted = reference(settings, start, given, decay * pace.decay, rates)
         moved = np.abs(wanted - start).max()
         assert moved > 1e-3
         np.testing.assert_allclose(found[name], wanted, rtol=0, atol=3e-6 * max(moved, 1))

@@ -36,8 +36,10 @@ class Ema(nn.Cell):
             self.updates = Parameter(Tensor(0.0, ms.float32), UPDATES, requires_grad=False)
         self.weights = ParameterTuple(parameters)
         self.averages = self.weights.clone(prefix=PREFIX, init="same")
-        for average in self.averages:
+        for average, weight in zip(self.averages, self.weights, strict=True):
             average.requires_grad = False
+            # a clone has what its parameter was made with, not what it was set to since
+            average.set_data(Tensor(weight.asnumpy().copy()))
 
     def construct(self):
         moves = 1 - self.decay

@@ -1,12 +1,14 @@
 """Optimizers for the recipes: MindSpore's where it is right on every device, else the smallest own.
 
     sgd    nn.SGD. (nn.Momentum is on its way out, and on CPU its use_nesterov changes nothing.)
-    adamw  MindSpore's kernel AdamWeightDecay, with a bias correction that nn.AdamWeightDecay lacks.
+    adam, adamw  MindSpore's kernel AdamWeightDecay, with a bias correction that nn.AdamWeightDecay
+           lacks.
+    rmsprop  own: nn.RMSProp adds epsilon beneath the root, and has one for all of a step's weights.
     lamb, lars  own: nn.Lamb and nn.LARS have no kernels for CPU, and nn.LARS is deprecated.
 
 All take a list of gradients in the order of their parameters, with a learning rate for each step
-and weight decay by a weight's own name, the last part of its path. The loops over parameters below
-are unrolled where a graph is compiled.
+and weight decay by a weight's own name, the last part of its path, and both by the weight's pace.
+The loops over parameters below are unrolled where a graph is compiled.
 """
 
 # ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
@@ -28,62 +31,103 @@ import numpy as np
 from mindspore import Parameter, nn, ops
 from mindspore.ops.operations import AdamWeightDecay
 
-from archspec.training.recipe import AdamW, Lamb, Lars, Optimizer, Sgd
+from archspec.training.recipe import Adam, AdamW, Lamb, Lars, Optimizer, RmsProp, Sgd
 from archspec.training.schedules import Rates
+from archspec.training.tuning import USUAL, Pace, Paces
 
 
-def build_optimizer(settings: Optimizer, parameters: Iterable[Parameter], rates: Rates) -> Any:
+@dataclass(frozen=True)
+class Weights:
+    """What an optimizer moves, at which rates and paces; the decay of a pace is 0 for weights that
+    do not decay."""
+
+    parameters: list[Parameter]
+    rates: list[float]
+    paces: list[Pace]
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """On the rate, of each."""
+        return tuple(pace.lr for pace in self.paces)
+
+    @property
+    def decays(self) -> tuple[float, ...]:
+        """Factors on the weight decay, of each."""
+        return tuple(pace.decay for pace in self.paces)
+
+
+def build_optimizer(
+    settings: Optimizer,
+    parameters: Iterable[Parameter],
+    rates: Rates,
+    paces: Paces | None = None,
+) -> Any:
     """The optimizer of a recipe as a cell: called with the gradients, it makes one step, the i-th
     with rates[i]. Clipping and accumulation are the step's."""
-    return _build(settings, list(parameters), rates.tolist())
+    moved = list(parameters)
+    found = [(paces or {}).get(p.name, USUAL) for p in moved]
+    kept = [
+        pace if settings.decays(p.name) else replace(pace, decay=0.0)
+        for p, pace in zip(moved, found, strict=True)
+    ]
+    return _build(settings, Weights(moved, rates.tolist(), kept))
 
 
 @singledispatch
-def _build(settings: Optimizer, parameters: list[Parameter], rates: list[float]) -> Any:
+def _build(settings: Optimizer, weights: Weights) -> Any:
     raise TypeError(f"no optimizer for {type(settings).__name__}")
 
 
-def _groups(settings: Optimizer, parameters: list[Parameter]) -> list[dict[str, Any]]:
-    """Parameters and their weight decay as MindSpore's optimizers take them, in their own order."""
-    decayed = [p for p in parameters if settings.decays(p.name)]
-    others = [p for p in parameters if not settings.decays(p.name)]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return [*(group for group in groups if group["params"]), {"order_params": parameters}]
+def _groups(settings: Optimizer, weights: Weights) -> list[dict[str, Any]]:
+    """Parameters, their weight decay and their rates as MindSpore's optimizers take them, in their
+    own order; those that decay first."""
+    groups: dict[Pace, dict[str, Any]] = {}
+    has_factors = any(factor != 1 for factor in weights.factors)
+    for parameter, pace in zip(weights.parameters, weights.paces, strict=True):
+        if pace not in groups:
+            groups[pace] = {"params": [], "weight_decay": settings.weight_decay * pace.decay}
+            if has_factors:
+                groups[pace]["lr"] = [rate * pace.lr for rate in weights.rates]
+        groups[pace]["params"].append(parameter)
+    ordered = sorted(groups.values(), key=lambda group: group["weight_decay"] == 0)
+    return [*ordered, {"order_params": weights.parameters}]
 
 
 @_build.register
-def _(settings: Sgd, parameters: list[Parameter], rates: list[float]) -> Any:
-    groups = _groups(settings, parameters)
-    return nn.SGD(groups, rates, settings.momentum, nesterov=settings.nesterov)
+def _(settings: Sgd, weights: Weights) -> Any:
+    groups = _groups(settings, weights)
+    return nn.SGD(groups, weights.rates, settings.momentum, nesterov=settings.nesterov)
 
 
 @_build.register
-def _(settings: AdamW, parameters: list[Parameter], rates: list[float]) -> Any:
-    return AdamWCell(settings, parameters, rates)
+def _(settings: Adam | AdamW, weights: Weights) -> Any:
+    return AdamCell(settings, weights)
 
 
 @_build.register
-def _(settings: Lamb, parameters: list[Parameter], rates: list[float]) -> Any:
-    return LambCell(settings, parameters, rates)
+def _(settings: RmsProp, weights: Weights) -> Any:
+    return RmsPropCell(settings, weights)
 
 
 @_build.register
-def _(settings: Lars, parameters: list[Parameter], rates: list[float]) -> Any:
-    return LarsCell(settings, parameters, rates)
+def _(settings: Lamb, weights: Weights) -> Any:
+    return LambCell(settings, weights)
+
+
+@_build.register
+def _(settings: Lars, weights: Weights) -> Any:
+    return LarsCell(settings, weights)
 
 
 class _Adam(nn.Optimizer):
-    """What AdamW and LAMB share: two moments of each gradient, and the correction of their bias.
+    """What Adam and LAMB share: two moments of each gradient, and the correction of their bias.
 
     The corrections are 1 - beta^t, by expm1 because 1 - 0.999^t in float32 has three right digits;
     and beta is what float32 makes of it, for that is the beta of the moments.
     """
 
-    def __init__(self, settings: AdamW | Lamb, parameters: list[Parameter], rates: list[float]):
-        super().__init__(rates, parameters)
+    def __init__(self, settings: Adam | AdamW | Lamb, weights: Weights):
+        super().__init__(weights.rates, weights.parameters)
         self.first = self.parameters.clone(prefix="first_moment", init="zeros")
         self.second = self.parameters.clone(prefix="second_moment", init="zeros")
         self.betas = tuple(float(np.float32(beta)) for beta in settings.betas)
@@ -91,7 +135,8 @@ class _Adam(nn.Optimizer):
         self.log_betas = tuple(math.log(beta) if beta else -1e4 for beta in self.betas)
         self.epsilon = settings.epsilon
         self.decay = settings.weight_decay
-        self.decayed = tuple(settings.decays(p.name) for p in self.parameters)
+        self.decays = weights.decays
+        self.factors = weights.factors
 
     def corrections(self):
         """1 - beta^t for both betas, t counting from 1; counts a step."""
@@ -100,16 +145,18 @@ class _Adam(nn.Optimizer):
         return -ops.expm1(step * self.log_betas[0]), -ops.expm1(step * self.log_betas[1])
 
 
-class AdamWCell(_Adam):
-    """p -= lr (m / c1 / (sqrt(v / c2) + epsilon) + decay p), with c1 and c2 the corrections.
+class AdamCell(_Adam):
+    """AdamW: p -= lr (m / c1 / (sqrt(v / c2) + epsilon) + decay p), with c1 and c2 the corrections.
+    Adam itself has decay p in the gradient instead, of which m and v are the moments.
 
     The kernel does p -= lr' (m / (sqrt(v) + epsilon') + decay' p), which is the same with
     lr' = lr sqrt(c2) / c1, epsilon' = epsilon sqrt(c2) and decay' = decay c1 / sqrt(c2).
     """
 
-    def __init__(self, settings: AdamW, parameters: list[Parameter], rates: list[float]):
-        super().__init__(settings, parameters, rates)
+    def __init__(self, settings: Adam | AdamW, weights: Weights):
+        super().__init__(settings, weights)
         self.update = AdamWeightDecay()
+        self.is_decoupled = isinstance(settings, AdamW)
 
     def construct(self, gradients):
         rate = self.get_lr()
@@ -118,20 +165,61 @@ class AdamWCell(_Adam):
         rate = rate * root / first_correction
         epsilon = self.epsilon * root
         decay = self.decay * first_correction / root
-        for parameter, first, second, gradient, is_decayed in zip(
-            self.parameters, self.first, self.second, gradients, self.decayed
+        for parameter, first, second, gradient, share, factor in zip(
+            self.parameters, self.first, self.second, gradients, self.decays, self.factors
         ):
+            own = decay if share == 1.0 else decay * share
+            if not self.is_decoupled:
+                own = decay * 0.0
+                if share > 0 and self.decay > 0:
+                    gradient = gradient + self.decay * share * parameter
             self.update(
                 parameter,
                 first,
                 second,
-                rate,
+                rate if factor == 1.0 else rate * factor,
                 self.betas[0],
                 self.betas[1],
                 epsilon,
-                decay if is_decayed else decay * 0.0,
+                own,
                 gradient,
             )
+        return True
+
+
+class RmsPropCell(nn.Optimizer):
+    """p -= lr m, with m = momentum m + g / (sqrt(v) + epsilon), v = alpha v + (1 - alpha) g^2 and g
+    the gradient + decay p."""
+
+    def __init__(self, settings: RmsProp, weights: Weights):
+        super().__init__(weights.rates, weights.parameters)
+        self.squares = self.parameters.clone(prefix="mean_square", init="zeros")
+        self.momentum = settings.momentum
+        # without momentum there is nothing to remember, and no name for it in a state
+        self.moments = self.squares
+        if settings.momentum > 0:
+            self.moments = self.parameters.clone(prefix="momentum", init="zeros")
+        self.alpha = settings.alpha
+        self.epsilon = settings.epsilon
+        self.decay = settings.weight_decay
+        self.decays = weights.decays
+        self.factors = weights.factors
+
+    def construct(self, gradients):
+        rate = self.get_lr()
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        for parameter, square, moment, gradient, share, factor in zip(
+            self.parameters, self.squares, self.moments, gradients, self.decays, self.factors
+        ):
+            if share > 0 and self.decay > 0:
+                gradient = gradient + self.decay * share * parameter
+            mean = self.alpha * square + (1 - self.alpha) * ops.square(gradient)
+            update = gradient / (ops.sqrt(mean) + self.epsilon)
+            ops.assign(square, mean)
+            if self.momentum > 0:
+                update = self.momentum * moment + update
+                ops.assign(moment, update)
+            ops.assign_sub(parameter, rate * factor * update)
         return True
 
 
@@ -145,19 +233,19 @@ class LambCell(_Adam):
     def construct(self, gradients):
         rate = self.get_lr()
         first_correction, second_correction = self.corrections()
-        for parameter, first, second, gradient, is_decayed in zip(
-            self.parameters, self.first, self.second, gradients, self.decayed
+        for parameter, first, second, gradient, share, factor in zip(
+            self.parameters, self.first, self.second, gradients, self.decays, self.factors
         ):
             new_first = self.betas[0] * first + (1 - self.betas[0]) * gradient
             new_second = self.betas[1] * second + (1 - self.betas[1]) * ops.square(gradient)
             root = ops.sqrt(new_second / second_correction) + self.epsilon
             update = new_first / first_correction / root
-            if is_decayed:
-                update = update + self.decay * parameter
+            if share > 0:
+                update = update + self.decay * share * parameter
                 update = update * ratio(norm(parameter), norm(update))
             ops.assign(first, new_first)
             ops.assign(second, new_second)
-            ops.assign_sub(parameter, rate * update)
+            ops.assign_sub(parameter, rate * factor * update)
         return True
 
 
@@ -169,22 +257,24 @@ class LarsCell(nn.Cell):
     as in the paper. Weights that do not decay have no trust ratio either.
     """
 
-    def __init__(self, settings: Lars, parameters: list[Parameter], rates: list[float]):
+    def __init__(self, settings: Lars, weights: Weights):
         super().__init__(auto_prefix=False)
-        self.sgd = nn.SGD(parameters, rates, settings.momentum)
+        self.decays = tuple(pace.decay * settings.weight_decay for pace in weights.paces)
+        # decay is in the gradients that it is given
+        undecayed = [replace(pace, decay=0.0) for pace in weights.paces]
+        groups = _groups(settings, replace(weights, paces=undecayed))
+        self.sgd = nn.SGD(groups, weights.rates, settings.momentum)
         self.parameters = self.sgd.parameters
-        self.decay = settings.weight_decay
         self.trust = settings.trust
-        self.decayed = tuple(settings.decays(p.name) for p in self.parameters)
 
     def construct(self, gradients):
         scaled = ()
-        for parameter, gradient, is_decayed in zip(self.parameters, gradients, self.decayed):
-            if is_decayed:
+        for parameter, gradient, decay in zip(self.parameters, gradients, self.decays):
+            if decay > 0:
                 length, slope = norm(parameter), norm(gradient)
-                share = ratio(self.trust * length, slope + self.decay * length)
+                share = ratio(self.trust * length, slope + decay * length)
                 share = ops.select(slope > 0, share, ops.ones_like(share))
-                gradient = (gradient + self.decay * parameter) * share
+                gradient = (gradient + decay * parameter) * share
             scaled += (gradient,)
         return self.sgd(scaled)
 

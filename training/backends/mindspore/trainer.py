@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -25,6 +25,7 @@ from archspec.training.build import Learners, peer_prefix
 from archspec.training.distributed import Ranks
 from archspec.training.precision import fit_precision
 from archspec.training.schedules import Rates
+from archspec.training.tuning import node_of
 
 
 class CellPredictor:
@@ -56,11 +57,12 @@ class CellTrainer:
         self.masks: dict[str, HostNoise] = {}
         for index, (network, model) in enumerate(zip(self.networks, learners.models, strict=True)):
             self.masks |= take_over(network, model.graph, recipe.batch, peer_prefix(index))
+        self._frozen = freeze(self.networks[0], self.masks, learners.frozen)
         precision = fit_precision(recipe.precision, learners.device)
         whole = with_precision(whole, precision)
 
         settings = recipe.optimizer
-        optimizer = build_optimizer(settings, whole.trainable_params(), rates)
+        optimizer = build_optimizer(settings, whole.trainable_params(), rates, learners.paces)
         own = [p for p in self.networks[0].get_parameters() if not p.name.startswith(PREFIX)]
         self.ema = recipe.ema and Ema(own, recipe.ema.decay, recipe.ema.warmup)
         self.skips_steps = precision.loss_scale.is_dynamic
@@ -75,7 +77,12 @@ class CellTrainer:
             ema=self.ema,
             reducer=build_reducer(optimizer.parameters, ranks, learners.device),
         )
-        self.cell.set_train()  # the masks' cells too, which came after the networks were built
+        self._set_train()  # the masks' cells too, which came after the networks were built
+
+    def _set_train(self) -> None:
+        self.cell.set_train()
+        for cell in self._frozen:
+            cell.set_train(False)
 
     def step(
         self, images: np.ndarray, labels: np.ndarray, masks: Mapping[str, np.ndarray]
@@ -106,7 +113,7 @@ class CellTrainer:
             try:
                 yield
             finally:
-                network.set_train(True)
+                self._set_train()
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         return self.networks[0](Tensor(images)).asnumpy()
@@ -123,6 +130,19 @@ class CellTrainer:
         shared = self._ranks.take_first([p.asnumpy() for p in statistics])
         for parameter, first in zip(statistics, shared, strict=True):
             ops.assign(parameter, Tensor(first))  # see ema
+
+
+def freeze(network: Any, masks: Mapping[str, HostNoise], nodes: Collection[str]) -> list[Any]:
+    """Let the weights of nodes have no gradients; the nodes' cells, which are to stay in
+    evaluation."""
+    cells = [masks[node] for node in nodes if node in masks]
+    for _, cell in network.cells_and_names():
+        own = [p for _, p in cell.parameters_and_names(expand=False) if node_of(p.name) in nodes]
+        for parameter in own:
+            parameter.requires_grad = False
+        if own and not [*cell.cells()]:
+            cells.append(cell)
+    return cells
 
 
 def read(pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:

@@ -1,11 +1,12 @@
 """Optimizers for the recipes: PyTorch's where it has them, else the smallest own.
 
-    sgd, adamw  torch.optim's, in one kernel for all weights where the device has it (fused)
+    sgd, adam, adamw, rmsprop
+                torch.optim's, in one kernel for all weights where it has one (fused)
     lamb, lars  own, for PyTorch has neither
 
-Weight decay goes by a weight's own name, the last part of its path. The rate is set before each
-step. All that a step depends on is there before the first one, so that a state always has the same
-names.
+Weight decay goes by a weight's own name, the last part of its path, and both it and the rate by
+the weight's pace. The rate is set before each step. All that a step depends on is there before the
+first one, so that a state always has the same names.
 """
 
 from __future__ import annotations
@@ -18,28 +19,33 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from archspec.training.recipe import AdamW, Lamb, Lars, Sgd
+from archspec.training.recipe import Adam, AdamW, Lamb, Lars, RmsProp, Sgd
 from archspec.training.recipe import Optimizer as Settings
+from archspec.training.tuning import USUAL, Paces
 
 FUSED = ("cpu", "cuda")
 """Where PyTorch's own optimizers have one kernel for everything."""
 
 
-def build_optimizer(settings: Settings, weights: Mapping[str, nn.Parameter]) -> Optimizer:
+def build_optimizer(
+    settings: Settings, weights: Mapping[str, nn.Parameter], paces: Paces | None = None
+) -> Optimizer:
     """The optimizer of a recipe for weights by path. Its state is complete from the start."""
-    optimizer = _build(settings, _group(settings, weights))
+    optimizer = _build(settings, _group(settings, weights, paces or {}))
     for _, parameter in _parameters(optimizer):
-        for name in _MOMENTS[settings.name]:
+        for name in _moments(settings):
             optimizer.state[parameter][name] = torch.zeros_like(parameter)
-        if isinstance(settings, (AdamW, Lamb)):
+        if isinstance(settings, (Adam, AdamW, Lamb)):
             optimizer.state[parameter]["step"] = torch.zeros((), device=parameter.device)
+        elif isinstance(settings, RmsProp):
+            optimizer.state[parameter]["step"] = torch.zeros(())
     return optimizer
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
-    """Set the learning rate of the steps to come."""
+    """Set the learning rate of the steps to come, to which each group has its factor."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["pace"]
 
 
 def state_of(optimizer: Optimizer, names: Mapping[nn.Parameter, str]) -> dict[str, Tensor]:
@@ -51,13 +57,13 @@ def state_of(optimizer: Optimizer, names: Mapping[nn.Parameter, str]) -> dict[st
     }
 
 
-_MOMENTS = {
-    "sgd": ("momentum_buffer",),
-    "adamw": ("exp_avg", "exp_avg_sq"),
-    "lamb": ("exp_avg", "exp_avg_sq"),
-    "lars": ("momentum_buffer",),
-}
-"""What an optimizer remembers of each weight, as PyTorch names it."""
+def _moments(settings: Settings) -> tuple[str, ...]:
+    """What an optimizer remembers of each weight, as PyTorch names it."""
+    if isinstance(settings, RmsProp):
+        return ("square_avg", "momentum_buffer") if settings.momentum else ("square_avg",)
+    if isinstance(settings, (Adam, AdamW, Lamb)):
+        return ("exp_avg", "exp_avg_sq")
+    return ("momentum_buffer",)
 
 
 def _parameters(optimizer: Optimizer) -> Iterator[tuple[Mapping[str, Any], nn.Parameter]]:
@@ -66,14 +72,20 @@ def _parameters(optimizer: Optimizer) -> Iterator[tuple[Mapping[str, Any], nn.Pa
             yield group, parameter
 
 
-def _group(settings: Settings, weights: Mapping[str, nn.Parameter]) -> list[dict[str, Any]]:
-    """Weights that decay, and those that do not, as torch.optim takes them."""
-    groups: list[dict[str, Any]] = []
-    for decays, decay in ((True, settings.weight_decay), (False, 0.0)):
-        members = [weight for path, weight in weights.items() if settings.decays(path) is decays]
-        if members:
-            groups.append({"params": members, "weight_decay": decay, "decays": decays})
-    return groups
+def _group(
+    settings: Settings, weights: Mapping[str, nn.Parameter], paces: Paces
+) -> list[dict[str, Any]]:
+    """Weights of one decay and one factor on the rate each, as torch.optim takes them; those that
+    decay first."""
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for path, weight in weights.items():
+        pace = paces.get(path, USUAL)
+        decay = settings.weight_decay * pace.decay if settings.decays(path) else 0.0
+        members.setdefault((decay, pace.lr), []).append(weight)
+    return [
+        {"params": found, "weight_decay": decay, "decays": decay > 0, "pace": factor}
+        for (decay, factor), found in sorted(members.items(), key=lambda item: item[0][0] == 0)
+    ]
 
 
 def _is_fused(groups: list[dict[str, Any]]) -> bool:
@@ -89,6 +101,20 @@ def _build(settings: Settings, groups: list[dict[str, Any]]) -> Optimizer:
 def _(settings: Sgd, groups: list[dict[str, Any]]) -> Optimizer:
     return SGD(
         groups, settings.lr, settings.momentum, nesterov=settings.nesterov, fused=_is_fused(groups)
+    )
+
+
+@_build.register
+def _(settings: Adam, groups: list[dict[str, Any]]) -> Optimizer:
+    return torch.optim.Adam(
+        groups, settings.lr, settings.betas, settings.epsilon, fused=_is_fused(groups)
+    )
+
+
+@_build.register
+def _(settings: RmsProp, groups: list[dict[str, Any]]) -> Optimizer:
+    return torch.optim.RMSprop(
+        groups, settings.lr, settings.alpha, settings.epsilon, momentum=settings.momentum
     )
 
 

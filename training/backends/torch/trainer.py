@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
@@ -15,6 +15,7 @@ from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_training
 from archspec.compiler.targets.torch import to_module, weight_names
+from archspec.compiler.targets.torch.source import module_names
 from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
 from archspec.training.backend import Pending
@@ -31,6 +32,7 @@ from archspec.training.build import Learners, peer_prefix
 from archspec.training.distributed import Ranks
 from archspec.training.precision import fit_precision
 from archspec.training.schedules import Rates
+from archspec.training.tuning import node_of
 
 STATISTICS = ("running_mean", "running_var")
 
@@ -100,7 +102,9 @@ class ModuleTrainer:
         for index, (network, model) in enumerate(zip(self.networks, learners.models, strict=True)):
             prefix = peer_prefix(index)
             self.masks |= take_over(network, model.graph, recipe.batch, prefix)
-            parameters = dict(network.named_parameters())
+            if index == 0:
+                self._frozen = freeze(network, model.graph, learners.frozen)
+            parameters = {n: p for n, p in network.named_parameters() if p.requires_grad}
             names = weight_names(model.graph)
             optimized |= {prefix + p: parameters[n] for p, n in names.items() if n in parameters}
             if learners.switches.get("compile"):
@@ -111,7 +115,7 @@ class ModuleTrainer:
             {peer_prefix(index): network for index, network in enumerate(self.networks)},
             share_work(Together(self.networks), ranks),
             build_loss(recipe.loss),
-            build_optimizer(settings, optimized),
+            build_optimizer(settings, optimized, learners.paces),
             rates,
             teacher=None if learners.teacher is None else build_module(learners.teacher).eval(),
             precision=self.precision,
@@ -119,6 +123,13 @@ class ModuleTrainer:
             accumulate=settings.accumulate,
             ema=self.ema,
         )
+        self._set_train()
+
+    def _set_train(self) -> None:
+        for network in self.networks:
+            network.train()
+        for module in self._frozen:
+            module.eval()
 
     def step(
         self, images: np.ndarray | Tensor, labels: np.ndarray, masks: Mapping[str, np.ndarray]
@@ -147,7 +158,8 @@ class ModuleTrainer:
         try:
             yield
         finally:
-            self._served = self.networks[0].train()
+            self._served = self.networks[0]
+            self._set_train()
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -169,6 +181,18 @@ class ModuleTrainer:
         shared = self._ranks.take_first([as_array(tensor) for tensor in statistics])
         for tensor, first in zip(statistics, shared, strict=True):
             tensor.copy_(torch.from_numpy(first))
+
+
+def freeze(network: nn.Module, graph: Graph, nodes: Collection[str]) -> list[nn.Module]:
+    """Let the weights of nodes have no gradients; the nodes' modules, which are to stay in
+    evaluation."""
+    parameters = dict(network.named_parameters())
+    for path, name in weight_names(graph).items():
+        if node_of(path) in nodes and name in parameters:
+            parameters[name].requires_grad_(False)
+    # an addition, say, is no module
+    modules, names = dict(network.named_modules()), module_names(graph)
+    return [modules[names[node]] for node in nodes if names.get(node) in modules]
 
 
 def weights_in(network: nn.Module, graph: Graph) -> dict[str, Array]:

@@ -151,6 +151,8 @@ def _recipe(settings: SinglePathSettings) -> Recipe:
         ("loss.mutual", recipe.loss.mutual is not None),
         ("loss.distill", recipe.loss.distill is not None),
         ("optimizer.accumulate", recipe.optimizer.accumulate > 1),
+        ("freeze", bool(recipe.freeze)),
+        ("groups", bool(recipe.groups)),
     ):
         if is_set:
             raise UsageError(
