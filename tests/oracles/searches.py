@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 MODULE = """\
+import os
 import time
 
 def score(graph):
     return graph.macs % 1009 / 1009
 
 def slow(graph):
+    open(f"at-{os.getpid()}", "w").close()
     time.sleep(0.15)
+    while os.path.exists("hold"):
+        time.sleep(0.01)
     return score(graph)
 
 def picky(graph):
@@ -24,7 +28,7 @@ def picky(graph):
         raise ValueError("odd\\nparams")
     return float("nan") if graph.params % 3 == 0 else score(graph)
 """
-"""table.py: objectives that are quick to have."""
+"""table.py: objectives that are quick to have; `slow` waits while there is a file hold."""
 
 
 def lines(run: str | Path) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from oracles.searches import draw, front_of, lines, mine
 
-from archspec.checksums import seal
+from archspec.checksums import seal, seal_line
 from archspec.space import Space
+from archspec.training.search.log import Log
 
 TINY = "spaces/tiny"
 EARLIER = Path(__file__).parents[1] / "data" / "searches_f0ec3b9"
@@ -130,6 +131,36 @@ def flip(content, place, bit):
     changed = bytearray(content)
     changed[place] ^= 1 << bit
     return bytes(changed)
+
+
+def test_a_file_that_grows_is_followed(there):
+    path = there / "trials.jsonl"
+    log = Log(path, ["macs"], required=True)
+
+    def check(content):
+        path.write_bytes(content)
+        whole = Log(path, ["macs"], required=True)
+        assert [*log.read()] == [*whole.read()]
+        assert log.trials == whole.trials
+        return [(trial["number"], trial["objectives"]["macs"]) for trial in log.read()]
+
+    def line(number, macs, **more):
+        trial = {"number": number, "state": "done", "assignment": {}, "objectives": {"macs": macs}}
+        return seal_line({**trial, **more}).encode()
+
+    assert log.read() == []
+    assert check(b"") == []
+    one, two, three = line(0, 10), line(0, 20, baseline=True), line(1, 30)
+    grown = [(0, 10), (0, 20), (1, 30)]
+    for length in range(len(one + two + three)):  # as another process is seen to write it
+        found = check((one + two + three)[:length])
+        assert found == grown[: len(found)]
+    assert check(one + two + three + three) == grown
+    assert check(one + line(0, 11) + three.replace(b"30", b"31")) == grown[:1]  # an untrue checksum
+    assert check(one + three + two) == [(0, 10), (1, 30), (0, 20)]  # another file of that name
+    assert check(one) == [(0, 10)]
+    path.unlink()
+    assert log.read() == []
 
 
 @pytest.mark.thorough

@@ -184,6 +184,11 @@ def count_of(path):
 SLOW = ("--objective", "max:python:table:slow", "--objective", "min:macs")
 
 
+def wait_for_workers(folder, count, process):
+    """Until so many are at a network, which none of them ends while there is the file hold."""
+    wait_for(lambda: len([*folder.glob("at-*")]) >= count, process)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
     arguments = (TINY, *SLOW, "--trials", 9, "--engine", "nsga2")
@@ -209,12 +214,16 @@ def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
 @pytest.mark.parametrize("storage", [None, "sqlite:///shared.db"])
 def test_workers_share_a_search_and_one_is_killed(there, storage):
     arguments = (TINY, *SLOW, "--trials", 16, "--out", "found", "--engine", "tpe")
+    hold = there / "hold"
+    hold.touch()
     first = start(there, *arguments, *(("--storage", storage) if storage else ()))
-    log = there / "found" / "trials.jsonl"
-    wait_for(lambda: count_of(log) >= 1, first)
+    wait_for_workers(there, 1, first)
     again = ("--storage", storage) if storage else ()
     second = start(there, "worker", "found", *SLOW, *again)
-    wait_for(lambda: '"worker": 1' in log.read_text(), second)
+    wait_for_workers(there, 2, second)
+    hold.unlink()
+    log = there / "found" / "trials.jsonl"
+    wait_for(lambda: count_of(log) and '"worker": 1' in log.read_text(), second)
     second.kill()
     second.communicate()
     before = lines(there / "found")
@@ -237,8 +246,11 @@ def helpers_of(folder):
 
 
 def test_a_search_starts_workers_and_one_is_killed(there):
-    out = there / "found"
+    out, hold = there / "found", there / "hold"
+    hold.touch()
     first = start(there, TINY, *SLOW, "--trials", 16, "--workers", 3, "--out", out)
+    wait_for_workers(there, 3, first)
+    hold.unlink()
     log = out / "trials.jsonl"
     wait_for(lambda: count_of(log) and '"worker": 2' in log.read_text(), first)
     os.kill(helpers_of(out)[0], signal.SIGKILL)
@@ -425,6 +437,25 @@ def test_the_report_says_where_proposals_are_from(run, there):
 def test_the_population_of_evolution(trials, population):
     assert population_for("evolution", trials) == population
     assert tournament_of(population) == max(2, population // 4)
+
+
+def test_a_line_is_parsed_as_often_in_a_long_search_as_in_a_short_one(run, there, monkeypatch):
+    parsed = Counter()
+    loads = json.loads
+
+    def count(text, *some, **others):
+        if (text if isinstance(text, str) else text.decode()).startswith('{"number": '):
+            parsed["lines"] += 1
+        return loads(text, *some, **others)
+
+    monkeypatch.setattr(json, "loads", count)
+    for trials in (8, 48):
+        parsed.clear()
+        arguments = (TINY, *ONE_BY_ONE, "--engine", "tpe", "--trials", trials)
+        assert run("search", *arguments, "--out", f"found{trials}")[0] == 0
+        # from the file and from the storage as they come, from the file for the report
+        assert 2 * trials <= parsed["lines"] <= 3 * 2 * trials
+        assert len(lines(f"found{trials}")) == 2 * trials
 
 
 # Engines beside random search, on networks that have all been trained.

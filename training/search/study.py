@@ -67,6 +67,7 @@ class Study:
         self._patience = patience
         self._storage = storage
         self._seen: dict[tuple[int, int], tuple[Any, float]] = {}
+        self._records: dict[int, dict[str, Any]] = {}
         with self.exclusive():
             self._study = patience(lambda: self._open(f"{trials.facts['study']}-{name}"))
 
@@ -105,13 +106,14 @@ class Study:
         """Those that ended well."""
         return [t for t in self.all() if t.state.is_finished() and t.values is not None]
 
-    def records(self) -> dict[int, dict[str, Any]]:
-        """The records of those that ended, by number."""
-        return {
-            trial.number: json.loads(trial.user_attrs[RECORD])
-            for trial in self.all()
-            if trial.state.is_finished() and RECORD in trial.user_attrs
-        }
+    def records(self) -> Mapping[int, dict[str, Any]]:
+        """The records of those that ended, by number. None of them changes any more."""
+        for trial in self.all():
+            if trial.number not in self._records and trial.state.is_finished():
+                record = trial.user_attrs.get(RECORD)
+                if record is not None:
+                    self._records[trial.number] = json.loads(record)
+        return self._records
 
     def begin(self, proposal: Proposal) -> FrozenTrial:
         """Register a trial as running here."""

@@ -57,6 +57,7 @@ from archspec.training.search.facts import (
     read_facts,
     write_facts,
 )
+from archspec.training.search.log import Log, is_trial
 from archspec.training.search.objectives import Objective, read_objectives
 from archspec.training.search.space_files import gather
 from archspec.writing import whole_folder, write_whole, written_json
@@ -89,13 +90,18 @@ class Trials:
     def space(self) -> Space:
         return Space(self.path / SPACE)
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> Sequence[dict[str, Any]]:
         """All trials, in the order in which they ended, but those whose lines are damaged."""
-        found: dict[tuple[bool, int], dict[str, Any]] = {}
-        for trial in self._lines()[0]:
-            # two workers may have heard of one from another machine
-            found.setdefault((trial.get("baseline", False), trial["number"]), trial)
-        return [*found.values()]
+        return self.follow().read()
+
+    def follow(self) -> Log:
+        """The file for whoever reads it again and again."""
+        names = [objective.name for objective in self.objectives]
+        return Log(self.path / TRIALS, names, self._is_sealed)
+
+    @property
+    def _is_sealed(self) -> bool:
+        return self.facts["search"] != UNSEALED
 
     def damage(self) -> list[str]:
         """What is wrong with lines of trials.jsonl, a clause for each."""
@@ -113,13 +119,12 @@ class Trials:
                     f"note: {where}; the line is set aside in {TRIALS}{DAMAGED}, and its network is"
                     " tried again where nothing else tells of it"
                 )
-            is_old = facts["search"] == UNSEALED
             if damaged:
                 with open(f"{path}{DAMAGED}", "ab") as file:
                     file.writelines(line.content + b"\n" for line in damaged)
-            if damaged or (is_old and path.exists()):
+            if damaged or (not self._is_sealed and path.exists()):
                 write_whole(path, seal_lines(records))
-            if is_old:
+            if not self._is_sealed:
                 facts = {**facts, "search": VERSION, "files": _checksums(self.path)}
                 write_facts(self.path, facts)
         return replace(self, facts=facts)
@@ -131,9 +136,9 @@ class Trials:
             content = (self.path / TRIALS).read_bytes()
         except FileNotFoundError:
             return [], []
-        found = read_lines(content, required=self.facts["search"] != UNSEALED)
+        found = read_lines(content, required=self._is_sealed)
         names = [objective.name for objective in self.objectives]
-        good = [record for record in found.records if _is_trial(record, names)]
+        good = [record for record in found.records if is_trial(record, names)]
         bad = [*found.damaged]
         if len(good) < len(found.records):
             bad += _odd_lines(content, names)
@@ -266,29 +271,12 @@ def _checksums(folder: Path) -> dict[str, str]:
     }
 
 
-def _is_trial(record: Mapping[str, Any], names: Sequence[str]) -> bool:
-    """Whether a line says what a trial must, for these objectives."""
-    number, state = record.get("number"), record.get("state")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        return False
-    if state == "failed":
-        return isinstance(record.get("error"), str)
-    if state not in ("done", "duplicate"):
-        return False
-    values, row, assignment = (record.get(key) for key in ("objectives", "row", "assignment"))
-    return (
-        isinstance(values, dict)
-        and all(type(values.get(name)) in (int, float) for name in names)
-        and (isinstance(assignment, dict) or (assignment is None and isinstance(row, list)))
-    )
-
-
 def _odd_lines(content: bytes, names: Sequence[str]) -> list[DamagedLine]:
     """Lines that are whole and say something that is not a trial."""
     found: list[DamagedLine] = []
     for number, line in enumerate(content.split(b"\n"), 1):
         records = read_lines(line).records
-        if records and not _is_trial(records[0], names):
+        if records and not is_trial(records[0], names):
             found.append(DamagedLine(number, line, "this line is not a trial"))
     return found
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from archspec.training.search.evaluating import (
     train_seeds,
     training_time,
 )
+from archspec.training.search.log import Log
 from archspec.training.search.objectives import ACCURACY, Objective
 from archspec.training.search.patience import Interrupted, Patience
 from archspec.training.search.proposers import History, Proposer, seed_of
@@ -106,6 +108,7 @@ class Worker:
             self.trials.path, self.stop, self.note, lambda text: without_secrets(text, url)
         )
         storage = open_storage(self.trials)
+        log = self.trials.follow()
         tasks: list[_Task] = []
 
         def tell(record: Record) -> None:
@@ -116,7 +119,7 @@ class Worker:
                 proposer = self._proposer(name)
                 study = Study(self.trials, name, proposer, storage, worker, patience)
                 tasks.append(
-                    _Task(self, study, proposer, wanted, worker, patience, functions, tell)
+                    _Task(self, study, log, proposer, wanted, worker, patience, functions, tell)
                 )
         return tasks
 
@@ -140,6 +143,7 @@ class _Task:
         self,
         worker: Worker,
         study: Study,
+        log: Log,
         proposer: Proposer,
         wanted: int,
         process: Self,
@@ -151,12 +155,15 @@ class _Task:
         self.worker = worker
         self.trials = worker.trials
         self.study = study
+        self.log = log
         self.proposer = proposer
         self.wanted = wanted
         self.process = process
         self.patience = patience
         self.functions = functions
         self._fingerprints: dict[tuple[int, ...], str] = {}
+        # a network is tried just after it was found to be good
+        self._graph = lru_cache(maxsize=4)(self._build)
 
     def try_one(self) -> bool:
         """Try the next network; whether there was one."""
@@ -189,7 +196,7 @@ class _Task:
     # Which trial.
 
     def _list_unwritten(self, told: Mapping[int, Record]) -> list[Record]:
-        known = {record["number"] for record in self._records()}
+        known = self._records()
         return [record for number, record in told.items() if number not in known]
 
     def learn(self) -> None:
@@ -210,8 +217,8 @@ class _Task:
         """Trials whose process is gone, without those that it had written down, which end now."""
         stale = self.study.stale()
         if not stale:
-            return []  # so that the file is read for nothing else
-        ended = {record["number"]: record for record in self._records()}
+            return []
+        ended = self._records()
         left: list[FrozenTrial] = []
         for trial in stale:
             if trial.number in ended:
@@ -255,17 +262,22 @@ class _Task:
         return History(rows.reshape(-1, columns), values.reshape(-1, len(self.worker.objectives)))
 
     def _is_good(self, row: np.ndarray, met: set[str]) -> bool:
+        key = row.tolist()
+        if self._fingerprints.get(tuple(key)) in met:
+            return False  # known without counting
         problem = self.worker.problem
         if not problem.is_feasible(problem.encoding.costs(row[None]))[0]:
             return False
-        return self._fingerprint(row.tolist()) not in met
+        return self._fingerprint(key) not in met
 
     def _fingerprint(self, row: Sequence[int]) -> str:
         key = tuple(row)
         if key not in self._fingerprints:
-            assignment = self.proposer.encoding.assignment(key)
-            self._fingerprints[key] = self.trials.space.assign(assignment).fingerprint
+            self._fingerprints[key] = self._graph(key).fingerprint
         return self._fingerprints[key]
+
+    def _build(self, row: tuple[int, ...]) -> Graph:
+        return self.trials.space.assign(self.proposer.encoding.assignment(row))
 
     # What it is worth.
 
@@ -274,7 +286,7 @@ class _Task:
         began = time.monotonic()
         row = trial.user_attrs[ROW]
         assignment = self.proposer.encoding.assignment(row)
-        graph = self.trials.space.assign(assignment)
+        graph = self._graph(tuple(row))
         was_trained = training_time(self.trials, graph) is not None
         outcome: dict[str, Any]
         try:
@@ -286,7 +298,7 @@ class _Task:
         known = list_fingerprints(graph)
         same = [
             record["number"]
-            for record in self._records()
+            for record in self._records().values()
             if record["state"] == "done"
             and record.get(FINGERPRINT) in known
             and record["number"] < trial.number
@@ -335,13 +347,10 @@ class _Task:
         ordered = {o.name: values[o.name] for o in self.worker.objectives}
         return {"objectives": ordered, **by_seed}
 
-    def _records(self) -> list[dict[str, Any]]:
-        """What the file has of this study."""
-        return [
-            record
-            for record in self.trials.read()
-            if bool(record.get("baseline")) == self.study.is_baseline
-        ]
+    def _records(self) -> Mapping[int, Record]:
+        """What the file has of this study, by number."""
+        self.log.read()
+        return self.log.trials[self.study.is_baseline]
 
     def _values(self, record: Record) -> list[float] | None:
         """The objectives of a record, each as something to be made small."""
