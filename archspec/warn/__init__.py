@@ -7,26 +7,21 @@ that other values of the spec's args change nothing; nodes are judged in the net
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from archspec.document import At
-from archspec.errors import Problem, SpecError, first_problems, listed
+from archspec.errors import Problem, first_problems, listed
 from archspec.graph import Graph
 from archspec.library import Definition, Library
 from archspec.ops import OPS
 from archspec.program import Program
-from archspec.space import Space
 from archspec.syntax import Arguments, Call, walk
 from archspec.warn.networks import find_dead, softmax_results
+from archspec.warn.samples import find_in_options, sample_networks
 from archspec.warn.written import find_in_templates, find_in_value, find_unread, find_unused_in
 
 __all__ = ["find_library_warnings", "find_warnings", "sample_networks", "softmax_results"]
-
-MAX_SAMPLES = 8
-MAX_SAMPLED_NODES = 5_000
-"""Networks of a space that are looked at beside its first and last, and nodes of them all."""
 
 
 def find_warnings(program: Program, graphs: Sequence[Graph]) -> list[Problem]:
@@ -38,22 +33,6 @@ def find_warnings(program: Program, graphs: Sequence[Graph]) -> list[Problem]:
 def find_library_warnings(library: Library) -> list[Problem]:
     """The warnings of a file of templates alone, all of which others may call."""
     return first_problems(_distinct(_of_library(library)))
-
-
-def sample_networks(space: Space) -> list[Graph]:
-    """Networks of a space in which most options of its choices are met."""
-    graphs = [space.assign(space.first())]
-    draw = random.Random(0).randrange
-    picks: list[Callable[[int], int]] = [lambda count: count - 1, *[draw] * MAX_SAMPLES]
-    for pick in picks:
-        if sum(len(graph.nodes) for graph in graphs) > MAX_SAMPLED_NODES:
-            break
-        try:
-            assignment, _ = space.settle(lambda _, decision, pick=pick: pick(len(decision.options)))
-            graphs.append(space.assign(assignment))
-        except SpecError:
-            continue  # a network that is wrong has no dead parts to speak of
-    return graphs
 
 
 def _distinct(problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -80,6 +59,8 @@ def _of_program(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
                 f"nothing calls the template {name}; call it or remove it"
             )
     yield from _idle_defaults(program, reached)
+    if program.has_choice:
+        yield from find_in_options(program)
     yield from find_dead(program, graphs)
 
 

@@ -17,6 +17,7 @@ from archspec.syntax import (
     walk,
 )
 from archspec.syntax import Node as Written
+from archspec.warn.imported import find_in_cut, suggest_cut
 
 
 class Mark(NamedTuple):
@@ -29,20 +30,28 @@ class Mark(NamedTuple):
 
     @property
     def key(self) -> tuple[str, int, Pointer]:
-        """Copies, and calls of one template, share it; so do the networks of a space."""
+        """Copies, and calls of one template, share it, and it is said of them once."""
         return self.kind, id(self.at.document), self.at.pointer
 
 
 def find_dead(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
     """What is dead in every one of the networks."""
     found: list[dict[Any, Mark]] = []
+    needed = _find_needed(graphs)
     for graph in graphs:
         marks: dict[Any, Mark] = {}
-        for mark in (*_find_unused(graph), *_empty(program, graph), *_softmax(graph)):
-            marks.setdefault(mark.key, mark)
+        for mark in (
+            *_find_unused(graph, needed),
+            *_empty(program, graph),
+            *_softmax(graph),
+            *_in_cuts(graph),
+        ):
+            marks.setdefault((mark.key, mark.path), mark)
         found.append(marks)
+    said: set[Any] = set()
     for key, mark in found[0].items() if found else ():
-        if all(key in marks for marks in found):
+        if mark.key not in said and all(key in marks for marks in found):
+            said.add(mark.key)
             yield replace(mark.at.problem(mark.message), stack=_calls_around(graphs[0], mark.path))
 
 
@@ -65,21 +74,48 @@ def _at(graph: Graph, path: str) -> At:
     return (graph.calls[path] if path in graph.calls else graph.nodes[path]).origin.node.at
 
 
-def _find_unused(graph: Graph) -> Iterator[Mark]:
-    """Nodes that no result needs: the largest part written as one, and not what is in it."""
+def _find_needed(graphs: Sequence[Graph]) -> set[str]:
+    """The nodes that a result may come from. What feeds another in one network and is needed from
+    there in another could be needed in a third, which need not be among these."""
+    sources: dict[str, set[str]] = {}
+    waiting: list[str] = []
+    for graph in graphs:
+        waiting += [tensor.node for tensor in graph.outputs.values()]
+        for node in graph.nodes.values():
+            sources.setdefault(node.name, set()).update(tensor.node for tensor in node.inputs)
     needed: set[str] = set()
-    waiting = [tensor.node for tensor in graph.outputs.values()]
     while waiting:
         name = waiting.pop()
-        if name not in needed and name in graph.nodes:
+        if name not in needed and name in sources:
             needed.add(name)
-            waiting += [tensor.node for tensor in graph.nodes[name].inputs]
-    if len(needed) == len(graph.nodes):
+            waiting += sources[name]
+    return needed
+
+
+def _in_cuts(graph: Graph) -> Iterator[Mark]:
+    for path, call in graph.calls.items():
+        if call.network is not None:
+            for at, message in find_in_cut(graph, path, call):
+                yield Mark("cut", at, path, message)
+
+
+def _find_unused(graph: Graph, needed: set[str]) -> Iterator[Mark]:
+    """Nodes that no result needs: the largest part written as one, and not what is in it."""
+    if needed.issuperset(graph.nodes):
         return
-    alive = {owner for name in needed for owner in _owners(name)}
+    alive = {owner for name in graph.nodes if name in needed for owner in _owners(name)}
+    networks = {p for p, call in graph.calls.items() if call.network is not None and p in alive}
+    said: set[str] = set()
     part_of: dict[str, str] = {}
     for name in graph.nodes:
         if name not in needed:
+            network = next((owner for owner in _owners(name) if owner in networks), None)
+            if network is not None:
+                if network not in said:
+                    says = suggest_cut(graph, network, needed)
+                    yield Mark("network", _at(graph, network), network, says)
+                said.add(network)
+                continue
             calls = (o for o in _owners(name) if o in graph.calls and o not in alive)
             part_of[name] = next(calls, name)
     feeds: dict[str, dict[str, None]] = {part: {} for part in part_of.values()}

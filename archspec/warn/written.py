@@ -158,7 +158,11 @@ def _fixed_value(value: Value) -> Any:
 
 
 def _in_copies(node: Modifiers, copies: Copies) -> Iterator[Problem]:
-    """Values that another replaces in every copy, where the number of copies is written."""
+    """Values that another replaces in every copy, where the number of copies is written; and a join
+    of one lane."""
+    lanes = len(copies.rows or ()) if copies.repeat is None else _fixed_value(copies.repeat)
+    if copies.join is not None and not _is_nothing(copies.join) and lanes == 1:
+        yield copies.join.at.problem("one lane has nothing to join; leave the join out")
     written = node.arguments if isinstance(node, Call) else {}
     if copies.rows is not None:
         rows: Sequence[Arguments] = copies.rows

@@ -29,8 +29,20 @@ TWO = {
 }
 
 
+EDGE = {"op": {"choice": "=edges"}}
+EDGES = {"T": {"args": {"edges": {"type": "array"}}, "body": EDGE}}
+FROM_A_C = {"choice": ["a", "c", "c"]}
+PASSED = ("op", "template", "node")
+
+
 def net(body, **keys):
     return {"archspec": 1, "name": "net", "input": {"shape": [3, 8, 8]}, **keys, "body": body}
+
+
+def network(arguments, *nodes, network="resnet18"):
+    call = {"op": "b.Network", "name": "b", **arguments}
+    shape = {"import": {"b": network}, "input": {"shape": [3, 64, 64]}}
+    return {**net([call, *nodes]), **shape}
 
 
 def warnings_of(spec):
@@ -185,6 +197,87 @@ DEAD = {
         net([{**CONV, "kernel": {"choice": [1, 3, 1]}}, "relu"]),
         ["/body/0/kernel/choice/2", "1 is an option of this choice already; remove it"],
     ),
+    "a list of options that no choice reads": (
+        net([CONV], args={"edges": ["relu", "T"]}, templates={"T": {"body": CONV}}),
+        ["/args/edges", 'nothing in net reads its argument edges; use "=edges" or remove it'],
+    ),
+    "options twice in a list": (
+        net([EDGE, CONV], args={"edges": ["relu", "silu", "relu"]}),
+        ["/body/0/op/choice", "'=edges' gives the option 'relu' twice; remove one"],
+    ),
+    "a list of one option": (
+        net([{"op": "T", "edges": "=edges"}, CONV], args={"edges": ["relu"]}, templates=EDGES),
+        ["/templates/T/body/op/choice", "'=edges' gives one option, which decides nothing;"],
+    ),
+    "a template that no list of options names": (
+        net([EDGE, CONV], args={"edges": ["relu", "T"]}, templates={**EDGES, "U": {"body": CONV}}),
+        ["/templates/U", "nothing calls the template U;"],
+    ),
+    "a source that no option is": (
+        net([{**CONV, "name": n} for n in "abc"] + [{"op": "identity", "from": FROM_A_C}]),
+        ["/body/3/from/choice/2", "'c' is an option of this choice already; remove it"],
+    ),
+    "a source beside the options": (
+        net(
+            [{**CONV, "name": n, "from": "in"} for n in "abc"]
+            + [{"op": "identity", "from": {"choice": ["a", "c"]}}]
+        ),
+        ["/body/1", "nothing uses the result of b;"],
+    ),
+    "a lane": (
+        net([{**CONV, "name": "p", "parallel": 3}, {"op": "add", "from": ["p[0]", "p[2]"]}]),
+        ["/body/0", "nothing uses the result of p2;"],
+    ),
+    "a lane's result of a list": (
+        net(
+            [{"op": "T", "name": "t"}, {"op": "identity", "from": "t.low[1]"}],
+            templates={
+                "T": {
+                    "body": {**CONV, "name": "c", "parallel": 2},
+                    "outputs": {"low[]": "c"},
+                }
+            },
+        ),
+        ["/templates/T/body", "nothing uses the result of t.c1;"],
+    ),
+    "a join of one lane": (
+        net([{**CONV, "parallel": 1, "join": "add"}, {**CONV, "parallel": [{}], "join": "max"}]),
+        ["/body/0/join", "one lane has nothing to join; leave the join out"],
+        ["/body/1/join", "one lane has nothing to join; leave the join out"],
+    ),
+    "an op, a template and a node as arguments": (
+        net(
+            [{"op": "T", "one": "relu", "two": "U", "three": CONV}],
+            templates={
+                "T": {
+                    "args": {
+                        n: {"type": t} for n, t in zip(("one", "two", "three"), PASSED, strict=True)
+                    },
+                    "body": CONV,
+                },
+                "U": {"body": CONV},
+            },
+        ),
+        ["/templates/T/args/one", "nothing in T reads its argument one;"],
+        ["/templates/T/args/two", "nothing in T reads its argument two;"],
+        ["/templates/T/args/three", "nothing in T reads its argument three;"],
+    ),
+    "what a network gives besides": (
+        network({}, {"op": "identity", "from": "b.stage2"}),
+        ["/body/0", 'nothing uses all that the network b gives; use "until": "stage2", behind'],
+    ),
+    "one of a network's results": (
+        network({}, {"op": "identity", "from": "b.c3"}, network="cspdarknet53_detector"),
+        ["/body/0", 'nothing uses all that the network b gives; use "until": "stage3", behind'],
+    ),
+    "a cut that cuts nothing": (
+        network({"until": "classifier"}),
+        ["/body/0/until", "nothing of the network lies behind 'classifier', so until cuts nothing"],
+    ),
+    "an argument of what is cut off": (
+        network({"until": "stage3", "classes": 5, "depths": [1, 1, 1, 1]}),
+        ["/body/0/classes", "what reads classes lies behind 'stage3', where the network is cut;"],
+    ),
     "dead in every network of a space": (
         net([{**CONV, "name": "a", "kernel": {"choice": [1, 3]}}, {**CONV, "from": "in"}]),
         ["/body/0", "nothing uses the result of a;"],
@@ -228,6 +321,35 @@ ALIVE = {
     "an empty template": net([CONV, "Nothing"], templates={"Nothing": {"body": []}}),
     "an option that is not taken": net([{"choice": [CONV, {**CONV, "kernel": 1}]}]),
     "expand 0 as an option": net([{"op": "MBConv", "channels": 3, "expand": {"choice": [0, 2]}}]),
+    "a result that one of many options takes": net(
+        [{**CONV, "name": f"c{n}", "from": "in"} for n in range(25)]
+        + [{"op": "identity", "from": {"choice": [f"c{n}" for n in range(25)]}}]
+    ),
+    "a result that few combinations of options take": net(
+        [{**CONV, "name": f"c{n}", "from": "in"} for n in range(9)]
+        + [{"op": "identity", "name": "a", "from": {"choice": [f"c{n}" for n in range(9)]}}]
+        + [{"op": "identity", "from": {"choice": ["a", *(f"c{n}" for n in range(1, 9))]}}]
+    ),
+    "layers of which some are left out in each network": net(
+        [CONV, {"op": "MBConv", "channels": 4, "expand": {"choice": [0, 2]}, "repeat": 6}]
+    ),
+    "options that a list of the spec's names": net(
+        [{"op": "U", "edges": "=edges"}],
+        args={"edges": ["relu", "T"]},
+        templates={"U": EDGES["T"], "T": {"body": CONV}},
+    ),
+    "a list of one in one call and of more in another": net(
+        [{"op": "T", "edges": ["relu"]}, {"op": "T", "edges": ["relu", "silu"]}, CONV],
+        templates=EDGES,
+    ),
+    "a network, cut": network({"until": "stage2", "depths": [1, 1, 1, 1]}),
+    "a cut that leaves one result": network({"until": "stage5"}, network="cspdarknet53_detector"),
+    "a node of a network beside its result": network(
+        {},
+        {"op": "global_avg_pool", "from": "b.stage4"},
+        "flatten",
+        {"op": "concat", "from": ["b", "flatten"]},
+    ),
     "softmax inside": net([CONV, {"residual": ["softmax"], "join": "mul"}]),
 }
 
