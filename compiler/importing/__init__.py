@@ -1,0 +1,1 @@
+"""Networks that others wrote, read as specs of ours with their weights."""

@@ -1,0 +1,228 @@
+"""Convolutions, pools, resizing and borders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from archspec.compiler.importing.onnx.site import Site, says
+from archspec.compiler.importing.onnx.views import Unsaid, View
+from archspec.ops.conv import Conv, ConvTranspose
+from archspec.ops.norm import LocalResponseNorm
+from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.reshape import Pad, Slice, Upsample
+from archspec.shapes import Padding, Pair, Sides, resolve_padding
+
+
+def window_of(at: Site, kernel: Pair, extent: Pair) -> dict[str, Any]:
+    """kernel, stride, dilation and padding of a window in two dimensions."""
+    said = at.settings
+    stride = _pair(said.get("strides", (1, 1)))
+    dilation = _pair(said.get("dilations", (1, 1)))
+    auto = said.get("auto_pad", "NOTSET")
+    pads = said.get("pads", [0, 0, 0, 0])
+    sides: Sides = (pads[0], pads[2], pads[1], pads[3])
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        sides = resolve_padding("same", kernel, stride, dilation, extent)
+        if auto == "SAME_LOWER":
+            sides = (sides[1], sides[0], sides[3], sides[2])
+    elif auto == "VALID":
+        sides = (0, 0, 0, 0)
+    if min(sides) < 0:
+        raise Unsaid("has padding below 0")
+    padding = padding_named(sides, kernel, stride, dilation, extent)
+    return {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding}
+
+
+def padding_named(sides: Sides, kernel: Pair, stride: Pair, dilation: Pair, extent: Pair) -> Padding:
+    """ "same" where it comes to these sides and they are not equal, which reads best."""
+    uneven = sides[0] != sides[1] or sides[2] != sides[3]
+    if uneven and resolve_padding("same", kernel, stride, dilation, extent) == sides:
+        return "same"
+    return sides
+
+
+def _pair(values: Any) -> Pair:
+    first, second = (int(value) for value in values)
+    return (first, second)
+
+
+@says("Conv")
+def conv(at: Site) -> list[View]:
+    weight = at.weight(1)
+    assert weight is not None
+    if weight.ndim == 3:
+        return _conv_of_rows(at, weight)
+    if weight.ndim != 4:
+        raise Unsaid(f"is a convolution in {weight.ndim - 2} dimensions")
+    x = at.image()
+    kernel = _pair(weight.shape[2:])
+    window = window_of(at, kernel, x.result.shape[1:])  # type: ignore[arg-type]
+    bias = at.weight(2)
+    op = Conv(
+        channels=weight.shape[0], groups=at.settings.get("group", 1), bias=bias is not None, **window
+    )
+    return [at.fresh(at.add(op, x.result, weight=weight, bias=bias))]
+
+
+def _conv_of_rows(at: Site, weight: np.ndarray) -> list[View]:
+    """In one dimension, as a map of one column."""
+    raise Unsaid("is a convolution in one dimension")
+
+
+@says("ConvTranspose")
+def conv_transpose(at: Site) -> list[View]:
+    x, weight, bias = at.image(), at.weight(1), at.weight(2)
+    assert weight is not None
+    if weight.ndim != 4 or "output_shape" in at.settings:
+        raise Unsaid("is a transposed convolution by its output_shape, or not in two dimensions")
+    kernel, groups = _pair(weight.shape[2:]), at.settings.get("group", 1)
+    window = window_of(at, kernel, (1, 1))
+    if at.settings.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise Unsaid("is a transposed convolution with auto_pad")
+    pads = at.settings.get("pads", [0, 0, 0, 0])
+    window["padding"] = (pads[0], pads[2], pads[1], pads[3])
+    op = ConvTranspose(
+        channels=weight.shape[1] * groups, groups=groups, bias=bias is not None,
+        output_padding=_pair(at.settings.get("output_padding", (0, 0))), **window,
+    )  # fmt: skip
+    return [at.fresh(at.add(op, x.result, weight=weight, bias=bias))]
+
+
+@says("MaxPool", "AveragePool")
+def pool(at: Site) -> list[View]:
+    if len(at.operator.outputs) > 1 and at.net.readers().get(at.operator.outputs[1]):
+        raise Unsaid("gives the places of the largest values")
+    x = at.image()
+    kernel = _pair(at.settings["kernel_shape"])
+    extent: Pair = x.result.shape[1:]  # type: ignore[assignment]
+    window = window_of(at, kernel, extent)
+    if window.pop("dilation") != (1, 1):
+        raise Unsaid("is a dilated pool")
+    is_max = at.operator.kind == "MaxPool"
+    sides = resolve_padding(window["padding"], kernel, window["stride"], (1, 1), extent)
+    if kernel == extent and not any(sides):
+        op: Any = GlobalMaxPool() if is_max else GlobalAvgPool()
+        return [at.fresh(at.add(op, x.result))]
+    window["ceil"] = bool(at.settings.get("ceil_mode", 0))
+    if not is_max:
+        window["count_padding"] = bool(at.settings.get("count_include_pad", 0)) and any(sides)
+    op = (MaxPool if is_max else AvgPool)(**window)
+    if op.infer((x.result.shape,))[0][1:] != at.shape[2:]:
+        raise Unsaid("rounds its last window by a rule that is not ours")
+    return [at.fresh(at.add(op, x.result))]
+
+
+@says("GlobalAveragePool", "GlobalMaxPool")
+def global_pool(at: Site) -> list[View]:
+    op = GlobalAvgPool() if at.operator.kind == "GlobalAveragePool" else GlobalMaxPool()
+    return [at.fresh(at.add(op, at.image().result))]
+
+
+@says("LRN")
+def local_response_norm(at: Site) -> list[View]:
+    said = at.settings
+    if said["size"] % 2 == 0:
+        raise Unsaid("normalises over an even number of channels, which lie otherwise here")
+    op = LocalResponseNorm(
+        size=said["size"], alpha=_digits(said.get("alpha", 1e-4)),
+        beta=_digits(said.get("beta", 0.75)), k=_digits(said.get("bias", 1.0)),
+    )  # fmt: skip
+    return [at.fresh(at.add(op, at.image().result))]
+
+
+def _digits(number: float) -> float:
+    return float(f"{number:.7g}")
+
+
+@says("Pad")
+def pad(at: Site) -> list[View]:
+    if at.settings.get("mode", "constant") != "constant":
+        raise Unsaid(f"pads by {at.settings['mode']}")
+    amounts = [int(n) for n in at.setting("pads", 1)]
+    axes = at.setting("axes", 3)
+    rank = len(at.net.shapes[at.name(0)])
+    if axes is not None:
+        count, full = len(axes), [0] * (2 * rank)
+        for place, axis in enumerate(axes):
+            full[axis % rank], full[rank + axis % rank] = amounts[place], amounts[count + place]
+        amounts = full
+    value = at.setting("value", 2, 0.0)
+    value = float(value[0] if isinstance(value, list) else value)
+    if not any(amounts):
+        return [at.x]
+    if rank != 4:
+        raise Unsaid("pads what is not a map")
+    x = at.x
+    place = _axes_of_map(x)
+    before, after = amounts[:rank], amounts[rank:]
+    if any(before[axis] or after[axis] for axis in range(rank) if axis not in place[1:]):
+        raise Unsaid("pads channels or the batch")
+    down, right = place[1:]
+    sides = (before[down], after[down], before[right], after[right])
+    x = _oriented(at, x, place)
+    result = x.result
+    if any(side < 0 for side in sides):
+        result = _cut(at, result, sides)
+        sides = tuple(max(side, 0) for side in sides)  # type: ignore[assignment]
+    if any(sides):
+        result = at.add(Pad(padding=sides, value=max(value, -3.4e38)), result)
+    laid = at.fresh(result)
+    axes_of = {place[0]: laid.axes[1], place[1]: laid.axes[2], place[2]: laid.axes[3]}
+    return [View(result, laid.base, (laid.axes[0], *(axes_of[axis] for axis in (1, 2, 3))))]
+
+
+def _cut(at: Site, result: Any, sides: Sides) -> Any:
+    for axis, (before, after) in enumerate((sides[:2], sides[2:])):
+        cut = max(-before, 0), max(-after, 0)
+        if any(cut):
+            stop = result.shape[1 + axis] - cut[1] if cut[1] else None
+            result = at.add(Slice(cut[0], stop, ("height", "width")[axis]), result)
+    return result
+
+
+def _axes_of_map(x: View) -> tuple[int, int, int]:
+    """Which axes of the value are channels, height and width: NHWC is known by its atoms."""
+    if len(x.base) == 3 and x.base[0] and x.axes[3] == x.base[0] and x.axes[1:3] == x.base[1:]:
+        return (3, 1, 2)
+    return (1, 2, 3)
+
+
+def _oriented(at: Site, x: View, place: tuple[int, int, int]) -> View:
+    return x if place == (3, 1, 2) else at.image()
+
+
+@says("Resize", "Upsample")
+def resize(at: Site) -> list[View]:
+    given, wanted = at.net.shapes[at.name(0)], at.shape
+    if len(given) != 4 or any(w % g for g, w in zip(given, wanted, strict=True)):
+        raise Unsaid("resizes by a factor that is not whole")
+    x = at.x
+    place = _axes_of_map(x)
+    factors = [w // g for g, w in zip(given, wanted, strict=True)]
+    if factors[0] != 1 or factors[place[0]] != 1:
+        raise Unsaid("resizes channels or the batch")
+    scale = (factors[place[1]], factors[place[2]])
+    laid = at.fresh(at.add(Upsample(scale, _mode(at)), _oriented(at, x, place).result))
+    axes_of = {place[0]: laid.axes[1], place[1]: laid.axes[2], place[2]: laid.axes[3]}
+    return [View(laid.result, laid.base, (laid.axes[0], *(axes_of[axis] for axis in (1, 2, 3))))]
+
+
+def _mode(at: Site) -> str:
+    said = at.settings
+    mode = said.get("mode", "nearest")
+    usual = "asymmetric" if at.operator.kind == "Upsample" or said["opset"] < 11 else "half_pixel"
+    rule = said.get("coordinate_transformation_mode", usual)
+    if mode == "nearest":
+        # Of a whole factor these give the same pixels.
+        rounding = said.get("nearest_mode", "round_prefer_floor")
+        if rule == "asymmetric" and (rounding == "floor" or said["opset"] < 11):
+            return "nearest"
+        if rule in ("half_pixel", "pytorch_half_pixel") and rounding in (
+            "round_prefer_floor", "round_prefer_ceil",
+        ):  # fmt: skip
+            return "nearest"
+    if mode == "linear" and rule in ("half_pixel", "pytorch_half_pixel"):
+        return "bilinear"
+    raise Unsaid(f"resizes by {mode} {rule}; ours are nearest, and linear by the half-pixel rule")

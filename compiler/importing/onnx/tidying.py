@@ -1,0 +1,229 @@
+"""Drafts made fewer: what the exporter took apart is put together again.
+
+    conv ── add a constant per channel      becomes    conv with bias
+    norm ── scale ── add                               the norm with its own factors and constants
+    pad ── conv                                        conv with that padding
+    slice, slice, slice of all channels                split
+    roll ── ... attention in windows ... ── roll back  attention with a shift
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from archspec.compiler.importing.onnx.drafts import Draft, Plan, Result
+from archspec.errors import SpecError
+from archspec.ops.activation import Scale
+from archspec.ops.attention import Attention
+from archspec.ops.base import AXES
+from archspec.ops.conv import Conv, ConvTranspose
+from archspec.ops.learnt import Param
+from archspec.ops.linear import Dense
+from archspec.ops.merge import Add
+from archspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
+from archspec.ops.pool import AvgPool, MaxPool
+from archspec.ops.rearrange import Roll
+from archspec.ops.regularize import LayerScale
+from archspec.ops.reshape import Pad, Slice, Split
+from archspec.shapes import resolve_padding
+
+NORMS = (LayerNorm, GroupNorm, InstanceNorm, BatchNorm)
+LOWEST = -3e38
+
+
+def tidy(plan: Plan) -> None:
+    for step in (_drop_idle, _merge_pads, _merge_constants, _join_slices, _shift_windows, _drop_unread):
+        step(plan)
+
+
+def _drop_idle(plan: Plan) -> None:
+    for draft in list(plan.drafts):
+        if len(draft.inputs) == 1 and draft.op.gives_its_input(draft.shapes):
+            plan.redirect(Result(draft, 0, draft.shapes[0]), draft.inputs[0])
+            plan.drop(draft)
+
+
+def _drop_unread(plan: Plan) -> None:
+    for draft in reversed(list(plan.drafts)):
+        readers = plan.readers()
+        if not any(readers[draft, index] for index in range(draft.op.outputs)):
+            plan.drop(draft)
+
+
+def _merge_constants(plan: Plan) -> None:
+    for draft in list(plan.drafts):
+        found = _constant_of(draft)
+        if found is None:
+            continue
+        source, kind, array = found
+        before = source.draft
+        if before is None or len(plan.readers()[source[:2]]) != 1:
+            continue
+        if _absorb(before, kind, array):
+            before.covers += draft.covers
+            plan.redirect(Result(draft, 0, source.shape), source)
+            plan.drop(draft)
+    _drop_unread(plan)
+
+
+def _constant_of(draft: Draft) -> tuple[Result, str, np.ndarray] | None:
+    """What a draft reads, and the factor or the constant per channel that it brings."""
+    if isinstance(draft.op, LayerScale):
+        return draft.inputs[0], "factor", draft.weights["gamma"]
+    if isinstance(draft.op, Add) and len(draft.inputs) == 2:
+        for x, other in (draft.inputs, draft.inputs[::-1]):
+            is_param = other.draft is not None and isinstance(other.draft.op, Param)
+            if is_param and other.shape[0] == x.shape[0] and set(other.shape[1:]) <= {1}:
+                assert other.draft is not None
+                return x, "constant", other.draft.weights["value"].reshape(-1)
+    if isinstance(draft.op, Scale):
+        channels = draft.inputs[0].shape[0]
+        if draft.op.factor == 1:
+            return draft.inputs[0], "constant", np.full(channels, draft.op.offset, np.float32)
+        if draft.op.offset == 0:
+            return draft.inputs[0], "factor", np.full(channels, draft.op.factor, np.float32)
+    return None
+
+
+def _absorb(draft: Draft, kind: str, array: np.ndarray) -> bool:
+    op: Any = draft.op
+    if isinstance(op, (Conv, ConvTranspose, Dense)) and kind == "constant":
+        bias = draft.weights.get("bias", np.float32(0))
+        draft.op = replace(op, bias=True)
+        draft.weights["bias"] = np.ascontiguousarray(bias + array, np.float32)
+        return True
+    if isinstance(op, NORMS) and kind == "factor" and not np.any(draft.weights["beta"]):
+        draft.weights["gamma"] = draft.weights["gamma"] * array
+        return True
+    if isinstance(op, RmsNorm) and kind == "factor":
+        draft.weights["gamma"] = draft.weights["gamma"] * array
+        return True
+    if isinstance(op, NORMS) and kind == "constant":
+        draft.weights["beta"] = draft.weights["beta"] + array
+        return True
+    return False
+
+
+def _merge_pads(plan: Plan) -> None:
+    for draft in list(plan.drafts):
+        if not isinstance(draft.op, Pad):
+            continue
+        readers = plan.readers()[draft, 0]
+        if readers and all(reader is not None and _takes(reader, draft) for reader in readers):
+            source = draft.inputs[0]
+            for reader in readers:
+                assert reader is not None
+                reader.op = _padded(reader, draft)
+                reader.covers += draft.covers
+            inner = draft.op.infer(draft.shapes)[0]
+            plan.redirect(Result(draft, 0, inner), source)
+            plan.drop(draft)
+
+
+def _takes(reader: Draft, pad: Draft) -> bool:
+    op, value = reader.op, pad.op.value  # type: ignore[attr-defined]
+    if isinstance(op, Conv):
+        return value == 0
+    if not isinstance(op, (MaxPool, AvgPool)) or op.ceil:
+        return False
+    sides = op.sides(reader.shapes)
+    most = max(a + b for a, b in zip(sides, pad.op.padding, strict=True))  # type: ignore[attr-defined]
+    if most >= min(op.kernel):
+        return False
+    return value <= LOWEST if isinstance(op, MaxPool) else value == 0 and not any(sides)
+
+
+def _padded(reader: Draft, pad: Draft) -> Any:
+    op: Any = reader.op
+    sides = op.sides(reader.shapes)
+    whole = tuple(a + b for a, b in zip(sides, pad.op.padding, strict=True))  # type: ignore[attr-defined]
+    dilation = getattr(op, "dilation", (1, 1))
+    extent = pad.shapes[0][1:]
+    uneven = whole[0] != whole[1] or whole[2] != whole[3]
+    if uneven and resolve_padding("same", op.kernel, op.stride, dilation, extent) == whole:
+        whole = "same"
+    more = {"count_padding": True} if isinstance(op, AvgPool) else {}
+    return replace(op, padding=whole, **more)
+
+
+def _join_slices(plan: Plan) -> None:
+    """Equal parts of all of an axis, one behind another."""
+    groups: dict[Any, list[Draft]] = defaultdict(list)
+    for draft in plan.drafts:
+        if isinstance(draft.op, Slice):
+            groups[draft.inputs[0][:2], draft.op.axis].append(draft)
+    for (_, axis), drafts in groups.items():
+        source = drafts[0].inputs[0]
+        extent = source.shape[AXES[axis]]
+        spans = [(d.op.start, d.op.stop or extent) for d in drafts]  # type: ignore[attr-defined]
+        size = spans[0][1] - spans[0][0]
+        count = extent // size
+        wanted = [(i * size, (i + 1) * size) for i in range(count)]
+        if count < 2 or count > 1024 or count * size != extent or sorted(set(spans)) != wanted:
+            continue
+        whole = Draft(Split(count, axis), [source], {}, drafts[0].scope, drafts[0].covers)
+        shapes = whole.op.infer((source.shape,))
+        plan.drafts[plan.drafts.index(drafts[0])] = whole
+        for draft, span in zip(drafts, spans, strict=True):
+            index = wanted.index(span)
+            plan.redirect(Result(draft, 0, shapes[index]), Result(whole, index, shapes[index]))
+            if draft in plan.drafts:
+                plan.drop(draft)
+
+
+def _shift_windows(plan: Plan) -> None:
+    """Rolls around what works on each pixel alone move into the attention that is masked by them."""
+    for draft in list(plan.drafts):
+        if isinstance(draft.op, Attention) and any(draft.op.shift):
+            if not _take_rolls(plan, draft):
+                raise SpecError(
+                    f"{draft.covers[-1]} is attention masked for shifted windows, and the rolls that"
+                    " shift them are not around it"
+                )
+
+
+def _take_rolls(plan: Plan, attention: Draft) -> bool:
+    op: Any = attention.op
+    before: list[Draft] = []
+    for source in attention.inputs:
+        while source.draft is not None and not isinstance(source.draft.op, Roll):
+            if len(source.draft.inputs) != 1 or not _is_pointwise(source.draft):
+                return False
+            source = source.draft.inputs[0]
+        while source.draft is not None and isinstance(source.draft.op, Roll):
+            if source.draft not in before:
+                before.append(source.draft)
+            source = source.draft.inputs[0]
+    after: list[Draft] = []
+    result: Any = attention
+    while True:
+        readers = plan.readers()[result, 0]
+        if len(readers) != 1 or readers[0] is None:
+            break
+        result = readers[0]
+        if isinstance(result.op, Roll):
+            after.append(result)
+        elif after or not _is_pointwise(result) or len(result.inputs) != 1:
+            break
+    if _total(before) != tuple(-n for n in op.shift) or _total(after) != op.shift:
+        return False
+    for draft in (*before, *after):
+        plan.redirect(Result(draft, 0, draft.shapes[0]), draft.inputs[0])
+        plan.drop(draft)
+    return True
+
+
+def _total(rolls: list[Draft]) -> tuple[int, int]:
+    shifts = [roll.op.shift for roll in rolls]  # type: ignore[attr-defined]
+    return (sum(shift[0] for shift in shifts), sum(shift[1] for shift in shifts))
+
+
+def _is_pointwise(draft: Draft) -> bool:
+    op = draft.op
+    if isinstance(op, Conv):
+        return op.kernel == (1, 1) and op.stride == (1, 1) and not any(op.sides(draft.shapes))
+    return isinstance(op, Split) and op.axis == "channels"
