@@ -335,6 +335,7 @@ def test_functions_that_act_are_verbs():
 
 ASK_FOR_KINDS = {
     "archspec.compiler.affine",  # what a scale's weights come to
+    "archspec.compiler.importing.onnx.tidying",  # what an exporter took apart
     "archspec.compiler.passes.fold_batch_norm",
     "archspec.compiler.passes.fold_layer_scale",
     "archspec.compiler.passes.merge_branches",

@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archspec.cli.common import write_new_file
 from archspec.cli.outputs import OutputPath
 from archspec.document import read_document
+from archspec.errors import UsageError, listed, printable
 from archspec.isynet_format import import_isynet
 from archspec.loading import load
 from archspec.tables import shown_amount
 from archspec.writing import written_json
 
-FORMATS = {"isynet": import_isynet}
+if TYPE_CHECKING:
+    from archspec.compiler.importing.onnx import Found
+
+FORMATS = ("isynet", "onnx")
+ONNX_ONLY = ("weights", "name", "unfold_norms", "explain")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", metavar="FORMAT", choices=list(FORMATS), help="isynet")
+    parser.add_argument("kind", metavar="FORMAT", choices=FORMATS, help=listed(list(FORMATS)))
     parser.add_argument("file", metavar="FILE", help="the network in that format")
     parser.add_argument(
         "-o", "--output", type=OutputPath, required=True, metavar="SPEC", help="the spec to write"
     )
+    of_onnx = parser.add_argument_group("of onnx")
+    of_onnx.add_argument(
+        "--weights", type=OutputPath, metavar="FILE", help="write its weights (.safetensors) too"
+    )
+    of_onnx.add_argument("--name", help="the network's name; by default the spec's file's")
+    of_onnx.add_argument(
+        "--unfold-norms",
+        action="store_true",
+        help="put batch norms behind convolutions that the exporter folded theirs into, to train",
+    )
+    of_onnx.add_argument(
+        "--explain", action="store_true", help="say which nodes of the file each node stands for"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    imported = FORMATS[options.kind](read_document(options.file), Path(options.output).stem)
+    if options.kind == "onnx":
+        return _run_onnx(options)
+    for name in ONNX_ONLY:
+        if getattr(options, name):
+            raise UsageError(f"--{name.replace('_', '-')} is for onnx, not for {options.kind}")
+    imported = import_isynet(read_document(options.file), Path(options.output).stem)
     write_new_file(options.output, written_json(imported.spec) + "\n")
     graph = load(options.output)
     print(f"wrote {options.output}: {graph.params:,} parameters, {shown_amount(graph.macs)} MACs")
@@ -34,3 +60,46 @@ def run(options: argparse.Namespace) -> int:
         for quirk in imported.quirks:
             print(f"- {quirk}")
     return 0
+
+
+def _run_onnx(options: argparse.Namespace) -> int:
+    from archspec.compiler.importing.onnx import import_onnx
+    from archspec.compiler.weights.files import check_writable
+    from archspec.compiler.weights.loading import save_weights
+
+    for path in filter(None, (options.output, options.weights)):
+        if Path(path).exists():
+            raise UsageError(f"{path} exists already; use another name, or remove it")
+    if options.weights:
+        check_writable(options.weights)
+    found = import_onnx(options.file, _name(options), with_norms=options.unfold_norms)
+    graph = found.model.graph
+    assert found.model.weights is not None
+    if options.weights:
+        save_weights(options.weights, graph, found.model.weights)
+    write_new_file(options.output, written_json(found.spec) + "\n")
+    _tell(options, found)
+    return 0
+
+
+def _name(options: argparse.Namespace) -> str:
+    """What is asked for, or what is left of the file's name that a spec may be called."""
+    if options.name:
+        return options.name
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", Path(options.output).stem).lstrip(".+-") or "imported"
+
+
+def _tell(options: argparse.Namespace, found: Found) -> None:
+    graph = found.model.graph
+    counts = Counter(node.op.name for node in graph.nodes.values())
+    ops = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    print(f"read {found.nodes:,} nodes as {len(graph.nodes):,}: {ops}")
+    print(f"onnxruntime and numpy agree, to {found.difference:.0e} of the largest number")
+    lines = Path(options.output).read_text().count("\n")
+    amounts = f"{graph.params:,} parameters, {shown_amount(graph.macs)} MACs"
+    print(f"wrote {options.output}: {amounts}, {lines} lines")
+    if options.weights:
+        print(f"wrote {options.weights}")
+    if options.explain:
+        for name, nodes in found.covers.items():
+            print(printable(f"  {name}: {', '.join(nodes) or 'nothing of the file'}"))

@@ -32,9 +32,10 @@ def attend(at: Site, q: View, k: View, v: View) -> View:
     if partition == "grid":
         keys = tuple(n // w for n, w in zip(k.result.shape[1:], window, strict=True))
     extent = keys if partition != "none" else q.result.shape[1:]
-    bias, shift = _added(at, heads, extent, keys, partition, q)
+    bias, shift = _read_added(at, heads, extent, keys, partition, q)
+    window = window if partition != "none" else (0, 0)
     op = Attention(
-        heads=heads, scale=scale, partition=partition, window=window if partition != "none" else 0,
+        heads=heads, scale=scale, partition=partition, window=window,
         bias="none" if bias is None else "offset", shift=shift,
     )  # fmt: skip
     result = at.add(op, q.result, k.result, v.result, bias=bias)
@@ -88,7 +89,9 @@ def _windows(view: View) -> tuple[str, tuple[int, int]]:
     raise Unsaid("is attention over pixels that are neither windows nor grids")
 
 
-def _added(at: Site, heads: int, extent: Any, keys: Any, partition: str, q: View) -> tuple[Any, Any]:
+def _read_added(
+    at: Site, heads: int, extent: Any, keys: Any, partition: str, q: View
+) -> tuple[Any, Any]:
     """The table of what is added by places, and by how much windows are moved."""
     parts = at.settings["added"]
     if not parts:
@@ -104,26 +107,21 @@ def _added(at: Site, heads: int, extent: Any, keys: Any, partition: str, q: View
         low = table.max(axis=0, keepdims=True)
         mask = (table - low)[:, 0]
         table = low
-    if mask is not None:
-        shift = _shift_of(mask, extent, partition, q)
-    else:
-        shift = 0
+    shift = 0 if mask is None else _shift_of(mask, extent, partition, q)
     square = table[0]
     if not np.any(square):
         return None, shift
     return _by_offset(square, extent, keys), shift
 
 
-def _per_window(array, shape, windows, heads, tokens, others):  # noqa: ANN001, ANN202
+def _per_window(array, shape, windows, heads, tokens, others):
     """What was added in some shape of the scores, as (windows or 1, heads or 1, queries, keys)."""
     full = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
     lead = full.shape[:-2]
     count = int(np.prod(lead))
     flat = full.reshape(count, *full.shape[-2:])
     varying = [extent for extent in lead if extent > 1]
-    if count == 1:
-        result = flat[None]
-    elif varying == [heads]:
+    if count == 1 or varying == [heads]:
         result = flat[None]
     elif varying == [windows]:
         result = flat[:, None]
@@ -163,8 +161,6 @@ def _shift_of(mask: np.ndarray, extent: Any, partition: str, q: View) -> tuple[i
                 continue
             if np.array_equal(mask_of((height, width), extent, (down, right)), mask):
                 return down, right
-            if down and right and down != right and extent[0] == extent[1]:
-                continue
     raise Unsaid("keeps pixels apart by a rule that is not that of shifted windows")
 
 
@@ -174,7 +170,9 @@ def mask_of(size: tuple[int, int], window: Any, shift: tuple[int, int]) -> np.nd
     for axis, length in enumerate(size):
         if shift[axis]:
             place = np.indices(size)[axis]
-            regions = 3 * regions + (place >= length - window[axis]) + (place >= length - shift[axis])
+            regions = (
+                3 * regions + (place >= length - window[axis]) + (place >= length - shift[axis])
+            )
     rows, columns = size[0] // window[0], size[1] // window[1]
     tokens = regions.reshape(rows, window[0], columns, window[1]).transpose(0, 2, 1, 3)
     tokens = tokens.reshape(rows * columns, -1)

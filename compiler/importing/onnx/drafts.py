@@ -32,7 +32,7 @@ class Result(NamedTuple):
     """What a draft gives, or the image (without a draft)."""
 
     draft: Draft | None
-    index: int
+    place: int
     shape: Shape
 
 

@@ -3,8 +3,8 @@
     x ─┬─ Add 3 ── Clip 0..6 ── Div 6 ─┐
        └────────────────────────────── Mul          is hswish, as any other spelling of it
 
-Exporters write gelu, hswish or mish in five to eight nodes, each in its own way. A region that reads
-one value, gives one and holds nothing but functions of single numbers is computed at thousands of
+Exporters write gelu, hswish or mish in five to eight nodes, each in its own way. A region that
+reads one value, gives one and holds nothing but functions of numbers is computed at thousands of
 points in double precision and held against ours.
 """
 
@@ -18,9 +18,12 @@ import numpy as np
 from archspec.compiler.importing.onnx.net import Net, Operator
 from archspec.ops import Op
 from archspec.ops.activation import FUNCTIONS, Act, Scale
+from archspec.ops.reshape import Zero
 
 MAX_REGION = 14
-POINTS = np.concatenate([np.linspace(-12, 12, 2001), np.linspace(-60, 60, 121), [1e-3, -1e-3]])
+POINTS = np.concatenate(
+    [np.linspace(-12, 12, 2001), np.linspace(-60, 60, 121), [1e3, -1e3], [0.0, 1.0, -1.0]]
+)
 ALIKE = 2e-6
 """Of what a function gives: constants in a file have the seven digits of float32."""
 
@@ -58,7 +61,18 @@ SIMPLE: dict[str, Compute] = {
     "Softsign": lambda x: x / (1 + np.abs(x)),
 }  # fmt: skip
 """What operators without attributes compute."""
-SET = ("Clip", "LeakyRelu", "Elu", "HardSigmoid", "Gelu", "Selu", "Celu", "ThresholdedRelu", "Swish")
+LINEAR = ("Add", "Sub", "Mul", "Div", "Neg")
+SET = (
+    "Clip",
+    "LeakyRelu",
+    "Elu",
+    "HardSigmoid",
+    "Gelu",
+    "Selu",
+    "Celu",
+    "ThresholdedRelu",
+    "Swish",
+)
 
 OURS: dict[str, Compute] = {
     "relu": SIMPLE["Relu"], "relu6": lambda x: np.clip(x, 0, 6), "silu": lambda x: x * _sigmoid(x),
@@ -87,7 +101,7 @@ def name_functions(net: Net) -> None:
 
 
 def _is_pointwise(net: Net, operator: Operator) -> bool:
-    if operator.kind not in SIMPLE and operator.kind not in SET or len(operator.outputs) != 1:
+    if (operator.kind not in SIMPLE and operator.kind not in SET) or len(operator.outputs) != 1:
         return False
     free = [name for name in operator.inputs if name and name not in net.constants]
     fixed = [name for name in operator.inputs if name in net.constants]
@@ -95,7 +109,7 @@ def _is_pointwise(net: Net, operator: Operator) -> bool:
     return bool(free) and same and all(net.scalar(name) is not None for name in fixed)
 
 
-def _regions(net, sink, makers, readers, order):  # noqa: ANN001, ANN202
+def _regions(net, sink, makers, readers, order):
     """(source, operators) of each region that ends in the sink, from the smallest on."""
     region = [sink]
     inside = {sink}
@@ -123,16 +137,16 @@ def _name(net: Net, source: str, region: list[Operator], result: str) -> Op | No
     """The op that does what a region does, or None."""
     values: dict[str, np.ndarray] = {source: POINTS}
     with np.errstate(all="ignore"):
-        for operator in reversed(_sorted(region)):
+        for operator in reversed(_sort(region)):
             given = [
                 values[n] if n in values else np.float64(net.scalar(n)) if n else None
                 for n in operator.inputs
             ]
             values[operator.output] = _evaluate(operator, given)
-        return identify(values[result])
+        return identify(values[result], all(o.kind in LINEAR for o in region))
 
 
-def _sorted(region: list[Operator]) -> list[Operator]:
+def _sort(region: list[Operator]) -> list[Operator]:
     """As they were met: each behind those that read it."""
     order: list[Operator] = []
     waiting = list(region)
@@ -144,7 +158,7 @@ def _sorted(region: list[Operator]) -> list[Operator]:
     return order
 
 
-def _evaluate(operator: Operator, given: list) -> np.ndarray:  # noqa: ANN001
+def _evaluate(operator: Operator, given: list) -> np.ndarray:
     said, x = operator.settings, given[0]
     match operator.kind:
         case "Clip":
@@ -158,7 +172,10 @@ def _evaluate(operator: Operator, given: list) -> np.ndarray:  # noqa: ANN001
             inner = x / alpha if operator.kind == "Celu" else x
             return np.where(x > 0, x, alpha * np.expm1(np.minimum(inner, 0)))
         case "Selu":
-            alpha, gamma = said.get("alpha", 1.67326319217681884765625), said.get("gamma", 1.05070102214813232421875)
+            alpha, gamma = (
+                said.get("alpha", 1.67326319217681884765625),
+                said.get("gamma", 1.05070102214813232421875),
+            )
             return gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
         case "HardSigmoid":
             return _hard(x, said.get("alpha", 0.2), said.get("beta", 0.5))
@@ -176,8 +193,9 @@ def _evaluate(operator: Operator, given: list) -> np.ndarray:  # noqa: ANN001
     return SIMPLE[operator.kind](*given)
 
 
-def identify(values: np.ndarray) -> Op | None:
-    """The op whose values at POINTS these are."""
+def identify(values: np.ndarray, is_linear: bool) -> Op | None:
+    """The op whose values at POINTS these are. A line is one by its operators alone, for much that
+    is curved is straight within seven digits."""
     if not np.all(np.isfinite(values)):
         return None
     for name in FUNCTIONS:
@@ -186,16 +204,19 @@ def identify(values: np.ndarray) -> Op | None:
     for approximate in (False, True):
         if _is_alike(values, _gelu(POINTS, approximate)):
             return Act("gelu", approximate=approximate)
-    unit = float(np.interp(1.0, POINTS[:2001], values[:2001]))
-    at_zero, at_minus = float(values[1000]), float(np.interp(-1.0, POINTS[:2001], values[:2001]))
+    at_zero, unit, at_minus = (float(value) for value in values[-3:])
     factor = unit - at_zero
-    if _is_alike(values, factor * POINTS + at_zero):
+    if not np.any(values) and not is_linear:
+        return Zero()
+    if is_linear and _is_alike(values, factor * POINTS + at_zero):
         return Scale(_short(factor), _short(at_zero))
     slope = -at_minus
     if abs(slope) <= 1000 and _is_alike(values, np.where(POINTS > 0, POINTS, slope * POINTS)):
         return Act("leaky_relu", alpha=_short(slope))
     scale = at_minus / math.expm1(-1)
-    if abs(scale) <= 1000 and _is_alike(values, np.where(POINTS > 0, POINTS, scale * np.expm1(np.minimum(POINTS, 0)))):
+    if abs(scale) <= 1000 and _is_alike(
+        values, np.where(POINTS > 0, POINTS, scale * np.expm1(np.minimum(POINTS, 0)))
+    ):
         return Act("elu", alpha=_short(scale))
     return None
 

@@ -53,8 +53,22 @@ def arrange(view: View, target: tuple[Atoms, ...], write: Writer) -> View:
     """The view over a result that has the target's atoms as its axes."""
     if view.base == target:
         return view
-    result = _known(view, target, write) or _permuted(view, target, write)
+    result = _name(view, target, write) or _permute(view, target, write)
     return View(result, target, view.axes)
+
+
+def as_pixels(view: View, channels: Atoms, places: Atoms, write: Writer) -> View:
+    """The view over a map whose channels are these atoms, and whose pixels the others."""
+    if len(view.base) == 3 and view.base[0] == channels:
+        return view
+    rows: list[Atom] = []
+    columns: list[Atom] = []
+    if len(view.base) == 3:
+        rows = [atom for atom in view.base[1] if atom in places]
+        columns = [atom for atom in view.base[2] if atom in places]
+    if len(rows) + len(columns) != len(places):
+        rows, columns = list(places), []
+    return arrange(view, (channels, tuple(rows), tuple(columns)), write)
 
 
 def _flat(axes: tuple[Atoms, ...]) -> list[Atom]:
@@ -65,7 +79,7 @@ def _extents(axes: tuple[Atoms, ...]) -> tuple[int, ...]:
     return tuple(size_of(axis) for axis in axes)
 
 
-def _regrouped(result: Result, axes: tuple[Atoms, ...], write: Writer) -> Result:
+def _regroup(result: Result, axes: tuple[Atoms, ...], write: Writer) -> Result:
     """The same numbers in the same order, in other axes."""
     extents = _extents(axes)
     if extents == result.shape:
@@ -82,10 +96,14 @@ def reshape_to(extents: tuple[int, ...], given: tuple[int, ...]) -> Reshape:
         if width == 1:
             return Reshape(width=1)
         return Reshape(height=height) if height != given[1] else Reshape(width=width)
-    return Reshape(channels=channels, height=height) if width != 1 else Reshape(channels=channels, width=1)
+    return (
+        Reshape(channels=channels, height=height)
+        if width != 1
+        else Reshape(channels=channels, width=1)
+    )
 
 
-def _known(view: View, target: tuple[Atoms, ...], write: Writer) -> Result | None:
+def _name(view: View, target: tuple[Atoms, ...], write: Writer) -> Result | None:
     """Shuffles of channels and blocks of pixels, which have names."""
     if len(view.base) != 3 or len(target) != 3:
         return None
@@ -115,7 +133,7 @@ def _block(rows: Atoms, columns: Atoms, deep: Atoms, flat: Atoms) -> str | None:
     return orders.get(deep)
 
 
-def _permuted(view: View, target: tuple[Atoms, ...], write: Writer) -> Result:
+def _permute(view: View, target: tuple[Atoms, ...], write: Writer) -> Result:
     """By reshapes and transposes, as few as are found: each moves three groups of atoms."""
     wanted = _flat(target)
     atoms = _flat(view.base)
@@ -124,14 +142,16 @@ def _permuted(view: View, target: tuple[Atoms, ...], write: Writer) -> Result:
     result, axes = view.result, view.base
     while atoms != wanted:
         groups, order = _move(atoms, wanted)
-        result = _regrouped(result, groups, write)
+        result = _regroup(result, groups, write)
         result = write.add(Permute(tuple(AXES[i] for i in order)), result)
         axes = tuple(groups[i] for i in order)
         atoms = _flat(axes)
-    return _regrouped(result, target, write) if axes != target else result
+    return _regroup(result, target, write) if axes != target else result
 
 
-def _move(atoms: list[Atom], wanted: list[Atom]) -> tuple[tuple[Atoms, Atoms, Atoms], tuple[int, ...]]:
+def _move(
+    atoms: list[Atom], wanted: list[Atom]
+) -> tuple[tuple[Atoms, Atoms, Atoms], tuple[int, ...]]:
     """Three groups, and the order in which most neighbours are as they shall be."""
     pairs = set(pairwise(map(id, wanted)))
     best: tuple[int, tuple[Atoms, Atoms, Atoms], tuple[int, ...]] | None = None

@@ -70,8 +70,12 @@ class Net:
             return None
         return float(first) if array.size == 1 or array.ndim == 0 else None
 
-    def put(self, sink: Operator, kind: str, inputs: list[str], region: set[Operator], **settings: Any) -> None:
+    def put(
+        self, sink: Operator, kind: str, inputs: list[str], region: set[Operator], **settings: Any
+    ) -> None:
         """Let one operator stand for a region that ends in `sink`."""
         sink.kind, sink.inputs, sink.settings = kind, inputs, settings
-        sink.covers = [name for operator in self.operators if operator in region for name in operator.covers]
+        sink.covers = [
+            name for operator in self.operators if operator in region for name in operator.covers
+        ]
         self.operators = [o for o in self.operators if o is sink or o not in region]

@@ -48,7 +48,9 @@ def _difference(model: Model, images: np.ndarray, theirs: list[np.ndarray]) -> f
         largest = float(np.abs(given).max(initial=0))
         with np.errstate(invalid="ignore"):
             difference = float(np.abs(mine.reshape(given.shape) - given).max(initial=0))
-        worst = max(worst, difference / max(largest, SMALLEST), key=lambda n: np.nan_to_num(n, nan=np.inf))
+        worst = max(
+            worst, difference / max(largest, SMALLEST), key=lambda n: np.nan_to_num(n, nan=np.inf)
+        )
     return worst
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from archspec.errors import Problem, SpecError, listed, use
+from archspec.errors import Problem, SpecError, use
 from archspec.reading import open_regular
 
 MAX_BYTES = 2**31 - 1
@@ -23,7 +23,6 @@ MAX_WEIGHTS = 2**29
 """Elements of all tensors of a file together: two gigabytes of float32."""
 OPSETS = (7, 25)
 """The versions of ONNX's own operators that are read: before 7 sums broadcast by another rule."""
-FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
 DOMAINS = ("", "ai.onnx")
 
 
@@ -34,7 +33,7 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         with open_regular(shown) as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_BYTES:
-                raise _error(shown, f"is {size:,} bytes long, and a model must be below 2 GB")
+                raise _error(shown, f"{size:,} bytes, and a model must be below 2 GB")
             content = file.read()
     except (OSError, ValueError) as error:
         raise _error(shown, str(getattr(error, "strerror", None) or error).lower()) from None
@@ -44,7 +43,10 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     except Exception:  # protobuf's own class, of which it has several
         model = onnx.ModelProto()
     if not model.graph.node or not model.opset_import:
-        raise _error(shown, "is not an ONNX model, or is cut short; use one that onnx.checker takes")
+        raise _error(
+            shown,
+            "not an ONNX model, or one cut short; use a file as torch.onnx.export writes it",
+        )
     _check(shown, model)
     if model.functions:
         from onnx.inliner import inline_local_functions
@@ -64,20 +66,22 @@ def _error(path: str, what: str) -> SpecError:
 
 def _check(path: str, model: onnx.ModelProto) -> None:
     if len(model.graph.node) > MAX_OPERATORS:
-        raise _error(path, f"has {len(model.graph.node):,} nodes; at most {MAX_OPERATORS:,} are read")
+        raise _error(
+            path, f"{len(model.graph.node):,} nodes, and at most {MAX_OPERATORS:,} are read"
+        )
     versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
     if not versions or not OPSETS[0] <= versions[0] <= OPSETS[1]:
         met = f"opset {versions[0]}" if versions else "no opset of ONNX's own"
-        raise _error(path, f"is of {met}{use(f'opset {OPSETS[0]} to {OPSETS[1]}')}")
+        raise _error(path, f"made of {met}{use(f'opset {OPSETS[0]} to {OPSETS[1]}')}")
     total = 0
     for tensor in tensors_of(model):
         if any(extent < 0 for extent in tensor.dims) or len(tensor.dims) > 16:
-            raise _error(path, f"says a tensor {tensor.name!r} of an impossible shape")
+            raise _error(path, f"the tensor {tensor.name[:100]!r} has an impossible shape")
         total += math.prod(tensor.dims)
         if total > MAX_WEIGHTS:
-            raise _error(path, f"holds more than {MAX_WEIGHTS:,} numbers, which are all that is read")
+            raise _error(path, f"more than {MAX_WEIGHTS:,} numbers, and no more are read")
     if model.graph.sparse_initializer:
-        raise _error(path, "holds sparse tensors; use dense ones")
+        raise _error(path, "sparse tensors are not read; use dense ones")
 
 
 def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -117,11 +121,11 @@ def _check_size(tensor: onnx.TensorProto) -> None:
 def _external(tensor: onnx.TensorProto, folder: Path) -> np.ndarray:
     said = {entry.key: entry.value for entry in tensor.external_data}
     root = os.path.realpath(folder)
-    place = os.path.realpath(os.path.join(root, said.get("location", "")))
+    place = os.path.realpath(Path(root) / said.get("location", ""))
     if not place.startswith(root + os.sep):
         raise SpecError(
-            f"the tensor {tensor.name[:100]!r} is kept in {said.get('location', '')[:100]!r}, outside"
-            " the folder of the model; use a model whose files lie together"
+            f"the tensor {tensor.name[:100]!r} is kept in {said.get('location', '')[:100]!r},"
+            " outside the folder of the model; use a model whose files lie together"
         )
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     count = math.prod(tensor.dims)
@@ -140,14 +144,12 @@ def attributes_of(node: onnx.NodeProto, folder: Path) -> dict[str, Any]:
             found[attribute.name] = array_of(attribute.t, folder)
         elif attribute.type not in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             value = onnx.helper.get_attribute_value(attribute)
-            found[attribute.name] = value.decode(errors="replace") if isinstance(value, bytes) else value
+            found[attribute.name] = (
+                value.decode(errors="replace") if isinstance(value, bytes) else value
+            )
     return found
 
 
 def has_graphs(node: onnx.NodeProto) -> bool:
     kinds = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
     return any(attribute.type in kinds for attribute in node.attribute)
-
-
-def told(names: list[str]) -> str:
-    return listed(names, "and", 4)

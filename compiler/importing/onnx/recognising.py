@@ -30,11 +30,11 @@ def recognise(net: Net, path: str) -> Plan:
         try:
             said = _say(site)
         except Unsaid as why:
-            problems.append(Problem(f"{_told(operator)} {why}", path))
+            problems.append(Problem(f"{_describe(operator)} {why}", path))
             said = [_stand_in(net, value, batch) for value in operator.outputs]
         else:
             drafts += site.written
-        merged = [view.merged() for view in said]
+        merged = [view.merge_atoms() for view in said]
         views.update(zip(operator.outputs, merged, strict=False))
     if problems:
         raise SpecError(problems)
@@ -62,7 +62,7 @@ def _say(site: Site) -> list[View]:
         raise Unsaid(f"has attributes that cannot be read ({str(error)[:100]})") from None
 
 
-def _told(operator: Operator) -> str:
+def _describe(operator: Operator) -> str:
     return f"{operator.name[:120]} ({operator.kind})"
 
 

@@ -22,7 +22,7 @@ def scope_of(node: onnx.NodeProto, constants: Container[str]) -> str:
         if name in constants and (found := _WEIGHT.fullmatch(name)):
             return _clean(found[1])
     if node.name.startswith("/"):
-        return _clean(_joined(node.name.strip("/").split("/")[:-1]))
+        return _clean(_join(node.name.strip("/").split("/")[:-1]))
     return ""
 
 
@@ -38,7 +38,7 @@ def _last(text: str) -> str:
     return _clean(modules[-1]) if modules else ""
 
 
-def _joined(parts: list[str]) -> str:
+def _join(parts: list[str]) -> str:
     """ "layer1/layer1.0/conv1" as "layer1.0.conv1": a module of a list says the list's name too."""
     path: list[str] = []
     for part in parts:

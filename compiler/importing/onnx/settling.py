@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import networkx
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -29,19 +29,25 @@ from archspec.compiler.importing.onnx.reading import (
     opset_of,
 )
 from archspec.compiler.importing.onnx.scopes import scope_of
-from archspec.errors import Problem, SpecError, listed, use
+from archspec.errors import Problem, SpecError, listed
 
 PASSING = ("Identity", "Dropout", "Cast", "CastLike")
 """Operators whose result is their input in inference, all numbers being float32."""
-COMPUTED = frozenset(
-    "Abs Add And Cast CastLike Ceil Clip Concat Cos CumSum Div Equal Erf Exp Expand Flatten Floor"
-    " Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity Less LessOrEqual Log"
-    " MatMul Max Min Mod Mul Neg Not OneHot Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin"
-    " ReduceProd ReduceSum Relu Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Size Slice"
-    " Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where Xor"
-    .split()
-)
+COMPUTED = frozenset([
+    "Abs", "Add", "And", "Cast", "CastLike", "Ceil", "Clip", "Concat", "Cos", "CumSum", "Div",
+    "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements",
+    "GatherND", "Gemm", "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log",
+    "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "Not", "OneHot", "Or", "Pow", "Range",
+    "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "Relu",
+    "Reshape", "Round", "ScatterElements", "ScatterND", "Sigmoid", "Sign", "Sin", "Size",
+    "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile",
+    "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
+])  # fmt: skip
 """Operators that are computed where all they read is constant."""
+QUANTISED = (
+    "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger",
+    "MatMulInteger", "DynamicQuantizeLinear", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm",
+)  # fmt: skip
 RESHAPING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
 MAX_COMPUTED = 1 << 25
 """Elements of a constant that is computed."""
@@ -71,11 +77,11 @@ class _Settling:
         for tensor in graph.initializer:
             self._set(tensor.name, array_of(tensor, self.path.parent))
         given = self._input()
-        for node in self._ordered():
+        for node in self._order():
             self._take(node)
         if self.problems:
             raise SpecError([Problem(text, os.fspath(self.path)) for text in self.problems])
-        outputs = [self._named(value.name) for value in graph.output]
+        outputs = [self._resolve(value.name) for value in graph.output]
         missing = [name for name in outputs if name not in self.types]
         if missing or not outputs:
             raise self._error(f"the result {listed(missing) or 'of it'} is made by no node")
@@ -88,7 +94,7 @@ class _Settling:
             graph.name, self.operators, self.constants, known, given, outputs, self.batch,
             self.is_dynamic, f"{self.model.producer_name} {self.model.producer_version}".strip(),
         )  # fmt: skip
-        net.operators = _used(net)
+        net.operators = _drop_unused(net)
         self._check_shapes(net)
         return net
 
@@ -109,7 +115,7 @@ class _Settling:
             met = listed([value.name[:60] for value in inputs][:6], "and") or "none"
             raise self._error(f"a network of one input is read, and its inputs are {met}")
         kind = inputs[0].type.tensor_type
-        if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE):
+        if kind.elem_type != onnx.TensorProto.FLOAT:
             raise self._error(f"its input {inputs[0].name[:60]!r} must be of float32")
         dims = list(kind.shape.dim)
         if len(dims) != 4:
@@ -119,8 +125,8 @@ class _Settling:
         fixed = [dim.dim_value if dim.WhichOneof("value") == "dim_value" else 0 for dim in dims]
         if min(fixed[1:]) < 1:
             raise self._error(
-                f"its input {inputs[0].name[:60]!r} has open extents beside the batch; export it with"
-                " the height and width fixed"
+                f"its input {inputs[0].name[:60]!r} has open extents beside the batch; use a model"
+                " exported with its height and width fixed"
             )
         self.is_dynamic = fixed[0] < 1
         self.batch = max(fixed[0], 1)
@@ -128,7 +134,7 @@ class _Settling:
         self.types[inputs[0].name] = onnx.helper.make_tensor_type_proto(1, shape)
         return inputs[0].name
 
-    def _ordered(self) -> list[onnx.NodeProto]:
+    def _order(self) -> list[onnx.NodeProto]:
         """Nodes, each after what it reads. Raises SpecError for a circle."""
         makers: dict[str, int] = {}
         nodes = list(self.model.graph.node)
@@ -138,34 +144,29 @@ class _Settling:
                     raise self._error(f"the value {name[:100]!r} is made twice")
                 makers[name] = place
         needs = [{makers[name] for name in node.input if name in makers} for node in nodes]
-        readers: dict[int, list[int]] = {}
-        for place, sources in enumerate(needs):
-            for source in sources:
-                readers.setdefault(source, []).append(place)
-        open_ = Counter({place: len(sources) for place, sources in enumerate(needs)})
-        import heapq
-
-        ready = [place for place in range(len(nodes)) if not needs[place]]
-        order: list[int] = []
-        while ready:
-            place = heapq.heappop(ready)
-            order.append(place)
-            for reader in readers.get(place, ()):
-                open_[reader] -= 1
-                if not open_[reader]:
-                    heapq.heappush(ready, reader)
-        if len(order) < len(nodes):
-            stuck = [nodes[place].name or nodes[place].op_type for place in range(len(nodes)) if open_[place]]
-            raise self._error(f"the nodes {listed([n[:60] for n in stuck[:4]], 'and')} read each other in a circle")
+        graph = networkx.DiGraph()
+        graph.add_nodes_from(range(len(nodes)))
+        graph.add_edges_from((source, place) for place, all_ in enumerate(needs) for source in all_)
+        try:
+            order = list(networkx.lexicographical_topological_sort(graph))
+        except networkx.NetworkXUnfeasible:
+            ring = [nodes[place] for place, _ in networkx.find_cycle(graph)[:4]]
+            names = listed([(node.name or node.op_type)[:60] for node in ring], "and")
+            raise self._error(f"the nodes {names} read each other in a circle") from None
         return [nodes[place] for place in order]
 
-    def _named(self, name: str) -> str:
+    def _resolve(self, name: str) -> str:
         return self.same.get(name, name)
 
     def _take(self, node: onnx.NodeProto) -> None:
-        inputs = [self._named(name) for name in node.input]
+        inputs = [self._resolve(name) for name in node.input]
         label = node.name or node.output[0] if node.output else node.name
-        said = f"{label[:120]} ({node.domain + '.' if node.domain not in DOMAINS else ''}{node.op_type[:60]})"
+        domain = "" if node.domain in DOMAINS else f"{node.domain[:40]}."
+        said = f"{label[:120]} ({domain}{node.op_type[:60]})"
+        if node.op_type in QUANTISED:
+            raise self._error(
+                f"{said} belongs to a quantised model; use the model before it was quantised"
+            )
         if node.domain not in DOMAINS:
             self.problems.append(f"{said} is an operator that is not ONNX's own")
         elif has_graphs(node):
@@ -174,11 +175,11 @@ class _Settling:
             if not self.problems:
                 self.problems.append(f"{said} reads {lost[0][:100]!r}, which nobody makes")
         else:
-            self._take_known(node, inputs, said)
+            self._take_node(node, inputs, said)
             return
         # what follows is looked at all the same, so that all that cannot be said is told at once
 
-    def _take_known(self, node: onnx.NodeProto, inputs: list[str], said: str) -> None:
+    def _take_node(self, node: onnx.NodeProto, inputs: list[str], said: str) -> None:
         settings = attributes_of(node, self.path.parent)
         if node.op_type == "Constant":
             self._set(node.output[0], _constant(settings))
@@ -263,11 +264,13 @@ class _Settling:
         return True
 
     def _check_shapes(self, net: Net) -> None:
-        unknown = [o for o in net.operators if any(value not in net.shapes for value in o.outputs[:1])]
+        unknown = [
+            o for o in net.operators if any(value not in net.shapes for value in o.outputs[:1])
+        ]
         if unknown:
             names = listed([f"{o.name[:60]} ({o.kind})" for o in unknown[:4]], "and")
             raise self._error(
-                f"the shapes of {names} are not known before it runs{use('fixed sizes when exporting')}"
+                f"the shapes of {names} are not known before it runs; export it with fixed sizes"
             )
 
 
@@ -293,7 +296,7 @@ def _extents(kind: onnx.TypeProto) -> Extents | None:
     return None if min(extents, default=0) < 0 else extents
 
 
-def _used(net: Net) -> list[Operator]:
+def _drop_unused(net: Net) -> list[Operator]:
     """The operators that a result is made of."""
     wanted = set(net.outputs)
     kept: list[Operator] = []

@@ -1,10 +1,10 @@
 """Drafts made fewer: what the exporter took apart is put together again.
 
-    conv ── add a constant per channel      becomes    conv with bias
-    norm ── scale ── add                               the norm with its own factors and constants
-    pad ── conv                                        conv with that padding
-    slice, slice, slice of all channels                split
-    roll ── ... attention in windows ... ── roll back  attention with a shift
+conv ── add a constant per channel      becomes    conv with bias
+norm ── scale ── add                               the norm with its own factors and constants
+pad ── conv                                        conv with that padding
+slice, slice, slice of all channels                split
+roll ── ... attention in windows ... ── roll back  attention with a shift
 """
 
 from __future__ import annotations
@@ -36,7 +36,15 @@ LOWEST = -3e38
 
 
 def tidy(plan: Plan) -> None:
-    for step in (_drop_idle, _merge_pads, _merge_constants, _join_slices, _shift_windows, _drop_unread):
+    for step in (
+        _drop_idle,
+        _merge_pads,
+        _merge_constants,
+        _join_slices,
+        _shift_windows,
+        _merge_rolls,
+        _drop_unread,
+    ):
         step(plan)
 
 
@@ -45,6 +53,17 @@ def _drop_idle(plan: Plan) -> None:
         if len(draft.inputs) == 1 and draft.op.gives_its_input(draft.shapes):
             plan.redirect(Result(draft, 0, draft.shapes[0]), draft.inputs[0])
             plan.drop(draft)
+
+
+def _merge_rolls(plan: Plan) -> None:
+    for draft in list(plan.drafts):
+        before = draft.inputs[0].draft if draft.inputs else None
+        if not isinstance(draft.op, Roll) or before is None or not isinstance(before.op, Roll):
+            continue
+        if len(plan.readers()[before, 0]) == 1:
+            draft.op = Roll(_total([before, draft]))
+            draft.inputs, draft.covers = before.inputs, before.covers + draft.covers
+            plan.drop(before)
 
 
 def _drop_unread(plan: Plan) -> None:
@@ -108,6 +127,28 @@ def _absorb(draft: Draft, kind: str, array: np.ndarray) -> bool:
     return False
 
 
+def unfold_norms(plan: Plan) -> None:
+    """Batch norms of mean 0 and variance 1 behind the convolutions that an exporter has folded
+    theirs into, or so it seems: those with a bias on more than one pixel. What was the bias is the
+    norm's, so that the numbers are as they were."""
+    for draft in list(plan.drafts):
+        if not isinstance(draft.op, Conv) or not draft.op.bias:
+            continue
+        shape = draft.op.infer(draft.shapes)[0]
+        if shape[1:] == (1, 1):
+            continue
+        draft.op = replace(draft.op, bias=False)
+        ones = np.ones(shape[0], np.float32)
+        arrays = {
+            "gamma": ones * np.float32((1 + BatchNorm().epsilon) ** 0.5),
+            "beta": draft.weights.pop("bias"), "moving_mean": 0 * ones, "moving_variance": ones,
+        }  # fmt: skip
+        norm = Draft(BatchNorm(), [], arrays, f"{draft.scope}.norm" if draft.scope else "")
+        plan.redirect(Result(draft, 0, shape), Result(norm, 0, shape))
+        norm.inputs.append(Result(draft, 0, shape))
+        plan.drafts.insert(plan.drafts.index(draft) + 1, norm)
+
+
 def _merge_pads(plan: Plan) -> None:
     for draft in list(plan.drafts):
         if not isinstance(draft.op, Pad):
@@ -117,7 +158,7 @@ def _merge_pads(plan: Plan) -> None:
             source = draft.inputs[0]
             for reader in readers:
                 assert reader is not None
-                reader.op = _padded(reader, draft)
+                reader.op = _pad(reader, draft)
                 reader.covers += draft.covers
             inner = draft.op.infer(draft.shapes)[0]
             plan.redirect(Result(draft, 0, inner), source)
@@ -137,21 +178,21 @@ def _takes(reader: Draft, pad: Draft) -> bool:
     return value <= LOWEST if isinstance(op, MaxPool) else value == 0 and not any(sides)
 
 
-def _padded(reader: Draft, pad: Draft) -> Any:
+def _pad(reader: Draft, pad: Draft) -> Any:
     op: Any = reader.op
     sides = op.sides(reader.shapes)
     whole = tuple(a + b for a, b in zip(sides, pad.op.padding, strict=True))  # type: ignore[attr-defined]
     dilation = getattr(op, "dilation", (1, 1))
-    extent = pad.shapes[0][1:]
+    _, height, width = pad.shapes[0]
     uneven = whole[0] != whole[1] or whole[2] != whole[3]
-    if uneven and resolve_padding("same", op.kernel, op.stride, dilation, extent) == whole:
+    if uneven and resolve_padding("same", op.kernel, op.stride, dilation, (height, width)) == whole:
         whole = "same"
     more = {"count_padding": True} if isinstance(op, AvgPool) else {}
     return replace(op, padding=whole, **more)
 
 
 def _join_slices(plan: Plan) -> None:
-    """Equal parts of all of an axis, one behind another."""
+    """Parts that together are all of an axis, one behind another."""
     groups: dict[Any, list[Draft]] = defaultdict(list)
     for draft in plan.drafts:
         if isinstance(draft.op, Slice):
@@ -160,13 +201,15 @@ def _join_slices(plan: Plan) -> None:
         source = drafts[0].inputs[0]
         extent = source.shape[AXES[axis]]
         spans = [(d.op.start, d.op.stop or extent) for d in drafts]  # type: ignore[attr-defined]
-        size = spans[0][1] - spans[0][0]
-        count = extent // size
-        wanted = [(i * size, (i + 1) * size) for i in range(count)]
-        if count < 2 or count > 1024 or count * size != extent or sorted(set(spans)) != wanted:
+        wanted = sorted(set(spans))
+        ends = [0, *(stop for _, stop in wanted)]
+        if len(wanted) < 2 or [start for start, _ in wanted] != ends[:-1] or ends[-1] != extent:
             continue
-        whole = Draft(Split(count, axis), [source], {}, drafts[0].scope, drafts[0].covers)
-        shapes = whole.op.infer((source.shape,))
+        sizes = tuple(stop - start for start, stop in wanted)
+        equal = len(set(sizes)) == 1
+        op = Split(len(sizes), axis) if equal else Split(None, axis, sizes)
+        whole = Draft(op, [source], {}, drafts[0].scope, drafts[0].covers)
+        shapes = op.infer((source.shape,))
         plan.drafts[plan.drafts.index(drafts[0])] = whole
         for draft, span in zip(drafts, spans, strict=True):
             index = wanted.index(span)
@@ -176,14 +219,14 @@ def _join_slices(plan: Plan) -> None:
 
 
 def _shift_windows(plan: Plan) -> None:
-    """Rolls around what works on each pixel alone move into the attention that is masked by them."""
+    """Rolls around what works on each pixel alone move into the attention masked by them."""
     for draft in list(plan.drafts):
-        if isinstance(draft.op, Attention) and any(draft.op.shift):
-            if not _take_rolls(plan, draft):
-                raise SpecError(
-                    f"{draft.covers[-1]} is attention masked for shifted windows, and the rolls that"
-                    " shift them are not around it"
-                )
+        is_shifted = isinstance(draft.op, Attention) and any(draft.op.shift)
+        if is_shifted and not _take_rolls(plan, draft):
+            raise SpecError(
+                f"{draft.covers[-1]} is attention masked for shifted windows, and the rolls that"
+                " shift them are not around it"
+            )
 
 
 def _take_rolls(plan: Plan, attention: Draft) -> bool:

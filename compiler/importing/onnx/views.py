@@ -1,14 +1,14 @@
 """How a value of the file lies over a result of ours.
 
 Ours are (channels, height, width) or (features,), a batch aside. A file reshapes and transposes
-them: tokens (batch, height * width, channels), heads, windows, NHWC. None of that computes
-anything, so it is kept as a view: each axis of the value is a sequence of atoms, pieces of our axes.
+them: tokens (batch, height * width, channels), heads, windows, NHWC. None of it computes
+anything, so it is kept as a view: each axis of the value is a sequence of atoms, parts of ours.
 
-    Reshape, Transpose of a map of 192x14x14:   (b)(h w)(c)        atoms h, w, c, and the batch b
-    Reshape to heads of 64:                     (b)(h w)(c1 c2)    c = c1 c2
-    Transpose:                                  (b)(c1)(h w)(c2)
+    Reshape, Transpose of a map:   (b)(h w)(c)        atoms h, w, c, and the batch b
+    Reshape to heads:              (b)(h w)(c1 c2)    c = c1 c2
+    Transpose:                     (b)(c1)(h w)(c2)
 
-Only where an op of ours reads a view that does not lie as it needs is anything written into the spec.
+Only where an op of ours reads a view that does not lie as it needs is anything written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from archspec.compiler.importing.onnx.drafts import Result
 Extents = tuple[int, ...]
 
 
-class Unsaid(Exception):  # noqa: N818  # nothing went wrong: there is no word for it
+class Unsaid(Exception):  # nothing went wrong: there is no word for it
     """What a node does and no op of ours does; the text says what, after the node's name."""
 
 
@@ -63,7 +63,8 @@ class View:
 
         def cut(axes: tuple[Atoms, ...]) -> tuple[Atoms, ...]:
             return tuple(
-                tuple(p for one in axis for p in (pieces if one is atom else (one,))) for axis in axes
+                tuple(p for one in axis for p in (pieces if one is atom else (one,)))
+                for axis in axes
             )
 
         return View(self.result, cut(self.base), cut(self.axes))
@@ -72,7 +73,7 @@ class View:
         """Reshape. Raises Unsaid where an axis would be cut askew."""
         view, place = self, 0
         while True:
-            cut = view._first_cut(shape)
+            cut = _first_cut(view, shape)
             if cut is None:
                 break
             view = view.split(*cut)
@@ -93,51 +94,16 @@ class View:
             axes[-1] = (*axes[-1], *rest)
         return replace(view, axes=tuple(axes))
 
-    def _first_cut(self, shape: Extents) -> tuple[Atom, tuple[int, int]] | None:
-        """The first atom across which an axis of the shape ends, and the sizes of its parts."""
-        flat = [atom for axis in self.axes for atom in axis if atom.size > 1]
-        place, left = 0, 0
-        for extent in shape:
-            wanted = extent
-            while wanted > 1:
-                if not left:
-                    if place == len(flat):
-                        raise Unsaid("has a shape of another number of elements")
-                    left, place = flat[place].size, place + 1
-                if wanted % left == 0:
-                    wanted, left = wanted // left, 0
-                elif left % wanted == 0:
-                    whole = flat[place - 1]
-                    if whole.is_batch:
-                        raise Unsaid("cuts the batch into parts")
-                    return whole, (whole.size // left * wanted, left // wanted)
-                else:
-                    raise Unsaid("mixes axes that do not divide each other")
-        if left or place < len(flat):
-            raise Unsaid("has a shape of another number of elements")
-        return None
-
-    def merged(self) -> View:
+    def merge_atoms(self) -> View:
         """The view with atoms that always stand one behind another as one."""
         follows = {a: b for base in self.base for a, b in pairwise(base)}
         for axis in self.axes:
             for a, b in pairwise(axis):
                 if follows.get(a) is b:
-                    return self._joined(a, b).merged()
+                    return _join(self, a, b).merge_atoms()
         return self
 
-    def _joined(self, first: Atom, second: Atom) -> View:
-        whole = Atom(first.size * second.size)
-
-        def join(axes: tuple[Atoms, ...]) -> tuple[Atoms, ...]:
-            return tuple(
-                tuple(whole if atom is first else atom for atom in axis if atom is not second)
-                for axis in axes
-            )
-
-        return View(self.result, join(self.base), join(self.axes))
-
-    def permuted(self, order: Sequence[int]) -> View:
+    def permute(self, order: Sequence[int]) -> View:
         return replace(self, axes=tuple(self.axes[axis] for axis in order))
 
 
@@ -159,7 +125,7 @@ def fresh(result: Result, batch: Atom | None) -> View:
     return View(result, base, ((batch,) if batch else (), *base))
 
 
-def replaced(view: View, result: Result, place: int, kept: Atoms | None = None) -> View:
+def replace_axis(view: View, result: Result, place: int, kept: Atoms | None = None) -> View:
     """The view of a result which differs from the view's by the extent of the base's axis `place`
     alone: the value's axis of those atoms, which must be an axis alone, has the new ones."""
     old = view.base[place]
@@ -167,3 +133,40 @@ def replaced(view: View, result: Result, place: int, kept: Atoms | None = None) 
     new = kept if kept is not None else ((Atom(extent),) if extent > 1 else ())
     base = (*view.base[:place], new, *view.base[place + 1 :])
     return View(result, base, tuple(new if old and axis == old else axis for axis in view.axes))
+
+
+def _first_cut(view: View, shape: Extents) -> tuple[Atom, tuple[int, int]] | None:
+    """The first atom across which an axis of the shape ends, and the sizes of its parts."""
+    flat = [atom for axis in view.axes for atom in axis if atom.size > 1]
+    place, left = 0, 0
+    for extent in shape:
+        wanted = extent
+        while wanted > 1:
+            if not left:
+                if place == len(flat):
+                    raise Unsaid("has a shape of another number of elements")
+                left, place = flat[place].size, place + 1
+            if wanted % left == 0:
+                wanted, left = wanted // left, 0
+            elif left % wanted == 0:
+                whole = flat[place - 1]
+                if whole.is_batch:
+                    raise Unsaid("cuts the batch into parts")
+                return whole, (whole.size // left * wanted, left // wanted)
+            else:
+                raise Unsaid("mixes axes that do not divide each other")
+    if left or place < len(flat):
+        raise Unsaid("has a shape of another number of elements")
+    return None
+
+
+def _join(view: View, first: Atom, second: Atom) -> View:
+    whole = Atom(first.size * second.size)
+
+    def join(axes: tuple[Atoms, ...]) -> tuple[Atoms, ...]:
+        return tuple(
+            tuple(whole if atom is first else atom for atom in axis if atom is not second)
+            for axis in axes
+        )
+
+    return View(view.result, join(view.base), join(view.axes))

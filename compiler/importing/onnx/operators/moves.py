@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from archspec.compiler.importing.onnx.views import (
     View,
     has_batch,
     size_of,
-    without_batch,
 )
 from archspec.ops.axes import AXES
 from archspec.ops.merge import Concat
@@ -30,16 +30,22 @@ def reshape(at: Site) -> list[View]:
     if at.operator.kind == "Squeeze" and len(at.shape) < len(x.axes):
         gone = at.setting("axes", 1)
         rank = len(x.axes)
-        places = {a % rank for a in gone} if gone else {p for p, a in enumerate(x.axes) if size_of(a) == 1}
+        places = (
+            {a % rank for a in gone}
+            if gone
+            else {p for p, a in enumerate(x.axes) if size_of(a) == 1}
+        )
         if not any(has_batch(x.axes[place]) for place in places):
-            return [View(x.result, x.base, tuple(a for p, a in enumerate(x.axes) if p not in places))]
+            return [
+                View(x.result, x.base, tuple(a for p, a in enumerate(x.axes) if p not in places))
+            ]
     return [x.regroup(at.shape)]
 
 
 @says("Transpose")
 def transpose(at: Site) -> list[View]:
     rank = len(at.x.axes)
-    return [at.x.permuted(at.settings.get("perm", range(rank)[::-1]))]
+    return [at.x.permute(at.settings.get("perm", range(rank)[::-1]))]
 
 
 @says("Expand", "Tile")
@@ -66,7 +72,7 @@ def cut(at: Site, x: View, axis: int, start: int, stop: int) -> View:
         return x
     if has_batch(atoms):
         raise Unsaid("takes a part of the batch")
-    x, place, each = _led(at, x, axis)
+    x, place, each = _lead(at, x, axis)
     atoms = x.axes[axis]
     whole = x.result.shape[place]
     last = stop * each
@@ -79,19 +85,19 @@ def cut(at: Site, x: View, axis: int, start: int, stop: int) -> View:
     return View(result, base, axes)
 
 
-def _led(at: Site, x: View, axis: int) -> tuple[View, int, int]:
+def _lead(at: Site, x: View, axis: int) -> tuple[View, int, int]:
     """The view with an axis' atoms as the first of one axis of the result; which that is, and how
     many numbers there are behind each."""
     atoms = x.axes[axis]
     for place, base in enumerate(x.base):
         if base[: len(atoms)] == atoms:
             return x, place, size_of(base[len(atoms) :])
-    target = _isolated(x, axis)
+    target = _isolate(x, axis)
     x = arrange(x, target, at)
     return x, target.index(atoms), 1
 
 
-def _isolated(x: View, axis: int) -> tuple[Any, ...]:
+def _isolate(x: View, axis: int) -> tuple[Any, ...]:
     """Axes for a result of which one is an axis of the value alone."""
     atoms = x.axes[axis]
     if len(x.base) == 3:
@@ -135,22 +141,28 @@ def split(at: Site) -> list[View]:
         raise Unsaid("splits into unequal parts that it does not say")
     if has_batch(x.axes[axis]):
         raise Unsaid("splits the batch")
-    whole = x
+    atoms = x.axes[axis]
+    inner = x.base[0][: len(x.base[0]) - len(atoms)]
+    if atoms and len(x.base) == 3 and (*inner, *atoms) == x.base[0]:  # of each group, a head say
+        place, groups, rest = 0, size_of(inner), ()
+    else:
+        x, place, each = _lead(at, x, axis)
+        atoms = x.axes[axis]
+        inner, groups, rest = (), 1, x.base[place][len(atoms) :]
+        sizes = [size * each for size in sizes]
+    equal = len(set(sizes)) == 1
+    op = Split(
+        parts=count if equal else None, sizes=None if equal else tuple(sizes),
+        axis=AXES[place], groups=groups,
+    )  # fmt: skip
+    if count == 1:
+        return [x]
     views: list[View] = []
-    if len(set(sizes)) == 1 and 2 <= count <= 1024:
-        x, place, each = _led(at, x, axis)
-        if each * extent == x.result.shape[place]:
-            results = at.several(Split(count, AXES[place]), x.result)
-            atoms, rest = x.axes[axis], x.base[place][len(x.axes[axis]) :]
-            for result in results:
-                new = (Atom(sizes[0]),) if sizes[0] > 1 else ()
-                base = (*x.base[:place], (*new, *rest), *x.base[place + 1 :])
-                views.append(View(result, base, tuple(new if a is atoms else a for a in x.axes)))
-            return views
-    start = 0
-    for size in sizes:
-        views.append(cut(at, whole, axis, start, start + size))
-        start += size
+    for result in at.several(op, x.result):
+        extent = result.shape[place] // groups // size_of(rest)
+        new = (Atom(extent),) if extent > 1 else ()
+        base = (*x.base[:place], (*inner, *new, *rest), *x.base[place + 1 :])
+        views.append(View(result, base, (*x.axes[:axis], new, *x.axes[axis + 1 :])))
     return views
 
 
@@ -165,7 +177,9 @@ def gather(at: Site) -> list[View]:
     flat = [int(index) % extent for index in indices.reshape(-1)]
     if indices.ndim == 0:
         part = cut(at, x, axis, flat[0], flat[0] + 1)
-        return [View(part.result, part.base, tuple(a for p, a in enumerate(part.axes) if p != axis))]
+        return [
+            View(part.result, part.base, tuple(a for p, a in enumerate(part.axes) if p != axis))
+        ]
     if indices.ndim != 1:
         raise Unsaid("takes places of more than one axis")
     if flat == list(range(flat[0], flat[0] + len(flat))):
@@ -179,7 +193,7 @@ def gather(at: Site) -> list[View]:
                 opened = x.regroup((*shape[:axis], groups, extent // groups, *shape[axis + 1 :]))
                 order_ = [*range(axis), axis + 1, axis, *range(axis + 2, len(opened.axes))]
                 del apart
-                return [opened.permuted(order_).regroup(shape)]
+                return [opened.permute(order_).regroup(shape)]
     raise Unsaid("takes channels in an order that is not a shuffle of groups")
 
 
@@ -188,7 +202,9 @@ def roll(at: Site) -> list[View]:
     x, axis, step = at.x, at.settings["axis"], at.settings["shift"]
     atoms = x.axes[axis]
     if len(x.base) != 3 or atoms not in x.base[1:] or not atoms:
-        raise Unsaid("rolls what is neither rows nor columns")
+        first = -step % size_of(atoms)
+        parts = [cut(at, x, axis, first, size_of(atoms)), cut(at, x, axis, 0, first)]
+        return [join(at, parts, axis)]
     extent = size_of(atoms)
     step %= extent
     step -= extent if 2 * step > extent else 0
@@ -198,26 +214,29 @@ def roll(at: Site) -> list[View]:
 
 @says("Concat")
 def concat(at: Site) -> list[View]:
-    names = at.operator.inputs
-    rank = len(at.shape)
-    axis = at.axis(rank)
-    views = [at.views.get(name) for name in names]
-    lead = next(view for view in views if view is not None)
+    parts = [
+        at.views[name] if name in at.views else at.weight(place)
+        for place, name in enumerate(at.operator.inputs)
+    ]
+    return [join(at, parts, at.axis(len(at.shape)))]
+
+
+def join(at: Site, views: Sequence[View | np.ndarray | None], axis: int) -> View:
+    """Views and constants one behind another along an axis."""
+    lead = next(view for view in views if isinstance(view, View))
     if has_batch(lead.axes[axis]):
         raise Unsaid("joins images along the batch")
-    lead, place = _laid_for_concat(at, lead, axis, [v for v in views if v is not None])
+    lead, place = _laid_for_concat(at, lead, axis, [v for v in views if isinstance(v, View)])
     parts: list[Result] = []
-    for index, view in enumerate(views):
-        if view is None:
-            array = at.weight(index)
-            assert array is not None
-            parts.append(at.param(_spread(lead, axis, place, array)))
-        else:
+    for view in views:
+        if isinstance(view, View):
             parts.append(match(at, lead, view, (axis, place)).result)
+        elif view is not None:
+            parts.append(at.param(_spread(lead, axis, place, view)))
     result = at.add(Concat(AXES[place]), *parts)
     atoms = (Atom(result.shape[place]),) if result.shape[place] > 1 else ()
     base = (*lead.base[:place], atoms, *lead.base[place + 1 :])
-    return [View(result, base, (*lead.axes[:axis], atoms, *lead.axes[axis + 1 :]))]
+    return View(result, base, (*lead.axes[:axis], atoms, *lead.axes[axis + 1 :]))
 
 
 def _laid_for_concat(at: Site, lead: View, axis: int, views: list[View]) -> tuple[View, int]:
@@ -236,7 +255,7 @@ def _laid_for_concat(at: Site, lead: View, axis: int, views: list[View]) -> tupl
         if spare and len(lead.base) == 3:
             wanted = {1: 0, 2: 1, 3: 2}.get(axis, spare[0]) if len(lead.axes) == 4 else spare[0]
             return lead, wanted if wanted in spare else spare[0]
-    target = _isolated(lead, axis)
+    target = _isolate(lead, axis)
     return arrange(lead, target, at), target.index(atoms)
 
 
@@ -250,7 +269,6 @@ def _spread(lead: View, axis: int, place: int, array: np.ndarray) -> np.ndarray:
     parts = [align(like, part) for part in np.split(array, array.shape[axis], axis)]
     extents = tuple(size_of(base) for base in like.base)
     return np.concatenate([np.broadcast_to(part, extents) for part in parts], place)
-
 
 
 @says("Blocks")
@@ -269,4 +287,4 @@ def pixel_blocks(at: Site) -> list[View]:
     for axis in range(len(x.shape)):
         order += [place[cut] + 1 for cut in said["order"]] if axis == said["axis"] else []
         order.append(place[axis])
-    return [opened.permuted(order).regroup(at.shape)]
+    return [opened.permute(order).regroup(at.shape)]

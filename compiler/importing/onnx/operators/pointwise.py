@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from archspec.compiler.importing.onnx.drafts import Result
-from archspec.compiler.importing.onnx.laying import arrange, lay_image
+from archspec.compiler.importing.onnx.laying import arrange, as_pixels, lay_image
 from archspec.compiler.importing.onnx.site import Site, says
 from archspec.compiler.importing.onnx.views import (
     Atom,
@@ -15,7 +15,7 @@ from archspec.compiler.importing.onnx.views import (
     Unsaid,
     View,
     has_batch,
-    replaced,
+    replace_axis,
     size_of,
     without_batch,
 )
@@ -50,7 +50,6 @@ def prelu(at: Site) -> list[View]:
 @says(*MERGES)
 def merge(at: Site) -> list[View]:
     kind = at.operator.kind
-    result: View | float | None = None
     if kind in ("Sub", "Div") or len(at.operator.inputs) == 2:
         return [_merge_two(at, kind, 0, 1)]
     if any(at.array(place) is not None for place in range(len(at.operator.inputs))):
@@ -71,13 +70,13 @@ def _merge_two(at: Site, kind: str, left: int, right: int) -> View:
     a, b = at.view(left), at.view(right)
     wide = a if _reaches(a, at.shape) else b
     if not _reaches(wide, at.shape):
-        return _crossed(at, kind, a, b)
+        return _cross(at, kind, a, b)
     if wide is a:
-        return a.over(_sized(at, at.add(MERGES[kind](), a.result, match(at, a, b).result), a))
-    return b.over(_sized(at, at.add(MERGES[kind](), match(at, b, a).result, b.result), b))
+        return a.over(_check_size(at, at.add(MERGES[kind](), a.result, match(at, a, b).result), a))
+    return b.over(_check_size(at, at.add(MERGES[kind](), match(at, b, a).result, b.result), b))
 
 
-def _sized(at: Site, result: Result, like: View) -> Result:
+def _check_size(at: Site, result: Result, like: View) -> Result:
     if result.shape != like.result.shape:
         raise Unsaid("joins tensors that do not lie alike")
     return result
@@ -87,7 +86,7 @@ def _reaches(view: View, shape: tuple[int, ...]) -> bool:
     return view.shape == shape
 
 
-def _crossed(at: Site, kind: str, a: View, b: View) -> View:
+def _cross(at: Site, kind: str, a: View, b: View) -> View:
     """Two maps of which neither has all of the result's extents, a column by a row."""
     left, right = lay_image(a, at), lay_image(b, at)
     return at.fresh(at.add(MERGES[kind](), left.result, right.result))
@@ -191,23 +190,25 @@ def _with_constant(at: Site, kind: str, x: View, array: np.ndarray, is_first: bo
         raise Unsaid("spreads the image over a constant")
     aligned = align(x, array)
     if array.size == 1 and kind in ("Add", "Sub", "Mul", "Div"):  # more are weights, though equal
-        found = _scaled(kind, float(aligned.flat[0]), is_first)
+        found = _as_scale(kind, float(aligned.flat[0]), is_first)
         if found:
             return x.over(at.add(found, x.result))
     if kind == "Div" and not is_first:
         kind, aligned = "Mul", (1 / aligned.astype(np.float64)).astype(np.float32)
     if kind == "Sub" and not is_first:
         kind, aligned = "Add", -aligned
-    is_per_channel = aligned.shape[0] == x.result.shape[0] and all(e == 1 for e in aligned.shape[1:])
+    is_per_channel = aligned.shape[0] == x.result.shape[0] and all(
+        e == 1 for e in aligned.shape[1:]
+    )
     if kind in ("Mul",) and is_per_channel:
         gamma = np.ascontiguousarray(aligned.reshape(-1))
         return x.over(at.add(LayerScale(initial=1.0), x.result, gamma=gamma))
     param = at.param(aligned)
     pair = (param, x.result) if is_first and kind in ("Sub", "Div") else (x.result, param)
-    return x.over(_sized(at, at.add(MERGES[kind](), *pair), x))
+    return x.over(_check_size(at, at.add(MERGES[kind](), *pair), x))
 
 
-def _scaled(kind: str, number: float, is_first: bool) -> Scale | None:
+def _as_scale(kind: str, number: float, is_first: bool) -> Scale | None:
     ways = {
         ("Add", False): (1, number), ("Add", True): (1, number), ("Sub", False): (1, -number),
         ("Sub", True): (-1, number), ("Mul", False): (number, 0), ("Mul", True): (number, 0),
@@ -243,14 +244,14 @@ def normalize(at: Site) -> list[View]:
         axes, scale, offset = [axis % rank for axis in at.settings["axes"]], None, None
     epsilon = short(at.settings.get("epsilon", 1e-5))
     is_rms = at.operator.kind in ("RMSNormalization", "Rms")
-    x = _normalized(at, x, axes, epsilon, is_rms)
+    x = _normalize(at, x, axes, epsilon, is_rms)
     for kind, array in (("Mul", scale), ("Add", offset)):
         if array is not None:
             x = _with_constant(at, kind, x, array, False)
     return [x]
 
 
-def _normalized(at: Site, x: View, axes: list[int], epsilon: float, is_rms: bool) -> View:
+def _normalize(at: Site, x: View, axes: list[int], epsilon: float, is_rms: bool) -> View:
     atoms = tuple(atom for axis in axes for atom in x.axes[axis])
     if any(atom.is_batch for atom in atoms):
         raise Unsaid("normalises over the batch")
@@ -272,16 +273,14 @@ def _normalized(at: Site, x: View, axes: list[int], epsilon: float, is_rms: bool
             op = GroupNorm(groups, epsilon)
             return x.over(at.add(op, x.result, gamma=ones, beta=zeros))
     places = tuple(a for axis in x.axes for a in axis if not a.is_batch and a not in atoms)
-    from archspec.compiler.importing.onnx.operators.products import as_pixels
-
-    laid = as_pixels(at, x, atoms, places)
-    return _normalized(at, laid, axes, epsilon, is_rms)
+    laid = as_pixels(x, atoms, places, at)
+    return _normalize(at, laid, axes, epsilon, is_rms)
 
 
 @says("InstanceNormalization")
 def instance_norm(at: Site) -> list[View]:
     x, epsilon = at.x, short(at.settings.get("epsilon", 1e-5))
-    x = _normalized(at, x, list(range(2, len(x.axes))), epsilon, False)
+    x = _normalize(at, x, list(range(2, len(x.axes))), epsilon, False)
     for place, kind in ((1, "Mul"), (2, "Add")):
         array = at.weight(place)
         assert array is not None
@@ -317,10 +316,8 @@ def softmax(at: Site) -> list[View]:
             return [x.over(at.add(Softmax(name), x.result))]
     if any(atom.is_batch for atom in atoms):
         raise Unsaid("takes a softmax over the batch")
-    from archspec.compiler.importing.onnx.operators.products import as_pixels
-
     places = tuple(a for axis in x.axes for a in axis if not a.is_batch and a not in atoms)
-    x = as_pixels(at, x, atoms, places)
+    x = as_pixels(x, atoms, places, at)
     return [x.over(at.add(Softmax("channels"), x.result))]
 
 
@@ -341,15 +338,13 @@ def reduce(at: Site) -> list[View]:
         if over is None:
             order = tuple(a for axis in axes for a in x.axes[axis])
             places = tuple(a for axis in x.axes for a in axis if not a.is_batch and a not in atoms)
-            from archspec.compiler.importing.onnx.operators.products import as_pixels
-
-            x = as_pixels(at, x, order, places)
+            x = as_pixels(x, order, places, at)
             over = "channels"
         op = _reduction(function[at.operator.kind], over)
         result = at.add(op, x.result)
         laid = x
         for place in REDUCED[over]:
-            laid = replaced(laid, result, place, ())
+            laid = replace_axis(laid, result, place, ())
         axes_left = tuple(tuple(a for a in axis if a not in atoms) for axis in x.axes)
         laid = View(result, laid.base, axes_left)
     kept = tuple(axis for place, axis in enumerate(laid.axes) if keep or place not in axes)

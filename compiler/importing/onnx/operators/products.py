@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.compiler.importing.onnx.laying import arrange, check_batch
+from archspec.compiler.importing.onnx.attending import attend
+from archspec.compiler.importing.onnx.laying import arrange, as_pixels, check_batch
 from archspec.compiler.importing.onnx.site import Site, says
 from archspec.compiler.importing.onnx.views import (
     Atom,
-    Atoms,
     Unsaid,
     View,
     has_batch,
-    size_of,
     without_batch,
 )
 from archspec.ops.axes import Matmul
@@ -29,7 +28,9 @@ def gemm(at: Site) -> list[View]:
     assert weight is not None
     weight = (weight if said.get("transB", 0) else weight.T) * np.float32(said.get("alpha", 1.0))
     if bias is not None:
-        bias = np.broadcast_to(bias.reshape(-1), weight.shape[:1]) * np.float32(said.get("beta", 1.0))
+        bias = np.broadcast_to(bias.reshape(-1), weight.shape[:1]) * np.float32(
+            said.get("beta", 1.0)
+        )
     return [product(at, at.x, weight, bias)]
 
 
@@ -59,30 +60,16 @@ def product(at: Site, x: View, weight: np.ndarray, bias: np.ndarray | None) -> V
         flat = at.vector()
         op = Dense(weight.shape[0], bias is not None)
         return at.fresh(at.add(op, flat.result, weight=_plain(weight), bias=_plain(bias)))
-    x = as_pixels(at, x, last, places)
-    op = Conv(channels=weight.shape[0], kernel=1, bias=bias is not None)
-    filters = _plain(weight)[:, :, None, None]
+    x = as_pixels(x, last, places, at)
+    op = Conv(channels=weight.shape[0], kernel=(1, 1), bias=bias is not None)
+    filters = np.ascontiguousarray(weight, np.float32)[:, :, None, None]
     result = at.add(op, x.result, weight=filters, bias=_plain(bias))
     made = (Atom(weight.shape[0]),) if weight.shape[0] > 1 else ()
     return View(result, (made, *x.base[1:]), (*x.axes[:-1], made))
 
 
-def _plain(array):  # noqa: ANN001, ANN202
+def _plain(array: np.ndarray | None) -> np.ndarray | None:
     return None if array is None else np.ascontiguousarray(array, np.float32)
-
-
-def as_pixels(at: Site, x: View, channels: Atoms, places: Atoms) -> View:
-    """The view over a map whose channels are these atoms, and whose pixels the others."""
-    if len(x.base) == 3 and x.base[0] == channels:
-        return x
-    rows: list = []
-    columns: list = []
-    if len(x.base) == 3:
-        rows = [atom for atom in x.base[1] if atom in places]
-        columns = [atom for atom in x.base[2] if atom in places]
-    if len(rows) + len(columns) != len(places):
-        rows, columns = list(places), []
-    return arrange(x, (channels, tuple(rows), tuple(columns)), at)
 
 
 def contract(at: Site) -> View:
@@ -102,10 +89,6 @@ def contract(at: Site) -> View:
     return View(result.result, result.base, (result.axes[0], *result.axes[2:]))
 
 
-def extents(axes: tuple[Atoms, ...]) -> tuple[int, ...]:
-    return tuple(map(size_of, axes))
-
-
 @says("Attention")
 def attention(at: Site) -> list[View]:
     """What a softmax of products gathers, whatever heads and windows the axes in front are."""
@@ -113,7 +96,8 @@ def attention(at: Site) -> list[View]:
     if not len(q.axes) == len(k.axes) == len(v.axes):
         raise Unsaid("is attention of tensors of different ranks")
     rank = len(q.axes)
-    k = k.permuted((*range(rank - 2), rank - 1, rank - 2))
-    from archspec.compiler.importing.onnx.attending import attend
-
-    return [attend(at, q, k, v)]
+    turned = (*range(rank - 2), rank - 1, rank - 2)
+    k = k.permute(turned)
+    if not at.settings["is_turned"]:
+        return [attend(at, q, k, v)]
+    return [attend(at, q, k, v.permute(turned)).permute(turned)]

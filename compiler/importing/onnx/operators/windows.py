@@ -10,7 +10,7 @@ from archspec.compiler.importing.onnx.site import Site, says
 from archspec.compiler.importing.onnx.views import Unsaid, View
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.norm import LocalResponseNorm
-from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.reshape import Pad, Slice, Upsample
 from archspec.shapes import Padding, Pair, Sides, resolve_padding
 
@@ -31,11 +31,11 @@ def window_of(at: Site, kernel: Pair, extent: Pair) -> dict[str, Any]:
         sides = (0, 0, 0, 0)
     if min(sides) < 0:
         raise Unsaid("has padding below 0")
-    padding = padding_named(sides, kernel, stride, dilation, extent)
+    padding = name_padding(sides, kernel, stride, dilation, extent)
     return {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding}
 
 
-def padding_named(sides: Sides, kernel: Pair, stride: Pair, dilation: Pair, extent: Pair) -> Padding:
+def name_padding(sides: Sides, kernel: Pair, stride: Pair, dilation: Pair, extent: Pair) -> Padding:
     """ "same" where it comes to these sides and they are not equal, which reads best."""
     uneven = sides[0] != sides[1] or sides[2] != sides[3]
     if uneven and resolve_padding("same", kernel, stride, dilation, extent) == sides:
@@ -61,7 +61,10 @@ def conv(at: Site) -> list[View]:
     window = window_of(at, kernel, x.result.shape[1:])  # type: ignore[arg-type]
     bias = at.weight(2)
     op = Conv(
-        channels=weight.shape[0], groups=at.settings.get("group", 1), bias=bias is not None, **window
+        channels=weight.shape[0],
+        groups=at.settings.get("group", 1),
+        bias=bias is not None,
+        **window,
     )
     return [at.fresh(at.add(op, x.result, weight=weight, bias=bias))]
 
@@ -123,7 +126,7 @@ def global_pool(at: Site) -> list[View]:
 @says("LRN")
 def local_response_norm(at: Site) -> list[View]:
     said = at.settings
-    if said["size"] % 2 == 0:
+    if said["size"] % 2 == 0 and "is_ours" not in said:
         raise Unsaid("normalises over an even number of channels, which lie otherwise here")
     op = LocalResponseNorm(
         size=said["size"], alpha=_digits(said.get("alpha", 1e-4)),
@@ -134,6 +137,43 @@ def local_response_norm(at: Site) -> list[View]:
 
 def _digits(number: float) -> float:
     return float(f"{number:.7g}")
+
+
+@says("Stretch")
+def stretch(at: Site) -> list[View]:
+    """By matrices: bilinear enlargement, or means of windows by PyTorch's rule."""
+    x = at.image()
+    given = x.result.shape[1:]
+    ways = (at.settings["rows"], at.settings["columns"])
+    if any(way.shape[1] != extent for way, extent in zip(ways, given, strict=True)):
+        raise Unsaid("multiplies by constants that are not matrices of rows and columns")
+    size = (len(ways[0]), len(ways[1]))
+    if all(_is_near(way, mean_matrix(way.shape[1], len(way))) for way in ways):
+        return [at.fresh(at.add(AdaptiveAvgPool(size), x.result))]
+    if all(len(way) % way.shape[1] == 0 for way in ways):
+        scale = (size[0] // given[0], size[1] // given[1])
+        if all(_is_near(w, blend_matrix(w.shape[1], f)) for w, f in zip(ways, scale, strict=True)):
+            return [at.fresh(at.add(Upsample(scale, "bilinear"), x.result))]
+    raise Unsaid("multiplies by matrices that neither enlarge nor take means")
+
+
+def _is_near(array: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.all(np.abs(array - other) < 1e-6))
+
+
+def mean_matrix(extent: int, count: int) -> np.ndarray:
+    """(count, extent): what each pixel is of the means of an adaptive pool."""
+    matrix = np.zeros((count, extent))
+    for place in range(count):
+        start, end = place * extent // count, -(-(place + 1) * extent // count)
+        matrix[place, start:end] = 1 / (end - start)
+    return matrix
+
+
+def blend_matrix(extent: int, scale: int) -> np.ndarray:
+    """(extent * scale, extent): what each new pixel is of the old ones by the half-pixel rule."""
+    places = np.clip((np.arange(extent * scale) + 0.5) / scale - 0.5, 0, extent - 1)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(extent)[None]))
 
 
 @says("Pad")
@@ -161,11 +201,11 @@ def pad(at: Site) -> list[View]:
         raise Unsaid("pads channels or the batch")
     down, right = place[1:]
     sides = (before[down], after[down], before[right], after[right])
-    x = _oriented(at, x, place)
+    x = _orient(at, x, place)
     result = x.result
     if any(side < 0 for side in sides):
         result = _cut(at, result, sides)
-        sides = tuple(max(side, 0) for side in sides)  # type: ignore[assignment]
+        sides = (max(sides[0], 0), max(sides[1], 0), max(sides[2], 0), max(sides[3], 0))
     if any(sides):
         result = at.add(Pad(padding=sides, value=max(value, -3.4e38)), result)
     laid = at.fresh(result)
@@ -189,7 +229,7 @@ def _axes_of_map(x: View) -> tuple[int, int, int]:
     return (1, 2, 3)
 
 
-def _oriented(at: Site, x: View, place: tuple[int, int, int]) -> View:
+def _orient(at: Site, x: View, place: tuple[int, int, int]) -> View:
     return x if place == (3, 1, 2) else at.image()
 
 
@@ -204,7 +244,7 @@ def resize(at: Site) -> list[View]:
     if factors[0] != 1 or factors[place[0]] != 1:
         raise Unsaid("resizes channels or the batch")
     scale = (factors[place[1]], factors[place[2]])
-    laid = at.fresh(at.add(Upsample(scale, _mode(at)), _oriented(at, x, place).result))
+    laid = at.fresh(at.add(Upsample(scale, _mode(at)), _orient(at, x, place).result))
     axes_of = {place[0]: laid.axes[1], place[1]: laid.axes[2], place[2]: laid.axes[3]}
     return [View(laid.result, laid.base, (laid.axes[0], *(axes_of[axis] for axis in (1, 2, 3))))]
 

@@ -1,0 +1,421 @@
+"""Networks in ONNX come back as specs: of torch, of our own, and of the onnx package."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import archspec
+from archspec.cli import main
+from archspec.compiler.importing.onnx import import_onnx
+from archspec.compiler.model import Model, weights_of
+from archspec.compiler.pipeline import for_deployment
+from archspec.compiler.targets import reference
+from archspec.compiler.targets.onnx import to_onnx
+from archspec.compiler.weights.loading import load_weights
+from archspec.errors import SpecError
+from archspec.ops import OPS
+
+LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
+
+
+def saved(model: onnx.ModelProto, folder: Path) -> Path:
+    path = folder / "net.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def ops_of(path: Path) -> list[str]:
+    """What a file was read as; reading it compares the numbers already."""
+    nodes = import_onnx(path, "net").model.graph.nodes.values()
+    return [str(getattr(node.op, "function", node.op.name)) for node in nodes]
+
+
+def random_weights(graph):
+    generator = np.random.default_rng(0)
+    return {
+        path: (
+            generator.uniform(0.5, 1.5, weight.shape)
+            if path.endswith(("variance", "gamma"))
+            else generator.normal(0, 0.3, weight.shape)
+        ).astype(np.float32)
+        for path, weight in weights_of(graph).items()
+    }
+
+
+# What archspec wrote itself.
+
+SPELT_OTHERWISE = {
+    "layer_scale": "what factors start from is not in the file",
+    "adaptive_max_pool": "slices and pools, which give the same",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if name not in SPELT_OTHERWISE])
+def test_an_op_of_ours_comes_back(name, tmp_path):
+    spec = {
+        "archspec": 1, "name": "example", "input": {"shape": [16, 32, 32]},
+        "body": json.loads(OPS[name].page.example),
+    }  # fmt: skip
+    graph = archspec.loads(json.dumps(spec))
+    deployed = for_deployment(Model(graph, random_weights(graph)))
+    found = import_onnx(saved(to_onnx(deployed), tmp_path), "net")
+    assert found.model.graph.fingerprint == deployed.graph.fingerprint
+
+
+# What torch writes.
+
+
+def exported(module, folder: Path, shape=(1, 8, 16, 16), opset: int = 17) -> Path:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    for part in module.modules():
+        if getattr(part, "running_mean", None) is not None:
+            part.running_mean.normal_(0, 0.1)
+            part.running_var.uniform_(0.5, 1.5)
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(), (torch.randn(shape),), file, dynamo=False, opset_version=opset,
+            input_names=["image"], output_names=["result"],
+            dynamic_axes={"image": {0: "n"}, "result": {0: "n"}},
+        )  # fmt: skip
+    path = folder / "net.onnx"
+    path.write_bytes(file.getvalue())
+    return path
+
+
+def of_torch(forward, layers=None):
+    """A module whose forward is a function of torch, of itself and of x."""
+    torch = pytest.importorskip("torch")
+
+    class Written(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name, made in (layers(torch) if layers else {}).items():
+                setattr(self, name, made)
+
+        def forward(self, x):
+            return forward(torch, self, x)
+
+    return Written()
+
+
+PATTERNS = [
+    (
+        ["conv"],
+        lambda t, m, x: m.n(m.c(x)),
+        lambda t: {"c": t.nn.Conv2d(8, 6, 3, 2, 1), "n": t.nn.BatchNorm2d(6)},
+    ),
+    (["silu"], lambda t, m, x: t.nn.functional.silu(x)),
+    (["hswish"], lambda t, m, x: t.nn.functional.hardswish(x)),
+    (["hswish"], lambda t, m, x: x * t.nn.functional.relu6(x + 3) / 6),
+    (["hswish"], lambda t, m, x: x * (t.nn.functional.relu6(x + 3) / 6)),
+    (["hsigmoid"], lambda t, m, x: t.nn.functional.hardsigmoid(x)),
+    (["relu6"], lambda t, m, x: t.nn.functional.relu6(x)),
+    (["gelu"], lambda t, m, x: t.nn.functional.gelu(x)),
+    (["gelu"], lambda t, m, x: t.nn.functional.gelu(x, approximate="tanh")),
+    (["mish"], lambda t, m, x: t.nn.functional.mish(x)),
+    (["elu"], lambda t, m, x: t.nn.functional.elu(x, 0.5)),
+    (["leaky_relu"], lambda t, m, x: t.nn.functional.leaky_relu(x, 0.2)),
+    (["prelu"], lambda t, m, x: m.p(x), lambda t: {"p": t.nn.PReLU(8)}),
+    (["scale"], lambda t, m, x: x * 2 - 1),
+    (["global_avg_pool", "flatten"], lambda t, m, x: x.mean((2, 3))),
+    (["global_avg_pool"], lambda t, m, x: x.mean((2, 3), keepdim=True)),
+    (
+        ["global_avg_pool", "flatten", "dense"],
+        lambda t, m, x: m.d(t.nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)),
+        lambda t: {"d": t.nn.Linear(8, 5)},
+    ),
+    (
+        ["global_avg_pool", "flatten", "dense"],
+        lambda t, m, x: m.d(x.mean((2, 3))),
+        lambda t: {"d": t.nn.Linear(8, 5, bias=False)},
+    ),
+    (
+        ["conv"],
+        lambda t, m, x: m.d(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+        lambda t: {"d": t.nn.Linear(8, 5)},
+    ),
+    (
+        ["layer_norm"],
+        lambda t, m, x: m.n(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
+        lambda t: {"n": t.nn.LayerNorm(8, 1e-6)},
+    ),
+    (["group_norm"], lambda t, m, x: m.n(x), lambda t: {"n": t.nn.GroupNorm(2, 8)}),
+    (
+        ["instance_norm"],
+        lambda t, m, x: m.n(x),
+        lambda t: {"n": t.nn.InstanceNorm2d(8, affine=True)},
+    ),
+    (["max_pool"], lambda t, m, x: t.nn.functional.max_pool2d(x, 3, 2, 1)),
+    (["max_pool"], lambda t, m, x: t.nn.functional.max_pool2d(x, 3, 2, 0, ceil_mode=True)),
+    (["avg_pool"], lambda t, m, x: t.nn.functional.avg_pool2d(x, 3, 2, 1)),
+    (["avg_pool"], lambda t, m, x: t.nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False)),
+    (
+        ["conv"],
+        lambda t, m, x: m.c(t.nn.functional.pad(x, (0, 1, 0, 1))),
+        lambda t: {"c": t.nn.Conv2d(8, 6, 3, 2)},
+    ),
+    (
+        ["conv_transpose"],
+        lambda t, m, x: m.c(x),
+        lambda t: {"c": t.nn.ConvTranspose2d(8, 6, 3, 2, 1, 1)},
+    ),
+    (["upsample"], lambda t, m, x: t.nn.functional.interpolate(x, scale_factor=2.0)),
+    (
+        ["upsample"],
+        lambda t, m, x: t.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear"),
+    ),
+    (["split", "relu", "concat"], lambda t, m, x: t.cat([x[:, :3], x[:, 3:].relu()], 1)),
+    (["split", "concat"], lambda t, m, x: t.cat(x.chunk(2, 1)[::-1], 1)),
+    (
+        ["channel_shuffle"],
+        lambda t, m, x: x.view(-1, 2, 4, 16, 16).transpose(1, 2).reshape(-1, 8, 16, 16),
+    ),
+    (["pixel_shuffle"], lambda t, m, x: t.nn.functional.pixel_shuffle(x, 2)),
+    (["space_to_depth"], lambda t, m, x: t.nn.functional.pixel_unshuffle(x, 2)),
+    (
+        ["space_to_depth"],
+        lambda t, m, x: t.cat(
+            [x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1
+        ),
+    ),
+    (["roll"], lambda t, m, x: t.roll(x, (2, -3), (2, 3))),
+    (
+        ["global_avg_pool", "sigmoid", "mul"],
+        lambda t, m, x: x * x.mean((2, 3), keepdim=True).sigmoid(),
+    ),
+    (["global_avg_pool", "sub"], lambda t, m, x: x - x.mean((2, 3)).unsqueeze(-1).unsqueeze(-1)),
+    (["softmax"], lambda t, m, x: t.softmax(x, 1)),
+    (
+        ["conv", "conv", "max"],
+        lambda t, m, x: t.max(m.c(x), m.e(x)),
+        lambda t: {"c": t.nn.Conv2d(8, 6, 1), "e": t.nn.Conv2d(8, 6, 1)},
+    ),
+    (
+        ["layer_scale"],
+        lambda t, m, x: x * m.g[0].view(1, -1, 1, 1),
+        lambda t: {"g": t.nn.ParameterList([t.full((8,), 0.3)])},
+    ),
+    (
+        ["param", "add"],
+        lambda t, m, x: x + m.a[0],
+        lambda t: {"a": t.nn.ParameterList([t.ones(1, 8, 16, 16)])},
+    ),
+]
+
+
+@pytest.mark.parametrize("ops", range(len(PATTERNS)), ids=lambda i: "-".join(PATTERNS[i][0]))
+def test_a_pattern_of_torch_is_one_op(ops, tmp_path):
+    wanted, *written = PATTERNS[ops]
+    assert ops_of(exported(of_torch(*written), tmp_path)) == wanted
+
+
+def attend(t, m, x):
+    """As timm writes it where there is no fused kernel."""
+    tokens = x.flatten(2).transpose(1, 2)
+    q, k, v = m.q(tokens).view(-1, 256, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    gathered = t.softmax(q @ k.transpose(-2, -1) * 0.5, -1) @ v
+    tokens = m.p(gathered.transpose(1, 2).reshape(-1, 256, 8))
+    return tokens.transpose(1, 2).reshape(-1, 8, 16, 16)
+
+
+def test_attention_in_pieces_is_one_op(tmp_path):
+    module = of_torch(attend, lambda t: {"q": t.nn.Linear(8, 24), "p": t.nn.Linear(8, 8)})
+    assert ops_of(exported(module, tmp_path)) == ["conv", "split", "attention", "conv"]
+
+
+# What others wrote.
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("shufflenet", 1_393_320),
+        pytest.param("squeezenet", 1_235_496, marks=pytest.mark.thorough),
+    ],
+)
+def test_the_light_models_of_onnx(name, params):
+    """Of opset 9, weights all alike; the parameters are those of the published networks."""
+    found = import_onnx(LIGHT / f"light_{name}.onnx", name)
+    assert found.model.graph.params == params
+
+
+def model_of(nodes, constants=(), shape=("n", 3, 8, 8), opset=17, outputs=("y",)):
+    graph = helper.make_graph(
+        nodes, "made", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in constants],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def numbers(*shape):
+    return np.random.default_rng(0).normal(0, 0.3, shape).astype(np.float32)
+
+
+def test_channels_last_with_transposes_around_each_op(tmp_path):
+    """As tf2onnx writes Keras's networks."""
+    node = helper.make_node
+    nodes = [
+        node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
+        node("Transpose", ["a"], ["b"], perm=[0, 3, 1, 2]),
+        node("Conv", ["b", "w"], ["c"], auto_pad="SAME_UPPER", strides=[2, 2]),
+        node("Transpose", ["c"], ["d"], perm=[0, 2, 3, 1]),
+        node("Add", ["d", "bias"], ["e"]),
+        node("Relu", ["e"], ["f"]),
+        node("Transpose", ["f"], ["g"], perm=[0, 3, 1, 2]),
+        node("MaxPool", ["g"], ["h"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Transpose", ["h"], ["i"], perm=[0, 2, 3, 1]),
+        node("ReduceMean", ["i"], ["j"], axes=[1, 2], keepdims=0),
+        node("MatMul", ["j", "v"], ["k"]),
+        node("Softmax", ["k"], ["y"]),
+    ]
+    constants = [("w", numbers(4, 3, 3, 3)), ("bias", numbers(4)), ("v", numbers(4, 5))]
+    found = ops_of(saved(model_of(nodes, constants), tmp_path))
+    pooled = ["global_avg_pool", "flatten", "dense", "softmax"]
+    assert found == ["conv", "relu", "max_pool", *pooled]
+
+
+def test_the_command_writes_a_spec_and_its_weights(tmp_path, capsys):
+    module = of_torch(
+        lambda t, m, x: m.d(m.c(x).relu().mean((2, 3))),
+        lambda t: {"c": t.nn.Conv2d(8, 6, 3), "d": t.nn.Linear(6, 4)},
+    )
+    source, spec, weights = (
+        exported(module, tmp_path),
+        tmp_path / "s.json",
+        tmp_path / "w.safetensors",
+    )
+    options = ["-o", str(spec), "--weights", str(weights), "--unfold-norms", "--explain"]
+    assert main(["import", "onnx", str(source), *options]) == 0
+    said = capsys.readouterr().out
+    assert "agree" in said and "  c: /c/Conv" in said
+    graph = archspec.load(spec)
+    assert [node.op.name for node in graph.nodes.values()] == [
+        "conv", "batch_norm", "act", "global_avg_pool", "flatten", "dense",
+    ]  # fmt: skip
+    torch = pytest.importorskip("torch")
+    image = numbers(1, 8, 16, 16)
+    ours = reference.run(graph, load_weights(weights, graph), image)["logits"]
+    theirs = module(torch.from_numpy(image)).detach().numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert main(["import", "onnx", str(source), "-o", str(spec)]) == 2  # never written over
+
+
+# What cannot be said, and what is no model.
+
+
+def refusal(model: onnx.ModelProto | bytes, folder: Path) -> str:
+    path = folder / "net.onnx"
+    path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    with pytest.raises(SpecError) as caught:
+        import_onnx(path, "net")
+    return str(caught.value)
+
+
+def test_all_that_cannot_be_said_is_told_at_once(tmp_path, capsys):
+    node = helper.make_node
+    nodes = [
+        node("Cos", ["x"], ["a"], name="first"),
+        node("Relu", ["a"], ["b"]),
+        node("Tan", ["b"], ["c"], name="second"),
+        node("GlobalAveragePool", ["c"], ["y"]),
+    ]
+    said = refusal(model_of(nodes), tmp_path)
+    assert "first (Cos)" in said and "second (Tan)" in said and "Relu" not in said
+    target = tmp_path / "spec.json"
+    assert main(["import", "onnx", str(tmp_path / "net.onnx"), "-o", str(target)]) == 1
+    assert capsys.readouterr().err.count("\n") == 2
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("words", ["not ONNX's own", "control flow", "quantised"])
+def test_foreign_operators_are_refused(words, tmp_path):
+    node = helper.make_node
+    branch = helper.make_graph([node("Relu", ["x"], ["t"])], "g", [], [
+        helper.make_tensor_value_info("t", TensorProto.FLOAT, None)
+    ])  # fmt: skip
+    made = {
+        "not ONNX's own": node("Magic", ["x"], ["y"], domain="com.example"),
+        "control flow": node("If", ["flag"], ["y"], then_branch=branch, else_branch=branch),
+        "quantised": node("QuantizeLinear", ["x", "s"], ["y"]),
+    }
+    constants = [("flag", np.array(True)), ("s", np.float32(0.1))]
+    assert words in refusal(model_of([made[words]], constants), tmp_path)
+
+
+def test_what_is_no_network_of_one_image_is_refused(tmp_path):
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    assert "open extents" in refusal(model_of([relu], shape=("n", 3, "h", "w")), tmp_path)
+    assert "axes" in refusal(model_of([relu], shape=("n", 3)), tmp_path)
+    assert "hangs on no image" in refusal(
+        model_of([helper.make_node("Relu", ["c"], ["y"])], [("c", numbers(1, 3))]), tmp_path
+    )
+    ring = [helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])]
+    assert "circle" in refusal(model_of(ring, outputs=("b",)), tmp_path)
+    two = model_of([helper.make_node("Add", ["x", "z"], ["y"])])
+    two.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 3, 8, 8)))
+    assert "inputs are 'x' and 'z'" in refusal(two, tmp_path)
+    assert "opset 5" in refusal(model_of([relu], opset=5), tmp_path)
+    assert "not an ONNX model" in refusal(b"\x89PNG\r\n\x1a\n" + bytes(50), tmp_path)
+    assert "not an ONNX model" in refusal(b"", tmp_path)
+
+
+def test_numbers_outside_the_folder_are_not_read(tmp_path):
+    outside = tmp_path / "secret"
+    outside.write_bytes(numbers(3, 3, 1, 1).tobytes())
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model = model_of([helper.make_node("Conv", ["x", "w"], ["y"])], [("w", numbers(3, 3, 1, 1))])
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for place in ("../secret", str(outside), "link"):
+        (folder / "link").unlink(missing_ok=True)
+        (folder / "link").symlink_to(outside)
+        del tensor.external_data[:]
+        tensor.external_data.add(key="location", value=place)
+        assert "outside the folder" in refusal(model, folder)
+    (folder / "weights").write_bytes(outside.read_bytes())
+    tensor.external_data[0].value = "weights"
+    assert ops_of(saved(model, folder)) == ["conv"]
+
+
+def test_a_tensor_that_lies_of_its_size_costs_no_memory(tmp_path):
+    model = model_of([helper.make_node("Conv", ["x", "w"], ["y"])], [("w", numbers(3, 3, 1, 1))])
+    model.graph.initializer[0].dims[:] = [1 << 40, 3, 1, 1]
+    assert "numbers" in refusal(model, tmp_path)
+    model.graph.initializer[0].dims[:] = [1 << 10, 3, 1, 1]
+    assert "do not fit its shape" in refusal(model, tmp_path)
+
+
+def test_damaged_files_are_refused_in_one_sentence(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Reshape", ["a", "s"], ["b"]),
+        helper.make_node("Gemm", ["b", "v"], ["y"]),
+    ]
+    constants = [("w", numbers(4, 3, 3, 3)), ("s", np.array([0, -1])), ("v", numbers(256, 5))]
+    whole = bytearray(model_of(nodes, constants).SerializeToString())
+    generator = random.Random(0)
+    path = tmp_path / "net.onnx"
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(generator.randint(1, 4)):
+            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+        path.write_bytes(damaged[: generator.choice([len(damaged), generator.randrange(9000)])])
+        try:
+            import_onnx(path, "net")
+        except SpecError as error:
+            assert str(error)
