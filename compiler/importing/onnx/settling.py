@@ -94,7 +94,7 @@ class _Settling:
             graph.name, self.operators, self.constants, known, given, outputs, self.batch,
             self.is_dynamic, f"{self.model.producer_name} {self.model.producer_version}".strip(),
         )  # fmt: skip
-        net.operators = _drop_unused(net)
+        net.operators = _keep_live(net)
         self._check_shapes(net)
         return net
 
@@ -296,7 +296,7 @@ def _extents(kind: onnx.TypeProto) -> Extents | None:
     return None if min(extents, default=0) < 0 else extents
 
 
-def _drop_unused(net: Net) -> list[Operator]:
+def _keep_live(net: Net) -> list[Operator]:
     """The operators that a result is made of."""
     wanted = set(net.outputs)
     kept: list[Operator] = []
