@@ -40,7 +40,7 @@ def words_of(base: Content, places: Sequence[Place]) -> list[set[Word]] | None:
     nodes, outputs = base
     pieces: list[set[Word]] = []
     start = 0
-    for place in sorted(places):
+    for place in sorted(places, key=lambda place: place[:2]):
         words = [_word_of_part(content) for content in place.contents]
         fixed = _word(nodes, start, place.first)
         here = _word(nodes, place.first, place.end)

@@ -186,6 +186,11 @@ class TestShipped:
 
 
 class TestTrees:
+    def test_parts_that_are_nothing_at_first_stand_in_one_place(self):
+        nothing = {"op": choice("none", "zero", "identity")}
+        tree = assert_all_is_counted(space([nothing, nothing]))
+        assert tree.chained_networks() == 1 + 2 + 4
+
     def test_parts_that_do_not_touch(self):
         tree = assert_all_is_counted(space([conv(choice(1, 3)), conv(choice(1, 3, 5))]))
         assert [split.key for split in tree.root.splits] == ["conv.kernel", "conv2.kernel"]
