@@ -50,8 +50,8 @@ TEMPLATES = {
 
 
 class Step(NamedTuple):
-    """A node of the space: as it is written; of each copy, which decision says what block it is; and
-    which decision says what it takes, or what is written there."""
+    """A node of the space: as it is written; of each copy, which decision says what block it is;
+    and which decision says what it takes, or what is written there."""
 
     name: str
     written: Mapping[str, Any]
