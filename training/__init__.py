@@ -58,32 +58,39 @@ def train(
     `backend` is "mindspore" or "torch", what is installed by default, and `switches`
     are its own ("compile"). Where the environment describes several processes (msrun, mpirun,
     torchrun, a rank table), each of
-    them calls this. Raises SpecError or UsageError for what is wrong with any of it before the
+    them calls this; where torchrun has started them again, they resume the run that they were
+    making. Raises SpecError or UsageError for what is wrong with any of it before the
     first step, RunError where the training fails.
     """
     from archspec.training.signals import Stop
 
     with Stop() as stop:
+        from archspec.training import run as runs
         from archspec.training.loop import train_run
         from archspec.training.plan import plan_run
-        from archspec.training.run import check_free, create_run, open_run, remove_if_refused
 
         backend = backend or choose_backend(device, "training")
         trains = find_backend(backend)
         switches = trains.switches(device, switches or {})
+        job = trains.job()
+        made = runs.made_by(job, out)
         ranks = trains.join(device)
-        check_free(out)
+        if made is not None:
+            return train_run(made, stop, style)
+        runs.check_free(out)
         plan = plan_run(
             spec, recipe, data, settings=settings, arguments=arguments, input_shape=input_shape,
             weights=weights, reset=reset, device=device, workers=ranks.ranks, backend=backend,
             switches=switches,
         )  # fmt: skip
-        if not trains.is_one_of_several():
-            run = create_run(plan, out, command)
-            with remove_if_refused(run):
+        if trains.told_by() is None:
+            runs.note_made(job, out, out)
+            run = runs.create_run(plan, out, command)
+            with runs.remove_if_refused(run):
                 return train_run(run, stop, style)
         ranks.wait()  # until all have looked
         if ranks.is_first:
-            create_run(plan, out, command)
+            runs.note_made(job, out, out)
+            runs.create_run(plan, out, command)
         ranks.wait()
-        return train_run(open_run(out), stop, style)
+        return train_run(runs.open_run(out), stop, style)

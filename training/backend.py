@@ -10,6 +10,7 @@ numpy, over which tests/training/test_backend.py runs all that training does.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from archspec.errors import SpecError, UsageError, did_you_mean
+from archspec.errors import Problem, SpecError, UsageError, did_you_mean
 from archspec.extras import PACKAGES, install_hint, lacking
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from archspec.compiler.weights.arrays import Array
     from archspec.training.build import Learners
     from archspec.training.data.pipeline import Pipeline
-    from archspec.training.distributed import Ranks, Team
+    from archspec.training.distributed import Job, Ranks, Team
     from archspec.training.mixing import Mix
     from archspec.training.recipe import Recipe
     from archspec.training.schedules import Rates
@@ -42,7 +43,12 @@ Pending: TypeAlias = Any
 
 class DeviceError(SpecError):
     """A step that could not be made for want of memory, or of a process that trained along: the
-    machine is to blame, and what was saved before is good."""
+    machine is to blame, and what was saved before is good. `fits` images at a time would fit, where
+    it is about those and some would."""
+
+    def __init__(self, problems: Problem | str | Iterable[Problem], fits: int = 0):
+        super().__init__(problems)
+        self.fits = fits
 
 
 class Predictor(Protocol):
@@ -163,8 +169,9 @@ class Backend(Protocol):
     @property
     def devices(self) -> tuple[str, ...]: ...
 
-    def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
-        """Whether the environment says that other processes train along with this one."""
+    def told_by(self, environment: Mapping[str, str] | None = None) -> str | None:
+        """What of the environment says that other processes train along with this one, as
+        NAME=VALUE; None where nothing does."""
         ...
 
     def join(self, device: str) -> Ranks:
@@ -176,6 +183,10 @@ class Backend(Protocol):
     def switches(self, device: str, wanted: Mapping[str, bool]) -> Mapping[str, bool]:
         """What a run on a device keeps of the switches that are the backend's own, by name, with
         what is usual for those that nobody set. Raises UsageError for one that it does not have."""
+        ...
+
+    def job(self) -> Job:
+        """What its launcher keeps while it starts processes again."""
         ...
 
     def team(self, workers: int) -> Team:
@@ -192,7 +203,6 @@ class Backend(Protocol):
         batch: int,
         seed: int,
         shuffle: bool = True,
-        balanced: bool = False,
         workers: int = 1,
         rank: int = 0,
         ranks: int = 1,
@@ -227,19 +237,22 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A backend by its name: the module whose BACKEND it is, and what must be installed for it, the
-    framework last."""
+    """A backend by its name: the module whose BACKEND it is, what must be installed for it, the
+    framework last, and what starts it as several processes."""
 
     module: str
     packages: tuple[str, ...]
+    launcher: str = "--workers"
 
 
 BACKENDS: dict[str, Entry] = {
-    "mindspore": Entry("archspec.training.backends.mindspore.backend", ("mindspore",)),
-    "torch": Entry("archspec.training.backends.torch.backend", ("numpy", "torch")),
+    "mindspore": Entry("archspec.training.backends.mindspore.backend", ("mindspore",), "msrun"),
+    "torch": Entry("archspec.training.backends.torch.backend", ("numpy", "torch"), "torchrun"),
 }
 FIRST = "mindspore"
 """Run folders that name no backend are of this one."""
+FOREIGN = ("PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+"""How launchers say that there are several processes of which no backend here can learn more."""
 PREFERRED = {"GPU": ("torch", "mindspore"), "MPS": ("torch",)}
 """What trains on a device where nothing says otherwise, if it is installed; elsewhere it is what
 comes first in BACKENDS."""
@@ -257,7 +270,7 @@ def choose_backend(device: str, what: str = "this") -> str:
     preferred = PREFERRED.get(device, tuple(BACKENDS))
     installed = [name for name in preferred if is_installed(name)]
     # who was started by one's launcher would train alone by the other
-    told = [name for name in installed if find_backend(name).is_one_of_several()]
+    told = [name for name in installed if _import_backend(name).told_by()]
     if installed:
         return (told or installed)[0]
     packages = [BACKENDS[name].packages[-1] for name in preferred]
@@ -283,10 +296,45 @@ def find_backend(name: str, what: str = "this run") -> Backend:
             f"{what} needs the backend {name!r}, which does not exist here"
             f"{did_you_mean(name, BACKENDS)}; use one of {', '.join(BACKENDS)}"
         )
-    entry = BACKENDS[name]
     if not is_installed(name):
-        raise UsageError(lacking(what, entry.packages[-1]))
-    return import_module(entry.module).BACKEND
+        raise UsageError(lacking(what, BACKENDS[name].packages[-1]))
+    _check_launcher(name)
+    return _import_backend(name)
+
+
+def find_lone_backend(name: str | None, device: str, what: str) -> Backend:
+    """The same as backend_for, for what one process does. Raises UsageError where it was started as
+    one of several."""
+    backend = backend_for(name, device, what)
+    told = backend.told_by()
+    if told is not None:
+        raise UsageError(
+            f"{what} is the work of one process, and {told} in the environment says that there are"
+            f" several; use it without {BACKENDS[backend.name].launcher}"
+        )
+    return backend
+
+
+def _import_backend(name: str) -> Backend:
+    """Its module, which imports no framework."""
+    return import_module(BACKENDS[name].module).BACKEND
+
+
+def _check_launcher(name: str) -> None:
+    """Raises SpecError where this process was started as one of several by what this backend does
+    not hear: each of them would train alone."""
+    told = {other: words for other in BACKENDS if (words := _import_backend(other).told_by())}
+    if name in told:
+        return
+    sizes = {variable: os.environ.get(variable, "") for variable in FOREIGN}
+    foreign = [f"{variable}={size}" for variable, size in sizes.items() if size not in ("", "1")]
+    for words in (*told.values(), *foreign):
+        other = "".join(f", --backend {other}" for other in told)
+        raise SpecError(
+            f"{words} in the environment says that this is one of several processes, which {name}"
+            f" does not find by it, so each would be alone; use {BACKENDS[name].launcher} to start"
+            f" them{other}, or unset {words.partition('=')[0]}"
+        )
 
 
 __all__ = [
@@ -302,5 +350,6 @@ __all__ = [
     "backend_for",
     "choose_backend",
     "find_backend",
+    "find_lone_backend",
     "is_installed",
 ]

@@ -98,6 +98,19 @@ class Team:
     helper_environment: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a launcher keeps while it starts its processes again, by name: nothing, where the
+    backend's is none that does."""
+
+    def read(self, name: str) -> str | None:
+        """What an earlier process of the job noted."""
+        return None
+
+    def note(self, name: str, value: str) -> None:
+        """Keep something for the processes that are started after these."""
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
@@ -113,6 +126,14 @@ def read_number(environment: Mapping[str, str], name: str) -> int | None:
     if not text.isdigit():
         raise UsageError(f"{name} is {text!r} in the environment; it must be a whole number")
     return int(text)
+
+
+def several_by(environment: Mapping[str, str], *names: str) -> str | None:
+    """The first of these variables by which there is more than one process, as NAME=VALUE."""
+    for name in names:
+        if (read_number(environment, name) or 1) > 1:
+            return f"{name}={environment[name]}"
+    return None
 
 
 # Starting processes on this machine.
@@ -282,6 +303,7 @@ def follow_parent() -> None:
 
 
 __all__ = [
+    "Job",
     "Ranks",
     "Team",
     "WorkerDied",
@@ -290,4 +312,5 @@ __all__ = [
     "free_port",
     "launch",
     "read_number",
+    "several_by",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -18,11 +17,11 @@ from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
 from archspec.compiler.weights.loading import load_weights
-from archspec.errors import UsageError
+from archspec.errors import SpecError, UsageError, use
 from archspec.graph import Graph
-from archspec.training.backend import backend_for
+from archspec.training.backend import DeviceError, backend_for, find_lone_backend
 from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
-from archspec.training.evaluate import Mirrored, evaluate, logits_of
+from archspec.training.evaluate import evaluate, logits_of
 from archspec.training.plan import check_classifier
 
 BATCH = 16
@@ -39,25 +38,22 @@ def score_weights(
     device: str = "CPU",
     tell: Callable[[str], None] | None = None,
     backend: str | None = None,
-    flip: bool = False,
 ) -> Scores:
-    """Score weights on every readable image of one split; `tell` is told what was left out. With
-    `flip` the logits of an image and of its mirror image are averaged. Raises
+    """Score weights on every readable image of one split; `tell` is told what was left out. Raises
     SpecError and UsageError for whatever does not fit: weights, classes, images."""
     runs = backend_for(backend, device, "archspec eval")
     if not 1 <= batch <= 100_000:
         raise UsageError(f"--batch {batch}: must be 1 to 100,000")
     check_classifier(graph)
     images = readable(scan(data, split), usable_workers(workers), cache=images_cache())
+    ranks = runs.join(device)
     for note in (*images.ignored, damage(images)):
-        if note is not None and tell is not None:
+        if note is not None and tell is not None and ranks.is_first:
             tell(note)
     names = class_names(weights, graph)
     if names is None:
         check_fits(images, graph)
-    ranks = runs.join(device)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))
-    network = Mirrored(network) if flip else network
     pipeline = EvalPipeline(
         images,
         preprocessing_of(graph.preprocessing, graph.input_shape),
@@ -68,7 +64,16 @@ def score_weights(
     )
     numbers = np.arange(len(images.classes)) if names is None else numbers_of(images, names)
     numbered = ((pixels, numbers[labels]) for pixels, labels in pipeline)
-    return evaluate(network, numbered, batch, ranks)
+    try:
+        return evaluate(network, numbered, batch, ranks)
+    except DeviceError as error:
+        hint = use(f"--batch {error.fits}") if error.fits else ""
+        raise SpecError(f"{error}{hint}") from error
+
+
+def writes(device: str = "CPU", backend: str | None = None) -> bool:
+    """Whether this is the process of all that score weights together that says what they found."""
+    return backend_for(backend, device, "archspec eval").join(device).is_first
 
 
 def open_classifier(
@@ -77,38 +82,27 @@ def open_classifier(
     batch: int = BATCH,
     device: str = "CPU",
     backend: str | None = None,
-    flip: bool = False,
 ) -> Classifier:
-    """A network with its weights, run by a backend, for images as the spec's `input` prepares them,
-    and with `flip` for their mirror images too, whose logits are averaged with theirs. Raises
-    SpecError and UsageError for whatever does not fit."""
-    runs = backend_for(backend, device, f"archspec predict --device {device}")
+    """A network with its weights, run by a backend, for images as the spec's `input` prepares them.
+    Raises SpecError and UsageError for whatever does not fit."""
+    runs = find_lone_backend(backend, device, f"archspec predict --device {device}")
     preparing, names = _prepare(graph, weights)
     runs.join(device)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))
-    network = Mirrored(network) if flip else network
     score = partial(logits_of, network, batch=batch)
     return Classifier(preparing, score, batch, classes_of(graph), names)
 
 
-def open_numpy_classifier(
-    graph: Graph, weights: str | os.PathLike[str], flip: bool = False
-) -> Classifier:
+def open_numpy_classifier(graph: Graph, weights: str | os.PathLike[str]) -> Classifier:
     """The same in plain numpy, which is slower and needs nothing else."""
     preparing, names = _prepare(graph, weights)
-    network = _InNumpy(graph, load_weights(weights, graph))
-    score = Mirrored(network).logits if flip else network.logits
+    arrays = load_weights(weights, graph)
+    (output,) = graph.output_shapes
+
+    def score(images: np.ndarray) -> np.ndarray:
+        return reference.run(graph, arrays, images)[output]
+
     return Classifier(preparing, score, 1, classes_of(graph), names)
-
-
-@dataclass(frozen=True)
-class _InNumpy:
-    graph: Graph
-    arrays: Mapping[str, np.ndarray]
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        (found,) = reference.run(self.graph, self.arrays, images).values()
-        return found
 
 
 def _prepare(

@@ -43,7 +43,7 @@ from archspec.locks import locked_file
 from archspec.machine import machine_words
 from archspec.training.backend import BACKENDS, FIRST
 from archspec.training.checkpoint import sync_folder
-from archspec.training.distributed import WorkerDied
+from archspec.training.distributed import Job, WorkerDied
 from archspec.training.facts import (
     FACTS,
     FIRST_VERSION,
@@ -195,6 +195,22 @@ def create_run(plan: Plan, out: str | os.PathLike[str], command: Sequence[str]) 
     with whole_folder(place) as home:
         facts = _fill(home, plan, command)
     return Run(path, facts)
+
+
+def made_by(job: Job, out: str | os.PathLike[str] | None) -> Run | None:
+    """The run that an earlier process of the same job made for this --out, where it is still there:
+    that is what the job resumes, once its launcher has started its processes again."""
+    path = job.read(_name_of(out))
+    return open_run(path) if path and os.path.lexists(Path(path) / FACTS) else None
+
+
+def note_made(job: Job, out: str | os.PathLike[str] | None, path: str | os.PathLike[str]) -> None:
+    """Let later processes of the job know that this one makes the run."""
+    job.note(_name_of(out), str(Path(path).absolute()))
+
+
+def _name_of(out: str | os.PathLike[str] | None) -> str:
+    return f"run {'' if out is None else Path(out).absolute()}"
 
 
 def _fill(home: Path, plan: Plan, command: Sequence[str]) -> dict[str, Any]:

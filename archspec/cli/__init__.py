@@ -47,6 +47,8 @@ COMMANDS = {
     "doctor": "what this machine can do: versions, targets, devices",
 }
 
+NO_THREAD = "can't start new thread"
+"""Python's words where there is no memory for one, or there are too many."""
 OK, WRONG, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -81,6 +83,8 @@ def _guarded_main(arguments: list[str]) -> int:
     except OSError as error:
         return _fail(_words_of(error), WRONG)
     except Exception as error:
+        if isinstance(error, MemoryError) or NO_THREAD in str(error):
+            return _fail("this takes more memory than is left; use a machine with more", WRONG)
         if os.environ.get("ARCHSPEC_TRACEBACK"):
             raise
         return _fail(

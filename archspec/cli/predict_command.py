@@ -40,11 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " by number, or a folder of class folders",
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes; default: 5")
-    parser.add_argument(
-        "--flip",
-        action="store_true",
-        help="of a spec: average the logits with those of the mirror image",
-    )
     add_device(parser, "of a spec; ")
     parser.add_argument(
         "--engine", choices=ENGINES, help="of a model: what runs it; default: by its name's ending"
@@ -93,7 +88,7 @@ def _open_network(options: argparse.Namespace, images: int) -> Iterator[Classifi
 
 @contextmanager
 def _model(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
-    for name in ("weights", "device", "backend", "flip"):
+    for name in ("weights", "device", "backend"):
         if getattr(options, name):
             raise UsageError(f"--{name} is for specs, and {options.network} is a model")
     from archspec.deploy.predict import open_classifier
@@ -125,10 +120,10 @@ def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
             "note: neither MindSpore nor PyTorch is installed; plain numpy runs the network",
             file=sys.stderr,
         )
-        yield open_numpy_classifier(graph, options.weights, options.flip)
+        yield open_numpy_classifier(graph, options.weights)
         return
     batch = min(BATCH, images)
-    yield open_classifier(graph, options.weights, batch, device, options.backend, options.flip)
+    yield open_classifier(graph, options.weights, batch, device, options.backend)
 
 
 def _nameless(options: argparse.Namespace) -> str:

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             run = _resume(options) if options.resume else _create(options)
             backend = find_backend(run.backend, "archspec train")
             with nullcontext() if options.resume else remove_if_refused(run):
-                if run.facts["workers"] > 1 and not backend.is_one_of_several():
+                if run.facts["workers"] > 1 and backend.told_by() is None:
                     return _launch(run, backend, stop)
                 from archspec.training.loop import train_run
 
@@ -142,11 +142,18 @@ def _resume(options: argparse.Namespace) -> Run:
     if options.data is None and epochs is None and not options.restart:
         return run
     backend = find_backend(run.backend, "archspec train")
-    if not backend.is_one_of_several():
-        return _change(run, options.data, epochs, options.restart)
+    job = backend.job()
+    changed = f"changed {run.path.resolve()}"
+    if job.read(changed):  # by a process in whose place a launcher has started this one
+        return run
+    if backend.told_by() is None:
+        run = _change(run, options.data, epochs, options.restart)
+        job.note(changed, "yes")
+        return run
     ranks = backend.join(run.facts["device"])
     if ranks.is_first:
         _change(run, options.data, epochs, options.restart)
+        job.note(changed, "yes")
     ranks.wait()
     return open_run(options.resume)
 
@@ -181,7 +188,14 @@ def _epochs(text: str | None) -> int | None:
 
 def _create(options: argparse.Namespace) -> Run:
     from archspec.training.backend import choose_backend, find_backend
-    from archspec.training.run import check_free, create_run, free_name, open_run
+    from archspec.training.run import (
+        check_free,
+        create_run,
+        free_name,
+        made_by,
+        note_made,
+        open_run,
+    )
 
     device = options.device or "CPU"
     name = options.backend or choose_backend(device, "archspec train")
@@ -201,7 +215,7 @@ def _create(options: argparse.Namespace) -> Run:
         raise UsageError("--recipe is missing; use --recipe NAME (archspec recipes lists them)")
     if options.workers is not None and not 1 <= options.workers <= 1024:
         raise UsageError(f"--workers {options.workers}: must be 1 to 1,024")
-    several = backend.is_one_of_several()
+    several = backend.told_by() is not None
     if several and options.out is None:
         raise UsageError("several processes need to know one folder; use --out RUN")
     if several and options.workers not in (None, 1):
@@ -209,19 +223,26 @@ def _create(options: argparse.Namespace) -> Run:
             "--workers starts processes, and this one was started as one of several already;"
             " use without it"
         )
+    job = backend.job()
+    made = made_by(job, options.out)
+    if made is not None:
+        return made
     if options.out is not None:
         check_free(options.out)
     if not several:
         plan = _plan(options, backend, switches, options.workers or 1)
         if plan.workers == 1:
             backend.join(plan.device)  # refused, where it does not exist, before there is a folder
-        return create_run(plan, options.out or free_name(plan.name, plan.recipe.name), _command())
+        out = options.out or free_name(plan.name, plan.recipe.name)
+        note_made(job, options.out, out)
+        return create_run(plan, out, _command())
     assert options.out is not None, "several processes were asked for one above"
     # started by msrun, mpirun, torchrun or with a rank table: all check, the first one writes
     ranks = backend.join(device)
     plan = _plan(options, backend, switches, ranks.ranks, quiet=not ranks.is_first)
     ranks.wait()
     if ranks.is_first:
+        note_made(job, options.out, options.out)
         create_run(plan, options.out, _command())
     ranks.wait()
     return open_run(options.out)

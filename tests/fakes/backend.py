@@ -26,7 +26,7 @@ from archspec.training.augmenting import augmentations
 from archspec.training.backend import BACKENDS, Entry
 from archspec.training.build import peer_prefix
 from archspec.training.data.pipeline import Pipeline, generator
-from archspec.training.distributed import Ranks, Team
+from archspec.training.distributed import Job, Ranks, Team
 
 LINEAR: dict[str, Any] = {
     "archspec": 1,
@@ -260,14 +260,17 @@ class NumpyBackend:
     name = "fake"
     devices = ("CPU",)
 
-    def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
-        return False
+    def told_by(self, environment: Mapping[str, str] | None = None) -> str | None:
+        return None
 
     def join(self, device: str) -> Ranks:
         return Ranks()
 
     def switches(self, device: str, wanted: Mapping[str, bool]) -> Mapping[str, bool]:
         return {}
+
+    def job(self) -> Job:
+        return Job()
 
     def team(self, workers: int) -> Team:
         return Team({}, [{} for _ in range(workers)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 from oracles import runs
 
+from archspec.cli import main
 from archspec.compiler.weights.files import open_tensors
 from archspec.errors import UsageError
-from archspec.training.backend import PREFERRED, choose_backend
+from archspec.training.backend import PREFERRED, choose_backend, is_installed
 from archspec.training.distributed import free_port
 
 WORKERS = 3
@@ -184,7 +186,7 @@ def test_two_groups_of_torchrun_lose_a_process_and_go_on_to_the_bit(
     assert done_in(run) == dict.fromkeys(range(WORKERS), STEPS * EPOCHS[framework])
 
 
-def torchrun(folder, *arguments):
+def torchrun(folder, *arguments, launcher=()):
     """Two launchers, each of a group of its own, of one process and of two."""
     port = free_port()
     return [
@@ -192,7 +194,7 @@ def torchrun(folder, *arguments):
             [
                 sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node_rank={rank}",
                 f"--nproc_per_node={rank + 1}", "--master_addr=127.0.0.1", f"--master_port={port}",
-                "-m", "archspec.cli", "train", *arguments,
+                *launcher, "-m", "archspec.cli", "train", *arguments,
             ],
             cwd=folder,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -220,30 +222,158 @@ def test_the_number_of_processes_stays(inputs, three):
 @pytest.mark.parametrize(
     ("environment", "several"),
     [
-        ({}, False),
-        ({"WORLD_SIZE": "2"}, False),
-        ({"MS_ROLE": "MS_WORKER"}, True),
-        ({"OMPI_COMM_WORLD_SIZE": "4"}, True),
-        ({"OMPI_COMM_WORLD_SIZE": "1"}, False),
-        ({"RANK_TABLE_FILE": "t.json", "RANK_ID": "0", "RANK_SIZE": "8"}, True),
-        ({"RANK_TABLE_FILE": "t.json", "RANK_ID": "0", "RANK_SIZE": "1"}, False),
+        ({}, None),
+        ({"WORLD_SIZE": "2"}, None),
+        ({"MS_ROLE": "MS_WORKER"}, "MS_ROLE=MS_WORKER"),
+        ({"OMPI_COMM_WORLD_SIZE": "4"}, "OMPI_COMM_WORLD_SIZE=4"),
+        ({"OMPI_COMM_WORLD_SIZE": "1"}, None),
+        ({"RANK_TABLE_FILE": "t.json", "RANK_ID": "0", "RANK_SIZE": "8"}, "RANK_SIZE=8"),
+        ({"RANK_TABLE_FILE": "t.json", "RANK_ID": "0", "RANK_SIZE": "1"}, None),
     ],
 )
 def test_who_is_one_of_several_by_mindspore(environment, several):
-    assert ranks_of("mindspore").is_one_of_several(environment) is several
+    assert ranks_of("mindspore").told_by(environment) == several
 
 
 @pytest.mark.parametrize(
     ("environment", "several"),
     [
-        ({}, False),
-        ({"WORLD_SIZE": "2"}, True),
-        ({"WORLD_SIZE": "1", "RANK": "0"}, False),
-        ({"MS_ROLE": "MS_WORKER", "RANK_SIZE": "8"}, False),
+        ({}, None),
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE=2"),
+        ({"WORLD_SIZE": "1", "RANK": "0"}, None),
+        ({"MS_ROLE": "MS_WORKER", "RANK_SIZE": "8"}, None),
     ],
 )
 def test_who_is_one_of_several_by_torch(environment, several):
-    assert ranks_of("torch").is_one_of_several(environment) is several
+    assert ranks_of("torch").told_by(environment) == several
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "others"),
+    [
+        ("torch", "MS_ROLE=MS_WORKER", "--backend mindspore, "),
+        ("torch", "OMPI_COMM_WORLD_SIZE=4", "--backend mindspore, "),
+        ("torch", "RANK_SIZE=8", "--backend mindspore, "),
+        ("torch", "PMI_SIZE=2", ""),
+        ("mindspore", "WORLD_SIZE=2", "--backend torch, "),
+        ("mindspore", "MV2_COMM_WORLD_SIZE=2", ""),
+    ],
+)
+def test_several_that_would_train_alone_are_refused(
+    name, words, others, monkeypatch, tmp_path, capsys
+):
+    """By every command that trains or runs a network, before anything is written."""
+    skip_without(name)
+    monkeypatch.chdir(tmp_path)
+    write_space(tmp_path)
+    files = sorted(tmp_path.rglob("*"))
+    variable, _, value = words.partition("=")
+    monkeypatch.setenv(variable, value)
+    network = ["plain.json", "--weights", "none.npz", "--backend", name]
+    data = ["--data", "data", "--recipe", "small.yaml", "--backend", name]
+    for arguments in (
+        ["train", "plain.json", *data, "--out", "run"],
+        ["train", "plain.json", *data, "--workers", "2", "--out", "run"],
+        ["eval", *network, "--data", "data"],
+        ["predict", *network, "data"],
+        [
+            "search",
+            "space.json",
+            *data,
+            "--objective",
+            "max:accuracy",
+            "--trials",
+            "2",
+            "--out",
+            "run",
+        ],
+        ["search", "space.json", *data, "--engine", "single-path", "--out", "run"],
+    ):
+        assert main(arguments) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {words} in the environment says that this is one of")
+        launcher = {"torch": "torchrun", "mindspore": "msrun"}[name]
+        assert said.endswith(f"use {launcher} to start them, {others}or unset {variable}\n")
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+def skip_without(name):
+    """Without importing it, which takes longer than what is tried."""
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed")
+
+
+def write_space(folder):
+    """What a search tries, beside what a training takes."""
+    runs.write_inputs(folder)
+    kernel = {"choice": [3, 5], "share": "superkernel"}
+    stem, block, classifier = runs.SPEC["body"]
+    spec = {**runs.SPEC, "body": [stem, {**block, "kernel": kernel}, classifier]}
+    (folder / "space.json").write_text(json.dumps({**spec, "name": "space"}))
+
+
+@pytest.mark.parametrize("command", ["predict", "search", "search-single-path"])
+def test_what_one_process_does_is_refused_to_several(command, monkeypatch, tmp_path, capsys):
+    skip_without("torch")
+    monkeypatch.chdir(tmp_path)
+    write_space(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    data = ["--data", "data", "--recipe", "small.yaml", "--backend", "torch", "--out", "run"]
+    arguments = {
+        "predict": ["predict", "plain.json", "data", "--weights", "none.npz"],
+        "search": ["search", "space.json", *data, "--objective", "max:accuracy", "--trials", "2"],
+        "search-single-path": ["search", "space.json", *data, "--engine", "single-path"],
+    }
+    assert main(arguments[command]) == 2
+    said = capsys.readouterr().err
+    assert "is the work of one process, and WORLD_SIZE=2 in the environment says that" in said
+    assert said.endswith("use it without torchrun\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_job_keeps_what_it_noted_while_its_processes_are_started_again(monkeypatch):
+    """In a store that is really there; and no attempt finds the keys of another."""
+    distributed = pytest.importorskip("torch.distributed")
+    ranks = ranks_of("torch")
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    for name, value in (
+        ("MASTER_ADDR", "127.0.0.1"),
+        ("MASTER_PORT", str(store.port)),
+        ("TORCHELASTIC_USE_AGENT_STORE", "True"),
+    ):
+        monkeypatch.setenv(name, value)
+    places = []
+    for attempt in range(2):
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(attempt))
+        ranks._agent_store.cache_clear()
+        job = ranks.job()
+        assert job.read("run out") == ("/a/run" if attempt else None)
+        job.note("run out", "/a/run")
+        places.append(ranks._meeting_place(0, 2)["store"])
+    places[0].set("rank 1", "a port of before")
+    assert not places[1].check(["rank 1"])
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE")
+    ranks._agent_store.cache_clear()
+    assert ranks.job().read("run out") is None
+    assert ranks._meeting_place(0, 2) == {}
+    ranks._agent_store.cache_clear()
+
+
+@pytest.mark.slow
+def test_torchrun_starts_two_groups_again_and_they_resume_to_the_bit(
+    inputs, settings, three, framework
+):
+    """By the same command line, which names a run that exists by then."""
+    if framework != "torch":
+        pytest.skip("torchrun is PyTorch's")
+    run = inputs / "again"
+    groups = torchrun(inputs, *settings, "--out", "again", launcher=["--max-restarts=1"])
+    wait_for_lines(run, 14, groups[0])
+    os.kill(child_with(groups[1], "RANK=2"), signal.SIGKILL)
+    said = [runs.finish(group) for group in groups]
+    assert "resumed from step" in said[0]
+    assert runs.state(run) == runs.state(three)
+    assert runs.metrics(run) == runs.metrics(three)
 
 
 @pytest.mark.parametrize(
@@ -282,8 +412,12 @@ def test_whose_launcher_started_a_process_trains_it(monkeypatch, name, environme
             {"WORLD_SIZE": "-2"},
             "WORLD_SIZE is '-2' in the environment; it must be a whole number",
         ),
-        ("torch", {"WORLD_SIZE": "2"}, "RANK is None and WORLD_SIZE 2; it must be 0 to 1"),
-        ("torch", {"WORLD_SIZE": "2", "RANK": "2"}, "RANK is 2 and WORLD_SIZE 2; it must be 0 to"),
+        ("torch", {"WORLD_SIZE": "2"}, "WORLD_SIZE is 2 and RANK is not set; use torchrun, or"),
+        (
+            "torch",
+            {"WORLD_SIZE": "2", "RANK": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"},
+            "RANK is 2 and WORLD_SIZE 2; it must be 0 to 1",
+        ),
         ("torch", {"WORLD_SIZE": "2", "RANK": "1"}, "MASTER_ADDR is not set; use torchrun, or"),
     ],
 )

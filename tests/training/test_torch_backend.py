@@ -4,6 +4,9 @@ and what it says when the machine gives out."""
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -299,6 +302,117 @@ def test_no_memory_is_one_sentence_and_a_run_that_resumes(
     assert said.endswith(f"archspec train --resume {tmp_path}/run resumes from it\n")
     assert run("train", "--resume", tmp_path / "run")[0] == 0
     assert runs.state(tmp_path / "run") == runs.state(trained)
+
+
+@pytest.mark.parametrize("fails", [ask_for_too_much, refuse])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("trainer.take_over", "setting up a training on 8 images of 3x12x12 takes more memory"),
+        ("step.TrainStep.set_state", "resuming a training on 8 images of 3x12x12 takes more"),
+        ("trainer.cast", "scoring 8 images of 3x12x12 takes more memory than cpu has left"),
+    ],
+)
+def test_no_memory_around_the_steps_leaves_a_run_that_resumes(
+    where, said, fails, there, trained, tmp_path, run, monkeypatch
+):
+    """`refuse` raises PyTorch's error of a GPU, in the place of one; the other error is real."""
+    begun = tmp_path / "run"
+    shutil.copytree(trained, begun)
+    if "resuming" not in said:
+        shutil.rmtree(begun)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"archspec.training.backends.torch.{where}", lambda *arguments: fails())
+        resumes = ("train", "--resume", begun)
+        code, _, told = run(*resumes) if begun.exists() else train(run, begun, *TORCH)
+    assert code == 1
+    (error,) = [line for line in told.splitlines() if line.startswith("error:")]
+    assert error.startswith(f"error: {said}")
+    assert "about 7 would fit, so use --set batch=7 in a new run; what was saved" in error
+    assert error.endswith(f"archspec train --resume {begun} resumes from it")
+    assert run("train", "--resume", begun)[0] == 0
+    assert runs.state(begun) == runs.state(trained)
+
+
+@pytest.mark.parametrize("fails", [ask_for_too_much, refuse])
+@pytest.mark.parametrize("command", ["eval", "predict"])
+def test_no_memory_for_a_trained_network_is_one_sentence(
+    command, fails, there, trained, run, monkeypatch
+):
+    weights = ("noisy.json", "--weights", trained / "best.safetensors", *TORCH)
+    arguments = {
+        "eval": ("eval", *weights, "--data", "data", "--batch", "6"),
+        "predict": ("predict", *weights, "data/val/class0"),
+    }[command]
+    hint = "; use --batch 5" if command == "eval" else ""
+    for where, said in (
+        ("build_module", "error: noisy takes more memory than cpu has left, which has "),
+        ("on_device", "error: 6 images of 3x12x12 at a time take more memory than cpu has left"),
+    ):
+        with monkeypatch.context() as patch:
+            place = f"archspec.training.backends.torch.trainer.{where}"
+            patch.setattr(place, lambda *arguments: fails())
+            code, _, told = run(*arguments)
+        assert code == 1
+        assert told.startswith(said) and told.count("\n") == 1
+        if where == "on_device":
+            assert told.endswith(f"; about 5 would fit{hint}\n")
+
+
+LIMITED = """\
+import os, resource, sys
+import torch
+import archspec.training.loop, archspec.training.backends.torch.trainer
+from archspec.cli import main
+torch.set_num_threads(1)
+torch.nn.Conv2d(3, 8, 3)(torch.ones(1, 3, 12, 12))
+lines = open("/proc/self/status").read().split("VmSize:")
+taken = int(lines[1].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[1]) * 2**20,) * 2)
+code = main(sys.argv[2:])
+sys.stdout.flush()
+os._exit(code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what is taken")
+@pytest.mark.parametrize("mebibytes", [10, 40, 90, 150, 200])
+def test_a_machine_that_really_has_no_more_memory_is_one_sentence(mebibytes, there, tmp_path):
+    """Wherever it is met: reading, building, between two steps, in one."""
+    stem, act, classifier = runs.PLAIN["body"]
+    wide = [{**stem, "channels": 256, "stride": 1}, act, {**stem, "name": "more", "channels": 512}]
+    spec = {**runs.PLAIN, "name": "wide", "body": [*wide, classifier]}
+    (tmp_path / "wide.json").write_text(json.dumps(spec))
+    result = subprocess.run(
+        [
+            sys.executable, "-c", LIMITED, str(mebibytes), "train", tmp_path / "wide.json",
+            "--recipe", "small.yaml", "--data", "data", *TORCH, *QUICK, "--set", "batch=48",
+            "--out", tmp_path / "run",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert "more memory than" in error
+    assert "Traceback" not in result.stderr
+    if (tmp_path / "run").exists():
+        assert f"archspec train --resume {tmp_path}/run resumes from it" in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--dtype", "bfloat16", "--end-to-end")])
+def test_what_measures_on_a_gpu_runs_on_a_cpu(more):
+    """The figures are another's; that the script works is what is tried here."""
+    script = Path(__file__).parents[1] / "benchmarks" / "bench_torch.py"
+    small = ("--spec", "resnet18", "--size", "32", "--batch", "2", "--steps", "2")
+    result = subprocess.run(
+        [sys.executable, script, *small, *more], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "over" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def _read_objective(text: str) -> Objective:
         word = name if colon else way
         raise UsageError(
             f"--objective {text} does not say min or max first; use 'min:macs' or 'max:accuracy'"
-            f"{did_you_mean(word, EXAMPLES)}"
+            f"{'' if word in EXAMPLES else did_you_mean(word, EXAMPLES)}"
         )
     check_metric(name, f"--objective {text}")
     return Objective(name, way == "max")

@@ -273,6 +273,7 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
             f"accuracy is that of networks which are trained; {missing} is missing for it"
             " (use --recipe NAME --data DIR)"
         )
+    from archspec.training.backend import find_lone_backend
     from archspec.training.plan import plan_run
     from archspec.training.recipe_files import as_yaml, read_recipe
 
@@ -280,10 +281,11 @@ def _training(settings: SearchSettings, space: Space) -> tuple[str, dict[str, An
     if settings.epochs is not None:
         texts.append(f"epochs={settings.epochs}")
     recipe = read_recipe(settings.recipe, texts)
+    what = "a search that trains networks"
+    backend = find_lone_backend(settings.backend, settings.device, what).name
     plan = plan_run(
-        space.assign(space.first()), recipe, settings.data, device=settings.device,
-        backend=settings.backend,
-    )  # fmt: skip
+        space.assign(space.first()), recipe, settings.data, device=settings.device, backend=backend
+    )
     seeds = [recipe.seed + place for place in range(settings.seeds)]
     facts = {
         "recipe": recipe.name,

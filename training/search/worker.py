@@ -25,6 +25,7 @@ import numpy as np
 
 from archspec.graph import Graph
 from archspec.identity import FINGERPRINT, list_fingerprints
+from archspec.training.backend import FIRST, find_lone_backend
 from archspec.training.search.counted import Counted
 from archspec.training.search.evaluating import (
     EvaluationError,
@@ -71,7 +72,12 @@ class Worker:
 
     def work(self, ends: float | None = None) -> None:
         """Try networks until there are enough, time.monotonic() is at `ends`, or someone wishes to
-        stop. Raises RunError where the storage, or the disk, is out of reach for long."""
+        stop. Raises RunError where the storage, or the disk, is out of reach for long, SpecError or
+        UsageError where no training can be made here."""
+        training = self.trials.facts["training"]
+        if training:
+            backend = training.get("backend", FIRST)
+            find_lone_backend(backend, training["device"], f"the search {self.trials.path}")
         functions = entry_points(self.objectives)
         self.stop.listen()
         with suppress(Interrupted), self.trials.worker() as (number, identity):

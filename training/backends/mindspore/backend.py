@@ -13,7 +13,7 @@ from archspec.training.backend import Backend, GatedTrainer, Predictor, Trainer
 from archspec.training.backends.mindspore import ranks
 from archspec.training.build import Learners
 from archspec.training.data.pipeline import Pipeline
-from archspec.training.distributed import Ranks, Team
+from archspec.training.distributed import Job, Ranks, Team
 from archspec.training.recipe import Recipe
 from archspec.training.schedules import Rates
 from archspec.training.search.single_path.runtime import Runtime
@@ -26,8 +26,8 @@ class MindSpore:
     name = "mindspore"
     devices = tuple(DEVICES)
 
-    def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
-        return ranks.is_one_of_several(environment)
+    def told_by(self, environment: Mapping[str, str] | None = None) -> str | None:
+        return ranks.told_by(environment)
 
     def join(self, device: str) -> Ranks:
         return ranks.join(device)
@@ -38,6 +38,9 @@ class MindSpore:
                 f"MindSpore has no switch {name!r}; use --backend torch, or leave it out"
             )
         return {}
+
+    def job(self) -> Job:
+        return Job()
 
     def team(self, workers: int) -> Team:
         return ranks.team_of(workers)

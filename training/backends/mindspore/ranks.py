@@ -35,6 +35,7 @@ from archspec.training.distributed import (
     follow_parent,
     free_port,
     read_number,
+    several_by,
 )
 
 SCHEDULER, WORKER = "MS_SCHED", "MS_WORKER"
@@ -50,13 +51,12 @@ class MindSporeRanks(Ranks):
         return _all_reduce()(Tensor(numbers)).asnumpy()
 
 
-def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether the environment says that other processes train along with this one."""
+def told_by(environment: Mapping[str, str] | None = None) -> str | None:
+    """What of the environment says that other processes train along with this one, NAME=VALUE."""
     environment = os.environ if environment is None else environment
     if environment.get("MS_ROLE"):
-        return True
-    sizes = [read_number(environment, name) for name in ("OMPI_COMM_WORLD_SIZE", "RANK_SIZE")]
-    return any(size is not None and size > 1 for size in sizes)
+        return f"MS_ROLE={environment['MS_ROLE']}"
+    return several_by(environment, "OMPI_COMM_WORLD_SIZE", "RANK_SIZE")
 
 
 @cache
@@ -69,7 +69,7 @@ def join(device: str) -> Ranks:
     ms = mindspore()
     set_device(device, read_number(os.environ, "DEVICE_ID"))
     ms.set_context(mode=ms.GRAPH_MODE)  # by default each op is run as it is met, at twice the time
-    if not is_one_of_several():
+    if told_by() is None:
         return Ranks()
     rank, size = read_number(os.environ, "RANK_ID"), read_number(os.environ, "RANK_SIZE")
     if rank is not None and size is not None and rank >= size:
@@ -133,4 +133,4 @@ if __name__ == "__main__":
     _schedule()
 
 
-__all__ = ["is_one_of_several", "join", "team_of"]
+__all__ = ["join", "team_of", "told_by"]

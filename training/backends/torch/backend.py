@@ -9,7 +9,7 @@ from archspec.compiler.model import Model
 from archspec.errors import UsageError, did_you_mean
 from archspec.machine import DEVICES
 from archspec.training.backends.torch import ranks
-from archspec.training.distributed import Ranks, Team
+from archspec.training.distributed import Job, Ranks, Team
 
 if TYPE_CHECKING:
     from archspec.compiler.supernet import Supernet
@@ -30,8 +30,8 @@ class Torch:
     name = "torch"
     devices = DEVICES
 
-    def is_one_of_several(self, environment: Mapping[str, str] | None = None) -> bool:
-        return ranks.is_one_of_several(environment)
+    def told_by(self, environment: Mapping[str, str] | None = None) -> str | None:
+        return ranks.told_by(environment)
 
     def join(self, device: str) -> Ranks:
         return ranks.join(device)
@@ -42,6 +42,9 @@ class Torch:
                 raise UsageError(f"PyTorch has no switch {name!r}{did_you_mean(name, SWITCHES)}")
         usual = {name: device in devices for name, devices in SWITCHES.items()}
         return {**usual, **wanted}
+
+    def job(self) -> Job:
+        return ranks.job()
 
     def team(self, workers: int) -> Team:
         return ranks.team_of(workers)
@@ -57,9 +60,9 @@ class Torch:
         return ModuleTrainer(learners, rates, ranks)
 
     def predictor(self, model: Model) -> Predictor:
-        from archspec.training.backends.torch.trainer import ModulePredictor, build_module
+        from archspec.training.backends.torch.trainer import ModulePredictor
 
-        return ModulePredictor(build_module(model))
+        return ModulePredictor(model)
 
     def gated_trainer(
         self,
@@ -70,9 +73,13 @@ class Torch:
         temperature: float,
         has_target: bool,
     ) -> GatedTrainer:
+        from archspec.training.backends.torch.device import taken_device
+        from archspec.training.backends.torch.failures import explain_failures
         from archspec.training.backends.torch.supernet import GatedModuleTrainer
 
-        return GatedModuleTrainer(supernet, recipe, runtime, rates, temperature, has_target)
+        models = [Model(supernet.graph, {})]
+        with explain_failures(models, recipe, taken_device(), "setting up a search with"):
+            return GatedModuleTrainer(supernet, recipe, runtime, rates, temperature, has_target)
 
 
 BACKEND: Backend = Torch()

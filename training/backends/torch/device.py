@@ -33,6 +33,13 @@ KINDS: Mapping[str, Kind] = {
 """By the names of archspec.machine. Only CPU and GPU can be seen at work by who builds this; Ascend
 goes by torch_npu's documented interface."""
 
+NO_MEMORY = (
+    "can't allocate memory", "bad_alloc", "out of memory", "Cannot allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+"""What errors of PyTorch's say, of its own allocator on CPUs, of the C++ library, and of drivers,
+where there is no more memory."""
+
 _taken: list[torch.device] = []
 
 
@@ -102,7 +109,8 @@ def _describe(name: str, device: torch.device) -> str:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error of PyTorch's says that a device, or the machine, has no more memory."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or any(words in str(error) for words in NO_MEMORY)
 
 
 def memory_of(device: torch.device) -> int | None:
@@ -110,7 +118,11 @@ def memory_of(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     if device.type == "cpu" and hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        import resource  # which is where sysconf is
+
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        return there if limit == resource.RLIM_INFINITY else min(there, limit)
     return None
 
 

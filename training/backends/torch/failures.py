@@ -28,15 +28,16 @@ USABLE = 0.85
 
 @contextmanager
 def explain_failures(
-    models: Sequence[Model], recipe: Recipe, device: torch.device
+    models: Sequence[Model], recipe: Recipe, device: torch.device, task: str = "a step on"
 ) -> Iterator[None]:
-    """Raises DeviceError for what PyTorch raises within it where the machine is to blame."""
+    """Raises DeviceError for what PyTorch raises within it where the machine is to blame. `task`
+    is what is done with the recipe's batch of images."""
     with explain_loss():
         try:
             yield
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if out_of_memory(error):
-                raise DeviceError(_too_large(models, recipe, device)) from error
+                raise DeviceError(_too_large(models, recipe, device, task)) from error
             if type(error).__module__.startswith(COMPILER):
                 reason = str(error).strip().partition("\n")[0]
                 raise DeviceError(
@@ -44,6 +45,26 @@ def explain_failures(
                     " in a new run"
                 ) from error
             raise
+
+
+@contextmanager
+def explain_scoring(model: Model, device: torch.device, images: int = 0) -> Iterator[None]:
+    """The same for a network in inference, on this many images at a time, 0 while it is built."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        graph = model.graph
+        what = f"{images} images of {written(graph.input_shape)} at a time take"
+        has, memory = _described(device)
+        fits = 0 if memory is None else fitting_images(model, memory, images)
+        would = f"; about {fits} would fit" if fits else ""
+        raise DeviceError(
+            f"{what if images else f'{graph.name} takes'} more memory than {device} has left{has}"
+            f"{would}",
+            fits,
+        ) from error
 
 
 @contextmanager
@@ -58,16 +79,24 @@ def explain_loss() -> Iterator[None]:
         raise DeviceError(f"another process of this training has ended ({reason})") from error
 
 
-def _too_large(models: Sequence[Model], recipe: Recipe, device: torch.device) -> str:
-    shape = written(models[0].graph.input_shape)
+def _described(device: torch.device) -> tuple[str, int | None]:
+    """The memory of a device for a sentence, and in bytes where PyTorch says."""
     memory = memory_of(device)
-    has = "" if memory is None else f", which has {memory / 2**30:.0f} GiB"
+    if memory is None:
+        return "", None
+    size = memory / 2**30
+    return f", which has {size:.{0 if size >= 10 else 1}f} GiB", memory
+
+
+def _too_large(models: Sequence[Model], recipe: Recipe, device: torch.device, task: str) -> str:
+    shape = written(models[0].graph.input_shape)
+    has, memory = _described(device)
     # a CPU computes in float32 whatever a recipe says
     value_size = 4 if device.type == "cpu" or recipe.precision.level == "O0" else 2
     fits = None if memory is None else fitting_batch(models, recipe, memory, value_size)
     use = f"; about {fits} would fit, so use --set batch={fits} in a new run" if fits else ""
     return (
-        f"a step on {recipe.batch} images of {shape} takes more memory than {device} has left"
+        f"{task} {recipe.batch} images of {shape} takes more memory than {device} has left"
         f"{has}{use}"
     )
 
@@ -92,3 +121,16 @@ def fitting_batch(models: Sequence[Model], recipe: Recipe, memory: int, value_si
     )
     fits = max(0, int((USABLE * memory - fixed) / max(each, 1)))
     return min(fits, recipe.batch - 1)
+
+
+def fitting_images(model: Model, memory: int, images: int) -> int:
+    """About how many images a network can answer for at a time in so many bytes, fewer than those,
+    0 for none. Counted are the weights, and what the node that takes and gives most has there."""
+    graph = model.graph
+    fixed = 4 * sum(elements(weight.shape) for weight in weights_of(graph).values())
+    each = 4 * max(
+        sum(map(elements, (*node.layer.input_shapes, *node.layer.output_shapes)))
+        for node in graph.nodes.values()
+    )
+    fits = max(0, int((USABLE * memory - fixed) / max(each, 1)))
+    return min(fits, max(images - 1, 0))

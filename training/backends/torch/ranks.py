@@ -14,12 +14,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from archspec.compiler.targets.torch.installed import torch
 from archspec.errors import UsageError
-from archspec.training.distributed import HERE, Ranks, Team, free_port, read_number
+from archspec.training.distributed import (
+    HERE,
+    Job,
+    Ranks,
+    Team,
+    free_port,
+    read_number,
+    several_by,
+)
+
+AGENT_STORE = "TORCHELASTIC_USE_AGENT_STORE"
+"""Set by torchrun: whether the store at MASTER_ADDR and MASTER_PORT is its own process's."""
+PREFIX = "archspec/"
+"""Of what is noted in that store, beside what PyTorch keeps there."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +51,56 @@ class TorchRanks(Ranks):
             return there.cpu().numpy()
 
 
-def is_one_of_several(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether the environment says that other processes train along with this one."""
-    environment = os.environ if environment is None else environment
-    size = read_number(environment, "WORLD_SIZE")
-    return size is not None and size > 1
+@dataclass(frozen=True)
+class AgentJob(Job):
+    """A job of torchrun's, whose own process keeps the store by which its workers meet."""
+
+    store: Any
+
+    def read(self, name: str) -> str | None:
+        key = PREFIX + name
+        return self.store.get(key).decode() if self.store.check([key]) else None
+
+    def note(self, name: str, value: str) -> None:
+        self.store.set(PREFIX + name, value)
+
+
+def told_by(environment: Mapping[str, str] | None = None) -> str | None:
+    """What of the environment says that other processes train along with this one, NAME=VALUE."""
+    return several_by(os.environ if environment is None else environment, "WORLD_SIZE")
+
+
+def job() -> Job:
+    """What torchrun keeps while it starts its processes again (--max-restarts). Raises UsageError
+    where it cannot be reached."""
+    store = _agent_store()
+    return Job() if store is None else AgentJob(store)
+
+
+def _meeting_place(rank: int, size: int) -> dict[str, Any]:
+    """Where processes find each other, if that is not what PyTorch takes by itself. torchrun's
+    store outlives the processes: those it has started again would find, under the same keys, at
+    which ports the ones before them listened, and connect to nobody."""
+    store = _agent_store()
+    if store is None:
+        return {}
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    place = torch().distributed.PrefixStore(f"{PREFIX}attempt {attempt}", store)
+    return {"store": place, "rank": rank, "world_size": size}
+
+
+@cache
+def _agent_store() -> Any:
+    """The store that torchrun's own process keeps, None without. Raises UsageError where it cannot
+    be reached."""
+    host, port = os.environ.get("MASTER_ADDR"), read_number(os.environ, "MASTER_PORT")
+    if os.environ.get(AGENT_STORE) != "True" or not host or port is None:
+        return None
+    try:
+        return torch().distributed.TCPStore(host, port, wait_for_workers=False)
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"torchrun does not answer at {host}:{port}: {reason}") from error
 
 
 @cache
@@ -56,17 +115,19 @@ def join(device: str) -> Ranks:
     from archspec.training.backends.torch.device import KINDS, take_device
 
     taken = take_device(device, read_number(os.environ, "LOCAL_RANK"))
-    if not is_one_of_several():
+    if told_by() is None:
         return Ranks()
     rank, size = read_number(os.environ, "RANK"), read_number(os.environ, "WORLD_SIZE")
-    if rank is None or size is None or rank >= size:
-        raise UsageError(f"RANK is {rank} and WORLD_SIZE {size}; it must be 0 to {(size or 1) - 1}")
-    for name in ("MASTER_ADDR", "MASTER_PORT"):
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         if not os.environ.get(name):
             raise UsageError(f"WORLD_SIZE is {size} and {name} is not set; use torchrun, or set it")
+    if rank is None or size is None or rank >= size:
+        raise UsageError(f"RANK is {rank} and WORLD_SIZE {size}; it must be 0 to {(size or 1) - 1}")
     try:
         package.distributed.init_process_group(
-            KINDS[device].talks_by, device_id=None if taken.type == "cpu" else taken
+            KINDS[device].talks_by,
+            device_id=None if taken.type == "cpu" else taken,
+            **_meeting_place(rank, size),
         )
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
@@ -77,11 +138,16 @@ def join(device: str) -> Ranks:
 
 def team_of(workers: int) -> Team:
     """So many workers on this machine, of which the first is the one that the others ask."""
-    common = {"WORLD_SIZE": workers, "MASTER_ADDR": HERE, "MASTER_PORT": free_port()}
+    common = {
+        "WORLD_SIZE": workers,
+        "MASTER_ADDR": HERE,
+        "MASTER_PORT": free_port(),
+        AGENT_STORE: False,  # a torchrun that started this process is not whom they meet at
+    }
     return Team(
         {name: str(value) for name, value in common.items()},
         [{"RANK": str(index), "LOCAL_RANK": str(index)} for index in range(workers)],
     )
 
 
-__all__ = ["is_one_of_several", "join", "team_of"]
+__all__ = ["job", "join", "team_of", "told_by"]

@@ -156,7 +156,8 @@ class GatedModuleTrainer:
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        return self.network(self._images(images)).cpu().numpy()
+        with explain_failures([self._start], self._recipe, self.device, "scoring"):
+            return self.network(self._images(images)).cpu().numpy()
 
     @torch.no_grad()
     def _open(self, kept: Tensor) -> None:

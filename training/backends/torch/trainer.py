@@ -21,7 +21,7 @@ from archspec.graph import Graph
 from archspec.training.backend import Pending
 from archspec.training.backends.torch.device import on_device, taken_device
 from archspec.training.backends.torch.ema import Ema
-from archspec.training.backends.torch.failures import explain_failures
+from archspec.training.backends.torch.failures import explain_failures, explain_scoring
 from archspec.training.backends.torch.losses import build_loss
 from archspec.training.backends.torch.noise import HostNoise, set_masks, take_over
 from archspec.training.backends.torch.optimizers import build_optimizer
@@ -65,13 +65,16 @@ class Images:
 class ModulePredictor:
     """A module in inference."""
 
-    def __init__(self, module: nn.Module):
-        self.module = module.eval()
+    def __init__(self, model: Model):
+        self._model = model
+        with explain_scoring(model, taken_device()):
+            self.module = build_module(model).eval()
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        there = on_device(images, taken_device()).contiguous(memory_format=torch.channels_last)
-        return self.module(there).float().cpu().numpy()
+        with explain_scoring(self._model, taken_device(), len(images)):
+            there = on_device(images, taken_device()).contiguous(memory_format=torch.channels_last)
+            return self.module(there).float().cpu().numpy()
 
 
 class ModuleTrainer:
@@ -81,12 +84,17 @@ class ModuleTrainer:
     """
 
     def __init__(self, learners: Learners, rates: Rates, ranks: Ranks):
+        self.device = taken_device()
+        task = "setting up a training on"
+        with explain_failures(learners.models, learners.recipe, self.device, task):
+            self._set_up(learners, rates, ranks)
+
+    def _set_up(self, learners: Learners, rates: Rates, ranks: Ranks) -> None:
         recipe = learners.recipe
         # nothing draws from it, and what might some day is not left to chance
         torch.manual_seed(recipe.seed)
         self._learners = learners
         self._ranks = ranks
-        self.device = taken_device()
         self.precision = fit_precision(recipe.precision, learners.device)
         set_products(self.precision, self.device)
         if learners.switches.get("deterministic"):
@@ -139,13 +147,16 @@ class ModuleTrainer:
             return self._step(self._images(images), on_device(labels, self.device))
 
     def read(self, pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:
-        return read(pending)
+        with self._explaining():
+            return read(pending)
 
     def state(self) -> dict[str, np.ndarray]:
-        return self._step.state()
+        with self._explaining("saving a training on"):
+            return self._step.state()
 
     def set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._step.set_state(arrays)
+        with self._explaining("resuming a training on"):
+            self._step.set_state(arrays)
 
     def weights(self) -> dict[str, Array]:
         return weights_in(self._served, self._learners.models[0].graph)
@@ -163,11 +174,11 @@ class ModuleTrainer:
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        with self._explaining(), cast(self.precision, self.device):
+        with self._explaining("scoring"), cast(self.precision, self.device):
             return self._served(self._images(images)).float().cpu().numpy()
 
-    def _explaining(self) -> AbstractContextManager[None]:
-        return explain_failures(self._learners.models, self._learners.recipe, self.device)
+    def _explaining(self, task: str = "a step on") -> AbstractContextManager[None]:
+        return explain_failures(self._learners.models, self._learners.recipe, self.device, task)
 
     def _share_statistics(self, network: nn.Module) -> None:
         """Every process gathers batch statistics of its own images. Training never looks at them;

@@ -10,7 +10,7 @@ from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.supernet import Supernet, supernet_of
 from archspec.errors import UsageError
 from archspec.space import Space
-from archspec.training.backend import Backend, backend_for
+from archspec.training.backend import Backend, find_lone_backend
 from archspec.training.data import EvalPipeline, Pipeline, Source, check_fits
 from archspec.training.plan import check_classifier, data_fingerprint, read_splits, scan_splits
 from archspec.training.recipe import Recipe
@@ -114,12 +114,8 @@ def plan_search(
 ) -> SearchPlan:
     """Settle what is searched. Raises SpecError for a space that no supernet holds, SpecError or
     UsageError for a recipe, a runtime or data that will not do."""
-    backend = backend_for(settings.backend, settings.device, "a single-path search")
+    backend = find_lone_backend(settings.backend, settings.device, "a single-path search")
     settings = replace(settings, backend=backend.name)
-    if backend.is_one_of_several():
-        raise UsageError(
-            "a single-path search is one process, and the environment describes several"
-        )
     supernet = supernet_of(space)
     check_classifier(supernet.graph)
     recipe = _recipe(settings)
@@ -151,9 +147,6 @@ def _recipe(settings: SinglePathSettings) -> Recipe:
         ("loss.mutual", recipe.loss.mutual is not None),
         ("loss.distill", recipe.loss.distill is not None),
         ("optimizer.accumulate", recipe.optimizer.accumulate > 1),
-        ("loss.class_weights", recipe.loss.class_weights is not None),
-        ("data.balanced", recipe.data.balanced),
-        ("early_stop", recipe.early_stop is not None),
         ("freeze", bool(recipe.freeze)),
         ("groups", bool(recipe.groups)),
     ):
