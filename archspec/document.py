@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from archspec.errors import Problem, SpecError
 from archspec.project import ALONE, Source
-from archspec.reading import NotRegular, open_regular
+from archspec.reading import NotRegular, kind_instead_of_text, open_regular
 
 Pointer: TypeAlias = "tuple[str | int, ...]"
 
@@ -222,6 +222,9 @@ def read_text(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(Problem(f"the file cannot be read: {reason.lower()}", name)) from None
+    kind = kind_instead_of_text(path, content)
+    if kind is not None:
+        raise SpecError(Problem(f"this is {kind}; use {what}", name))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -134,7 +134,7 @@ def _labels_of_json(path: Path) -> dict[str, np.ndarray]:
     try:
         found = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
-        raise SpecError(f"{path} is not a JSON ({error})") from None
+        raise SpecError(f"{path} is not JSON ({error})") from None
     if not isinstance(found, dict) or not found:
         raise SpecError(f'{path} is not a JSON object {{"IMAGE": CLASS}} of one image or more')
     labels: dict[str, np.ndarray] = {}

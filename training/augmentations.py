@@ -42,6 +42,7 @@ AUGMENTATIONS: Mapping[str, tuple[Schema, Mapping[str, Any]]] = {
         {},
     ),
     "horizontal_flip": (described(PROBABILITY, "mirror with this probability"), {}),
+    "vertical_flip": (described(PROBABILITY, "turn upside down with this probability"), {}),
     "color_jitter": (
         described(
             closed_object(

@@ -93,6 +93,17 @@ def horizontal_flip(probability: float, _: Preprocessing) -> Augmentation:
     return apply
 
 
+def vertical_flip(probability: float, _: Preprocessing) -> Augmentation:
+    """Draws whether to turn upside down, as a mirror below would."""
+
+    def apply(image: Image.Image, numbers: Numbers) -> Image.Image:
+        if numbers().random() < probability:
+            return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+        return image
+
+    return apply
+
+
 def color_jitter(settings: Mapping[str, float], _: Preprocessing) -> Augmentation:
     """Draws the order of the four, then brightness, contrast, saturation and hue, each evenly: what
     has a strength of 0 is drawn and left out."""
@@ -173,6 +184,7 @@ def trivial_augment(bins: int, _: Preprocessing) -> Augmentation:
 AUGMENTATIONS: Mapping[str, Callable[[Any, Preprocessing], Augmentation]] = {
     "random_crop": random_crop,
     "horizontal_flip": horizontal_flip,
+    "vertical_flip": vertical_flip,
     "color_jitter": color_jitter,
     "rand_augment": rand_augment,
     "auto_augment": auto_augment,

@@ -203,6 +203,7 @@ class Backend(Protocol):
         batch: int,
         seed: int,
         shuffle: bool = True,
+        balanced: bool = False,
         workers: int = 1,
         rank: int = 0,
         ranks: int = 1,

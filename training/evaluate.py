@@ -11,6 +11,18 @@ from archspec.training.backend import Predictor
 from archspec.training.distributed import Ranks
 
 
+class Mirrored:
+    """A network that looks at each image twice, as it is and mirrored left to right, and gives the
+    mean of both logits."""
+
+    def __init__(self, network: Predictor):
+        self.network = network
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        mirrored = np.ascontiguousarray(images[..., ::-1])
+        return (self.network.logits(images) + self.network.logits(mirrored)) / 2
+
+
 def evaluate(
     network: Predictor,
     batches: Iterable[tuple[np.ndarray, np.ndarray]],

@@ -63,6 +63,9 @@ class RunProgress(Progress):
 
     best_top1: float = -1.0
     best_epoch: int = 0
+    reference: float | None = None
+    """What a recipe's early_stop watches, at its last gain."""
+    gained_epoch: int = 0
     of_epoch: Sums = field(default_factory=Sums)
     of_line: Sums = field(default_factory=Sums)
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -200,7 +203,7 @@ def _pipelines(
     share = {"workers": recipe.data.workers, "rank": ranks.rank, "ranks": ranks.ranks}
     train = backend.pipeline(
         sources[0], preprocessing, recipe.augment, recipe.mix, batch=recipe.batch,
-        seed=recipe.seed, shuffle=recipe.data.shuffle, **share,
+        seed=recipe.seed, shuffle=recipe.data.shuffle, balanced=recipe.data.balanced, **share,
     )  # fmt: skip
     return train, EvalPipeline(sources[1], preprocessing, batch=recipe.batch, **share)
 
@@ -219,7 +222,9 @@ def _resume(run: Run, trainer: Trainer, ranks: Ranks, display: Display) -> RunPr
         for note in set_refused_aside(refused):
             display.say(f"note: {note}")
     epochs = run.recipe.epochs
-    if progress.epoch < epochs:
+    if progress.is_over:
+        place = f"it stopped early, after epoch {progress.epoch} of {epochs}"
+    elif progress.epoch < epochs:
         place = f"epoch {progress.epoch + 1} of {epochs}, step {progress.position}"
     else:
         place = f"all {epochs} epochs are over"
@@ -277,10 +282,12 @@ class _Training:
         best or the last so far."""
         progress, recipe, batch = self.progress, self.run.recipe, self.run.recipe.batch
         epoch = progress.epoch + 1
-        is_kept = epoch == recipe.epochs or epoch % recipe.checkpoint.every_epochs == 0
         with self.trainer.serving():
             scores = evaluate(self.trainer, self.validation, batch, self.session.ranks)
             self.session.count_seconds()
+            progress.is_over = self._gains_no_more(scores, epoch)
+            is_last = progress.is_over or epoch == recipe.epochs
+            is_kept = is_last or epoch % recipe.checkpoint.every_epochs == 0
             is_best = scores.top1 >= progress.best_top1
             if is_best:
                 progress.best_top1, progress.best_epoch = scores.top1, epoch
@@ -295,6 +302,8 @@ class _Training:
             self.session.count_seconds()
         self.scores = scores
         line = _epoch_line(progress, scores, plain, self._rate())
+        if progress.is_over:
+            line["stopped_early"] = True
         self.display.epoch(progress.epoch, _words(line, progress, recipe.epochs))
         progress.of_epoch = progress.of_line = Sums()
         progress.epochs.append(line)
@@ -303,8 +312,19 @@ class _Training:
             self.events.add(line)
         return is_kept
 
+    def _gains_no_more(self, scores: Scores, epoch: int) -> bool:
+        """Whether the recipe wants an early end after this epoch, which is not the last."""
+        progress, settings = self.progress, self.run.recipe.early_stop
+        if settings is None:
+            return False
+        value = scores.top1 if settings.watch == "top1" else -scores.loss
+        if progress.reference is None or value > progress.reference + settings.min_gain:
+            progress.reference, progress.gained_epoch = value, epoch
+        waited = epoch - progress.gained_epoch
+        return waited >= settings.patience and epoch < self.run.recipe.epochs
+
     def after_save(self) -> None:
-        is_last = self.progress.epoch == self.run.recipe.epochs
+        is_last = self.progress.is_over or self.progress.epoch == self.run.recipe.epochs
         is_due = time.monotonic() - self.reported_at > REPORT_EVERY
         if self.session.ranks.is_first and is_due and not is_last:
             write_report(self.run)

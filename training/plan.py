@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.source import fingerprint
@@ -30,10 +32,13 @@ from archspec.training.data import (
     usable_workers,
 )
 from archspec.training.precision import ON_CPU, fit_precision
-from archspec.training.recipe import Recipe, Step
+from archspec.training.recipe import BALANCED, Recipe, Step
 from archspec.training.recipe_files import read_recipe
 from archspec.training.tuning import find_frozen, find_paces
 from archspec.warn import softmax_results
+
+MAX_SHOWN = 10
+"""Class weights that are told."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ def plan_run(
         notes += source.ignored
         broken = damage(source)
         notes += [broken] if broken else []
+    recipe, weighed = weigh_classes(recipe, train)
+    notes += weighed
     backend = backend or choose_backend(device, "training")
     notes += _warnings(recipe, device, workers, backend)
     return Plan(
@@ -209,6 +216,28 @@ def read_splits(
 def data_fingerprint(train: Source, val: Source) -> str:
     """sha256 of what both splits consist of."""
     return hashlib.sha256(f"{fingerprint(train)} {fingerprint(val)}".encode()).hexdigest()
+
+
+def weigh_classes(recipe: Recipe, train: Source) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe with a number for each class where its class weights are to be balanced, and the
+    notes on that. Raises UsageError for another number of them than there are classes."""
+    weights, classes = recipe.loss.class_weights, train.classes
+    if weights is None:
+        return recipe, ()
+    if weights != BALANCED:
+        if len(weights) != len(classes):
+            raise UsageError(
+                f"loss.class_weights has {len(weights)} numbers and {train.where} has"
+                f" {len(classes)} classes; use one for each, or balanced"
+            )
+        return recipe, ()
+    counts = np.bincount(train.labels, minlength=len(classes))
+    found = tuple(float(w) for w in len(train.labels) / (len(classes) * np.maximum(counts, 1)))
+    some = zip(classes[:MAX_SHOWN], found[:MAX_SHOWN], strict=True)
+    shares = ", ".join(f"{name} {weight:.3g}" for name, weight in some)
+    more = f" and {len(classes) - MAX_SHOWN} more" if len(classes) > MAX_SHOWN else ""
+    note = f"balanced class weights: {shares}{more}"
+    return replace(recipe, loss=replace(recipe.loss, class_weights=found)), (note,)
 
 
 def _other(name: str, graph: Graph, train: Source, arguments: Mapping[str, Any]) -> Graph:

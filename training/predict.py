@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from archspec.errors import SpecError, UsageError, use
 from archspec.graph import Graph
 from archspec.training.backend import DeviceError, backend_for, find_lone_backend
 from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
-from archspec.training.evaluate import evaluate, logits_of
+from archspec.training.evaluate import Mirrored, evaluate, logits_of
 from archspec.training.plan import check_classifier
 
 BATCH = 16
@@ -38,8 +39,10 @@ def score_weights(
     device: str = "CPU",
     tell: Callable[[str], None] | None = None,
     backend: str | None = None,
+    flip: bool = False,
 ) -> Scores:
-    """Score weights on every readable image of one split; `tell` is told what was left out. Raises
+    """Score weights on every readable image of one split; `tell` is told what was left out. With
+    `flip` the logits of an image and of its mirror image are averaged. Raises
     SpecError and UsageError for whatever does not fit: weights, classes, images."""
     runs = backend_for(backend, device, "archspec eval")
     if not 1 <= batch <= 100_000:
@@ -54,6 +57,7 @@ def score_weights(
     if names is None:
         check_fits(images, graph)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))
+    network = Mirrored(network) if flip else network
     pipeline = EvalPipeline(
         images,
         preprocessing_of(graph.preprocessing, graph.input_shape),
@@ -82,27 +86,38 @@ def open_classifier(
     batch: int = BATCH,
     device: str = "CPU",
     backend: str | None = None,
+    flip: bool = False,
 ) -> Classifier:
-    """A network with its weights, run by a backend, for images as the spec's `input` prepares them.
-    Raises SpecError and UsageError for whatever does not fit."""
+    """A network with its weights, run by a backend, for images as the spec's `input` prepares them,
+    and with `flip` for their mirror images too, whose logits are averaged with theirs. Raises
+    SpecError and UsageError for whatever does not fit."""
     runs = find_lone_backend(backend, device, f"archspec predict --device {device}")
     preparing, names = _prepare(graph, weights)
     runs.join(device)
     network = runs.predictor(Model(graph, load_weights(weights, graph)))
+    network = Mirrored(network) if flip else network
     score = partial(logits_of, network, batch=batch)
     return Classifier(preparing, score, batch, classes_of(graph), names)
 
 
-def open_numpy_classifier(graph: Graph, weights: str | os.PathLike[str]) -> Classifier:
+def open_numpy_classifier(
+    graph: Graph, weights: str | os.PathLike[str], flip: bool = False
+) -> Classifier:
     """The same in plain numpy, which is slower and needs nothing else."""
     preparing, names = _prepare(graph, weights)
-    arrays = load_weights(weights, graph)
-    (output,) = graph.output_shapes
-
-    def score(images: np.ndarray) -> np.ndarray:
-        return reference.run(graph, arrays, images)[output]
-
+    network = _InNumpy(graph, load_weights(weights, graph))
+    score = Mirrored(network).logits if flip else network.logits
     return Classifier(preparing, score, 1, classes_of(graph), names)
+
+
+@dataclass(frozen=True)
+class _InNumpy:
+    graph: Graph
+    arrays: Mapping[str, np.ndarray]
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        (found,) = reference.run(self.graph, self.arrays, images).values()
+        return found
 
 
 def _prepare(

@@ -19,6 +19,7 @@ from archspec.training.augmentations import fill_augmentations
 from archspec.training.recipe_schema import (
     AT_LEAST_ZERO,
     FLAG,
+    NULL,
     OVER_ZERO,
     PATTERN,
     POSITIVE,
@@ -38,6 +39,8 @@ from archspec.training.recipe_schema import (
 )
 
 VERSION = 1
+BALANCED = "balanced"
+"""Class weights that are taken of the images there are, see training.plan."""
 
 SCHEMES = (
     "he", "he_zero", "xavier", "by_fan_in", "isynet", "cspdarknet", "resnext", "spnasnet",
@@ -76,6 +79,9 @@ class Data(Section):
 
     workers: int = setting(POSITIVE, "threads that decode images, at most the CPUs there are", 8)
     shuffle: bool = setting(FLAG, "a new order each epoch", True)
+    balanced: bool = setting(
+        FLAG, "as many images of each class in an epoch, of few of them some again", False
+    )
 
 
 @dataclass(frozen=True)
@@ -107,11 +113,22 @@ class Distill(Section):
     weight: float = setting(PROBABILITY, "of the teacher; the labels have the rest", 0.9)
 
 
+CLASS_WEIGHTS: Schema = {
+    "anyOf": [NULL, {"enum": [BALANCED]}, several(OVER_ZERO, 1, 1_000_000)],
+}
+
+
 @dataclass(frozen=True)
 class Loss(Section):
     """Cross entropy, and what is added to it."""
 
     smoothing: float = setting(UNDER_ONE, "share of a label that goes to the other classes", 0.0)
+    class_weights: str | tuple[float, ...] | None = setting(
+        CLASS_WEIGHTS,
+        "factors on the loss of each class, or balanced: images / (classes x images of the class)",
+        None,
+        convert=lambda value: value if isinstance(value, str) else tuple(map(float, value)),
+    )
     mutual: Mutual | None = section(Mutual, "learn beside other networks", None)
     distill: Distill | None = section(Distill, "learn from a trained network", None)
 
@@ -324,6 +341,15 @@ class Ema(Section):
 
 
 @dataclass(frozen=True)
+class EarlyStop(Section):
+    """An end before the last epoch, once the validation images gain no more."""
+
+    patience: int = setting(POSITIVE, "epochs without a gain after which it ends", 10)
+    watch: str = setting({"enum": ["top1", "val_loss"]}, "what of them is to gain", "top1")
+    min_gain: float = setting(AT_LEAST_ZERO, "what more than this counts as a gain", 0.0)
+
+
+@dataclass(frozen=True)
 class Checkpoint(Section):
     """What is kept of a run beside its best and its last state."""
 
@@ -363,6 +389,9 @@ class Recipe(Section):
     )
     precision: Precision = section(Precision, "of the arithmetic", Precision())
     ema: Ema | None = section(Ema, "a moving average of the weights", None)
+    early_stop: EarlyStop | None = section(
+        EarlyStop, "an end before the last epoch where nothing is gained any more", None
+    )
     checkpoint: Checkpoint = section(Checkpoint, "what is kept", Checkpoint())
 
 

@@ -76,6 +76,10 @@ def _problems_of_sense(at: At, recipe: Recipe) -> Iterator[Problem]:
         yield (at / "optimizer" / "nesterov").problem(
             "nesterov looks ahead by the momentum, which is 0; use more than 0"
         )
+    if recipe.data.balanced and not recipe.data.shuffle:
+        yield (at / "data" / "balanced").problem(
+            "balanced draws other images each epoch, and shuffle is false; use shuffle: true"
+        )
     if loss.mutual and loss.distill:
         yield (at / "loss" / "distill").problem("distill stands beside mutual; use one of the two")
     if recipe.mix and not (recipe.mix.mixup or recipe.mix.cutmix):

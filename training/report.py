@@ -81,7 +81,9 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
         f" epoch {best['epoch']}, the best of {last['epoch']};"
         f" {last['top1']:.2%} after the last. {clock(last['seconds'])} of training."
     )
-    if last["epoch"] < total:
+    if last.get("stopped_early"):
+        words += f" It stopped early, {total - last['epoch']} epochs before its end."
+    elif last["epoch"] < total:
         words += f" {total - last['epoch']} epochs are left: `{run.resume_command}` goes on."
     lost = sorted({*range(1, last["epoch"])} - {line["epoch"] for line in epochs})
     if lost:

@@ -53,6 +53,8 @@ class Progress:
     step: int = 0
     """Steps that are over of all."""
     seconds: float = 0.0
+    is_over: bool = False
+    """Whether a task has found that it learns no more, before all its epochs."""
 
 
 Kind = TypeVar("Kind", bound=Progress)
@@ -157,10 +159,11 @@ class Session:
         self._saved_at = self._looked_at = self._counted_at = time.monotonic()
 
     def learn(self, task: Task, until: int) -> bool:
-        """Make steps until so many epochs are over; False where they were stopped before. Raises
+        """Make steps until so many epochs are over, or the task finds that it learns no more; False
+        where they were stopped before. Raises
         RunError, and keeps the last checkpoint, where a loss or the state is not finite."""
         progress = self.progress
-        while progress.epoch < until:
+        while progress.epoch < until and not progress.is_over:
             self._restart_clock()
             with closing(task.steps()) as steps:
                 for _ in islice(steps, task.steps_per_epoch - progress.position):

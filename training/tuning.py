@@ -13,7 +13,7 @@ from archspec.compiler.node_patterns import fits, nodes_that_fit
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
 from archspec.json_values import shown
-from archspec.training.recipe import Recipe
+from archspec.training.recipe import Loss, Recipe
 
 
 @dataclass(frozen=True)
@@ -65,4 +65,11 @@ def find_paces(graph: Graph, recipe: Recipe) -> dict[str, Pace]:
     return found
 
 
-__all__ = ["USUAL", "Pace", "Paces", "find_frozen", "find_paces", "node_of"]
+def class_weights_of(loss: Loss) -> tuple[float, ...] | None:
+    """The class weights of a loss, once training.plan has taken those that are balanced."""
+    if isinstance(loss.class_weights, str):
+        raise AssertionError("the class weights are not numbers yet")
+    return loss.class_weights
+
+
+__all__ = ["USUAL", "Pace", "Paces", "class_weights_of", "find_frozen", "find_paces", "node_of"]

@@ -112,6 +112,7 @@ def check_lost(run: Run, refused: Sequence[Refused]) -> None:
     epochs = max([line["epoch"] for line in run.metrics()], default=0)
     epochs = max(epochs, *(_epoch_of(run.path / name) for name in (BEST, LAST)))
     is_over = epochs == run.recipe.epochs and (run.path / REPORT).exists()
+    is_over |= any("stopped_early" in line for line in run.metrics())
     if any(run.checkpoints.iterdir()) or epochs > first_saved or is_over:
         raise RunError(
             f"{run.path} has come to epoch {epochs} and its checkpoints do not exist; {ways}"

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=8, metavar="N", help="threads that read images; default: 8"
     )
+    parser.add_argument(
+        "--flip", action="store_true", help="average the logits with those of the mirror image"
+    )
     add_device(parser)
     add_format(parser, ("table", "json"))
 
@@ -32,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     scores = score_weights(
         graph, options.weights, options.data, options.split, options.batch, options.workers,
         options.device or "CPU", lambda note: print(f"note: {note}", file=sys.stderr),
-        options.backend,
+        options.backend, options.flip,
     )  # fmt: skip
     if not writes(options.device or "CPU", options.backend):
         return 0

@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " by number, or a folder of class folders",
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="classes; default: 5")
+    parser.add_argument(
+        "--flip",
+        action="store_true",
+        help="of a spec: average the logits with those of the mirror image",
+    )
     add_device(parser, "of a spec; ")
     parser.add_argument(
         "--engine", choices=ENGINES, help="of a model: what runs it; default: by its name's ending"
@@ -88,7 +93,7 @@ def _open_network(options: argparse.Namespace, images: int) -> Iterator[Classifi
 
 @contextmanager
 def _model(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
-    for name in ("weights", "device", "backend"):
+    for name in ("weights", "device", "backend", "flip"):
         if getattr(options, name):
             raise UsageError(f"--{name} is for specs, and {options.network} is a model")
     from archspec.deploy.predict import open_classifier
@@ -120,10 +125,10 @@ def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
             "note: neither MindSpore nor PyTorch is installed; plain numpy runs the network",
             file=sys.stderr,
         )
-        yield open_numpy_classifier(graph, options.weights)
+        yield open_numpy_classifier(graph, options.weights, options.flip)
         return
     batch = min(BATCH, images)
-    yield open_classifier(graph, options.weights, batch, device, options.backend)
+    yield open_classifier(graph, options.weights, batch, device, options.backend, options.flip)
 
 
 def _nameless(options: argparse.Namespace) -> str:

@@ -10,13 +10,19 @@ from typing import IO, Any, TypeAlias, TypeVar
 import numpy as np
 
 from archspec.compiler.metadata import check_metadata, seal_metadata, unseal
-from archspec.compiler.weights.arrays import Array, Entry, TensorFile, check_entries
+from archspec.compiler.weights.arrays import (
+    Array,
+    Entry,
+    TensorFile,
+    check_entries,
+    damage_error,
+)
 from archspec.compiler.weights.formats.ckpt import open_ckpt, write_ckpt
 from archspec.compiler.weights.formats.npz import open_npz, write_npz
 from archspec.compiler.weights.formats.pth import open_pth
 from archspec.compiler.weights.formats.safetensors import open_safetensors, write_safetensors
 from archspec.errors import Problem, SpecError, UsageError, listed
-from archspec.reading import open_regular
+from archspec.reading import NotRegular, kind_of, open_regular
 from archspec.writing import whole_file
 
 Kind = TypeVar("Kind")
@@ -55,9 +61,12 @@ def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
     opened = _by_ending(shown, READERS, "weights are in files ending in")
     try:
         file = open_regular(shown)
+    except NotRegular as error:
+        raise SpecError(Problem(f"this is {error.kind}; use a file of weights", shown)) from None
     except OSError as error:
         raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
     try:
+        _check_kind(shown, file.read(16))
         tensors = opened(shown, file)
         check_entries(shown, tensors.entries)
         check_metadata(shown, tensors.metadata, _index(tensors.entries))
@@ -98,6 +107,20 @@ def _by_ending(path: str, kinds: Mapping[str, Kind], told: str) -> Kind:
     if _ending(path) not in kinds:
         raise UsageError(f"{path}: {told} {listed(list(kinds))}")
     return kinds[_ending(path)]
+
+
+def _check_kind(path: str, head: bytes) -> None:
+    """Raises SpecError for a file whose first bytes say that it is not what its ending says."""
+    if not head:
+        raise damage_error(path, "it is empty")
+    found = kind_of(head)
+    if found is None and head.lstrip()[:1] == b"{" and b"\0" not in head:
+        found = "text, as a spec is", ()
+    if found is None or _ending(path) in found[1]:
+        return
+    kind, endings = found
+    use = f"give it the ending {listed(endings)}" if endings else "use a file of weights"
+    raise SpecError(Problem(f"this is {kind}, not what its ending says; {use}", path))
 
 
 def _ending(path: str) -> str:

@@ -420,7 +420,7 @@ ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (struct.pack("<Q", 1 << 26) + bytes(1 << 26), "its index claims 67,108,864 bytes"),
         (struct.pack("<Q", 90000) + b"[" * 90000, "its index is nested too deeply"),
         (struct.pack("<Q", 2) + b"[]", "its index is not an object"),
-        (struct.pack("<Q", 3) + b"{x}", "its index is not a JSON"),
+        (struct.pack("<Q", 3) + b"{x}", "its index is not JSON"),
         (struct.pack("<Q", 15) + b'{"a":1,"a":[1]}', "a name appears twice in its index"),
         (index(a=5), "its index says too little of 'a'"),
         (index(a={**ONE, "shape": [-1]}), "its index has no sizes for 'a'"),

@@ -29,6 +29,7 @@ from archspec.training.sizing import SIZINGS  # noqa: E402
 SETTINGS = {
     "random_crop": {"padding": 2},
     "horizontal_flip": 0.5,
+    "vertical_flip": 0.5,
     "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
     "rand_augment": {"ops": 2, "magnitude": 9, "bins": 31},
     "auto_augment": "imagenet",
@@ -180,10 +181,14 @@ def test_a_border_of_any_width_takes_no_memory():
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_flips_are_as_frequent_as_they_are_asked_for(mode):
-    image = picture(6, 3, 1, mode)
-    plain, mirror = pixels(image), pixels(image)[:, ::-1]
+    for name, axis in (("horizontal_flip", 1), ("vertical_flip", 0)):
+        check_flips(name, picture(6, 3, 2, mode), axis)
+
+
+def check_flips(name, image, axis):
+    plain, mirror = pixels(image), np.flip(pixels(image), axis)
     for probability in (0.0, 0.3, 1.0):
-        flip = AUGMENTATIONS["horizontal_flip"](probability, network(1, 3))
+        flip = AUGMENTATIONS[name](probability, network(2, 3))
         results = [pixels(flip(image, partial(generator, 7, k))) for k in range(800)]
         flipped = sum(np.array_equal(result, mirror) for result in results)
         assert flipped + sum(np.array_equal(result, plain) for result in results) == 800

@@ -24,8 +24,10 @@ from fakes import backend as fake  # noqa: E402 (needs numpy)
 
 from archspec import training  # noqa: E402
 from archspec.cli import main  # noqa: E402
+from archspec.compiler.images.steps import preprocessing_of  # noqa: E402
 from archspec.compiler.weights.files import open_tensors  # noqa: E402
 from archspec.compiler.weights.initialize import initialize  # noqa: E402
+from archspec.compiler.weights.loading import load_weights  # noqa: E402
 from archspec.errors import SpecError, UsageError  # noqa: E402
 from archspec.extras import install_hint  # noqa: E402
 from archspec.space import Space  # noqa: E402
@@ -35,7 +37,8 @@ from archspec.training.distributed import Job  # noqa: E402
 from archspec.training.loop import train_run  # noqa: E402
 from archspec.training.meter import Meter, Sums  # noqa: E402
 from archspec.training.noise import draw_mask  # noqa: E402
-from archspec.training.predict import score_weights  # noqa: E402
+from archspec.training.plan import scan_splits  # noqa: E402
+from archspec.training.predict import open_classifier, score_weights  # noqa: E402
 from archspec.training.run import RunError, open_run  # noqa: E402
 from archspec.training.search import search  # noqa: E402
 from archspec.training.search.single_path import (  # noqa: E402
@@ -293,6 +296,105 @@ def test_what_learns_is_settled_first(setting, message, tmp_path):
         train(tmp_path / "run", setting)
     assert message in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_gains_no_more_ends_early_and_resumes_as_it_was(tmp_path, told):
+    """At a rate of next to nothing the first epoch is the last that gains."""
+    settings = ("epochs=9", "optimizer.lr=1e-30", "early_stop={patience: 2}", "ema=null")
+    result = train(tmp_path / "run", *settings)
+    assert (result.epochs, result.steps) == (3, 12)
+    before = files(tmp_path / "run")
+    lines = [line for line in before[1] if line["kind"] == "epoch"]
+    assert [line.get("stopped_early", False) for line in lines] == [False, False, True]
+    assert before[2]["last"]["epoch"] == "3"
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "It stopped early, 6 epochs before its end." in report
+    said = told("train", "--resume", tmp_path / "run")
+    assert "resumed from step 12 (it stopped early, after epoch 3 of 9)" in said
+    assert files(tmp_path / "run") == before
+    for path in runs.checkpoints(tmp_path / "run")[1:]:
+        path.unlink()
+    assert "resumed from step 4 (epoch 2 of 9, step 0)" in told(
+        "train", "--resume", tmp_path / "run"
+    )
+    assert files(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    "settings, epochs",
+    [
+        ("{patience: 1, watch: val_loss}", 4),  # it falls from epoch to epoch
+        ("{patience: 1, watch: val_loss, min_gain: 99}", 2),
+        ("{patience: 9}", 4),
+    ],
+)
+def test_a_gain_is_what_the_recipe_watches(settings, epochs, tmp_path):
+    plain = ("epochs=4", "augment=[]", "mix=null", "ema=null", "optimizer.lr=1e-4")
+    assert train(tmp_path / "run", *plain, f"early_stop={settings}").epochs == epochs
+
+
+@pytest.fixture
+def uneven(tmp_path):
+    """Images of which class0 has 20, class1 5 and class2 2."""
+    data = runs.write_images(tmp_path / "uneven", train=20, val=4)
+    for label, kept in ((1, 5), (2, 2)):
+        for path in sorted((data / "train" / f"class{label}").iterdir())[kept:]:
+            path.unlink()
+    return data
+
+
+def test_classes_are_balanced_by_weights_or_by_drawing(uneven, tmp_path, run):
+    begin = (
+        "train", "linear.json", "--recipe", "small.yaml", "--data", uneven, "--backend", "fake",
+        "--out", tmp_path / "run", "--set",
+    )  # fmt: skip
+    said = run(*begin, "loss.class_weights=[1, 2]")[2]
+    assert said == (
+        f"error: loss.class_weights has 2 numbers and {uneven}/train has 3 classes; use one for"
+        " each, or balanced\n"
+    )
+    assert "class_weights/1" in run(*begin, "loss.class_weights=[1, 0, 2]")[2]
+    code, _, said = run(*begin, "loss.class_weights=balanced", "--set", "data.balanced=true")
+    assert code == 0
+    assert "note: balanced class weights: class0 0.45, class1 1.8, class2 4.5" in said
+    found = open_run(tmp_path / "run")
+    # as sklearn's compute_class_weight
+    assert found.recipe.loss.class_weights == pytest.approx((27 / 60, 27 / 15, 27 / 6))
+    pipeline = find_backend("fake").pipeline(
+        scan_splits(uneven)[0], preprocessing_of(found.networks[0].preprocessing, (3, 12, 12)),
+        batch=9, seed=1, balanced=True, workers=1,
+    )  # fmt: skip
+    labels = pipeline.source.labels
+    orders = [pipeline.order(epoch) for epoch in range(3)]
+    for epoch, order in enumerate(orders):
+        assert [*np.bincount(labels[order.ravel()])] == [9, 9, 9]
+        turns = pipeline.turns(epoch)
+        for image in range(27):
+            assert [*turns[order == image]] == [*range((order == image).sum())]
+        seen = np.bincount(order.ravel(), minlength=27)
+        for label in range(3):
+            assert np.ptp(seen[labels == label]) <= 1, "each as often as another"
+    assert not np.array_equal(orders[0], orders[1])
+    assert np.array_equal(orders[2], pipeline.order(2))
+    with pytest.raises(SpecError, match="shuffle is false; use shuffle: true"):
+        train(tmp_path / "other", "data={balanced: true, shuffle: false}")
+
+
+def test_a_mirrored_look_is_the_mean_of_both(whole, told):
+    graph, weights = open_run(whole).networks[0], whole / "best.safetensors"
+    images = sorted(Path("data/val").glob("*/*.png"))
+    pixels = np.stack([open_classifier(graph, weights, backend="fake").prepare(p.read_bytes())
+                       for p in images])  # fmt: skip
+    arrays = load_weights(weights, graph)
+    one, other = (pixels, pixels[..., ::-1])
+    logits = sum(one.reshape(len(one), -1) @ arrays["dense.weight"].T for one in (one, other)) / 2
+    wanted = (logits + arrays["dense.bias"]).argmax(1)
+    scores = score_weights(graph, weights, "data", batch=4, backend="fake", flip=True)
+    assert scores.top1 == pytest.approx((wanted == np.repeat(range(3), 6)).mean())
+    assert scores.loss != score_weights(graph, weights, "data", batch=4, backend="fake").loss
+    arguments = ("linear.json", *images, "--weights", weights, "--top", 1, "--format", "json")
+    found = json.loads(told("predict", *arguments, "--backend", "fake", "--flip"))
+    assert [row["number"] for row in found] == [*wanted]
 
 
 # Killed, stopped, resumed. Children are forked, so that each begins in a millisecond; the parent is

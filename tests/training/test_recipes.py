@@ -279,9 +279,9 @@ WRONG = {
         "r.yaml:3:9: at /epochs: epochs must be a whole number of at least 1 and at most"
         " 1,000,000, not 3.0; did you mean 3?",
     ]),
-    "several at once": (HEAD + "optimizer: {name: adam, lr: 0}\nloss: {smothing: 1}\n", [
+    "several at once": (HEAD + "optimizer: {name: adamx, lr: 0}\nloss: {smothing: 1}\n", [
         "r.yaml:6:18: at /loss/smothing: loss has no 'smothing'; did you mean 'smoothing'?",
-        "r.yaml:5:19: at /optimizer/name: there is no optimizer 'adam'; did you mean 'adamw'?",
+        "r.yaml:5:19: at /optimizer/name: there is no optimizer 'adamx'; did you mean 'adam'?",
     ]),
     "another kind's key": (HEAD + "optimizer:\n  name: adamw\n  lr: 0.1\n  momentum: 0.9\n", [
         "r.yaml:8:13: at /optimizer/momentum: adamw has no 'momentum'; it has 'name', 'lr',"
@@ -291,8 +291,8 @@ WRONG = {
         "r.yaml:5:12: at /optimizer: sgd lacks 'lr'",
     ]),
     "no kind": (HEAD + "optimizer: {lr: 1}\n", [
-        "r.yaml:5:12: at /optimizer: optimizer lacks its 'name'; use 'sgd', 'adamw', 'lamb'"
-        " or 'lars'",
+        "r.yaml:5:12: at /optimizer: optimizer lacks its 'name'; use 'sgd', 'adam', 'adamw',"
+        " 'rmsprop', 'lamb' or 'lars'",
     ]),
     "bad beta": (HEAD + "optimizer: {name: adamw, lr: 1, betas: [0.9, 1]}\n", [
         "r.yaml:5:46: at /optimizer/betas/1: item 1 must be a number of at least 0 and under 1,"
@@ -310,8 +310,8 @@ WRONG = {
         "  - horizontal_flip: 1\n    random_erasing: 1\n  - {}\n", [
         "r.yaml:9:5: at /augment/2: item 2 must be an object, not 3",
         "r.yaml:7:11: at /augment/0/flip: an augmentation has no 'flip'; it has"
-        " 'random_resized_crop', 'random_crop', 'resize', 'horizontal_flip', 'color_jitter',"
-        " 'rand_augment', 'auto_augment', 'trivial_augment' and 'random_erasing'",
+        " 'random_resized_crop', 'random_crop', 'resize', 'horizontal_flip', 'vertical_flip',"
+        " 'color_jitter', 'rand_augment', 'auto_augment', 'trivial_augment' and 'random_erasing'",
         "r.yaml:8:22: at /augment/1/horizontal_flip: horizontal_flip must be a number of at least"
         " 0 and at most 1, not 2",
         "r.yaml:10:5: at /augment/3: an augmentation is one key with its settings and this has"

@@ -208,11 +208,13 @@ def agrees(found, function, logits):
         np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_cross_entropy(parts, smoothing):
+@pytest.mark.parametrize(
+    "smoothing, weights", [(0.0, None), (0.1, None), (0.1, (1, 3, 2, 5, 4, 7, 6))]
+)
+def test_cross_entropy(parts, smoothing, weights):
     logits = normals(0) * 3
-    targets = smooth_labels(FEW, 7, smoothing)
-    found = parts.loss(Loss(smoothing=smoothing), [logits], FEW)
+    targets = smooth_labels(FEW, 7, smoothing) * (1 if weights is None else weights)
+    found = parts.loss(Loss(smoothing=smoothing, class_weights=weights), [logits], FEW)
     agrees(found, lambda z: cross_entropy(z, targets), [logits])
 
 

@@ -50,6 +50,7 @@ class Pipeline(ABC):
         batch: int,
         seed: int,
         shuffle: bool = True,
+        balanced: bool = False,
         workers: int = 1,
         rank: int = 0,
         ranks: int = 1,
@@ -63,6 +64,7 @@ class Pipeline(ABC):
         self.batch = batch
         self.seed = seed
         self.shuffle = shuffle
+        self.balanced = balanced
         self.workers = usable_workers(workers)
         self.rank = rank
         self.ranks = ranks
@@ -82,10 +84,32 @@ class Pipeline(ABC):
 
     def order(self, epoch: int) -> np.ndarray:
         """Indices of this rank's images, int64 (steps, batch)."""
+        return self._share(self._numbers(epoch))
+
+    def turns(self, epoch: int) -> np.ndarray:
+        """How often each image of `order` came before in the epoch, int64 (steps, batch): 0 unless
+        classes are balanced."""
+        numbers = self._numbers(epoch)
+        turns = np.zeros_like(numbers)
+        if self.balanced:
+            together = np.argsort(numbers, kind="stable")
+            found = numbers[together]
+            starts = np.flatnonzero(np.r_[True, found[1:] != found[:-1]])
+            lengths = np.diff(np.r_[starts, len(found)])
+            turns[together] = np.arange(len(found)) - np.repeat(starts, lengths)
+        return self._share(turns)
+
+    def _numbers(self, epoch: int) -> np.ndarray:
+        """The indices of all images of an epoch, of all ranks, in order."""
         order = np.arange(len(self.source.labels))
+        if self.balanced:
+            return even_out(self.source.labels, generator(self.seed, ORDER, epoch))
         if self.shuffle:
             order = generator(self.seed, ORDER, epoch).permutation(order)
-        steps = order[: self.steps_per_epoch * self.ranks * self.batch]
+        return order
+
+    def _share(self, numbers: np.ndarray) -> np.ndarray:
+        steps = numbers[: self.steps_per_epoch * self.ranks * self.batch]
         return steps.reshape(self.steps_per_epoch, self.ranks, self.batch)[:, self.rank]
 
     def mix_batches(self, drawn: Iterable[Batch], epoch: int, first: int) -> Iterator[Batch]:
@@ -126,6 +150,20 @@ class Pipeline(ABC):
                 f"{self.source.where}: {self.source.name(index)!r} could be read when the run began"
                 f" and cannot be now ({why})"
             ) from None
+
+
+def even_out(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Indices of as many images as there are labels, in random order and evenly of each class that
+    there is: of a large class some, of a small one each as often as another, give or take once."""
+    classes = random.permutation(np.unique(labels))
+    counts = np.full(len(classes), len(labels) // len(classes))
+    counts[: len(labels) % len(classes)] += 1
+    drawn: list[np.ndarray] = []
+    for label, count in zip(classes, counts, strict=True):
+        own = np.flatnonzero(labels == label)
+        rounds = [random.permutation(own) for _ in range(-(-int(count) // len(own)))]
+        drawn.append(np.concatenate([*rounds, own[:0]])[:count])
+    return random.permutation(np.concatenate(drawn))
 
 
 def generator(*key: int) -> np.random.Generator:

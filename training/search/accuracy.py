@@ -104,8 +104,10 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
 
 def _is_over(run: Run) -> bool:
     """Whether the last epoch's accuracy is known."""
-    epochs = [line["epoch"] for line in run.metrics() if line["kind"] == "epoch"]
-    return bool(epochs) and epochs[-1] == run.recipe.epochs
+    epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
+    return bool(epochs) and (
+        epochs[-1]["epoch"] == run.recipe.epochs or "stopped_early" in epochs[-1]
+    )
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _metadata(path: str, array: Array) -> dict[str, str]:
     try:
         value = json.loads(str(array.reshape(())))
     except (ValueError, RecursionError):
-        raise damage_error(path, "its metadata is not a JSON") from None
+        raise damage_error(path, "its metadata is not JSON") from None
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise damage_error(path, "its metadata is not words by name")
     return value

@@ -101,7 +101,7 @@ def _read_index(path: str, text: bytes) -> dict[str, Any]:
     except RecursionError:
         raise damage_error(path, "its index is nested too deeply") from None
     except ValueError as error:
-        why = str(error) if "twice" in str(error) else "its index is not a JSON"
+        why = str(error) if "twice" in str(error) else "its index is not JSON"
         raise damage_error(path, why) from None
     if not isinstance(index, dict):
         raise damage_error(path, "its index is not an object")

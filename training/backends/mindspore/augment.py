@@ -74,6 +74,10 @@ def _horizontal_flip(probability: Any, _: Preprocessing) -> Operation:
     return vision.RandomHorizontalFlip(probability)
 
 
+def _vertical_flip(probability: Any, _: Preprocessing) -> Operation:
+    return vision.RandomVerticalFlip(probability)
+
+
 def _color_jitter(settings: Any, _: Preprocessing) -> Operation:
     return vision.RandomColorAdjust(**settings)
 
@@ -93,6 +97,7 @@ def _trivial_augment(bins: Any, _: Preprocessing) -> Operation:
 AUGMENTATIONS: Mapping[str, Callable[[Any, Preprocessing], Operation]] = {
     "random_crop": _random_crop,
     "horizontal_flip": _horizontal_flip,
+    "vertical_flip": _vertical_flip,
     "color_jitter": _color_jitter,
     "rand_augment": _rand_augment,
     "auto_augment": _auto_augment,

@@ -11,12 +11,14 @@ the network computes in, a loss is computed in float32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import mindspore as ms
-from mindspore import nn, ops
+from mindspore import Tensor, nn, ops
 
 from archspec.training.recipe import Loss
+from archspec.training.tuning import class_weights_of
 
 
 class SmoothedCrossEntropy(nn.Cell):
@@ -24,12 +26,15 @@ class SmoothedCrossEntropy(nn.Cell):
 
     A label's class has 1 - smoothing and each other class smoothing / (C - 1), as in the model
     zoo's recipes; MindSpore's and PyTorch's own smoothing gives smoothing / C to all of them. Where
-    a label is shared between classes, each share is smoothed so.
+    a label is shared between classes, each share is smoothed so. Class weights are factors on the
+    share of each class; the mean stays one over images.
     """
 
-    def __init__(self, smoothing: float = 0.0):
+    def __init__(self, smoothing: float = 0.0, class_weights: Sequence[float] | None = None):
         super().__init__()
         self.smoothing = smoothing
+        # a constant of the graph, which is no state
+        self.class_weights = None if class_weights is None else Tensor(class_weights, ms.float32)
         self.cross_entropy = nn.SoftmaxCrossEntropyWithLogits(sparse=False, reduction="mean")
 
     def construct(self, logits, labels):
@@ -38,7 +43,11 @@ class SmoothedCrossEntropy(nn.Cell):
         if labels.ndim == 1:
             labels = ops.one_hot(labels, classes, 1.0, 0.0)
         others = self.smoothing / max(classes - 1, 1)
-        return self.cross_entropy(logits, labels * (1.0 - self.smoothing - others) + others)
+        shares = labels * (1.0 - self.smoothing - others) + others
+        if self.class_weights is None:
+            return self.cross_entropy(logits, shares)
+        # the kernel's gradients are right where shares add up to 1 alone
+        return -(self.class_weights * shares * ops.log_softmax(logits, -1)).sum(-1).mean()
 
 
 def divergence(from_logits, to_logits):
@@ -57,9 +66,9 @@ class MutualLoss(nn.Cell):
     For two that is the mean of both divergences. The gradients of each reach both networks.
     """
 
-    def __init__(self, smoothing: float, weight: float):
+    def __init__(self, smoothing: float, class_weights: Sequence[float] | None, weight: float):
         super().__init__()
-        self.cross_entropy = SmoothedCrossEntropy(smoothing)
+        self.cross_entropy = SmoothedCrossEntropy(smoothing, class_weights)
         self.weight = weight
 
     def construct(self, logits, labels):
@@ -82,9 +91,15 @@ class DistillationLoss(nn.Cell):
         (1 - weight) cross entropy + weight t^2 KL(p || q)
     """
 
-    def __init__(self, smoothing: float, temperature: float, weight: float):
+    def __init__(
+        self,
+        smoothing: float,
+        class_weights: Sequence[float] | None,
+        temperature: float,
+        weight: float,
+    ):
         super().__init__()
-        self.cross_entropy = SmoothedCrossEntropy(smoothing)
+        self.cross_entropy = SmoothedCrossEntropy(smoothing, class_weights)
         self.temperature = temperature
         self.weight = weight
 
@@ -97,9 +112,10 @@ class DistillationLoss(nn.Cell):
 def build_loss(settings: Loss) -> Any:
     """The cell for a recipe's loss: of (logits, labels), of (a tuple of logits, labels) where it is
     mutual, and of (logits, labels, the teacher's logits) where it distills."""
+    labelled = (settings.smoothing, class_weights_of(settings))
     if settings.mutual is not None:
-        return MutualLoss(settings.smoothing, settings.mutual.weight)
+        return MutualLoss(*labelled, settings.mutual.weight)
     if settings.distill is not None:
         distill = settings.distill
-        return DistillationLoss(settings.smoothing, distill.temperature, distill.weight)
-    return SmoothedCrossEntropy(settings.smoothing)
+        return DistillationLoss(*labelled, distill.temperature, distill.weight)
+    return SmoothedCrossEntropy(*labelled)

@@ -33,6 +33,8 @@ from archspec.training.backend import DeviceError
 from archspec.training.backends.torch.device import taken_device
 from archspec.training.data.pipeline import OPERATIONS, Pipeline, Row, generator
 
+UNREACHED = 1_000_003
+"""More epochs than a recipe can have, and a prime."""
 Place = tuple[int, int]
 """An epoch and a step of it."""
 
@@ -130,7 +132,7 @@ class _Maker(Dataset[Any]):
     def __init__(self, pipeline: TrainPipeline, threads: int = 1):
         self.pipeline = pipeline
         self.threads = threads
-        self._order: tuple[int, np.ndarray] = (-1, np.empty(0))
+        self._order: tuple[int, np.ndarray, np.ndarray] = (-1, np.empty(0), np.empty(0))
 
     @cached_property
     def steps(self) -> list[Augmentation]:
@@ -140,17 +142,17 @@ class _Maker(Dataset[Any]):
     def __getitem__(self, place: Place) -> Batch | _Failure:
         epoch, step = place
         if self._order[0] != epoch:
-            self._order = epoch, self.pipeline.order(epoch)
-        indices = self._order[1][step]
+            self._order = epoch, self.pipeline.order(epoch), self.pipeline.turns(epoch)
+        _, order, turns = self._order
         try:
-            return self._batch(epoch, step, indices)
+            return self._batch(epoch, step, order[step], turns[step])
         except UsageError as error:
             return _Failure(str(error))
 
-    def _batch(self, epoch: int, step: int, indices: np.ndarray) -> Batch:
+    def _batch(self, epoch: int, step: int, indices: np.ndarray, turns: np.ndarray) -> Batch:
         pipeline = self.pipeline
         work = partial(self._image, epoch)
-        rows = zip(indices, pipeline.rows(indices), strict=True)
+        rows = zip(indices, turns, pipeline.rows(indices), strict=True)
         made = map(work, rows) if self.threads == 1 else in_order(work, rows, self.threads)
         images = np.stack([*made])
         labels = pipeline.source.labels[indices].astype(np.int32)
@@ -160,10 +162,11 @@ class _Maker(Dataset[Any]):
         normal = np.ascontiguousarray((images * scale - shift).transpose(0, 3, 1, 2))
         return pipeline.mix_step(normal, labels, epoch, step)
 
-    def _image(self, epoch: int, numbered: tuple[int, Row]) -> np.ndarray:
-        index, (read, _) = numbered
+    def _image(self, epoch: int, numbered: tuple[int, int, Row]) -> np.ndarray:
+        index, turn, (read, _) = numbered
         pipeline = self.pipeline
-        key = (pipeline.seed, OPERATIONS, epoch, int(index))
+        # an image that comes again in an epoch is augmented as in one that never is
+        key = (pipeline.seed, OPERATIONS, (epoch + UNREACHED * int(turn)) % 2**32, int(index))
         image = read()
         try:
             for place, augmentation in enumerate(self.steps):

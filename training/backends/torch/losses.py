@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archspec.training.recipe import Loss
+from archspec.training.tuning import class_weights_of
 
 
 class LossOf(Protocol):
@@ -26,21 +27,29 @@ class LossOf(Protocol):
     ) -> Tensor: ...
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    smoothing: float = 0.0,
+    class_weights: Sequence[float] | None = None,
+) -> Tensor:
     """Softmax cross entropy, the mean over a batch.
 
     A label's class has 1 - smoothing and each other class smoothing / (C - 1), as in the model
     zoo's recipes; PyTorch's own smoothing gives smoothing / C to all of them. Where a label is
-    shared between classes, each share is smoothed so.
+    shared between classes, each share is smoothed so. Class weights are factors on the share of
+    each class; the mean stays one over images.
     """
     logits = logits.float()
-    if labels.ndim == 1 and smoothing == 0:
+    if labels.ndim == 1 and smoothing == 0 and class_weights is None:
         return F.cross_entropy(logits, labels.long())
     classes = logits.shape[1]
     if labels.ndim == 1:
         labels = F.one_hot(labels.long(), classes)
     others = smoothing / max(classes - 1, 1)
-    return F.cross_entropy(logits, labels.float() * (1.0 - smoothing - others) + others)
+    shares = labels.float() * (1.0 - smoothing - others) + others
+    weight = None if class_weights is None else logits.new_tensor(class_weights)
+    return F.cross_entropy(logits, shares, weight)
 
 
 def divergence(from_logits: Tensor, to_logits: Tensor) -> Tensor:
@@ -56,9 +65,10 @@ class LabelLoss:
     """Cross entropy with the labels."""
 
     smoothing: float
+    class_weights: Sequence[float] | None = None
 
     def __call__(self, logits: Sequence[Tensor], labels: Tensor, teacher: Tensor | None) -> Tensor:
-        return cross_entropy(logits[0], labels, self.smoothing)
+        return cross_entropy(logits[0], labels, self.smoothing, self.class_weights)
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,12 @@ class MutualLoss:
     """
 
     smoothing: float
+    class_weights: Sequence[float] | None
     weight: float
 
     def __call__(self, logits: Sequence[Tensor], labels: Tensor, teacher: Tensor | None) -> Tensor:
-        total = torch.stack([cross_entropy(one, labels, self.smoothing) for one in logits]).sum()
+        own = [cross_entropy(one, labels, self.smoothing, self.class_weights) for one in logits]
+        total = torch.stack(own).sum()
         share = self.weight / (2 * (len(logits) - 1))
         for i, one in enumerate(logits):
             for j, other in enumerate(logits):
@@ -92,13 +104,14 @@ class DistillationLoss:
     """
 
     smoothing: float
+    class_weights: Sequence[float] | None
     temperature: float
     weight: float
 
     def __call__(self, logits: Sequence[Tensor], labels: Tensor, teacher: Tensor | None) -> Tensor:
         if teacher is None:
             raise AssertionError("nobody gave the logits of the teacher")
-        labelled = cross_entropy(logits[0], labels, self.smoothing)
+        labelled = cross_entropy(logits[0], labels, self.smoothing, self.class_weights)
         likely = teacher.detach() / self.temperature
         distance = divergence(likely, logits[0] / self.temperature) * self.temperature**2
         return (1 - self.weight) * labelled + self.weight * distance
@@ -106,9 +119,10 @@ class DistillationLoss:
 
 def build_loss(settings: Loss) -> LossOf:
     """The loss of a recipe."""
+    labelled = (settings.smoothing, class_weights_of(settings))
     if settings.mutual is not None:
-        return MutualLoss(settings.smoothing, settings.mutual.weight)
+        return MutualLoss(*labelled, settings.mutual.weight)
     if settings.distill is not None:
         distill = settings.distill
-        return DistillationLoss(settings.smoothing, distill.temperature, distill.weight)
-    return LabelLoss(settings.smoothing)
+        return DistillationLoss(*labelled, distill.temperature, distill.weight)
+    return LabelLoss(*labelled)

@@ -147,6 +147,9 @@ def _recipe(settings: SinglePathSettings) -> Recipe:
         ("loss.mutual", recipe.loss.mutual is not None),
         ("loss.distill", recipe.loss.distill is not None),
         ("optimizer.accumulate", recipe.optimizer.accumulate > 1),
+        ("loss.class_weights", recipe.loss.class_weights is not None),
+        ("data.balanced", recipe.data.balanced),
+        ("early_stop", recipe.early_stop is not None),
         ("freeze", bool(recipe.freeze)),
         ("groups", bool(recipe.groups)),
     ):
