@@ -8,6 +8,7 @@ so a run that was killed resumes to the same bits.
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
@@ -288,11 +289,14 @@ class _Training:
             progress.is_over = self._gains_no_more(scores, epoch)
             is_last = progress.is_over or epoch == recipe.epochs
             is_kept = is_last or epoch % recipe.checkpoint.every_epochs == 0
-            is_best = scores.top1 >= progress.best_top1
+            # without a finite loss every image is of one class, as often right as that is met
+            is_finite = math.isfinite(scores.loss)
+            top1 = scores.top1 if is_finite else 0.0
+            is_best = top1 >= progress.best_top1 and (is_finite or not progress.best_epoch)
             if is_best:
-                progress.best_top1, progress.best_epoch = scores.top1, epoch
+                progress.best_top1, progress.best_epoch = top1, epoch
             if self.saved_weights is not None and is_best:
-                self.saved_weights.write(BEST, epoch, scores.top1)
+                self.saved_weights.write(BEST, epoch, top1)
             if self.saved_weights is not None and is_kept:
                 self.saved_weights.write(LAST, epoch, scores.top1)
         plain: Scores | None = None
@@ -387,7 +391,8 @@ def _epoch_line(
 def _words(line: dict[str, Any], progress: RunProgress, epochs: int) -> str:
     done = progress.epoch + 1
     left = progress.seconds / done * (epochs - done)
-    mark = " (best)" if line["best_epoch"] == line["epoch"] else ""
+    is_best = line["best_epoch"] == line["epoch"] and math.isfinite(line["val_loss"])
+    mark = " (best)" if is_best else ""
     plain = f" (without EMA {line['plain_top1']:6.2%})" if "plain_top1" in line else ""
     return (
         f"loss {line['loss']:.4f}  accuracy {line['accuracy']:6.2%}  val loss"

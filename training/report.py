@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,8 +73,8 @@ def report(run: Run, metrics: Sequence[Mapping[str, Any]]) -> str:
 
 def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     if not epochs:
-        return [f"No epoch is over yet. `{run.resume_command}` goes on."]
-    best = max(epochs, key=lambda line: (line["top1"], line["epoch"]))
+        return [f"No epoch is over yet. `{run.resume_command}` resumes it."]
+    best = _find_best(epochs)
     last = epochs[-1]
     total = run.recipe.epochs
     words = (
@@ -81,10 +82,17 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
         f" epoch {best['epoch']}, the best of {last['epoch']};"
         f" {last['top1']:.2%} after the last. {clock(last['seconds'])} of training."
     )
+    if not math.isfinite(best["val_loss"]):
+        words = (
+            f"**The validation loss of none of {last['epoch']} epochs is a finite number**, so none"
+            f" is the best; use a smaller learning rate. {clock(last['seconds'])} of training."
+        )
+    left = total - last["epoch"]
+    epochs_are = "epoch is" if left == 1 else "epochs are"
     if last.get("stopped_early"):
-        words += f" It stopped early, {total - last['epoch']} epochs before its end."
-    elif last["epoch"] < total:
-        words += f" {total - last['epoch']} epochs are left: `{run.resume_command}` goes on."
+        words += f" It stopped early, {left} {'epoch' if left == 1 else 'epochs'} before its end."
+    elif left > 0:
+        words += f" {left} {epochs_are} left: `{run.resume_command}` resumes it."
     lost = sorted({*range(1, last["epoch"])} - {line["epoch"] for line in epochs})
     if lost:
         words += f" The lines of {len(lost)} epochs were lost (the first is epoch {lost[0]})."
@@ -99,8 +107,13 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [words]
 
 
+def _find_best(epochs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last of the best epochs, of those whose validation loss is finite where there are any."""
+    return max(epochs, key=lambda e: (math.isfinite(e["val_loss"]), e["top1"], e["epoch"]))
+
+
 def _table(epochs: Sequence[Mapping[str, Any]]) -> Table:
-    best = max(epochs, key=lambda line: (line["top1"], line["epoch"]))
+    best = _find_best(epochs)
     every = -(-len(epochs) // MAX_EPOCHS)
     chosen = [
         line for line in epochs if line["epoch"] % every == 0 or line is best or line is epochs[-1]

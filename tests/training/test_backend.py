@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ from archspec.compiler.weights.loading import load_weights  # noqa: E402
 from archspec.errors import SpecError, UsageError  # noqa: E402
 from archspec.extras import install_hint  # noqa: E402
 from archspec.space import Space  # noqa: E402
+from archspec.training import loop  # noqa: E402
 from archspec.training.backend import BACKENDS, FIRST, find_backend, is_installed  # noqa: E402
 from archspec.training.build import learners_of  # noqa: E402
 from archspec.training.distributed import Job  # noqa: E402
@@ -176,6 +177,42 @@ def test_a_loss_that_is_not_finite_ends_it(tmp_path):
     for path in runs.checkpoints(tmp_path / "run"):
         with open_tensors(path) as file:
             assert all(np.isfinite(file.read(name)).all() for name in file.entries)
+
+
+@pytest.mark.parametrize(
+    "bad, best, told",
+    [
+        ((1, 2), 3, "the best of 3"),
+        ((2, 3), 1, "the best of 3"),
+        ((1, 2, 3), None, "none of 3 epochs is a finite number"),
+    ],
+)
+def test_an_epoch_without_a_validation_loss_is_not_the_best(
+    tmp_path, monkeypatch, capsys, bad, best, told
+):
+    epochs = []
+
+    def evaluate(*arguments):
+        epochs.append(len(epochs) + 1)
+        # what is not a number can be right about the class that it happens to name
+        is_bad = epochs[-1] in bad
+        return replace(score(*arguments), **({"loss": math.nan, "top1": 1.0} if is_bad else {}))
+
+    score = loop.evaluate
+    monkeypatch.setattr(loop, "evaluate", evaluate)
+    run = tmp_path / "run"
+    given = ("--recipe", "small.yaml", "--data", "data", "--backend", "fake", "--out", str(run))
+    assert main(["train", "linear.json", *given, "--set", "epochs=3", "--set", "ema=null"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "val loss" in line]
+    assert len(said) == 3
+    for epoch in bad:
+        assert "(best)" not in said[epoch - 1]
+    with open_tensors(run / "best.safetensors") as file:
+        assert int(file.metadata["epoch"]) == (best or 1)
+    report = (run / "report.md").read_text()
+    assert told in report
+    assert best is None or f"after epoch {best}, " in report
+    assert "resumes" not in report
 
 
 @dataclass

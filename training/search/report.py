@@ -117,7 +117,7 @@ def why_nothing(results: Results) -> str:
         count = f"None of {len(errors):,} networks" if len(errors) > 1 else "The network"
         verb = "ended well" if len(errors) > 1 else "did not end well"
         return f"{count} {verb}: {errors[0]}"
-    return f"No network is tried yet. `archspec search --resume {results.trials.path}` goes on."
+    return f"No network is tried yet. `archspec search --resume {results.trials.path}` resumes it."
 
 
 def _verdict(results: Results) -> list[str]:
