@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from archspec.compiler.weights.maps import modelzoo, timm_attention, torch_zoo
+from archspec.compiler.weights.maps import modelzoo, timm_attention, timm_convolutional, torch_zoo
 
-FAMILIES = (*modelzoo.FAMILIES, *torch_zoo.FAMILIES, *timm_attention.FAMILIES)
+FAMILIES = (
+    *modelzoo.FAMILIES,
+    *torch_zoo.FAMILIES,
+    *timm_attention.FAMILIES,
+    *timm_convolutional.FAMILIES,
+)
 
 PUBLISHERS = {
     "modelzoo": "MindSpore's model zoo",
