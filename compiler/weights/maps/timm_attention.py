@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.compiler.weights.families import TORCH_COUNTERS, Family, Rule
 from archspec.compiler.weights.layouts import TORCH
+from archspec.compiler.weights.maps.timm_convolutional import branched
 
 _LAYOUT = {
     **TORCH,
@@ -163,4 +164,87 @@ EFFICIENTFORMER = _family(
     ),
 )
 
-FAMILIES = (VIT, SWIN, LEVIT, EFFICIENTFORMER)
+def _conv_norm(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, Rule]:
+    """A ConvNormAct that has their names too."""
+    return (
+        Rule(f"{ours}.conv", f"{theirs}.conv", unless, given),
+        Rule(f"{ours}.norm", f"{theirs}.norm", unless, given),
+    )
+
+
+def _inverted(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, ...]:
+    """EfficientViT's convolutions that widen, mix pixels and narrow."""
+    return (
+        *_conv_norm(f"{ours}.expand", f"{theirs}.main.inverted_conv", given, unless),
+        *_conv_norm(f"{ours}.depthwise", f"{theirs}.main.depth_conv", given, unless),
+        *_conv_norm(f"{ours}.project", f"{theirs}.main.point_conv", given, unless),
+    )
+
+
+_QKV = f"{_OUR_ATTENTION}.qkv"
+_LATER = "stages.{s-1}.blocks.{b}"
+"""Number 0 of a stage halves the resolution."""
+_CONTEXT = f"{_LATER}.context_module.main"
+EFFICIENTVIT = _family(
+    "EfficientViT of MIT",
+    (
+        *_conv_norm("stem", "stem.in_conv"),
+        *_inverted("stem_block", "stem.res0"),
+        *_inverted("stage{s}.down", "stages.{s-1}.blocks.0"),
+        *_inverted(f"{_OUR_BLOCK}.local", _LATER, unless=_QKV),
+        *_inverted(f"{_OUR_BLOCK}.local", f"{_LATER}.local_module", given=_QKV),
+        Rule(_QKV, f"{_CONTEXT}.qkv.conv"),
+        Rule(f"{_OUR_ATTENTION}.near.depthwise", f"{_CONTEXT}.aggreg.0.0"),
+        Rule(f"{_OUR_ATTENTION}.near.mix", f"{_CONTEXT}.aggreg.0.1"),
+        *_conv_norm(f"{_OUR_ATTENTION}.project", f"{_CONTEXT}.proj"),
+        *_conv_norm("head", "head.in_conv"),
+        Rule("features", "head.classifier.0", linear=True),
+        Rule("norm", "head.classifier.1"),
+        Rule("classifier", "head.classifier.4"),
+    ),
+)
+
+_LARGE = "stages.{s-1}.downsample.proj"
+FASTVIT = _family(
+    "FastViT",
+    (
+        *(
+            rule
+            for number in range(3)
+            for rule in branched(f"stem{number + 1}", f"stem.{number}")
+        ),
+        Rule("stage{s}.down.halve1.conv", f"{_LARGE}.0.large_conv.conv"),
+        Rule("stage{s}.down.halve1.norm", f"{_LARGE}.0.large_conv.bn"),
+        Rule("stage{s}.down.halve2.conv", f"{_LARGE}.0.small_conv.conv"),
+        Rule("stage{s}.down.halve2.norm", f"{_LARGE}.0.small_conv.bn"),
+        *branched("stage{s}.down.point", f"{_LARGE}.1"),
+        Rule("stage{s}.position", "stages.{s-1}.pos_emb.pos_enc"),
+        *branched(f"{_OUR_BLOCK}.mixer.filter.mix", f"{_BLOCK}.token_mixer.mixer"),
+        Rule(f"{_OUR_BLOCK}.mixer.filter.shortcut.norm", f"{_BLOCK}.token_mixer.norm.identity"),
+        Rule(f"{_OUR_BLOCK}.mixer.attention.norm", f"{_BLOCK}.norm"),
+        Rule(f"{_OUR_BLOCK}.mixer.attention.qkv", f"{_BLOCK}.token_mixer.qkv", linear=True),
+        Rule(f"{_OUR_BLOCK}.mixer.attention.project", f"{_BLOCK}.token_mixer.proj", linear=True),
+        Rule(
+            f"{_OUR_BLOCK}.scale1",
+            f"{_BLOCK}.layer_scale_1",
+            given=f"{_OUR_BLOCK}.mixer.attention.qkv",
+            pixel=True,
+        ),
+        Rule(f"{_OUR_BLOCK}.scale1", f"{_BLOCK}.token_mixer.layer_scale", pixel=True),
+        Rule(f"{_OUR_BLOCK}.near.conv", f"{_BLOCK}.mlp.conv.conv"),
+        Rule(f"{_OUR_BLOCK}.near.norm", f"{_BLOCK}.mlp.conv.bn"),
+        Rule(f"{_OUR_BLOCK}.expand", f"{_BLOCK}.mlp.fc1"),
+        Rule(f"{_OUR_BLOCK}.project", f"{_BLOCK}.mlp.fc2"),
+        Rule(
+            f"{_OUR_BLOCK}.scale2",
+            f"{_BLOCK}.layer_scale_2",
+            given=f"{_OUR_BLOCK}.mixer.attention.qkv",
+            pixel=True,
+        ),
+        Rule(f"{_OUR_BLOCK}.scale2", f"{_BLOCK}.layer_scale", pixel=True),
+        *branched("final", "final_conv"),
+        Rule("classifier.dense", "head.fc"),
+    ),
+)
+
+FAMILIES = (VIT, SWIN, LEVIT, EFFICIENTFORMER, EFFICIENTVIT, FASTVIT)

@@ -114,4 +114,98 @@ STARNET = _family(
     ),
 )
 
-FAMILIES = (HRNET, POOLFORMER, STARNET)
+_CONVNEXT = "stages.{s-1}.blocks.{b-1}"
+CONVNEXTV2 = _family(
+    "ConvNeXt V2",
+    (
+        Rule("stem", "stem.0"),
+        Rule("stem_norm", "stem.1"),
+        Rule("stage{s}.down.norm", "stages.{s-1}.downsample.0"),
+        Rule("stage{s}.down.conv", "stages.{s-1}.downsample.1"),
+        Rule(f"{_BLOCK}.depthwise", f"{_CONVNEXT}.conv_dw"),
+        Rule(f"{_BLOCK}.norm", f"{_CONVNEXT}.norm"),
+        Rule(f"{_BLOCK}.expand", f"{_CONVNEXT}.mlp.fc1"),
+        Rule(f"{_BLOCK}.grn.scale", f"{_CONVNEXT}.mlp.grn"),
+        Rule(f"{_BLOCK}.grn.offset", f"{_CONVNEXT}.mlp.grn.bias", linear=True),
+        Rule(f"{_BLOCK}.project", f"{_CONVNEXT}.mlp.fc2"),
+        Rule("norm", "head.norm"),
+        Rule("classifier", "head.fc"),
+    ),
+    scale="weight",
+)
+
+
+def _mlp(ours: str, theirs: str) -> tuple[Rule, ...]:
+    """RepViT's two convolutions of single pixels."""
+    return (
+        *_pair(f"{ours}.expand", f"{theirs}.conv1.c", f"{theirs}.conv1.bn"),
+        *_pair(f"{ours}.project", f"{theirs}.conv2.c", f"{theirs}.conv2.bn"),
+    )
+
+
+def _repvit(ours: str, theirs: str) -> tuple[Rule, ...]:
+    """A block of RepViT."""
+    mixer = f"{theirs}.token_mixer"
+    return (
+        *_pair(f"{ours}.mix.conv1", f"{mixer}.conv.c", f"{mixer}.conv.bn"),
+        *_pair(f"{ours}.mix.conv2", f"{mixer}.conv1.c", f"{mixer}.conv1.bn"),
+        Rule(f"{ours}.squeeze.reduce", f"{theirs}.se.fc1"),
+        Rule(f"{ours}.squeeze.expand", f"{theirs}.se.fc2"),
+        *_mlp(f"{ours}.mlp", f"{theirs}.channel_mixer"),
+    )
+
+
+_DOWN = "stages.{s-1}.downsample"
+REPVIT = _family(
+    "RepViT",
+    (
+        *_pair("stem{i}", "stem.conv{i}.c", "stem.conv{i}.bn"),
+        *_repvit("stage{s}.down.block", f"{_DOWN}.pre_block"),
+        *_pair(
+            "stage{s}.down.halve", f"{_DOWN}.spatial_downsample.c", f"{_DOWN}.spatial_downsample.bn"
+        ),
+        *_pair(
+            "stage{s}.down.widen", f"{_DOWN}.channel_downsample.c", f"{_DOWN}.channel_downsample.bn"
+        ),
+        *_mlp("stage{s}.down.mlp", f"{_DOWN}.ffn"),
+        *_repvit(_BLOCK, "stages.{s-1}.blocks.{b-1}"),
+        Rule("head1.norm", "head.head.bn"),
+        Rule("head1.dense", "head.head.l"),
+        Rule("head2.norm", "head.head_dist.bn"),
+        Rule("head2.dense", "head.head_dist.l"),
+    ),
+)
+
+
+def branched(ours: str, theirs: str, copies: int = 1) -> tuple[Rule, ...]:
+    """MobileOne's block, of which a 1x1 is the last branch where there is one."""
+    return (
+        *(
+            rule
+            for copy in range(copies)
+            for rule in _pair(
+                f"{ours}.branch{copy + 1}",
+                f"{theirs}.conv_kxk.{copy}.conv",
+                f"{theirs}.conv_kxk.{copy}.bn",
+            )
+        ),
+        *_pair(
+            f"{ours}.branch{copies + 1}", f"{theirs}.conv_scale.conv", f"{theirs}.conv_scale.bn"
+        ),
+        Rule(f"{ours}.shortcut.same", f"{theirs}.identity"),
+        Rule(f"{ours}.squeeze.reduce", f"{theirs}.se.fc1"),
+        Rule(f"{ours}.squeeze.expand", f"{theirs}.se.fc2"),
+    )
+
+
+MOBILEONE = _family(
+    "MobileOne-S0",
+    (
+        *branched("stem", "stem"),
+        *branched(f"{_BLOCK}.depthwise", "stages.{s-1}.{2*b-2}", copies=4),
+        *branched(f"{_BLOCK}.point", "stages.{s-1}.{2*b-1}", copies=4),
+        Rule("classifier.dense", "head.fc"),
+    ),
+)
+
+FAMILIES = (HRNET, POOLFORMER, STARNET, CONVNEXTV2, REPVIT, MOBILEONE)
