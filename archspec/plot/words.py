@@ -124,7 +124,8 @@ def _softmax(node: Node) -> str:
 
 def _scale(node: Node) -> str:
     op: Any = node.op
-    return f"{TIMES}{op.factor:g}" + (f" {op.offset:+g}" if op.offset else "")
+    factor = f"{TIMES}{op.factor:g}" if op.factor != 1 or not op.offset else ""
+    return f"{factor} {op.offset:+g}".strip() if op.offset else factor
 
 
 def _attention(node: Node) -> str:

@@ -44,9 +44,9 @@ class Rule:
     (start, stop, of) takes the parts from start up to stop of the equal parts that their rows have:
     (0, 1, 2) is the first half; with `heads`, the name of our attention, of each of its heads'
     rows. `swap` exchanges the halves of the input channels, where a concat has the other order.
-    `pixel` says that our dense layer (or factors) is their 1x1 convolution of (or map of) a single
-    pixel, `linear` that our 1x1 convolution (or map of a pixel) is their dense layer (or vector),
-    `turned` that our first axis is their last.
+    `pixel` says that our dense layer is their 1x1 convolution of a single pixel, `linear` that our
+    1x1 convolution (or map of one pixel) is their dense layer (or vector), `spread` that our vector
+    is their map of one pixel, `turned` that our first axis is their last.
     """
 
     ours: str
@@ -58,6 +58,7 @@ class Rule:
     swap: bool = False
     pixel: bool = False
     linear: bool = False
+    spread: bool = False
     turned: bool = False
 
 
@@ -152,8 +153,10 @@ class Source:
             return (*(1 for _ in shape[2:]), prod(others), rows)
         if self.rule.linear and others[-2:] == [1, 1]:
             others = others[:-2]
-        elif self.rule.pixel and len(others) <= 1:
+        elif self.rule.pixel and len(others) == 1:
             others = [*others, 1, 1]
+        elif self.rule.spread:
+            others = [1, 1]
         return (int(rows / self.fraction) // len(self.names), *others)
 
     def assemble(self, pieces: Sequence[Array], shape: Shape) -> Array:

@@ -426,6 +426,7 @@ SMALL = {
     "hrnet_w32": (3, 64, 64),
     "swin_tiny_patch4_window7_224": (3, 224, 224),
     "unet": (1, 32, 32),
+    "unet_transposed": (1, 32, 32),
     "resnet50_bifpn": (3, 128, 128),
     "inception_v3": (3, 75, 75),
 }

@@ -521,6 +521,7 @@ SMALL = {
     "hrnet_w32": (3, 64, 64),
     "swin_tiny_patch4_window7_224": (3, 224, 224),
     "unet": (1, 32, 32),
+    "unet_transposed": (1, 32, 32),
     "resnet50_bifpn": (3, 128, 128),
     "inception_v3": (3, 75, 75),
 }
@@ -539,6 +540,7 @@ def test_deployment_of_every_spec_keeps_its_numbers(name):
         in (
             "densenet121",
             "levit_128s",
+            "repvit_m1",
             "starnet_s1",
         )  # norms stand before a convolution, or a dense layer
     )

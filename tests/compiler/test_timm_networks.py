@@ -1,4 +1,4 @@
-"""Networks with attention against timm's own: its weights by its names, its logits."""
+"""Networks of timm against its own: its weights by its names, its logits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from archspec.compiler.targets import reference  # noqa: E402
 from archspec.compiler.weights.importing import import_weights  # noqa: E402
 
 LOGITS = json.loads((Path(__file__).parents[1] / "data" / "timm_logits.json").read_text())
-networks = pytest.mark.parametrize("name", published.ATTENTION)
+networks = pytest.mark.parametrize("name", published.TIMM)
 
 
 @cache
@@ -38,10 +38,15 @@ def load(tmp_path):
 
     def call(name):
         safetensors.save_file(state_of(name), tmp_path / "timm.safetensors")
-        graph = archspec.load(name)
+        size = published.TIMM[name]
+        graph = archspec.load(name, input_shape=(3, size, size))
         return Model(graph, import_weights(tmp_path / "timm.safetensors", graph).weights)
 
     return call
+
+
+def images_for(name):
+    return published.draw_images(LOGITS["seed"], published.TIMM[name])
 
 
 def check(name, logits):
@@ -56,8 +61,7 @@ def check(name, logits):
 @pytest.mark.thorough
 def test_logits_in_numpy(name, load):
     model = load(name)
-    images = published.draw_images(LOGITS["seed"])
-    check(name, reference.run(model.graph, model.weights, images)["logits"])
+    check(name, reference.run(model.graph, model.weights, images_for(name))["logits"])
 
 
 @networks
@@ -65,7 +69,7 @@ def test_logits_in_torch(name, load):
     torch = pytest.importorskip("torch")
     module = build(load(name), target="torch").eval()
     with torch.no_grad():
-        check(name, module(torch.from_numpy(published.draw_images(LOGITS["seed"]))).numpy())
+        check(name, module(torch.from_numpy(images_for(name))).numpy())
 
 
 @networks
@@ -74,7 +78,7 @@ def test_logits_in_onnx(name, load):
     ort = pytest.importorskip("onnxruntime")
     proto = build(for_deployment(load(name)), target="onnx", batch=2)
     session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    (logits,) = session.run(None, {"image": published.draw_images(LOGITS["seed"])})
+    (logits,) = session.run(None, {"image": images_for(name)})
     check(name, logits)
 
 
@@ -83,7 +87,7 @@ def test_logits_in_onnx(name, load):
 def test_logits_in_mindspore(name, load):
     mindspore = pytest.importorskip("mindspore")
     cell = build(for_deployment(load(name))).set_train(False)
-    images = mindspore.Tensor(published.draw_images(LOGITS["seed"]))
+    images = mindspore.Tensor(images_for(name))
     check(name, cell(images).asnumpy())
 
 

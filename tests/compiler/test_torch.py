@@ -57,6 +57,7 @@ SIZES = {
     "hrnet_w18": (64, 96),  # five halvings, which meet again
     "hrnet_w32": (64, 96),
     "unet": (48, 32),
+    "unet_transposed": (48, 32),
     "swin_tiny_patch4_window7_224": (224, 224),  # whole windows on each of its maps
 }
 ODD = (51, 43)

@@ -20,10 +20,14 @@ from archspec.graph import Graph
 
 LISTS = Path(__file__).parents[1] / "data" / "published_names.json.xz"
 
-ATTENTION = (
-    "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "levit_128s", "efficientformer_l1",
-)  # fmt: skip
-"""Networks of timm whose logits with drawn weights are in tests/data/timm_logits.json."""
+TIMM = {
+    "vit_tiny_patch16_224": 224, "swin_tiny_patch4_window7_224": 224, "levit_128s": 224,
+    "efficientformer_l1": 224, "hrnet_w18": 64, "poolformer_s12": 70, "starnet_s1": 64,
+    "convnextv2_atto": 70, "repvit_m1": 70, "efficientvit_b0": 70, "fastvit_sa12": 70,
+    "mobileone_s0": 70,
+}  # fmt: skip
+"""Networks of timm whose logits with drawn weights are in tests/data/timm_logits.json, with the
+height and width of the images: small where no weight belongs to a place on the map."""
 
 NETWORKS = {
     **{
@@ -51,7 +55,7 @@ NETWORKS = {
     "timm/mobilenetv3_large_100": ("mobilenet_v3_large", "timm"),
     "timm/inception_v3": ("inception_v3", "timm"),
     "timm/cspdarknet53": ("cspdarknet53", "timm"),
-    **{f"timm/{name}": (name, "timm") for name in ATTENTION},
+    **{f"timm/{name}": (name, "timm") for name in TIMM},
 }  # fmt: skip
 """Each list's spec and publisher."""
 
@@ -100,8 +104,8 @@ def _draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.
     return values.astype(np.float32)
 
 
-def draw_images(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal((2, 3, 224, 224)).astype(np.float32)
+def draw_images(seed: int, size: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((2, 3, size, size)).astype(np.float32)
 
 
 def by_order(graph: Graph, shapes: dict[str, tuple[int, ...]]) -> dict[str, str]:

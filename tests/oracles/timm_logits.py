@@ -17,7 +17,7 @@ SEED = 7
 LOGITS = Path(__file__).parents[1] / "data" / "timm_logits.json"
 
 
-def logits_of(name):
+def logits_of(name, size):
     """What is kept of a network's logits, and the names and shapes of its tensors."""
     model = timm.create_model(name).eval()
     kept = dict(model.state_dict())
@@ -27,7 +27,7 @@ def logits_of(name):
             kept[key] = torch.from_numpy(array)
     model.load_state_dict(kept)
     with torch.no_grad():
-        logits = model(torch.from_numpy(published.draw_images(SEED)))
+        logits = model(torch.from_numpy(published.draw_images(SEED, size)))
     first = [[float(f"{value:.9g}") for value in row[:50]] for row in logits.tolist()]
     return {"largest": float(logits.abs().max()), "first": first}, list(shapes.items())
 
@@ -35,8 +35,8 @@ def logits_of(name):
 def main():
     names = json.loads(lzma.decompress(published.LISTS.read_bytes()))
     logits = {"seed": SEED, "timm": timm.__version__, "networks": {}}
-    for name in published.ATTENTION:
-        logits["networks"][name], names[f"timm/{name}"] = logits_of(name)
+    for name, size in published.TIMM.items():
+        logits["networks"][name], names[f"timm/{name}"] = logits_of(name, size)
     published.LISTS.write_bytes(lzma.compress(json.dumps(names).encode(), preset=9))
     LOGITS.write_text(json.dumps(logits) + "\n")
 

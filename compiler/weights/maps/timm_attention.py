@@ -164,6 +164,7 @@ EFFICIENTFORMER = _family(
     ),
 )
 
+
 def _conv_norm(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, Rule]:
     """A ConvNormAct that has their names too."""
     return (
@@ -208,29 +209,25 @@ _LARGE = "stages.{s-1}.downsample.proj"
 FASTVIT = _family(
     "FastViT",
     (
-        *(
-            rule
-            for number in range(3)
-            for rule in branched(f"stem{number + 1}", f"stem.{number}")
-        ),
+        *(rule for number in range(3) for rule in branched(f"stem{number + 1}", f"stem.{number}")),
         Rule("stage{s}.down.halve1.conv", f"{_LARGE}.0.large_conv.conv"),
         Rule("stage{s}.down.halve1.norm", f"{_LARGE}.0.large_conv.bn"),
         Rule("stage{s}.down.halve2.conv", f"{_LARGE}.0.small_conv.conv"),
         Rule("stage{s}.down.halve2.norm", f"{_LARGE}.0.small_conv.bn"),
         *branched("stage{s}.down.point", f"{_LARGE}.1"),
         Rule("stage{s}.position", "stages.{s-1}.pos_emb.pos_enc"),
-        *branched(f"{_OUR_BLOCK}.mixer.filter.mix", f"{_BLOCK}.token_mixer.mixer"),
-        Rule(f"{_OUR_BLOCK}.mixer.filter.shortcut.norm", f"{_BLOCK}.token_mixer.norm.identity"),
-        Rule(f"{_OUR_BLOCK}.mixer.attention.norm", f"{_BLOCK}.norm"),
-        Rule(f"{_OUR_BLOCK}.mixer.attention.qkv", f"{_BLOCK}.token_mixer.qkv", linear=True),
-        Rule(f"{_OUR_BLOCK}.mixer.attention.project", f"{_BLOCK}.token_mixer.proj", linear=True),
+        *branched(f"{_OUR_BLOCK}.mixer.mix", f"{_BLOCK}.token_mixer.mixer"),
+        Rule(f"{_OUR_BLOCK}.mixer.shortcut.norm", f"{_BLOCK}.token_mixer.norm.identity"),
+        Rule(f"{_OUR_BLOCK}.mixer.norm", f"{_BLOCK}.norm"),
+        Rule(f"{_OUR_BLOCK}.mixer.qkv", f"{_BLOCK}.token_mixer.qkv", linear=True),
+        Rule(f"{_OUR_BLOCK}.mixer.project", f"{_BLOCK}.token_mixer.proj", linear=True),
         Rule(
             f"{_OUR_BLOCK}.scale1",
             f"{_BLOCK}.layer_scale_1",
-            given=f"{_OUR_BLOCK}.mixer.attention.qkv",
-            pixel=True,
+            given=f"{_OUR_BLOCK}.mixer.qkv",
+            spread=True,
         ),
-        Rule(f"{_OUR_BLOCK}.scale1", f"{_BLOCK}.token_mixer.layer_scale", pixel=True),
+        Rule(f"{_OUR_BLOCK}.scale1", f"{_BLOCK}.token_mixer.layer_scale", spread=True),
         Rule(f"{_OUR_BLOCK}.near.conv", f"{_BLOCK}.mlp.conv.conv"),
         Rule(f"{_OUR_BLOCK}.near.norm", f"{_BLOCK}.mlp.conv.bn"),
         Rule(f"{_OUR_BLOCK}.expand", f"{_BLOCK}.mlp.fc1"),
@@ -238,10 +235,10 @@ FASTVIT = _family(
         Rule(
             f"{_OUR_BLOCK}.scale2",
             f"{_BLOCK}.layer_scale_2",
-            given=f"{_OUR_BLOCK}.mixer.attention.qkv",
-            pixel=True,
+            given=f"{_OUR_BLOCK}.mixer.qkv",
+            spread=True,
         ),
-        Rule(f"{_OUR_BLOCK}.scale2", f"{_BLOCK}.layer_scale", pixel=True),
+        Rule(f"{_OUR_BLOCK}.scale2", f"{_BLOCK}.layer_scale", spread=True),
         *branched("final", "final_conv"),
         Rule("classifier.dense", "head.fc"),
     ),

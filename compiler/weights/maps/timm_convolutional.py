@@ -168,7 +168,9 @@ REPVIT = _family(
             "stage{s}.down.widen", f"{_DOWN}.channel_downsample.c", f"{_DOWN}.channel_downsample.bn"
         ),
         *_mlp("stage{s}.down.mlp", f"{_DOWN}.ffn"),
-        *_repvit(_BLOCK, "stages.{s-1}.blocks.{b-1}"),
+        # pairs of two blocks here, one row of them there
+        *_repvit("stage{s}.pair{p}.block1", "stages.{s-1}.blocks.{2*p-2}"),
+        *_repvit("stage{s}.pair{p}.block2", "stages.{s-1}.blocks.{2*p-1}"),
         Rule("head1.norm", "head.head.bn"),
         Rule("head1.dense", "head.head.l"),
         Rule("head2.norm", "head.head_dist.bn"),
