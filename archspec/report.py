@@ -170,7 +170,7 @@ def _totals(graph: Graph, stats: Stats) -> list[str]:
     lines = [
         f"{graph.name}: input {written(graph.input_shape)}, output {outputs}, batch {stats.batch}",
         f"parameters   {stats.params:,} trainable, {stats.buffers:,} running statistics",
-        f"MACs         {stats.macs:,} (multiply-accumulates of conv and dense alone)",
+        f"MACs         {stats.macs:,} (multiply-accumulates of layers and matrix products)",
         f"other ops    {stats.elementwise:,} element-wise, normalising and pooling",
         f"activations  {shown_bytes(stats.activation_bytes)} in float32,"
         f" at most {shown_bytes(stats.peak_activation_bytes)} alive at once (at {stats.peak_node})",

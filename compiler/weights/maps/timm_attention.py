@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.compiler.weights.families import TORCH_COUNTERS, Family, Rule
 from archspec.compiler.weights.layouts import TORCH
-from archspec.compiler.weights.maps.timm_convolutional import branched
+from archspec.compiler.weights.maps.timm_convolutional import mobileone_rules
 
 _LAYOUT = {
     **TORCH,
@@ -173,7 +173,7 @@ def _conv_norm(ours: str, theirs: str, given: str = "", unless: str = "") -> tup
     )
 
 
-def _inverted(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, ...]:
+def _inverted_rules(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, ...]:
     """EfficientViT's convolutions that widen, mix pixels and narrow."""
     return (
         *_conv_norm(f"{ours}.expand", f"{theirs}.main.inverted_conv", given, unless),
@@ -190,10 +190,10 @@ EFFICIENTVIT = _family(
     "EfficientViT of MIT",
     (
         *_conv_norm("stem", "stem.in_conv"),
-        *_inverted("stem_block", "stem.res0"),
-        *_inverted("stage{s}.down", "stages.{s-1}.blocks.0"),
-        *_inverted(f"{_OUR_BLOCK}.local", _LATER, unless=_QKV),
-        *_inverted(f"{_OUR_BLOCK}.local", f"{_LATER}.local_module", given=_QKV),
+        *_inverted_rules("stem_block", "stem.res0"),
+        *_inverted_rules("stage{s}.down", "stages.{s-1}.blocks.0"),
+        *_inverted_rules(f"{_OUR_BLOCK}.local", _LATER, unless=_QKV),
+        *_inverted_rules(f"{_OUR_BLOCK}.local", f"{_LATER}.local_module", given=_QKV),
         Rule(_QKV, f"{_CONTEXT}.qkv.conv"),
         Rule(f"{_OUR_ATTENTION}.near.depthwise", f"{_CONTEXT}.aggreg.0.0"),
         Rule(f"{_OUR_ATTENTION}.near.mix", f"{_CONTEXT}.aggreg.0.1"),
@@ -209,14 +209,18 @@ _LARGE = "stages.{s-1}.downsample.proj"
 FASTVIT = _family(
     "FastViT",
     (
-        *(rule for number in range(3) for rule in branched(f"stem{number + 1}", f"stem.{number}")),
+        *(
+            rule
+            for number in range(3)
+            for rule in mobileone_rules(f"stem{number + 1}", f"stem.{number}")
+        ),
         Rule("stage{s}.down.halve1.conv", f"{_LARGE}.0.large_conv.conv"),
         Rule("stage{s}.down.halve1.norm", f"{_LARGE}.0.large_conv.bn"),
         Rule("stage{s}.down.halve2.conv", f"{_LARGE}.0.small_conv.conv"),
         Rule("stage{s}.down.halve2.norm", f"{_LARGE}.0.small_conv.bn"),
-        *branched("stage{s}.down.point", f"{_LARGE}.1"),
+        *mobileone_rules("stage{s}.down.point", f"{_LARGE}.1"),
         Rule("stage{s}.position", "stages.{s-1}.pos_emb.pos_enc"),
-        *branched(f"{_OUR_BLOCK}.mixer.mix", f"{_BLOCK}.token_mixer.mixer"),
+        *mobileone_rules(f"{_OUR_BLOCK}.mixer.mix", f"{_BLOCK}.token_mixer.mixer"),
         Rule(f"{_OUR_BLOCK}.mixer.shortcut.norm", f"{_BLOCK}.token_mixer.norm.identity"),
         Rule(f"{_OUR_BLOCK}.mixer.norm", f"{_BLOCK}.norm"),
         Rule(f"{_OUR_BLOCK}.mixer.qkv", f"{_BLOCK}.token_mixer.qkv", linear=True),
@@ -239,7 +243,7 @@ FASTVIT = _family(
             spread=True,
         ),
         Rule(f"{_OUR_BLOCK}.scale2", f"{_BLOCK}.layer_scale", spread=True),
-        *branched("final", "final_conv"),
+        *mobileone_rules("final", "final_conv"),
         Rule("classifier.dense", "head.fc"),
     ),
 )

@@ -179,7 +179,7 @@ REPVIT = _family(
 )
 
 
-def branched(ours: str, theirs: str, copies: int = 1) -> tuple[Rule, ...]:
+def mobileone_rules(ours: str, theirs: str, copies: int = 1) -> tuple[Rule, ...]:
     """MobileOne's block, of which a 1x1 is the last branch where there is one."""
     return (
         *(
@@ -203,9 +203,9 @@ def branched(ours: str, theirs: str, copies: int = 1) -> tuple[Rule, ...]:
 MOBILEONE = _family(
     "MobileOne-S0",
     (
-        *branched("stem", "stem"),
-        *branched(f"{_BLOCK}.depthwise", "stages.{s-1}.{2*b-2}", copies=4),
-        *branched(f"{_BLOCK}.point", "stages.{s-1}.{2*b-1}", copies=4),
+        *mobileone_rules("stem", "stem"),
+        *mobileone_rules(f"{_BLOCK}.depthwise", "stages.{s-1}.{2*b-2}", copies=4),
+        *mobileone_rules(f"{_BLOCK}.point", "stages.{s-1}.{2*b-1}", copies=4),
         Rule("classifier.dense", "head.fc"),
     ),
 )
