@@ -1,0 +1,182 @@
+"""A graph as a folded spec, which is taken only where it expands to that graph again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archspec.compiler.importing.folding.elements import CALL, USUAL, Element
+from archspec.compiler.importing.folding.folded import fold
+from archspec.compiler.importing.folding.known import DEFAULTS
+from archspec.compiler.importing.folding.modules import read_modules
+from archspec.compiler.importing.folding.sequences import EITHER_WAY, Tangled
+from archspec.compiler.importing.folding.templates import Table
+from archspec.errors import SpecError
+from archspec.graph import Graph
+from archspec.loading import loads
+from archspec.node import Node, Tensor
+from archspec.ops import OPS
+from archspec.ops.base import as_json, default_of
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The spec, the graph that it expands to, and for each of its nodes the flat graph's."""
+
+    spec: Json
+    graph: Graph
+    flat: Mapping[str, str]
+
+
+def fold_graph(graph: Graph) -> Folded | None:
+    """None where no folding is found that gives the graph again, node by node."""
+    try:
+        table = Table()
+        body = fold(read_modules(graph), table)
+    except Tangled:
+        return None
+    order = [name for element in body for name in element.expanded()]
+    spec = _spec(graph, body, table)
+    try:
+        expanded = loads(json.dumps(spec))
+    except SpecError:
+        return None
+    if len(order) != len(expanded.nodes):
+        return None
+    flat = dict(zip(expanded.nodes, order, strict=True))
+    again = _reordered(graph, expanded, flat)
+    if again is None or again.fingerprint != expanded.fingerprint:
+        return None
+    return Folded(spec, expanded, flat)
+
+
+def _reordered(graph: Graph, expanded: Graph, flat: Mapping[str, str]) -> Graph | None:
+    """The flat graph in the order of the expanded one, sums and products taken in its order too:
+    the same network."""
+    if set(flat.values()) != set(graph.nodes) or len(set(flat.values())) != len(flat):
+        return None
+    nodes: dict[str, Node] = {}
+    for name, node in expanded.nodes.items():
+        mine = graph.nodes[flat[name]]
+        theirs = tuple(
+            Tensor(flat.get(tensor.node, tensor.node), tensor.output) for tensor in node.inputs
+        )
+        inputs = mine.inputs
+        if mine.op.name in EITHER_WAY and Counter(theirs) == Counter(inputs):
+            inputs = theirs
+        if any(t.node in graph.nodes and t.node not in nodes for t in inputs):
+            return None
+        nodes[mine.name] = Node(mine.name, mine.layer, inputs)
+    return replace(graph, nodes=nodes)
+
+
+def _spec(graph: Graph, body: list[Element], table: Table) -> Json:
+    usual = _usual(body, table)
+    writer = _Writer({**DEFAULTS, **table.defaults, CALL: {**USUAL, **usual}})
+    spec: Json = {"archspec": 1, "name": graph.name}
+    if graph.doc:
+        spec["doc"] = graph.doc
+    spec["input"] = graph.normal_form()["input"]
+    defaults = {key: value for key, value in usual.items() if value != USUAL[key]}
+    if defaults:
+        spec["defaults"] = {CALL: defaults}
+    if table.templates:
+        spec["templates"] = {
+            name: writer.template(template) for name, template in table.templates.items()
+        }
+    spec["body"] = writer.body(body)
+    return spec
+
+
+def _usual(body: list[Element], table: Table) -> Json:
+    """The norm and the bias that most convolutions have."""
+    met: Counter[tuple[Any, Any, Any]] = Counter()
+
+    def look(elements: list[Element]) -> None:
+        for element in elements:
+            if element.op == CALL:
+                node = element.node
+                count = node.get("repeat", 1)
+                met[node.get("norm"), node.get("bias"), node.get("act")] += count
+            if "norm" in element.node and element.op != CALL:
+                met[element.node["norm"], element.node["bias"], element.node["act"]] += 100
+            for inner in element.lists():
+                look(inner)
+
+    look(body)
+    for template in table.templates.values():
+        look(template["body"])
+    plain: Counter[tuple[Any, Any]] = Counter()
+    for (norm, bias, _), count in met.items():
+        if isinstance(bias, bool) and norm in ("none", "batch_norm"):
+            plain[norm, bias] += count
+    if not plain:
+        return {}
+    norm, bias = plain.most_common(1)[0][0]
+    return {"norm": norm, "bias": bias}
+
+
+class _Writer:
+    """Elements as JSON, without what a call or an op has anyway."""
+
+    def __init__(self, defaults: Mapping[str, Mapping[str, Any]]):
+        self.defaults = defaults
+
+    def template(self, template: Json) -> Json:
+        args = {
+            name: value if value is not None else {"type": "any"}
+            for name, value in template["args"].items()
+        }
+        required = {name: {"doc": ""} for name, value in template["args"].items() if value is None}
+        del args, required
+        written = {
+            name: value if value is not None else {} for name, value in template["args"].items()
+        }
+        result: Json = {"args": written} if written else {}
+        result["body"] = self.body(template["body"])
+        return result
+
+    def body(self, body: list[Element]) -> Any:
+        written = [self.node(element) for element in body]
+        return written[0] if len(written) == 1 else written
+
+    def node(self, element: Element) -> Any:
+        node = element.node
+        result: Json = {}
+        for key, value in node.items():
+            if key in ("residual", "shortcut"):
+                result[key] = self.body(value)
+            elif key == "branches":
+                result[key] = [self.body(inner) if inner else [] for inner in value]
+            elif key in ("op", "name", "from", "repeat", "each", "first"):
+                result[key] = value
+            elif key == "join":
+                if value != "add" or "residual" not in node:
+                    result[key] = value
+            elif not self._is_usual(element.op, key, value, node):
+                result[key] = value
+        if element.op == "act" and set(result) <= {"op", "name", "function"} and "from" not in node:
+            return result["function"] if isinstance(result.get("function"), str) else result
+        if set(result) <= {"op", "name"} and "op" in result and element.op in OPS:
+            if "from" not in node and not self.is_read(element):
+                return element.op
+        return result
+
+    def is_read(self, element: Element) -> bool:
+        return bool(element.node.get("kept"))
+
+    def _is_usual(self, op: str, key: str, value: Any, node: Json) -> bool:
+        if op in OPS:
+            item = next(item for item in OPS[op].attributes() if item.name == key)
+            return as_json(default_of(item)) == value
+        if op == "Bottleneck" and key == "middle":
+            return value == node["width"] * node["groups"] and node["groups"] == 1
+        if key in ("norm", "bias") and op in ("Bottleneck", "BasicBlock"):
+            return True
+        known = self.defaults.get(op, {})
+        return key in known and known[key] == value
