@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archspec.compiler.importing.onnx import Found
 
 FORMATS = ("isynet", "onnx")
-ONNX_ONLY = ("weights", "name", "unfold_norms", "explain")
+ONNX_ONLY = ("weights", "name", "flat", "unfold_norms", "explain")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", type=OutputPath, metavar="FILE", help="write its weights (.safetensors) too"
     )
     of_onnx.add_argument("--name", help="the network's name; by default the spec's file's")
+    of_onnx.add_argument(
+        "--flat", action="store_true", help="write node by node, without templates and repeats"
+    )
     of_onnx.add_argument(
         "--unfold-norms",
         action="store_true",
@@ -72,12 +75,14 @@ def _run_onnx(options: argparse.Namespace) -> int:
             raise UsageError(f"{path} exists already; use another name, or remove it")
     if options.weights:
         check_writable(options.weights)
-    found = import_onnx(options.file, _name(options), with_norms=options.unfold_norms)
+    found = import_onnx(
+        options.file, _name(options), with_norms=options.unfold_norms, is_flat=options.flat
+    )
     graph = found.model.graph
     assert found.model.weights is not None
     if options.weights:
         save_weights(options.weights, graph, found.model.weights)
-    write_new_file(options.output, written_json(found.spec) + "\n")
+    write_new_file(options.output, found.text)
     _tell(options, found)
     return 0
 

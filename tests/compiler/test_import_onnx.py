@@ -67,7 +67,8 @@ def test_an_op_of_ours_comes_back(name, tmp_path):
     }  # fmt: skip
     graph = archspec.loads(json.dumps(spec))
     deployed = for_deployment(Model(graph, random_weights(graph)))
-    found = import_onnx(saved(to_onnx(deployed), tmp_path), "net")
+    # folded, a sum or a product may be written the other way round
+    found = import_onnx(saved(to_onnx(deployed), tmp_path), "net", is_flat=True)
     assert found.model.graph.fingerprint == deployed.graph.fingerprint
 
 
@@ -235,6 +236,140 @@ def test_attention_in_pieces_is_one_op(tmp_path):
     assert ops_of(exported(module, tmp_path)) == ["conv", "split", "attention", "conv"]
 
 
+# What is written of them.
+
+
+def folded(module, folder, **options):
+    """The spec of a module as it is written, and the graph of the flat one."""
+    path = exported(module, folder, **options)
+    found, flat = import_onnx(path, "net"), import_onnx(path, "net", is_flat=True)
+    graph = archspec.loads(found.text)
+    assert graph.fingerprint == found.model.graph.fingerprint
+    assert len(graph.nodes) == len(flat.model.graph.nodes)
+    assert graph.params == flat.model.graph.params
+    return json.loads(found.text)
+
+
+def residual_network(torch, blocks):
+    """Modules in a list of lists, as ResNets and MobileNets are written."""
+    nn = torch.nn
+
+    class Block(nn.Module):
+        def __init__(self, taken, given, stride, middle):
+            super().__init__()
+            self.expand = nn.Conv2d(taken, middle, 1)
+            self.spatial = nn.Conv2d(middle, middle, 3, stride, 1, groups=middle)
+            self.project = nn.Conv2d(middle, given, 1)
+            self.is_added = stride == 1 and taken == given
+
+        def forward(self, x):
+            y = self.project(self.spatial(self.expand(x).relu()).relu())
+            return x + y if self.is_added else y
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stages, taken = nn.ModuleList(), 8
+            for given, depth, middle in blocks:
+                stage = nn.Sequential()
+                for index in range(depth):
+                    stage.append(Block(taken, given, 2 if index == 0 else 1, middle))
+                    taken = given
+                self.stages.append(stage)
+            self.classifier = nn.Linear(taken, 5)
+
+        def forward(self, x):
+            for stage in self.stages:
+                x = stage(x)
+            return self.classifier(x.mean((2, 3)))
+
+    return Network()
+
+
+def test_modules_that_are_alike_become_one_template(tmp_path):
+    torch = pytest.importorskip("torch")
+    module = residual_network(torch, [(12, 3, 24), (20, 2, 40)])
+    spec = folded(module, tmp_path)
+    assert len(spec["templates"]) == 1
+    (name,) = spec["templates"]
+    first, second, classifier = spec["body"]
+    assert (first["op"], first["repeat"], first["first"]) == (name, 3, {"stride": 2})
+    assert (second["op"], second["repeat"]) == (name, 2)
+    assert classifier == {"op": "Classifier", "name": "classifier", "classes": 5}
+    assert spec["templates"][name]["body"]["join"] == "='add' if stride == 1 else 'none'"
+
+
+def resnet(torch):
+    nn = torch.nn
+
+    class Block(nn.Module):
+        def __init__(self, taken, width, stride):
+            super().__init__()
+            norm = nn.BatchNorm2d
+            self.conv1, self.norm1 = nn.Conv2d(taken, width, 1, bias=False), norm(width)
+            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+            self.norm2 = norm(width)
+            self.conv3, self.norm3 = nn.Conv2d(width, 4 * width, 1, bias=False), norm(4 * width)
+            self.side = None
+            if stride != 1 or taken != 4 * width:
+                side = nn.Conv2d(taken, 4 * width, 1, stride, bias=False)
+                self.side = nn.Sequential(side, norm(4 * width))
+
+        def forward(self, x):
+            y = self.norm1(self.conv1(x)).relu()
+            y = self.norm2(self.conv2(y)).relu()
+            y = self.norm3(self.conv3(y))
+            return (y + (x if self.side is None else self.side(x))).relu()
+
+    stages = [Block(8, 4, 1), Block(16, 4, 1), Block(16, 4, 1), Block(16, 8, 2), Block(32, 8, 1)]
+    return nn.Sequential(*stages)
+
+
+def test_blocks_that_every_spec_knows_are_called(tmp_path):
+    spec = folded(resnet(pytest.importorskip("torch")), tmp_path)
+    assert spec["defaults"] == {"ConvNormAct": {"norm": "none", "bias": True}}
+    assert "templates" not in spec
+    first, second = spec["body"]
+    assert (first["op"], first["width"], first["repeat"]) == ("Bottleneck", 4, 3)
+    assert (second["width"], second["repeat"], second["first"]) == (8, 2, {"stride": 2})
+
+
+def test_what_crosses_keeps_its_names(tmp_path):
+    """Two streams that exchange twice are neither a sequence nor branches."""
+
+    def forward(t, m, x):
+        a, b = m.a(x), m.b(x)
+        c, d = a + b, a * b
+        return m.c(c.relu() + d) - d
+
+    def layers(t):
+        return {name: t.nn.Conv2d(8, 8, 1) for name in "abc"}
+
+    spec = folded(of_torch(forward, layers), tmp_path)
+    assert any("from" in node for node in spec["body"])
+
+
+def dense_layers(t, m, x):
+    features = [x]
+    for index in range(4):
+        features.append(m.layers[index](t.cat(features, 1)))
+    return t.cat(features, 1)
+
+
+def test_a_dense_block_is_one_layer_repeated(tmp_path):
+    def layers(t):
+        nn = t.nn
+        each = [
+            nn.Sequential(nn.BatchNorm2d(8 + 4 * i), nn.ReLU(), nn.Conv2d(8 + 4 * i, 4, 3, 1, 1))
+            for i in range(4)
+        ]
+        return {"layers": nn.ModuleList(each)}
+
+    spec = folded(of_torch(dense_layers, layers), tmp_path)
+    (entry,) = spec["body"] if isinstance(spec["body"], list) else [spec["body"]]
+    assert entry["repeat"] == 4
+
+
 # What others wrote.
 
 
@@ -300,7 +435,7 @@ def test_the_command_writes_a_spec_and_its_weights(tmp_path, capsys):
     options = ["-o", str(spec), "--weights", str(weights), "--unfold-norms", "--explain"]
     assert main(["import", "onnx", str(source), *options]) == 0
     said = capsys.readouterr().out
-    assert "agree" in said and "  c: /c/Conv" in said
+    assert "agree" in said and "  c.conv: /c/Conv" in said
     graph = archspec.load(spec)
     assert [node.op.name for node in graph.nodes.values()] == [
         "conv", "batch_norm", "act", "global_avg_pool", "flatten", "dense",

@@ -17,7 +17,10 @@ USUAL: dict[str, Any] = {
     "norm": "batch_norm", "act": "relu",
 }  # fmt: skip
 """What ConvNormAct's arguments are where a call does not write them."""
-STRUCTURE = ("op", "name", "from", "residual", "shortcut", "branches", "body", "when")
+STRUCTURE = (
+    "op", "name", "from", "residual", "shortcut", "branches", "body", "when", "scope", "repeat",
+    "each", "first",
+)  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -46,14 +49,14 @@ class Element:
                 yield self.node[key]
         yield from self.node.get("branches", ())
 
-    def expanded(self) -> Iterator[str]:
+    def flat_names(self) -> Iterator[str]:
         """The flat nodes it becomes, in the order in which a spec's expansion gives them."""
         for body in self.lists():
             for element in body:
-                yield from element.expanded()
+                yield from element.flat_names()
         yield from self.leaves
 
-    def copied(self) -> Element:
+    def copy_whole(self) -> Element:
         return copy.deepcopy(self)
 
 

@@ -1,18 +1,19 @@
-"""From the tree of modules to a spec: templates where modules are alike, entries where calls are."""
+"""From modules to a spec: templates where they are alike, one entry for calls in a row."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import pairwise
 from typing import Any
 
-from archspec.compiler.importing.folding.elements import Element
-from archspec.compiler.importing.folding.known import DEFAULTS, name_known
+from archspec.compiler.importing.folding.elements import CALL, Element
+from archspec.compiler.importing.folding.known import DEFAULTS, name_templates
 from archspec.compiler.importing.folding.templates import (
     Table,
     as_residual,
     skeleton,
-    wrapped,
+    wrap,
 )
 
 LONGEST_PERIOD = 6
@@ -25,7 +26,9 @@ def fold(body: list[Element], table: Table) -> list[Element]:
         _simplify_all(body)
         _fold_level(body, depth, table)
     _simplify_all(body)
-    return shorten(find_runs(name_known(body), table))
+    whole = shorten(find_runs(name_templates(body), table))
+    name_apart(whole)
+    return whole
 
 
 def _scopes(body: list[Element]) -> list[Element]:
@@ -42,28 +45,45 @@ def _simplify_all(body: list[Element]) -> None:
     for element in body:
         for inner in element.lists():
             _simplify_all(inner)
-            inner[:] = name_known(inner)
+            inner[:] = name_templates(inner)
 
 
 def _fold_level(body: list[Element], depth: int, table: Table) -> None:
     scopes = [element for element in _scopes(body) if element.depth == depth]
     for scope in scopes:
-        scope.node["scope"] = shorten(find_runs(scope.node["scope"], table))
+        inner = find_runs(scope.node["scope"], table)
+        scope.node["scope"] = shorten(inner) if _is_stage(inner, table) else inner
     groups: dict[Any, list[Element]] = defaultdict(list)
     for scope in scopes:
-        if len(scope.node["scope"]) > 1 or as_residual(scope.node["scope"]):
+        inner = scope.node["scope"]
+        if _is_stage(inner, table) and not _names_sources(inner):
+            continue
+        if len(inner) > 1 or as_residual(inner):
             groups[skeleton(scope.node["scope"], loose=True)].append(scope)
     for group in groups.values():
-        if len(group) < 2 and "from" not in group[0].node:
+        if len(group) < 2 and not _names_sources([*group, *group[0].node["scope"]]):
             continue
         _make_one(group, table)
     _open(body, depth)
 
 
+def _is_stage(body: list[Element], table: Table) -> bool:
+    """Blocks one behind another and nothing else."""
+    return all(element.op in (*table.templates, "Bottleneck", "BasicBlock") for element in body)
+
+
+def _names_sources(body: list[Element]) -> bool:
+    """Whether somebody in it says what it reads, which is known by that name here alone."""
+    return any(
+        "from" in element.node or any(_names_sources(inner) for inner in element.lists())
+        for element in body
+    )
+
+
 def _make_one(group: list[Element], table: Table) -> None:
     bodies = [element.node["scope"] for element in group]
     if any(as_residual(body) for body in bodies):
-        bodies = [body if as_residual(body) else wrapped(body) for body in bodies]
+        bodies = [body if as_residual(body) else wrap(body) for body in bodies]
     for body in bodies:
         name_inside(body)
     calls = table.add(_title(group), bodies)
@@ -82,19 +102,57 @@ def _title(group: list[Element]) -> str:
 
 def name_inside(body: list[Element]) -> None:
     """Names as short as they can be while each is its own; those that others read stay."""
-    taken = {element.name for element in body if "from" in element.node}
+    kept = read_names(body)
+    _shorten_names(body, kept, set(kept))
+
+
+def read_names(body: list[Element]) -> set[str]:
+    """What elements say that they read."""
+    found: set[str] = set()
+    for element in body:
+        sources = element.node.get("from", [])
+        for source in [sources] if isinstance(sources, str) else sources:
+            found.add(source.partition(".")[0])
+        for inner in element.lists():
+            found |= read_names(inner)
+    return found
+
+
+def _shorten_names(body: list[Element], kept: set[str], taken: set[str]) -> None:
     for element in body:
         for inner in element.lists():
-            name_inside(inner)
-        if "from" in element.node or not element.name:
-            continue
-        short = re.sub(r"^(.*_)?(?=[A-Za-z])", "", element.name) or element.name
-        name, number = short, 1
-        while name in taken:
-            number += 1
-            name = f"{short}{number}"
-        taken.add(name)
-        element.node["name"] = name
+            _shorten_names(inner, kept, taken)
+        if element.name and element.name not in kept:
+            short = re.sub(r"^(.*_)?(?=[A-Za-z])", "", element.name)
+            own_name(element, short if short[:1].isalpha() else f"part{short}", taken)
+
+
+def own_name(element: Element, wanted: str, taken: set[str]) -> None:
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}{'_' if wanted[-1].isdigit() else ''}{number}"
+    taken.add(name)
+    element.node["name"] = name
+
+
+def name_apart(body: list[Element]) -> None:
+    """Names that are alike made different: residuals and branches share those of their body."""
+    kept = read_names(body)
+    bases = {re.sub(r"\d+$", "", element.name) for element in _list_named(body)}
+    _part_names(body, kept, set(kept), bases)
+
+
+def _part_names(body: list[Element], kept: set[str], taken: set[str], bases: set[str]) -> None:
+    for element in body:
+        for inner in element.lists():
+            _part_names(inner, kept, taken, bases)
+        if element.name and element.name not in kept:
+            name = element.name if not element.name[0].isdigit() else f"n{element.name}"
+            several = "repeat" in element.node or "each" in element.node
+            if several and (name[-1].isdigit() or name in bases):  # copies are name1, name2
+                name = f"{name}_"
+            own_name(element, name, taken)
 
 
 def _open(body: list[Element], depth: int) -> None:
@@ -109,10 +167,14 @@ def _open(body: list[Element], depth: int) -> None:
             continue
         inner = element.node["scope"]
         for one in inner:
-            if len(inner) == 1 and one.op:
-                one.node["name"] = element.name
+            if one is inner[-1] and (len(inner) == 1 or "from" in element.node):
+                if one.op or "from" in element.node:
+                    one.node["name"] = element.name
             elif one.op:
-                one.node["name"] = f"{element.name}_{one.name}"
+                gap = "" if one.name[:1].isdigit() else "_"
+                one.node["name"] = f"{element.name}{gap}{one.name}"
+        if "from" in element.node:
+            inner[0].node["from"] = element.node["from"]
         opened += inner
     body[:] = opened
 
@@ -133,7 +195,7 @@ def find_runs(body: list[Element], table: Table) -> list[Element]:
             index += 1
             continue
         parts = [body[at : at + period] for at in range(index, index + length, period)]
-        title = _prefix([element.name for element in _named(parts[0])])
+        title = _prefix([element.name for element in _list_named(parts[0])])
         for part in parts:
             name_inside(part)
         calls = table.add(title or "Block", parts)
@@ -144,18 +206,18 @@ def find_runs(body: list[Element], table: Table) -> list[Element]:
     return result
 
 
-def _named(body: list[Element]) -> list[Element]:
+def _list_named(body: list[Element]) -> list[Element]:
     found: list[Element] = []
     for element in body:
         found += [element] if element.name else []
         for inner in element.lists():
-            found += _named(inner)
+            found += _list_named(inner)
     return found
 
 
 def _prefix(names: list[str]) -> str:
     first = [name.partition("_")[0] for name in names]
-    return re.sub(r"\d+$", "", first[0]) if first and len(set(first)) == 1 else ""
+    return re.sub(r"_?\d+$", "", first[0]) if first and len(set(first)) == 1 else ""
 
 
 def _repeats(body: list[Element], start: int, period: int) -> int:
@@ -177,7 +239,7 @@ def _repeats(body: list[Element], start: int, period: int) -> int:
 def _is_worth(part: list[Element]) -> bool:
     if len({element.op for element in part}) == 1 and len(part) > 1:
         return False
-    return sum(len(list(element.expanded())) for element in part) >= 3
+    return sum(len(list(element.flat_names())) for element in part) >= 3
 
 
 def shorten(body: list[Element]) -> list[Element]:
@@ -188,7 +250,7 @@ def shorten(body: list[Element]) -> list[Element]:
         run = [body[index]]
         while index + len(run) < len(body) and _follows(run[0], body[index + len(run)]):
             run.append(body[index + len(run)])
-        result.append(_entry(run) if len(run) > 1 else run[0])
+        result += _entries(run)
         index += len(run)
     return result
 
@@ -199,16 +261,44 @@ def _follows(first: Element, other: Element) -> bool:
     blocking = ("from", "repeat", "each", "first")
     if any(key in element.node for element in (first, other) for key in blocking):
         return False
-    return other.op == first.op and other.node.keys() == first.node.keys()
+    if other.op != first.op or other.node.keys() != first.node.keys():
+        return False
+    alike = ("kernel", "groups", "act") if first.op == CALL else ()
+    return all(other.node[key] == first.node[key] for key in alike)
 
 
-def _entry(run: list[Element]) -> Element:
+SINGLE, REPEATED, ROWS = 1.2, 1.5, 2.5
+"""What reading an entry costs: one call, one that is repeated, one with rows beside its rows."""
+
+
+def _entries(run: list[Element]) -> list[Element]:
+    """Calls of one template in as few entries as read well, cut where that is cheapest."""
     rows = [{k: v for k, v in e.node.items() if k not in ("op", "name")} for e in run]
-    name = re.sub(r"\d+$", "", run[0].name) or "block"
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, len(run) + 1):
+        ways: list[tuple[float, int]] = []
+        for start in range(end):
+            count = end - start
+            is_even = all(row == rows[end - 1] for row in rows[start + 1 : end])
+            price = SINGLE if count == 1 else REPEATED if is_even else ROWS + count
+            ways.append((best[start][0] + price, start))
+        best.append(min(ways))
+    cuts = [len(run)]
+    while cuts[-1]:
+        cuts.append(best[cuts[-1]][1])
+    cuts.reverse()
+    return [
+        _entry(run[start:end], rows[start:end]) if end - start > 1 else run[start]
+        for start, end in pairwise(cuts)
+    ]
+
+
+def _entry(run: list[Element], rows: list[dict[str, Any]]) -> Element:
+    name = re.sub(r"\d+$", "", run[0].name) or run[0].name or "block"
     if not all(re.sub(r"\d+$", "", element.name) == name for element in run):
         name = run[0].name
     node: dict[str, Any] = {"op": run[0].op, "name": name}
-    leaves = [leaf for element in run for leaf in element.expanded()]
+    leaves = [leaf for element in run for leaf in element.flat_names()]
     if all(row == rows[1] for row in rows[1:]):
         first = {key: value for key, value in rows[0].items() if value != rows[1][key]}
         node.update(rows[1])

@@ -8,7 +8,7 @@ from typing import Any
 from archspec.compiler.importing.folding.elements import CALL, USUAL, Element
 
 
-def name_known(body: list[Element]) -> list[Element]:
+def name_templates(body: list[Element]) -> list[Element]:
     """A body with calls of SqueezeExcite, Bottleneck, BasicBlock and Classifier in place of what
     they expand to."""
     result: list[Element] = []
@@ -38,7 +38,7 @@ def _plain(element: Element, **wanted: Any) -> bool:
 
 
 def _leaves(elements: list[Element]) -> list[str]:
-    return [name for element in elements for name in element.expanded()]
+    return [name for element in elements for name in element.flat_names()]
 
 
 def _squeeze_excite(body: list[Element]) -> tuple[Element, int] | None:
@@ -99,7 +99,13 @@ def _residual_block(body: list[Element]) -> tuple[Element, int] | None:
         inner[0].node["norm"], inner[0].node["bias"],
     ):  # fmt: skip
         return None
-    call = {**call, "stride": stride, "act": own, "norm": inner[0].node["norm"], "bias": inner[0].node["bias"]}
+    call = {
+        **call,
+        "stride": stride,
+        "act": own,
+        "norm": inner[0].node["norm"],
+        "bias": inner[0].node["bias"],
+    }
     return Element(call, _leaves(body[:2]), body[0].channels), 2
 
 
@@ -115,7 +121,9 @@ def _bottleneck(inner: list[Element], act: str) -> tuple[dict[str, Any], int, in
     groups, middle = spatial.node["groups"], reduce.node["channels"]
     if rest or spatial.node["channels"] != middle or not isinstance(spatial.node["stride"], int):
         return None
-    call = {"op": "Bottleneck", "name": "block", "width": width, "groups": groups, "middle": middle}
+    call = {"op": "Bottleneck", "name": "block", "width": width, "groups": groups}
+    if middle != width * groups:
+        call["middle"] = middle
     return call, spatial.node["stride"], 4 * width
 
 

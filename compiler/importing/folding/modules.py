@@ -1,4 +1,4 @@
-"""A flat graph as a tree of the modules that its names say, each with one way in and one way out."""
+"""A flat graph as the tree of modules that its names say, each with one way in and one out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archspec.compiler.importing.folding.elements import Element, leaf
-from archspec.compiler.importing.folding.sequences import Tangled, Unit, body_of
+from archspec.compiler.importing.folding.sequences import JOINS, Tangled, Unit, body_of
 from archspec.graph import Graph
 from archspec.node import INPUT, Node, Tensor
 
@@ -44,13 +44,36 @@ class _Reading(NamedTuple):
                 continue
             inner = [node for node in group if node.name.count(".") > depth]
             if len(inner) < len(group):  # a module that is a node as well: no body of its own
-                units += [self._leaf(node, depth) for node in group]
+                units += [self._leaf(node, depth, is_whole=False) for node in group]
                 continue
-            module = self._module(group, depth, (*above, segment))
-            units += [module] if module else self._opened(group, depth, above, segment)
+            units += self._parts(group, depth, above, segment)
+        taken: set[str] = set()
+        for unit in units:
+            wanted, number = unit.name, 1
+            while unit.name in taken:
+                number += 1
+                unit.name = f"{wanted}_{number}"
+            taken.add(unit.name)
+            unit.element.node["name"] = unit.name
         return units
 
-    def _opened(
+    def _parts(
+        self, group: list[Node], depth: int, above: tuple[str, ...], segment: str
+    ) -> list[Unit]:
+        """The module as one unit, perhaps but for a join that it begins or ends with."""
+        path = (*above, segment)
+        module = self._module(group, depth, path)
+        if module:
+            return [module]
+        for join, rest in ((group[0], group[1:]), (group[-1], group[:-1])):
+            if join.op.name in JOINS and len(rest) > 1:
+                module = self._module(rest, depth, path)
+                if module:
+                    leaf_ = self._leaf(join, depth)
+                    return [leaf_, module] if join is group[0] else [module, leaf_]
+        return self._open_module(group, depth, above, segment)
+
+    def _open_module(
         self, group: list[Node], depth: int, above: tuple[str, ...], segment: str
     ) -> list[Unit]:
         units = self.units(group, depth + 1, (*above, segment))
@@ -59,8 +82,15 @@ class _Reading(NamedTuple):
             unit.element.node["name"] = unit.name
         return units
 
-    def _leaf(self, node: Node, depth: int) -> Unit:
-        name = "_".join(node.name.split(".")[depth:])
+    def _leaf(self, node: Node, depth: int, *, is_whole: bool = True) -> Unit:
+        segments = node.name.split(".")[depth:]
+        if (
+            is_whole
+            and len(segments) > 1
+            and segments[-1] in (node.op.name, getattr(node.op, "function", ""))
+        ):
+            segments.pop()  # the module says it well enough
+        name = "_".join(segments)
         name = name if not name[0].isdigit() else f"n{name}"
         return Unit(name, node.inputs, node.results, leaf(self.graph, node, name))
 

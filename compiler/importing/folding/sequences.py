@@ -39,7 +39,7 @@ def body_of(units: Sequence[Unit], entry: Tensor, result: Tensor) -> list[Elemen
 
 class _Region:
     def __init__(self, units: Sequence[Unit], entry: Tensor):
-        self.units = list(units)
+        self.units = _in_order(units)
         self.place = {unit: index for index, unit in enumerate(self.units)}
         self.maker = {tensor: unit for unit in self.units for tensor in unit.outputs}
         self.readers: dict[Tensor, list[Unit]] = defaultdict(list)
@@ -71,7 +71,7 @@ class _Region:
             if len(part) == 1 and part[0].inputs == (first,):
                 body.append(part[0].element)
                 continue
-            joined = self._joined(first, part[-1]) if part[-1].outputs == (last,) else None
+            joined = self._join_paths(first, part[-1]) if part[-1].outputs == (last,) else None
             if joined:
                 body.append(joined)
             else:
@@ -106,7 +106,7 @@ class _Region:
                 kept.append(cut)
         return kept[::-1]
 
-    def _joined(self, first: Tensor, join: Unit) -> Element | None:
+    def _join_paths(self, first: Tensor, join: Unit) -> Element | None:
         """Paths from one tensor that meet in one node and share nothing."""
         if join.element.op not in JOINS or len(join.inputs) < 2:
             return None
@@ -115,7 +115,9 @@ class _Region:
         parts = [self.between(first, tensor) for tensor in join.inputs]
         if any(set(a) & set(b) for a, b in combinations(parts, 2)):
             return None
-        if any(not part and tensor != first for part, tensor in zip(parts, join.inputs, strict=True)):
+        if any(
+            not part and tensor != first for part, tensor in zip(parts, join.inputs, strict=True)
+        ):
             return None
         if any(unit.inputs == () for part in parts for unit in part):
             return None
@@ -147,6 +149,7 @@ class _Region:
         body: list[Element] = []
         previous = first
         for unit in part:
+            unit.name = unit.name if not unit.name[0].isdigit() else f"n{unit.name}"
             several = len(unit.outputs) > 1
             for index, tensor in enumerate(unit.outputs):
                 names[tensor] = f"{unit.name}.{index + 1}" if several else unit.name
@@ -162,6 +165,16 @@ class _Region:
         if part[-1].outputs != (last,):
             raise Tangled
         return body
+
+
+def _in_order(units: Sequence[Unit]) -> list[Unit]:
+    """Each behind what it reads; a module may have stood where its first node did."""
+    makers = {tensor: index for index, unit in enumerate(units) for tensor in unit.outputs}
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(range(len(units)))
+    for index, unit in enumerate(units):
+        graph.add_edges_from((makers[t], index) for t in unit.inputs if t in makers)
+    return [units[index] for index in networkx.lexicographical_topological_sort(graph)]
 
 
 class Tangled(Exception):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.compiler.importing.folding.elements import CALL, USUAL, Element
-from archspec.compiler.importing.folding.folded import fold
+from archspec.compiler.importing.folding.folded import fold, read_names
 from archspec.compiler.importing.folding.known import DEFAULTS
 from archspec.compiler.importing.folding.modules import read_modules
 from archspec.compiler.importing.folding.sequences import EITHER_WAY, Tangled
@@ -40,7 +40,7 @@ def fold_graph(graph: Graph) -> Folded | None:
         body = fold(read_modules(graph), table)
     except Tangled:
         return None
-    order = [name for element in body for name in element.expanded()]
+    order = [name for element in body for name in element.flat_names()]
     spec = _spec(graph, body, table)
     try:
         expanded = loads(json.dumps(spec))
@@ -49,13 +49,13 @@ def fold_graph(graph: Graph) -> Folded | None:
     if len(order) != len(expanded.nodes):
         return None
     flat = dict(zip(expanded.nodes, order, strict=True))
-    again = _reordered(graph, expanded, flat)
+    again = _reorder(graph, expanded, flat)
     if again is None or again.fingerprint != expanded.fingerprint:
         return None
     return Folded(spec, expanded, flat)
 
 
-def _reordered(graph: Graph, expanded: Graph, flat: Mapping[str, str]) -> Graph | None:
+def _reorder(graph: Graph, expanded: Graph, flat: Mapping[str, str]) -> Graph | None:
     """The flat graph in the order of the expanded one, sums and products taken in its order too:
     the same network."""
     if set(flat.values()) != set(graph.nodes) or len(set(flat.values())) != len(flat):
@@ -77,7 +77,10 @@ def _reordered(graph: Graph, expanded: Graph, flat: Mapping[str, str]) -> Graph 
 
 def _spec(graph: Graph, body: list[Element], table: Table) -> Json:
     usual = _usual(body, table)
-    writer = _Writer({**DEFAULTS, **table.defaults, CALL: {**USUAL, **usual}})
+    read = read_names(body)
+    for template in table.templates.values():
+        read |= read_names(template["body"])
+    writer = _Writer({**DEFAULTS, **table.defaults, CALL: {**USUAL, **usual}}, read)
     spec: Json = {"archspec": 1, "name": graph.name}
     if graph.doc:
         spec["doc"] = graph.doc
@@ -121,25 +124,58 @@ def _usual(body: list[Element], table: Table) -> Json:
     return {"norm": norm, "bias": bias}
 
 
+def spec_text(value: Any, indent: int = 0, label: int = 0) -> str:
+    """JSON with whatever fits on a line on one line, as `written_json` has it, but that what is
+    inside has the whole line."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or not value:
+        return line
+    if indent and indent + label + len(line) <= WIDEST_LINE:
+        return line
+    margin = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [spec_text(item, indent + 2) for item in value]
+        left, right = "[]"
+    else:
+        keys = [json.dumps(key, ensure_ascii=False) for key in value]
+        step = 1 if "op" in value else 2
+        parts = [
+            f"{key}: {spec_text(item, indent + step, len(key) + 2)}"
+            for key, item in zip(keys, value.values(), strict=True)
+        ]
+        left, right = "{}"
+        if "op" in value:
+            return _fill(parts, indent)
+    inner = ",\n".join(f"{margin}{part}" for part in parts)
+    return f"{left}\n{inner}\n{' ' * indent}{right}"
+
+
+def _fill(parts: list[str], indent: int) -> str:
+    """A call over as many lines as it needs, each as full as it can be."""
+    lines: list[str] = []
+    for part in parts:
+        wide = bool(lines) and indent + 3 + len(lines[-1]) + len(part) <= WIDEST_LINE
+        if wide and "\n" not in part:
+            lines[-1] += f", {part}"
+        else:
+            lines.append(part)
+    return "{" + f",\n{' ' * (indent + 1)}".join(lines) + "}"
+
+
+WIDEST_LINE = 120
+"""Of a spec that is read more often than it is written."""
+
+
 class _Writer:
     """Elements as JSON, without what a call or an op has anyway."""
 
-    def __init__(self, defaults: Mapping[str, Mapping[str, Any]]):
+    def __init__(self, defaults: Mapping[str, Mapping[str, Any]], read: set[str]):
         self.defaults = defaults
+        self.read = read
 
     def template(self, template: Json) -> Json:
-        args = {
-            name: value if value is not None else {"type": "any"}
-            for name, value in template["args"].items()
-        }
-        required = {name: {"doc": ""} for name, value in template["args"].items() if value is None}
-        del args, required
-        written = {
-            name: value if value is not None else {} for name, value in template["args"].items()
-        }
-        result: Json = {"args": written} if written else {}
-        result["body"] = self.body(template["body"])
-        return result
+        args = {name: {} if value is None else value for name, value in template["args"].items()}
+        return {**({"args": args} if args else {}), "body": self.body(template["body"])}
 
     def body(self, body: list[Element]) -> Any:
         written = [self.node(element) for element in body]
@@ -160,22 +196,20 @@ class _Writer:
                     result[key] = value
             elif not self._is_usual(element.op, key, value, node):
                 result[key] = value
-        if element.op == "act" and set(result) <= {"op", "name", "function"} and "from" not in node:
-            return result["function"] if isinstance(result.get("function"), str) else result
-        if set(result) <= {"op", "name"} and "op" in result and element.op in OPS:
-            if "from" not in node and not self.is_read(element):
-                return element.op
-        return result
+        if element.op == "act" and set(result) <= {"op", "name", "function"}:
+            is_plain = not result["function"].startswith("=") and not self._is_weighted(element)
+            return result["function"] if is_plain else result
+        is_short = set(result) <= {"op", "name"} and element.op in OPS
+        return element.op if is_short and not self._is_weighted(element) else result
 
-    def is_read(self, element: Element) -> bool:
-        return bool(element.node.get("kept"))
+    def _is_weighted(self, element: Element) -> bool:
+        """Whether its name is that of weights, or others read it."""
+        return "from" in element.node or element.name in self.read
 
     def _is_usual(self, op: str, key: str, value: Any, node: Json) -> bool:
         if op in OPS:
             item = next(item for item in OPS[op].attributes() if item.name == key)
             return as_json(default_of(item)) == value
-        if op == "Bottleneck" and key == "middle":
-            return value == node["width"] * node["groups"] and node["groups"] == 1
         if key in ("norm", "bias") and op in ("Bottleneck", "BasicBlock"):
             return True
         known = self.defaults.get(op, {})

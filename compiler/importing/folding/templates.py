@@ -1,6 +1,6 @@
 """Bodies that differ in numbers alone become calls of one template; calls in a row one entry.
 
-    [CNA 16, CNA 16 s2], [CNA 32, CNA 32 s1]    becomes    "Block": args channels, stride
+[CNA 16, CNA 16 s2], [CNA 32, CNA 32 s1]    becomes    "Block": args channels, stride
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def _bones(element: Element) -> Hashable:
     node = element.node
     parts: list[Hashable] = [node.get("op"), node.get("join")]
     parts.append(tuple(sorted(key for key in node if key not in STRUCTURE)))
+    parts.append(json.dumps([node.get(key) for key in ("repeat", "each", "first")]))
     source = node.get("from")
     if source is not None:
         parts.append(json.dumps([source, node.get("name")]))
@@ -44,7 +45,7 @@ def as_residual(body: list[Element]) -> list[Element] | None:
     return None
 
 
-def wrapped(body: list[Element]) -> list[Element]:
+def wrap(body: list[Element]) -> list[Element]:
     """The body as a residual whose shortcut is left out."""
     return [Element({"residual": body, "join": "none"}, [], body[0].channels)]
 
@@ -66,16 +67,20 @@ class Table:
     def __init__(self) -> None:
         self.templates: dict[str, dict[str, Any]] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, str] = {}
 
     def add(self, wanted: str, bodies: list[list[Element]]) -> list[Element]:
         """A template for bodies of one skeleton, and the calls that give each."""
-        name = self._free(wanted)
         calls, args, pattern = unify(bodies)
+        known = self._known.setdefault(repr((_bare(pattern), list(args))), self._free(wanted))
+        name = known
+        if name in self.templates:
+            args = {key: self.templates[name]["args"][key] for key in args}
         self.templates[name] = {"args": args, "body": pattern}
         self.defaults[name] = {key: value for key, value in args.items() if value is not None}
         elements: list[Element] = []
         for body, own in zip(bodies, calls, strict=True):
-            leaves = [leaf for element in body for leaf in element.expanded()]
+            leaves = [leaf for element in body for leaf in element.flat_names()]
             elements.append(Element({"op": name, "name": "block", **own}, leaves, body[0].channels))
         return elements
 
@@ -90,6 +95,17 @@ class Table:
         return name
 
 
+def _bare(body: list[Element]) -> list[Any]:
+    """What is written of a body, without what it came from."""
+    bare: list[Any] = []
+    for element in body:
+        node = {
+            k: v for k, v in element.node.items() if k not in ("residual", "shortcut", "branches")
+        }
+        bare.append((node, [_bare(inner) for inner in element.lists()], [*element.node]))
+    return bare
+
+
 RESERVED = (
     "ConvNormAct", "DepthwiseConvNormAct", "SqueezeExcite", "MBConv", "BasicBlock", "Bottleneck",
     "Classifier", "Network",
@@ -101,7 +117,7 @@ def unify(
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[Element]]:
     """For each body its arguments, what each argument is by default (None: it must be given), and
     the body that has them."""
-    pattern = [element.copied() for element in bodies[0]]
+    pattern = [element.copy_whole() for element in bodies[0]]
     places = {place: (owner, key_of(place)) for place, owner, _ in values(pattern)}
     columns: dict[Path, list[Any]] = defaultdict(list)
     for body in bodies:
@@ -109,11 +125,14 @@ def unify(
             columns[place].append(value)
     entering = [body[0].channels for body in bodies]
     named: dict[str, list[Any]] = {}
-    for place, (owner, key) in places.items():
+    for place, (owner, key) in sorted(places.items(), key=lambda item: item[1][1] == "join"):
         column = columns[place]
         if all(value == column[0] for value in column):
             continue
-        spelt = _spelt(column, entering, named)
+        if key == "join":
+            _put(pattern, place, _skip(column, entering, named))
+            continue
+        spelt = _spell(column, entering, named)
         if spelt is None:
             name = _argument(key, owner, named)
             named[name] = column
@@ -128,11 +147,26 @@ def unify(
     return calls, args, pattern
 
 
+def _skip(column: list[Any], entering: list[int], named: dict[str, list[Any]]) -> str:
+    """Where the input is added, by what it hangs on, or by an argument of its own."""
+    is_added = [value == "add" for value in column]
+    strides = named.get("stride", [1] * len(column))
+    for name, other in named.items():
+        alike = [s == 1 and e == o for s, e, o in zip(strides, entering, other, strict=True)]
+        if alike == is_added and name != "stride":
+            when = "stride == 1 and " if "stride" in named else ""
+            return f"='add' if {when}in_channels == {name} else 'none'"
+    if is_added == [stride == 1 for stride in strides]:
+        return "='add' if stride == 1 else 'none'"
+    named["skip"] = is_added
+    return "='add' if skip else 'none'"
+
+
 def key_of(place: Path) -> str:
     return place[-1]
 
 
-def _spelt(column: list[Any], entering: list[int], named: dict[str, list[Any]]) -> str | None:
+def _spell(column: list[Any], entering: list[int], named: dict[str, list[Any]]) -> str | None:
     """A column by the template's own channels, or by one that is an argument already."""
     if column == entering:
         return "=in_channels"
@@ -161,7 +195,7 @@ def _argument(key: str, owner: str, named: dict[str, list[Any]]) -> str:
     number = 2
     while name in named or name in ("in", "index", "lane"):
         name, number = f"{key}{number}", number + 1
-    return name
+    return name if name[0].isalpha() else f"n{name}"
 
 
 def _put(body: list[Element], place: Path, value: Any) -> None:

@@ -23,7 +23,7 @@ from archspec.ops.base import AXES
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.learnt import Param
 from archspec.ops.linear import Dense
-from archspec.ops.merge import Add
+from archspec.ops.merge import Add, Concat
 from archspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
 from archspec.ops.pool import AvgPool, MaxPool
 from archspec.ops.rearrange import Roll
@@ -43,6 +43,7 @@ def tidy(plan: Plan) -> None:
         _join_slices,
         _shift_windows,
         _merge_rolls,
+        _nest_concats,
         _drop_unread,
     ):
         step(plan)
@@ -53,6 +54,22 @@ def _drop_idle(plan: Plan) -> None:
         if len(draft.inputs) == 1 and draft.op.gives_its_input(draft.shapes):
             plan.redirect(Result(draft, 0, draft.shapes[0]), draft.inputs[0])
             plan.drop(draft)
+
+
+def _nest_concats(plan: Plan) -> None:
+    """A concat that begins with all that another joins reads that one: what dense blocks are."""
+    known: dict[Any, Draft] = {}
+    for draft in plan.drafts:
+        if not isinstance(draft.op, Concat):
+            continue
+        key = tuple(result[:2] for result in draft.inputs)
+        for count in range(len(key) - 1, 1, -1):
+            inner = known.get((draft.op.axis, key[:count]))
+            if inner is not None:
+                shape = inner.op.infer(inner.shapes)[0]
+                draft.inputs = [Result(inner, 0, shape), *draft.inputs[count:]]
+                break
+        known.setdefault((draft.op.axis, key), draft)
 
 
 def _merge_rolls(plan: Plan) -> None:

@@ -175,6 +175,8 @@ def gather(at: Site) -> list[View]:
         raise Unsaid("takes places that the image says")
     extent = size_of(x.axes[axis])
     flat = [int(index) % extent for index in indices.reshape(-1)]
+    if flat == list(range(extent)) and indices.ndim:
+        return [x.regroup(at.shape)]  # all of it, in other axes: what torch says of a stride
     if indices.ndim == 0:
         part = cut(at, x, axis, flat[0], flat[0] + 1)
         return [
