@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from archspec.node import INPUT, Node
 from archspec.ops import Window
+from archspec.ops.base import Sampling
 
 FARTHEST = 10**15
 """Pixels that a step has at most: strides over an extent of 1 could double it for ever."""
@@ -80,6 +81,8 @@ def _slide(window: Window, number: int, field: tuple[Axis, Axis]) -> Axis:
     axis = field[number]
     kernel, stride, scale = window.kernel[number], window.stride[number], window.scale[number]
     before = window.before[number]
+    if window.sampling is not None:
+        return _sample(axis, window.sampling[number])
     if window.spreads:
         return _spread(axis, scale, kernel, before)
     if scale > 1:
@@ -113,6 +116,26 @@ def _enlarge(axis: Axis, scale: int, blends: bool) -> Axis:
         left = [half // (2 * scale) for half in halves]
         right = [-(-half // (2 * scale)) for half in halves]
     return Axis(tuple(map(axis.low, left)), tuple(map(axis.high, right)), axis.step)
+
+
+def _sample(axis: Axis, sampling: Sampling) -> Axis:
+    """Elements that stand elsewhere. They stand alike between the elements before after so many of
+    them, and see alike after so many more."""
+    count, moved = sampling.per // gcd(sampling.step, sampling.per), sampling.step
+    moved = moved * count // sampling.per
+    rounds = len(axis.lows) // gcd(len(axis.lows), moved)
+    period = rounds * count
+    step = axis.step * (rounds * moved // len(axis.lows))
+    if period > LONGEST_PERIOD:
+        places = range(len(axis.lows))
+        jump = max(axis.high(place + 1) - axis.high(place) for place in places)
+        return Axis((0,), (axis.extent - 1 + jump * sampling.taps,), -(-step // period))
+    reached = [sampling.reach(place) for place in range(period)]
+    return Axis(
+        tuple(axis.low(first) for first, _ in reached),
+        tuple(axis.high(last) for _, last in reached),
+        min(step, FARTHEST),
+    )
 
 
 def _spread(axis: Axis, scale: int, kernel: int, before: int) -> Axis:

@@ -78,7 +78,7 @@ OTHERWISE: Mapping[str, str] = {
     "reducemax": 'use "reduce" with "function": "max"',
     "reducel2": 'use "reduce" with "function": "norm2"',
     **dict.fromkeys(
-        ("resize", "interpolate"), 'use "upsample", which enlarges by whole factors'
+        ("resize", "interpolate"), 'use "upsample" with "size"'
     ),
 }  # fmt: skip
 """What ops that are here make together, or with an attribute."""

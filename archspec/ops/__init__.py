@@ -36,9 +36,9 @@ from archspec.ops.reshape import (
     Pad,
     Slice,
     Split,
-    Upsample,
     Zero,
 )
+from archspec.ops.resize import Upsample
 
 OPS: dict[str, type[Op]] = {
     op.name: op

@@ -100,10 +100,32 @@ Folding: TypeAlias = Literal["nothing", "scale", "affine"]
 "affine" where its attribute `bias` adds a constant as well."""
 
 
+class Sampling(NamedTuple):
+    """Where the elements of a resized axis stand: element i at (first + step i) / per of those
+    before. It is made of the one below, or of 2 or 4 (`taps`) around it unless it stands on one."""
+
+    first: int
+    step: int
+    per: int
+    taps: int
+
+    def place(self, element: int) -> tuple[int, int]:
+        """The one that it stands on or behind, and how far behind, in parts of `per`."""
+        return divmod(self.first + self.step * element, self.per)
+
+    def reach(self, element: int) -> tuple[int, int]:
+        """The first and the last that it is made of."""
+        below, part = self.place(element)
+        if self.taps == 1 or part == 0:
+            return below, below
+        return below + 1 - self.taps // 2, below + self.taps // 2
+
+
 class Window(NamedTuple):
     """How an op's outputs see its input, for receptive fields: extent, step, padding before (a
     negative one cuts off), or by how much it is enlarged, and whether neighbours blend then, or
     every pixel spreads over a kernel (of the enlarged image, of which `before` is cut off).
+    `sampling` stands for all that where an image is brought to another size.
     `everything` is also what an op says whose results see more than a pixel and no window."""
 
     kernel: tuple[int, int] = (1, 1)
@@ -112,6 +134,7 @@ class Window(NamedTuple):
     scale: tuple[int, int] = (1, 1)
     blends: bool = False
     spreads: bool = False
+    sampling: tuple[Sampling, Sampling] | None = None
     everything: bool = False
 
 
@@ -328,7 +351,7 @@ SIDE: Schema = {"type": "integer", "minimum": 0, "maximum": LONGEST_WINDOW}
 
 
 def nullable(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    return {"anyOf": [*schema.get("anyOf", (schema,)), {"type": "null"}]}
 
 
 def several(item: Schema, count: int) -> Schema:
@@ -354,7 +377,9 @@ def as_real(value: Any) -> Any:
 
 
 def as_pair(value: Any) -> Any:
-    """3 and [3, 3] are both (3, 3)."""
+    """3 and [3, 3] are both (3, 3); null stays null."""
+    if value is None:
+        return None
     return (value, value) if isinstance(value, int) else tuple(value)
 
 

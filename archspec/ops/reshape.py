@@ -10,8 +10,6 @@ from archspec.ops.base import (
     AXIS,
     FLOAT32,
     NATURAL,
-    PAIR,
-    PAIR_DOC,
     POSITIVE,
     SIDES,
     Op,
@@ -19,7 +17,6 @@ from archspec.ops.base import (
     Window,
     Work,
     as_numbers,
-    as_pair,
     as_sides,
     attribute,
     divides,
@@ -28,7 +25,7 @@ from archspec.ops.base import (
     place_of,
 )
 from archspec.ops.page import Page
-from archspec.shapes import Pair, ShapeError, Shapes, Sides, elements
+from archspec.shapes import ShapeError, Shapes, Sides, elements
 
 MOST_PARTS = 1024
 """Results of one node."""
@@ -209,46 +206,6 @@ class ChannelShuffle(Weightless):
 
     def gives_its_input(self, inputs: Shapes) -> bool:
         return self.groups in (1, inputs[0][0])
-
-
-@dataclass(frozen=True)
-class Upsample(Weightless):
-    name = "upsample"
-    doc = "enlarge height and width by whole factors, pixels' centres aligned (half-pixel rule)"
-    category = "reshape"
-    page = Page(
-        "channels x height * scale x width * scale",
-        '{"op": "upsample", "scale": 2, "mode": "bilinear"}',
-    )
-
-    scale: Pair = attribute(PAIR, PAIR_DOC, 2, as_pair)
-    mode: str = attribute(
-        {"enum": ["nearest", "bilinear"]}, "how values between pixels are made", "nearest"
-    )
-
-    def simplify(self) -> Mapping[str, Any]:
-        return {"mode": "nearest"} if self.scale == (1, 1) else {}
-
-    def resolve(self, inputs: Shapes) -> Op:
-        """Along an axis of one pixel, or one that is not enlarged, there is nothing between."""
-        flat = all(1 in pair for pair in zip(self.scale, inputs[0][1:], strict=True))
-        return replace(self, mode="nearest") if flat else self
-
-    def infer(self, inputs: Shapes) -> Shapes:
-        channels, height, width = image(inputs[0], self.name)
-        return ((channels, height * self.scale[0], width * self.scale[1]),)
-
-    def elementwise(self, inputs: Shapes, outputs: Shapes) -> int:
-        return elements(outputs[0])
-
-    def sees(self, inputs: Shapes) -> Window:
-        return Window(scale=self.scale, blends=self.mode == "bilinear")
-
-    def work(self) -> Work:
-        return Work("stream")
-
-    def gives_its_input(self, inputs: Shapes) -> bool:
-        return self.infer(inputs) == inputs
 
 
 @dataclass(frozen=True)

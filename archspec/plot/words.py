@@ -160,7 +160,11 @@ def _split(node: Node) -> str:
 
 def _upsample(node: Node) -> str:
     op: Any = node.op
-    return f"upsample {TIMES}{op.scale[0]}" if op.scale[0] == op.scale[1] else "upsample"
+    factors = op.factors(node.layer.input_shapes)
+    if factors is None:
+        _, height, width = node.layer.output_shapes[0]
+        return f"resize to {_size((height, width))}"
+    return f"upsample {TIMES}{factors[0]}" if factors[0] == factors[1] else "upsample"
 
 
 WORDS: Mapping[str, Words] = {

@@ -26,6 +26,7 @@ from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, Reduce
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import LayerScale
 from archspec.ops.reshape import Slice, Split, Zero
+from archspec.ops.resize import Upsample
 
 torch = pytest.importorskip("torch")
 
@@ -186,6 +187,12 @@ def split(op, shape, *parts):
     return op, shape, formula
 
 
+def resize(mode, size, aligned=None):
+    return lambda x, w: torch.nn.functional.interpolate(
+        x, size=size, mode=mode, align_corners=aligned
+    )
+
+
 MEAN = partial(torch.mean, dim=(2, 3))
 MOST = partial(torch.amax, dim=(2, 3))
 CASES = [
@@ -244,6 +251,13 @@ CASES = [
     (Slice(1, 3), (4, 3, 5), lambda x, w: torch.stack([x[:, 1], x[:, 2]], 1)),
     (Slice(1, 3, "height"), (2, 5, 3), lambda x, w: torch.stack([x[:, :, 1], x[:, :, 2]], 2)),
     (Slice(4, axis="width"), (2, 3, 5), lambda x, w: x.index_select(3, torch.tensor([4]))),
+    (Upsample(size=(7, 2)), (2, 5, 3), resize("nearest", (7, 2))),
+    (
+        Upsample(mode="bilinear", size=(3, 7), align_corners=True),
+        (2, 5, 3),
+        resize("bilinear", (3, 7), True),
+    ),
+    (Upsample(mode="bicubic", size=(7, 2)), (2, 5, 3), resize("bicubic", (7, 2), False)),
     split(Split(2, "width"), (2, 3, 4), [0, 1], [2, 3]),
     split(Split(sizes=[1, 2, 4]), (7,), [0], [1, 2], [3, 4, 5, 6]),
     split(Split(sizes=[1, 1, 2], groups=2), (8, 3, 2), [0, 4], [1, 5], [2, 3, 6, 7]),

@@ -35,7 +35,8 @@ from archspec.ops.norm import BatchNorm, InstanceNorm, LocalResponseNorm, RmsNor
 from archspec.ops.pool import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, MaxPool, Reduce
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.regularize import Dropout, DropPath
-from archspec.ops.reshape import Flatten, Identity, Split, Upsample
+from archspec.ops.reshape import Flatten, Identity, Split
+from archspec.ops.resize import Upsample
 from archspec.sources import shipped_names
 
 np = pytest.importorskip("numpy")

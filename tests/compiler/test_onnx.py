@@ -30,7 +30,8 @@ from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm
 from archspec.ops.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.regularize import Dropout, LayerScale
-from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Slice, Split, Upsample
+from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Slice, Split
+from archspec.ops.resize import Upsample
 from archspec.sources import shipped_names
 from archspec.space import Space
 

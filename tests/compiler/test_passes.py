@@ -34,7 +34,8 @@ from archspec.ops.merge import Add, Concat, Mul
 from archspec.ops.norm import BatchNorm, GroupNorm, LayerNorm
 from archspec.ops.pool import AvgPool, GlobalAvgPool, MaxPool
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
-from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split, Upsample
+from archspec.ops.reshape import ChannelShuffle, Flatten, Identity, Pad, Slice, Split
+from archspec.ops.resize import Upsample
 from archspec.sources import shipped_names
 from archspec.space import Space
 

@@ -36,7 +36,7 @@ from archspec.ops.merge import Add
 from archspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from archspec.ops.pool import AvgPool, MaxPool
 from archspec.ops.regularize import Dropout, DropPath, LayerScale
-from archspec.ops.reshape import Upsample
+from archspec.ops.resize import Upsample
 from archspec.sources import shipped_names
 
 np = pytest.importorskip("numpy")
@@ -233,6 +233,28 @@ def test_upsampling_by_any_factor(mode, torch):
     for scale in ((3, 5), (8, 7), (25, 1), (41, 2), (4, 4)):
         model = Model(network((2, 5, 3), ("up", Upsample(scale, mode))), {})
         assert_inference_is(torch, model, build(model, target="torch"), rule_b.image((2, 5, 3)))
+
+
+SIZES = [((5, 3), (8, 2)), ((5, 3), (1, 7)), ((6, 4), (9, 4)), ((41, 2), (58, 1)), ((1, 1), (3, 2))]
+
+
+@pytest.mark.parametrize("extent, size", SIZES)
+def test_resizing_is_torch_own(extent, size, torch):
+    image = rule_b.image((2, *extent), 2)
+    for mode, aligned in (
+        ("nearest", None), ("bilinear", False), ("bilinear", True), ("bicubic", False),
+        ("bicubic", True),
+    ):  # fmt: skip
+        op = Upsample(mode=mode, size=size, align_corners=bool(aligned))
+        graph = network((2, *extent), ("up", op))
+        theirs = torch.nn.functional.interpolate(
+            torch.tensor(image), size=size, mode=mode, align_corners=aligned
+        )
+        for found in (
+            reference.run(graph, {}, image)["logits"],
+            build(Model(graph, {}), target="torch")(torch.tensor(image)).numpy(),
+        ):
+            np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("pool", [MaxPool, AvgPool])

@@ -47,9 +47,9 @@ from archspec.ops.reshape import (
     Pad,
     Slice,
     Split,
-    Upsample,
     Zero,
 )
+from archspec.ops.resize import Upsample
 from archspec.shapes import ShapeError, elements, written
 
 IMAGE = (4, 7, 10)
@@ -231,6 +231,22 @@ EXAMPLES: list[tuple[Op, tuple[tuple[int, ...], ...]]] = [
     (Upsample((3, 1)), (IMAGE,)),
     (Upsample(2, "bilinear"), (IMAGE,)),
     (Upsample((1, 3), "bilinear"), (IMAGE,)),
+    (Upsample(2, "bicubic"), (IMAGE,)),
+    (Upsample(size=(9, 4)), (IMAGE,)),
+    (Upsample(size=(14, 10)), (IMAGE,)),
+    (Upsample(size=(7, 10)), (IMAGE,)),
+    (Upsample(size=1), (IMAGE,)),
+    *(
+        (Upsample(mode=mode, size=size, align_corners=aligned), (shape,))
+        for mode in ("bilinear", "bicubic")
+        for aligned in (False, True)
+        for size, shape in (
+            ((9, 4), (2, 7, 10)),
+            ((13, 1), (2, 4, 6)),
+            ((21, 5), (2, 7, 10)),
+            ((5, 3), (2, 1, 1)),
+        )
+    ),
     (Pad((1, 0, 2, 3)), (IMAGE,)),
     (Pad(1, value=-0.5), (IMAGE,)),
     (Pad(0), (IMAGE,)),
@@ -530,6 +546,11 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         # what they see is no window, and is told as everything where it is more than a pixel
         assert window.everything or max(map(len, seen)) <= 1
         return
+    if window.sampling is not None:
+        places = [window.sampling[axis].reach(place) for place in range(len(seen))]
+        clipped = [[min(max(place, 0), extent - 1) for place in pair] for pair in places]
+        assert seen == [[*range(first, last + 1)] for first, last in clipped]
+        return
     if isinstance(op, Split | Concat) and window.everything:
         assert all(len(places) <= op.outputs for places in seen)  # from far apart
         return
@@ -537,7 +558,8 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         assert seen == [list(range(extent))] * len(seen)
         return
     spans = [places[-1] - places[0] + 1 if places else 0 for places in seen]
-    widest = 2 if window.blends and window.scale[axis] > 1 else window.kernel[axis]
+    blends = window.blends and window.scale[axis] > 1 < extent
+    widest = 2 if blends else window.kernel[axis]
     if window.spreads:
         widest = (window.kernel[axis] - 1) // window.scale[axis] + 1
     assert max(spans) == widest
@@ -723,6 +745,11 @@ REFUSED = [
         Split(axis="width", sizes=[4, 5]),
         (IMAGE,),
         "split's sizes come to 9, and the width is 10; use sizes that come to that",
+    ),
+    (
+        Upsample(3, size=4),
+        (IMAGE,),
+        'upsample takes either "scale" or "size"; use one of them',
     ),
     (Split(4, "width"), (IMAGE,), "the width 10 cannot be split into 4 equal parts"),
     (

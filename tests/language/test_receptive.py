@@ -67,6 +67,14 @@ UPS = st.builds(
     lambda scale, mode: {"op": "upsample", "scale": [scale, 1], "mode": mode},
     st.integers(2, 3), st.sampled_from(["nearest", "bilinear"]),
 )  # fmt: skip
+SIZES = st.builds(
+    lambda more, part, mode, corners: {
+        "op": "upsample", "mode": mode, "size": [f"=max(in_height * {more} // {part}, 1)", 2],
+        **({"align_corners": corners} if mode != "nearest" else {}),
+    },
+    st.integers(2, 3), st.integers(2, 4), st.sampled_from(["nearest", "bilinear", "bicubic"]),
+    st.booleans(),
+)  # fmt: skip
 PADS = st.builds(
     lambda top, bottom: {"op": "pad", "padding": [top, bottom, 0, 0], "value": 1.0},
     st.integers(0, 3), st.integers(0, 3),
@@ -82,11 +90,22 @@ LAYERS = st.lists(st.one_of(WINDOWS, UPS, TRANSPOSED, PADS), min_size=1, max_siz
 
 
 @pytest.mark.thorough
+@settings(max_examples=20)
+@given(SIZES, st.lists(WINDOWS, max_size=2), SIZES)
+def test_what_is_seen_of_another_size(tmp_path_factory, one, windows, other):
+    check_what_is_seen(tmp_path_factory, [one, *windows, other])
+
+
+@pytest.mark.thorough
 @settings(max_examples=60)
 @given(LAYERS, st.booleans())
 def test_what_is_seen_is_what_changes(tmp_path_factory, layers, is_residual):
     same = {"op": "conv", "channels": 1, "kernel": [3, 1], "padding": [0, 2, 0, 0]}
     body = [*layers, {"residual": same}] if is_residual else layers
+    check_what_is_seen(tmp_path_factory, body)
+
+
+def check_what_is_seen(tmp_path_factory, body):
     graph = build(tmp_path_factory.mktemp("t"), body, (1, ROWS, 2))
     rows = graph.stats().layers[-1].receptive_field[0]
     # an element in the middle must see no border

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import singledispatch
 
 import numpy as np
@@ -26,6 +27,7 @@ from archspec.ops import (
     rearrange,
     regularize,
     reshape,
+    resize,
 )
 from archspec.ops.base import Op
 
@@ -619,24 +621,42 @@ def _(op: reshape.ChannelShuffle, inputs: Inputs, bench: Bench) -> Outputs:
 
 
 @forward.register
-def _(op: reshape.Upsample, inputs: Inputs, bench: Bench) -> Outputs:
+def _(op: resize.Upsample, inputs: Inputs, bench: Bench) -> Outputs:
     (x,) = inputs
-    if op.mode == "nearest":
-        return [x.repeat(op.scale[0], axis=1).repeat(op.scale[1], axis=2)]
-    for axis in (0, 1):
-        x = interpolate(x, op.scale[axis], axis=1 + axis)
+    for axis in (1, 2):
+        extent = x.shape[axis]
+        size = op.size[axis - 1] if op.size else extent * op.scale[axis - 1]
+        lines = [interpolate(x, axis, where(op, i, extent, size), op.mode) for i in range(size)]
+        x = np.stack(lines, axis)
     return [x]
 
 
-def interpolate(x: Array, scale: int, axis: int) -> Array:
+def where(op: resize.Upsample, place: int, extent: int, size: int) -> Fraction:
+    if op.mode == "nearest":
+        return Fraction(math.floor(Fraction(place * extent, size)))
+    if op.align_corners:
+        return Fraction(place * (extent - 1), size - 1) if size > 1 else Fraction(0)
+    return (place + Fraction(1, 2)) * Fraction(extent, size) - Fraction(1, 2)
+
+
+def interpolate(x: Array, axis: int, at: Fraction, mode: str) -> Array:
+    """By Lagrange's line between two pixels, or Keys' kernel of each pixel's distance."""
     extent = x.shape[axis]
-    lines = []
-    for output in range(extent * scale):
-        centre = (output + 0.5) / scale - 0.5
-        below = math.floor(centre)
-        one, other = (x.take(min(max(i, 0), extent - 1), axis) for i in (below, below + 1))
-        lines.append(one + (other - one) * (centre - below))
-    return np.stack(lines, axis)
+    below = math.floor(at)
+
+    def pixel(place: int) -> Array:
+        return x.take(min(max(place, 0), extent - 1), axis)
+
+    if mode == "bicubic":
+        places = range(below - 1, below + 3)
+        return sum(pixel(place) * keys(abs(float(at - place))) for place in places)
+    return pixel(below) + (pixel(below + 1) - pixel(below)) * float(at - below)
+
+
+def keys(distance: float, a: float = -0.75) -> float:
+    if distance <= 1:
+        return (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    return a * distance**3 - 5 * a * distance**2 + 8 * a * distance - 4 * a
 
 
 @forward.register

@@ -28,6 +28,7 @@ from archspec.ops import (
     rearrange,
     regularize,
     reshape,
+    resize,
 )
 from archspec.ops.base import Op
 
@@ -535,13 +536,17 @@ def _(op: reshape.ChannelShuffle, net: Net, inputs: Names, shapes: Shapes) -> Na
 
 
 @emit.register
-def _(op: reshape.Upsample, net: Net, inputs: Names, shapes: Shapes) -> Names:
-    scales = net.constant([1, 1, *op.scale], np.float32)
+def _(op: resize.Upsample, net: Net, inputs: Names, shapes: Shapes) -> Names:
+    sides = [1, shapes[0][0], *op.size] if op.size else [1, 1, *op.scale]
+    given = ["", net.integers(*sides)] if op.size else [net.constant(sides, np.float32)]
+    rule = "align_corners" if op.align_corners else "half_pixel"
     attributes = {
-        "mode": {"nearest": "nearest", "bilinear": "linear"}[op.mode],
-        "coordinate_transformation_mode": "half_pixel",
+        "mode": {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[op.mode],
+        "coordinate_transformation_mode": rule,
     }
-    return [net.one("Resize", *inputs, "", scales, **attributes)]
+    if op.mode == "nearest":
+        attributes |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return [net.one("Resize", *inputs, "", *given, **attributes)]
 
 
 @emit.register

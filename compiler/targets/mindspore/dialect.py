@@ -91,12 +91,15 @@ DIALECT = Dialect(
             "ways_between",
             "in_a_row",
             "apart_in_windows",
+            "cubic",
+            "cubic_shares",
         }
     ),
     members=frozenset(_MEMBERS.split()),  # a test fails when one is missing
     helpers=(
         Path(__file__).with_name("cells.py"),
         Path(__file__).with_name("attention_cells.py"),
+        Path(__file__).with_name("resize_cells.py"),
     ),
     spell=spell,
     expand=_expand,

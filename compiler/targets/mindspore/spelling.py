@@ -38,6 +38,7 @@ from archspec.ops import (
     rearrange,
     regularize,
     reshape,
+    resize,
 )
 from archspec.shapes import resolve_padding
 
@@ -331,10 +332,19 @@ def _(op: reshape.Split, layer: Layer) -> Spelling:
 
 
 @spelling_of.register
-def _(op: reshape.Upsample, layer: Layer) -> Spelling:
-    if op.mode == "nearest":
-        return cell("NearestUpsample", Argument("", "scale", op.scale))
-    return cell("BilinearUpsample", Argument("", "scale", op.scale))
+def _(op: resize.Upsample, layer: Layer) -> Spelling:
+    factors = op.factors(layer.input_shapes)
+    extent = Argument("", "extent", layer.input_shapes[0][1:])
+    size = Argument("", "size", layer.output_shapes[0][1:])
+    corners = Argument("align_corners", "align_corners", op.align_corners, False)
+    if op.mode == "bicubic":
+        return cell("BicubicResize", extent, size, corners)
+    if op.mode == "bilinear" and (factors is None or op.align_corners):
+        return cell("BilinearResize", size, corners)
+    if factors is None:
+        return cell("NearestResize", extent, size)
+    kind = "NearestUpsample" if op.mode == "nearest" else "BilinearUpsample"
+    return cell(kind, Argument("", "scale", factors))
 
 
 @spelling_of.register

@@ -85,6 +85,19 @@ class RMSNorm(nn.Module):
         return x * torch.rsqrt(square + self.eps) * self.weight.reshape(shape)
 
 
+class NearestResize(nn.Module):
+    """The pixels of a map of extent (height, width) that stand nearest, on or above and left of
+    those of a map of another size."""
+
+    def __init__(self, extent, size):
+        super().__init__()
+        self.rows = [place * extent[0] // size[0] for place in range(size[0])]
+        self.columns = [place * extent[1] // size[1] for place in range(size[1])]
+
+    def forward(self, x):
+        return x[:, :, self.rows][:, :, :, self.columns]
+
+
 class PaddedMaxPool2d(nn.MaxPool2d):
     """The largest value of each window; the border (left, right, top, bottom) never wins."""
 

@@ -39,6 +39,7 @@ from archspec.ops import (
     rearrange,
     regularize,
     reshape,
+    resize,
 )
 from archspec.shapes import Pair, Sides, elements
 
@@ -351,14 +352,24 @@ def _(op: reshape.Split, layer: Layer) -> Spelling:
 
 
 @spelling_of.register
-def _(op: reshape.Upsample, layer: Layer) -> Spelling:
-    scale = Argument("scale_factor", "scale", scalar(op.scale))
-    if op.mode == "bilinear":
-        return cell("nn.Upsample", scale, Argument("mode", "mode", "bilinear"))
+def _(op: resize.Upsample, layer: Layer) -> Spelling:
+    factors = op.factors(layer.input_shapes)
+    size = layer.output_shapes[0][1:]
+    if factors is None:
+        how = Argument("size", "size", scalar(size))
+    else:
+        how = Argument("scale_factor", "scale", scalar(factors))
+    if op.mode != "nearest":
+        mode = Argument("mode", "mode", op.mode)
+        corners = Argument("align_corners", "align_corners", op.align_corners, False)
+        return cell("nn.Upsample", how, mode, corners)
     # "nearest" divides by the scale in float32 and misses a pixel for 41, say; never for these
-    if all(factor & (factor - 1) == 0 for factor in op.scale):
-        return cell("nn.Upsample", scale)
-    return cell("nn.Upsample", scale, Argument("mode", "mode", "nearest-exact"))
+    if factors is None:
+        extent = Argument("", "extent", layer.input_shapes[0][1:])
+        return cell("NearestResize", extent, Argument("", "size", size))
+    if all(factor & (factor - 1) == 0 for factor in factors):
+        return cell("nn.Upsample", how)
+    return cell("nn.Upsample", how, Argument("mode", "mode", "nearest-exact"))
 
 
 @spelling_of.register

@@ -1,4 +1,4 @@
-"""Images made larger."""
+"""Images of another size."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.dispatch import spell
-from archspec.ops import reshape
+from archspec.ops import resize
+from archspec.ops.base import Sampling
 
 
 @spell.register
-def _(op: reshape.Upsample, at: Site) -> None:
-    if op.mode == "bilinear":
+def _(op: resize.Upsample, at: Site) -> None:
+    factors = op.factors(at.shapes)
+    if op.mode != "nearest" or factors is None:
         interpolate(op, at)
         return
     # Of a whole factor, asymmetric rounded down is the half-pixel rule's nearest.
@@ -19,28 +21,30 @@ def _(op: reshape.Upsample, at: Site) -> None:
         "Resize",
         at.x,
         at.net.no_floats(),
-        at.net.floats(1, 1, *op.scale),
+        at.net.floats(1, 1, *factors),
         mode="nearest",
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
 
 
-def interpolate(op: reshape.Upsample, at: Site) -> None:
-    """Bilinear resizing as two products with constant matrices: the half-pixel Resize is not on
-    the list, and linear it is."""
-    _, height, width = at.shapes[0]
-    rows = at.net.matrix(f"{at.node.name}/rows", interpolation(height, op.scale[0]))
-    columns = at.net.matrix(f"{at.node.name}/columns", interpolation(width, op.scale[1]).T)
+def interpolate(op: resize.Upsample, at: Site) -> None:
+    """Resizing as two products with constant matrices: the half-pixel Resize is not on the list,
+    and linear it is. Of other factors Resize works out in float32 which pixel is nearest, and
+    misses some."""
+    extents, sizes = at.shapes[0][1:], at.node.layer.output_shapes[0][1:]
+    down, right = (
+        matrix(sampling, extent, size)
+        for sampling, extent, size in zip(op.samplings(at.shapes), extents, sizes, strict=True)
+    )
+    rows = at.net.matrix(f"{at.node.name}/rows", down)
+    columns = at.net.matrix(f"{at.node.name}/columns", right.T)
     at.result("MatMul", rows, at.step("MatMul", at.x, columns))
 
 
-def interpolation(extent: int, scale: int) -> np.ndarray:
-    """(scale extent, extent): what each new pixel is of the old ones, borders repeated."""
-    centres = (np.arange(extent * scale) + 0.5) / scale - 0.5
-    below = np.floor(centres).astype(int)
-    shares = np.zeros((extent * scale, extent))
-    places = np.arange(extent * scale)
-    np.add.at(shares, (places, below.clip(0)), 1 - (centres - below))
-    np.add.at(shares, (places, (below + 1).clip(max=extent - 1)), centres - below)
-    return shares
+def matrix(sampling: Sampling, extent: int, size: int) -> np.ndarray:
+    """(size, extent): what each new pixel is of the old ones."""
+    pixels, shares = map(np.array, resize.weigh(sampling, extent, size))
+    result = np.zeros((size, extent))
+    np.add.at(result, (np.arange(size)[:, np.newaxis], pixels), shares)
+    return result
