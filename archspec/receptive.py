@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from archspec.node import INPUT, Node
 from archspec.ops import Window
-from archspec.ops.base import Sampling
+from archspec.ops.window import Sampling
 
 FARTHEST = 10**15
 """Pixels that a step has at most: strides over an extent of 1 could double it for ever."""

@@ -11,7 +11,6 @@ from archspec.ops.base import (
     PAIR,
     PAIR_DOC,
     Op,
-    Sampling,
     Weightless,
     Window,
     Work,
@@ -21,6 +20,7 @@ from archspec.ops.base import (
     nullable,
 )
 from archspec.ops.page import Page
+from archspec.ops.window import Sampling
 from archspec.shapes import Pair, ShapeError, Shapes, elements
 
 Number = TypeVar("Number")

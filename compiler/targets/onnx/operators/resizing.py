@@ -7,7 +7,7 @@ import numpy as np
 from archspec.compiler.targets.onnx.net import Site
 from archspec.compiler.targets.onnx.operators.dispatch import spell
 from archspec.ops import resize
-from archspec.ops.base import Sampling
+from archspec.ops.window import Sampling
 
 
 @spell.register
