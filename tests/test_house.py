@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 # Each room may import those before it in this list, never those after.
 ORDER = [
-    "errors", "terminal", "reading", "locks", "project", "shapes", "ops.page", "ops.base",
+    "errors", "terminal", "reading", "locks", "project", "shapes", "ops.page", "ops.window",
+    "ops.base",
     "ops.conv", "ops.linear", "ops.norm", "ops.activation", "ops.pool", "ops.merge", "ops.reshape",
     "ops.rearrange", "ops.regularize", "ops", "node", "receptive", "stats", "identity", "graph",
     "document", "checksums", "functions", "expressions", "json_values", "syntax", "evaluation",

@@ -26,6 +26,8 @@ from archspec.shapes import Pair, ShapeError, Shapes, elements
 Number = TypeVar("Number")
 Rows: TypeAlias = "Sequence[Sequence[Number]]"
 
+TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4}
+"""Of each mode, how many pixels of an axis a new one is made of."""
 CUBIC = -0.75
 """Keys' a for bicubic, as in PyTorch and ONNX (IEEE Trans. ASSP 29, 1981)."""
 
@@ -47,7 +49,7 @@ class Upsample(Weightless):
 
     scale: Pair = attribute(PAIR, f"{PAIR_DOC}, where no size is given", 2, as_pair)
     mode: str = attribute(
-        {"enum": ["nearest", "bilinear", "bicubic"]},
+        {"enum": list(TAPS)},
         "how values between pixels are made",
         "nearest",
     )
@@ -108,7 +110,7 @@ class Upsample(Weightless):
     def _sampling(self, extent: int, size: int) -> Sampling:
         if self.mode == "nearest":
             return Sampling(0, extent, size, 1)
-        taps = 2 if self.mode == "bilinear" else 4
+        taps = TAPS[self.mode]
         if self.align_corners:
             return Sampling(0, extent - 1 if size > 1 else 0, max(size - 1, 1), taps)
         return Sampling(extent - size, 2 * extent, 2 * size, taps)
