@@ -11,7 +11,8 @@ from archspec.compiler.importing.onnx.views import Unsaid, View
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.norm import LocalResponseNorm
 from archspec.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.reshape import Pad, Slice, Upsample
+from archspec.ops.reshape import Pad, Slice
+from archspec.ops.resize import Upsample
 from archspec.shapes import Padding, Pair, Sides, resolve_padding
 
 
