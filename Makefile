@@ -9,7 +9,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-fast core lint format bench fuzz schema pages lock clean
+.PHONY: demo test test-fast nightly core lint format bench fuzz schema pages lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -38,6 +38,10 @@ test: $(VENV)/.torch $(ENGINES)/.installed
 # Without a framework, processes and what is marked as thorough: under two minutes.
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --fast
+
+# All of it, with what is marked slow (.venv/bin/pytest -m slow --collect-only lists that): over an hour.
+nightly: $(VENV)/.torch $(ENGINES)/.installed
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 # One part: make test-language, test-compiler, test-training, test-search, test-deploy, test-faces.
 test-%: $(VENV)/.torch $(ENGINES)/.installed

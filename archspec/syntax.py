@@ -231,7 +231,7 @@ def is_op(word: str) -> bool:
 def is_declaration(written: Any) -> bool:
     """Whether an argument of a spec or a template is declared, {type, doc, default...}: anything
     else is its default."""
-    return isinstance(written, Mapping) and "choice" not in written
+    return isinstance(written, dict) and "choice" not in written
 
 
 def snake_case(word: str) -> str:

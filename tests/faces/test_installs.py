@@ -56,11 +56,12 @@ CALLS: tuple[tuple[str, ...], ...] = (
 
 TRAININGS: tuple[tuple[str, ...], ...] = (
     ("train", "plain.json", "--recipe", "small.yaml", "--data", "data", "--epochs", "2",
-     "--workers", "2", "--out", "run"),
-    ("eval", "run/spec.json", "--weights", "run/best.safetensors", "--data", "data"),
+     "--backend", "torch", "--workers", "2", "--out", "run"),
+    ("eval", "run/spec.json", "--weights", "run/best.safetensors", "--data", "data",
+     "--backend", "torch"),
     ("search", "space.json", "--objective", "max:accuracy", "--objective", "min:macs",
      "--engine", "random", "--trials", "2", "--recipe", "small.yaml", "--data", "data",
-     "--epochs", "1", "--seeds", "1", "--workers", "2", "--out", "found"),
+     "--backend", "torch", "--epochs", "1", "--seeds", "1", "--workers", "2", "--out", "found"),
 )  # fmt: skip
 """Those that train, in processes of their own."""
 
@@ -153,7 +154,7 @@ def test_commands_in_a_folder_with_such_names(way, pythons, folder):
     ],
 )
 def test_trainings_in_a_folder_with_such_names(way, pythons, folder):
-    pytest.importorskip("mindspore")
+    pytest.importorskip("torch")
     for arguments in TRAININGS:
         result = call(pythons[way], way, folder, "-m", "archspec", *arguments)
         assert result.returncode == 0, (arguments, result.stderr)

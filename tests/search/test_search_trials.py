@@ -505,8 +505,10 @@ SMALL = {
         {"op": "Classifier", "name": "classifier", "classes": 10},
     ],
 }  # fmt: skip
+BACKEND = ("--backend", "torch")
+"""Starts sooner than MindSpore; tests/training tries what trains on both."""
 QUICK = ("--recipe", "tiny", "--set", "schedule.warmup_epochs=0", "--set", "augment=[]",
-         "--seeds", 1)  # fmt: skip
+         "--seeds", 1, *BACKEND)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -517,13 +519,13 @@ def digits(tmp_path_factory):
 
 
 def test_accuracy_is_that_of_its_trainings(run, there, digits):
-    pytest.importorskip("mindspore")
+    pytest.importorskip("torch")
     Path("small.json").write_text(json.dumps(SMALL))
     code, _, err = run(
         "search", "small.json", "--objective", "max:accuracy", "--objective", "min:macs", *QUICK,
         "--epochs", 2, "--data", digits, "--seeds", 2, "--engine", "enumerate", "--out", "found",
     )  # fmt: skip
-    assert (code, err.count("  accuracy 0.")) == (0, 2)
+    assert (code, err.count("  accuracy 0.")) == (0, 2), err
     trials = lines("found")
     assert [trial["assignment"] for trial in trials] == [{"stem.kernel": 1}, {"stem.kernel": 3}]
     for trial in trials:
@@ -542,7 +544,7 @@ def test_accuracy_is_that_of_its_trainings(run, there, digits):
     # the recipe and the network that were trained are there to train them again
     code, _, _ = run(
         "train", f"found/archs/{trials[1]['fingerprint'][:12]}.json", "--recipe",
-        "found/recipe.yaml", "--data", digits, "--set", "seed=2", "--out", "again",
+        "found/recipe.yaml", "--data", digits, "--set", "seed=2", "--out", "again", *BACKEND,
     )  # fmt: skip
     assert code == 0
     metrics = runs.metrics(Path("again"))
@@ -576,7 +578,7 @@ def test_a_network_is_trained_by_one_process_at_a_time(run, there):
 
 @pytest.mark.slow
 def test_a_training_that_fails_fails_its_network_alone(run, there, digits):
-    pytest.importorskip("mindspore")
+    pytest.importorskip("torch")
     Path("small.json").write_text(json.dumps(SMALL))
     code, _, _ = run(
         "search", "small.json", "--objective", "max:accuracy", *QUICK, "--epochs", 1,
@@ -593,7 +595,7 @@ def test_a_training_that_fails_fails_its_network_alone(run, there, digits):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_training_that_is_killed_goes_on(there, digits, how):
-    pytest.importorskip("mindspore")
+    pytest.importorskip("torch")
     (there / "small.json").write_text(json.dumps(SMALL))
     arguments = (
         "small.json", "--objective", "max:accuracy", *QUICK, "--set", "checkpoint.every_epochs=1",
@@ -618,8 +620,8 @@ def test_a_training_that_is_killed_goes_on(there, digits, how):
 
 
 def test_single_path_ends_with_its_time(run, there, digits):
-    pytest.importorskip("mindspore")
-    arguments = ("--engine", "single-path", "--data", digits, "--recipe", "tiny")
+    pytest.importorskip("torch")
+    arguments = ("--engine", "single-path", "--data", digits, "--recipe", "tiny", *BACKEND)
     code, out, _ = run("search", DIGITS, *arguments, "--budget", "1s", "--out", "found")
     assert (code, "found/report.md has the rest" in out) == (0, True)
     assert "No network is tried yet." in Path("found", "report.md").read_text()
@@ -629,11 +631,11 @@ def test_single_path_ends_with_its_time(run, there, digits):
 
 @pytest.mark.slow
 def test_single_path_beside_as_many_at_random(run, there, digits):
-    pytest.importorskip("mindspore")
+    pytest.importorskip("torch")
     arguments = (
         DIGITS, "--engine", "single-path", "--data", digits, "--recipe", "tiny",
         "--set", "schedule.warmup_epochs=0", "--epochs", 1, "--seeds", 1, "--search-epochs", 3,
-        "--warmup-epochs", 1, "--target", 60_000, "--target", 30_000,
+        "--warmup-epochs", 1, "--target", 60_000, "--target", 30_000, *BACKEND,
     )  # fmt: skip
     assert run("search", *arguments, "--out", "found")[0] == 0
     listed = json.loads(Path("found", "found.json").read_text())["found"]

@@ -80,6 +80,7 @@ def test_three_processes_are_one_of_thrice_the_batch(inputs, begin, three):
         assert mine == pytest.approx(other, abs=1e-5)
 
 
+@pytest.mark.long_on("mindspore")
 def test_stopped_in_the_midst_of_a_step_then_killed_it_goes_on_to_the_bit(inputs, begin, three):
     """The optimizer has made no step of the batches that it was stopped between."""
     run = inputs / "hurt"
@@ -131,6 +132,7 @@ def test_stopped_before_there_is_anything_to_save(inputs, begin, number):
     assert not children(process.pid)
 
 
+@pytest.mark.long_on("mindspore")
 def test_it_works_under_msrun(inputs, settings, three, framework):
     """MindSpore's own launcher, which tells each process of the others in the same way."""
     if framework != "mindspore":

@@ -41,6 +41,7 @@ from archspec.training.backends.torch.failures import (  # noqa: E402 (needs tor
 )
 from archspec.training.backends.torch.precision import build_scaler  # noqa: E402 (needs torch)
 from archspec.training.backends.torch.step import Together  # noqa: E402 (needs torch)
+from archspec.training.backends.torch.trainer import build_module  # noqa: E402 (needs torch)
 
 TORCH = ("--backend", "torch")
 QUICK = ("--set", "epochs=2", "--set", "schedule.warmup_epochs=0", "--set", "data.workers=1")
@@ -505,3 +506,30 @@ def test_networks_of_timm_learn_a_batch(name, tmp_path):
     assert len(losses) == 20
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < losses[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_a_strided_1x1_convolution_of_few_channels_is_not_read_beyond_its_end(channels):
+    """PyTorch 2.13 ended the process here: channels last, on one thread, where a stride leaves out
+    the last pixels."""
+    conv = {"op": "conv", "name": "conv", "kernel": 1, "stride": 2, "channels": 4}
+    graph = archspec.loads(
+        json.dumps(
+            {"archspec": 1, "name": "n", "input": {"shape": [channels, 8, 8]}, "body": [conv]}
+        )
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        module = build_module(Model(graph, initialize(graph, "he", 1)))
+        for seed in range(20):
+            given = torch.randn(64, channels, 8, 8, generator=torch.Generator().manual_seed(seed))
+            module.zero_grad()
+            module(given.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+            (weight,) = module.parameters()
+            seen = given[:, :, ::2, ::2].double()
+            answer = torch.einsum("oc,nchw->nohw", weight.detach()[:, :, 0, 0].double(), seen)
+            expected = torch.einsum("nohw,nchw->oc", 2 * answer, seen)
+            assert torch.allclose(weight.grad[:, :, 0, 0].double(), expected, rtol=1e-4)
+    finally:
+        torch.set_num_threads(threads)

@@ -22,6 +22,7 @@ from archspec.training.backend import Pending
 from archspec.training.backends.torch.device import on_device, taken_device
 from archspec.training.backends.torch.ema import Ema
 from archspec.training.backends.torch.failures import explain_failures, explain_scoring
+from archspec.training.backends.torch.layout import lay_out
 from archspec.training.backends.torch.losses import build_loss
 from archspec.training.backends.torch.noise import HostNoise, set_masks, take_over
 from archspec.training.backends.torch.optimizers import build_optimizer
@@ -40,8 +41,7 @@ STATISTICS = ("running_mean", "running_var")
 def build_module(model: Model) -> nn.Module:
     """A network on the device that this process has taken, in training mode, laid out as CPUs and
     GPUs compute convolutions fastest (channels last)."""
-    module = to_module(for_training(model)).to(taken_device())
-    return module.to(memory_format=torch.channels_last)
+    return lay_out(to_module(for_training(model)).to(taken_device()))
 
 
 class Images:
