@@ -505,6 +505,12 @@ def test_what_is_no_network_of_one_image_is_refused(tmp_path):
     assert "opset 5" in refusal(model_of([relu], opset=5), tmp_path)
     assert "not an ONNX model" in refusal(b"\x89PNG\r\n\x1a\n" + bytes(50), tmp_path)
     assert "not an ONNX model" in refusal(b"", tmp_path)
+    huge = model_of([relu], shape=(1, 3, 100_000, 100_000))
+    assert "30,000,000,000 numbers" in refusal(huge, tmp_path)
+    named = model_of([helper.make_node("Relu", ["x"], ["y"], name="relu")]).SerializeToString()
+    assert "UTF-8" in refusal(named.replace(b"relu", b"\xff\xfe\xff\xfe"), tmp_path)
+    norm = helper.make_node("BatchNormalization", ["x", "g", "g", "g", "g"], ["y"])
+    assert refusal(model_of([norm], [("g", numbers(5))]), tmp_path)
 
 
 def test_numbers_outside_the_folder_are_not_read(tmp_path):

@@ -18,7 +18,7 @@ from archspec.reading import open_regular
 
 MAX_BYTES = 2**31 - 1
 """Of a protobuf message, by its own rules."""
-MAX_OPERATORS = 100_000
+MAX_OPERATORS = 20_000
 MAX_WEIGHTS = 2**29
 """Elements of all tensors of a file together: two gigabytes of float32."""
 OPSETS = (7, 25)
@@ -69,6 +69,8 @@ def _check(path: str, model: onnx.ModelProto) -> None:
         raise _error(
             path, f"{len(model.graph.node):,} nodes, and at most {MAX_OPERATORS:,} are read"
         )
+    if not all(isinstance(name, str) for name in _names_in(model)):
+        raise _error(path, "a name in it is not UTF-8 text")
     versions = [entry.version for entry in model.opset_import if entry.domain in DOMAINS]
     if not versions or not OPSETS[0] <= versions[0] <= OPSETS[1]:
         met = f"opset {versions[0]}" if versions else "no opset of ONNX's own"
@@ -82,6 +84,21 @@ def _check(path: str, model: onnx.ModelProto) -> None:
             raise _error(path, f"more than {MAX_WEIGHTS:,} numbers, and no more are read")
     if model.graph.sparse_initializer:
         raise _error(path, "sparse tensors are not read; use dense ones")
+
+
+def _names_in(model: onnx.ModelProto) -> Iterator[str | bytes]:
+    """All names there are; protobuf gives those that are not text as bytes."""
+    graph = model.graph
+    yield from (model.producer_name, model.producer_version, graph.name)
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
+    for named in (*graph.input, *graph.output, *graph.initializer):
+        yield named.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+        for entry in node.metadata_props:
+            yield from (entry.key, entry.value)
 
 
 def tensors_of(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

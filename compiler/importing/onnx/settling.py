@@ -51,6 +51,8 @@ QUANTISED = (
 RESHAPING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
 MAX_COMPUTED = 1 << 25
 """Elements of a constant that is computed."""
+MAX_TENSOR = 1 << 28
+"""Elements of one result: the proof computes all of them."""
 MAX_KNOWN = 1 << 12
 """Elements of a constant that shapes may hang on."""
 
@@ -264,6 +266,12 @@ class _Settling:
         return True
 
     def _check_shapes(self, net: Net) -> None:
+        for name, shape in net.shapes.items():
+            if name not in net.constants and math.prod(shape) > MAX_TENSOR:
+                raise self._error(
+                    f"{name[:100]!r} is a tensor of {math.prod(shape):,} numbers, and at most"
+                    f" {MAX_TENSOR:,} are computed to compare"
+                )
         unknown = [
             o for o in net.operators if any(value not in net.shapes for value in o.outputs[:1])
         ]

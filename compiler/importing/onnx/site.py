@@ -103,6 +103,9 @@ class Site:
         except ShapeError as error:
             raise Unsaid(f"cannot be said as {op.name}: {error}") from None
         kept = {name: array for name, array in weights.items() if array is not None}
+        for weight in op.weights(tuple(result.shape for result in inputs)):
+            if weight.name not in kept or kept[weight.name].size != weight.size:
+                raise Unsaid(f"has a {weight.name} of another shape than its input asks for")
         draft = Draft(op, list(inputs), kept, self.operator.scope, list(self.operator.covers))
         self.written.append(draft)
         return [Result(draft, index, shape) for index, shape in enumerate(shapes)]

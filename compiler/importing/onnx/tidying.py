@@ -84,10 +84,13 @@ def _merge_rolls(plan: Plan) -> None:
 
 
 def _drop_unread(plan: Plan) -> None:
-    for draft in reversed(list(plan.drafts)):
-        readers = plan.readers()
-        if not any(readers[draft, index] for index in range(draft.op.outputs)):
-            plan.drop(draft)
+    read = {result.draft for result in plan.outputs}
+    kept: list[Draft] = []
+    for draft in reversed(plan.drafts):
+        if draft in read:
+            read.update(result.draft for result in draft.inputs)
+            kept.append(draft)
+    plan.drafts[:] = kept[::-1]
 
 
 def _merge_constants(plan: Plan) -> None:
