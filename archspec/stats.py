@@ -37,8 +37,9 @@ class LayerStats(NamedTuple):
 class Stats:
     """Totals of a network and its rows in execution order.
 
-    params: trainable weights. buffers: running statistics. macs: multiply-accumulates of conv and
-    dense, one counting 1. elementwise: other scalar operations (see Op.elementwise).
+    params: trainable weights. buffers: running statistics. macs: multiply-accumulates of
+    layers and of products of matrices, one counting 1. elementwise: other scalar operations (see
+    Op.elementwise).
     activation_bytes: all results stored, as in training. peak_activation_bytes: the most that is
     alive at once when nodes run in order and results are freed after their last use; peak_node is
     where. Weights are in neither. All but params and buffers are for `batch` samples, in float32.

@@ -257,6 +257,20 @@ def test_resizing_is_torch_own(extent, size, torch):
             np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_grn_is_that_of_convnext(torch):
+    """The formula of arXiv 2301.00808, as timm's GlobalResponseNorm has it."""
+    graph = archspec.loads("""{"archspec": 1, "name": "t", "input": {"shape": [6, 5, 7]},
+        "import": {"own": "blocks/convnext"}, "body": {"op": "own.Grn", "name": "grn"}}""")
+    model = rule_b.with_random_weights(graph)
+    x = torch.tensor(rule_b.image(graph.input_shape, 2))
+    strength = x.norm(p=2, dim=(2, 3), keepdim=True)
+    share = strength / (strength.mean(dim=1, keepdim=True) + 1e-6)
+    weight = torch.tensor(model.weights["grn.scale.gamma"]).reshape(1, -1, 1, 1)
+    theirs = x + weight * x * share + torch.tensor(model.weights["grn.offset.value"])
+    found = reference.run(graph, model.weights, x.numpy())["logits"]
+    np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("pool", [MaxPool, AvgPool])
 def test_pools_of_all_paddings(pool, torch):
     counted = [{}] if pool is MaxPool else [{"count_padding": True}, {"count_padding": False}]

@@ -55,7 +55,7 @@ class Bench:
 
 
 def run(op: Op, inputs: Inputs, weights: Mapping[str, Array]) -> tuple[Outputs, int]:
-    """The outputs, and the multiplications of conv and dense; ValueError where impossible."""
+    """The outputs, and the multiplications of what has MACs; ValueError where impossible."""
     bench = Bench(weights)
     outputs = forward(op, inputs, bench)
     assert not bench.unused, f"{op.name} has no use for {sorted(bench.unused)}"
