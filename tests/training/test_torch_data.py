@@ -351,3 +351,23 @@ def test_a_run_that_was_killed_resumes_at_once(tmp_path):
     assert "another" not in said
     assert json.loads((tmp_path / "run" / "run.json").read_text())["backend"] == "torch"
     process.communicate()
+
+
+def test_an_image_that_comes_again_in_an_epoch_is_augmented_otherwise(tmp_path):
+    """As of a class of two images beside one of eight, where classes are balanced."""
+    data = runs.write_images(tmp_path / "data", classes=2, train=8)
+    for path in sorted((data / "train" / "class1").iterdir())[2:]:
+        path.unlink()
+    source = scan(data, "train")
+    pipeline = TrainPipeline(
+        source, preprocessing_of({"shape": [3, 12, 12]}, (3, 12, 12)),
+        [{"random_crop": {"padding": 6}}], batch=10, seed=1, workers=1, balanced=True,
+    )  # fmt: skip
+    ((images, labels),) = pipeline.epoch(0)
+    rare = [
+        np.asarray(image).tobytes() for image, label in zip(images, labels, strict=True) if label
+    ]
+    assert len(rare) == 5
+    assert len({*rare}) == len(rare)
+    ((again, _),) = pipeline.epoch(0)
+    assert np.array_equal(np.asarray(again), np.asarray(images))

@@ -570,12 +570,18 @@ def test_an_average_that_warms_up_is_that_of_tensorflow(parts):
 
 @pytest.mark.parametrize(
     "settings",
-    [Sgd(lr=1, nesterov=True), AdamW(lr=1, weight_decay=0.1), Lamb(lr=1), Lars(lr=1)],
+    [
+        Sgd(lr=1, nesterov=True),
+        AdamW(lr=1, weight_decay=0.1),
+        Lamb(lr=1),
+        Lars(lr=1),
+        RmsProp(lr=1, momentum=0.9),
+    ],
     ids=lambda settings: settings.name,
 )
 def test_a_step_taken_up_again_goes_on_to_the_bit(request, parts, settings):
     """Stopped between two batches of one accumulation, with everything on."""
-    if "compiled" in request.node.name and isinstance(settings, (Lamb, Lars)):
+    if "compiled" in request.node.name and isinstance(settings, (Lamb, Lars, RmsProp)):
         pytest.skip("MindSpore compiles these for a minute, with the state of the other two")
     options = {
         "settings": settings, "ema": 0.9, "accumulate": 2, "clip_norm": 0.5,
