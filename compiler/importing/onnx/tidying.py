@@ -135,8 +135,9 @@ def _absorb(draft: Draft, kind: str, array: np.ndarray) -> bool:
         draft.op = replace(op, bias=True)
         draft.weights["bias"] = np.ascontiguousarray(bias + array, np.float32)
         return True
-    if isinstance(op, NORMS) and kind == "factor" and not np.any(draft.weights["beta"]):
-        draft.weights["gamma"] = draft.weights["gamma"] * array
+    if isinstance(op, NORMS) and kind == "factor":
+        for name in ("gamma", "beta"):
+            draft.weights[name] = draft.weights[name] * array
         return True
     if isinstance(op, RmsNorm) and kind == "factor":
         draft.weights["gamma"] = draft.weights["gamma"] * array
