@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import pairwise, permutations
 from typing import Protocol
 
@@ -22,6 +23,9 @@ from archspec.ops.reshape import ChannelShuffle, Flatten
 
 
 class Writer(Protocol):
+    arranged: dict[Hashable, Result]
+    """What was brought into another order already, so that a second reader reads that."""
+
     def add(self, op: Op, *inputs: Result) -> Result: ...
 
 
@@ -53,7 +57,11 @@ def arrange(view: View, target: tuple[Atoms, ...], write: Writer) -> View:
     """The view over a result that has the target's atoms as its axes."""
     if view.base == target:
         return view
-    result = _name(view, target, write) or _permute(view, target, write)
+    key = (view.result[:2], view.base, target)
+    result = write.arranged.get(key)
+    if result is None:
+        result = _name(view, target, write) or _permute(view, target, write)
+        write.arranged[key] = result
     return View(result, target, view.axes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from archspec.compiler.importing.onnx.drafts import Draft, Plan, Result
 from archspec.compiler.importing.onnx.functions import name_functions
 from archspec.compiler.importing.onnx.laying import lay_image, lay_vector
@@ -25,8 +27,9 @@ def recognise(net: Net, path: str) -> Plan:
     views = {net.input: fresh(image, batch)}
     drafts: list[Draft] = []
     problems: list[Problem] = []
+    arranged: dict[Hashable, Result] = {}
     for operator in net.operators:
-        site = Site(net, operator, views, drafts, batch)
+        site = Site(net, operator, views, drafts, batch, arranged)
         try:
             said = _say(site)
         except Unsaid as why:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ class Site:
     views: dict[str, View]
     drafts: list[Draft]
     batch: Atom
+    arranged: dict[Hashable, Result] = field(default_factory=dict)
     written: list[Draft] = field(default_factory=list)
 
     @property
