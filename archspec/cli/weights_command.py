@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
     from archspec.compiler.weights.importing import Imported
     from archspec.graph import Graph
 
+TARGETS = ("timm", "torchvision")
 PUBLISHERS = ("modelzoo", "timm", "torch")
 KINDS = ".safetensors, .npz or .ckpt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_import(actions)
+    _add_others(actions)
+
+
+def _add_import(actions: Any) -> None:
     imports = actions.add_parser(
         "import",
         help="a published checkpoint as a network's weights",
@@ -35,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " is written.",
     )
     imports.add_argument(
-        "file", metavar="FILE", help=".ckpt, .safetensors, .npz, or with torch .pth and .pt"
+        "file", metavar="FILE", help=".ckpt, .safetensors, .npz, .pth, .pt or .bin"
     )
     add_spec(imports, "--for", dest="spec", required=True)
     add_overrides(imports)
@@ -50,6 +57,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take archspec's own weights of another network where all tensors fit",
     )
+    _add_key(imports)
+    imports.add_argument(
+        "--map",
+        metavar="FILE",
+        help="a JSON object of our names and the file's, where nothing else says which is which;"
+        " archspec weights map drafts one",
+    )
+    imports.add_argument(
+        "--logits",
+        metavar="FILE",
+        help=".npz with an image as the network takes it and the logits that the trained network"
+        " gave: epsilon, padding and activations are then proven",
+    )
     imports.add_argument(
         "--classes",
         metavar="FILE",
@@ -60,12 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     imports.add_argument(
         "-o", "--output", type=OutputPath, required=True, metavar="FILE", help=KINDS
     )
+
+
+def _add_others(actions: Any) -> None:
     inspect = actions.add_parser(
         "inspect",
         help="what is in a file of weights, and which shipped spec it fits",
         description="List the tensors of a file, and the shipped specs that they fit.",
     )
     inspect.add_argument("file", metavar="FILE")
+    _add_key(inspect)
     inspect.add_argument("--format", choices=("table", "json", "csv", "markdown"), default="table")
     convert = actions.add_parser(
         "convert",
@@ -74,13 +98,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " as float32.",
     )
     convert.add_argument("file", metavar="FILE")
+    _add_key(convert)
     convert.add_argument(
+        "-o", "--output", type=OutputPath, required=True, metavar="FILE", help=KINDS
+    )
+    drafts = actions.add_parser(
+        "map",
+        help="a draft of the names that weights import --map takes",
+        description="Write which layer of a file is which node as far as shapes and names say it,"
+        " and the candidates where they do not.",
+    )
+    drafts.add_argument("file", metavar="FILE")
+    add_spec(drafts, "--for", dest="spec", required=True)
+    add_overrides(drafts)
+    _add_key(drafts)
+    drafts.add_argument(
+        "-o", "--output", type=OutputPath, required=True, metavar="FILE", help="a .json"
+    )
+    exports = actions.add_parser(
+        "export",
+        help="a network's weights under a publisher's names",
+        description="Write a network's weights by the names that timm or torchvision have for it,"
+        " for their code to load.",
+    )
+    exports.add_argument("file", metavar="FILE", help="a file of archspec's names")
+    add_spec(exports, "--for", dest="spec", required=True)
+    add_overrides(exports)
+    exports.add_argument("--to", dest="target", choices=TARGETS, required=True, help="whose names")
+    exports.add_argument(
         "-o", "--output", type=OutputPath, required=True, metavar="FILE", help=KINDS
     )
 
 
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--key",
+        metavar="KEY",
+        help="the part of the file that counts, such as state_dict_ema or model.backbone",
+    )
+
+
 def run(options: argparse.Namespace) -> int:
-    action = {"import": _import, "inspect": _inspect, "convert": _convert}[options.action]
+    actions = {
+        "import": _import,
+        "inspect": _inspect,
+        "convert": _convert,
+        "map": _map,
+        "export": _export,
+    }
+    action = actions[options.action]
     try:
         return action(options)
     except ModuleNotFoundError as error:
@@ -94,6 +160,8 @@ def _import(options: argparse.Namespace) -> int:
     from archspec.compiler.weights.files import check_writable
     from archspec.compiler.weights.fitting import advice
     from archspec.compiler.weights.loading import save_weights
+    from archspec.compiler.weights.logits import check_logits
+    from archspec.compiler.weights.renaming import read_map
 
     check_writable(options.output)
     graph = graph_of(options.spec, options)
@@ -105,7 +173,12 @@ def _import(options: argparse.Namespace) -> int:
         options.part,
         of_any_network=options.any_network,
         advice=lambda file: advice(file, options.spec),
+        key=options.key,
+        names=read_map(options.map) if options.map else None,
     )
+    if options.logits:
+        proof = check_logits(options.logits, graph, imported.weights)
+        imported = replace(imported, notes=[*imported.notes, proof])
     source = f"{imported.source} sha256 {imported.source_sha256}"
     save_weights(options.output, graph, imported.weights, {"source": source, **classes})
     _report(options, graph.name, imported)
@@ -150,7 +223,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from archspec.compiler.weights.files import open_tensors
     from archspec.compiler.weights.fitting import fits
 
-    with open_tensors(options.file) as file:
+    with open_tensors(options.file, options.key) as file:
         found = fits(file)
         if options.format == "json":
             print_json(_as_json(options.file, file, found))
@@ -188,6 +261,10 @@ def _table(path: str, file: TensorFile, found: list[Fit]) -> Table:
         f"total       {len(rows):,} tensors, {sum(row['size'] for row in rows):,} numbers"
         f" ({_types(file.entries)}), {shown_bytes(Path(path).stat().st_size)}",
         *(f"{printable(key):<11} {printable(value)}" for key, value in file.metadata.items()),
+        *(
+            f"left out    {count:,} tensors of {printable(repr(key))}; --key takes them"
+            for key, count in file.left_out.items()
+        ),
         *(f"fits        {fit}: {_why(fit)}" for fit in found),
     ]
     if not found:
@@ -214,12 +291,41 @@ def _convert(options: argparse.Namespace) -> int:
     from archspec.compiler.weights.files import check_writable, open_tensors, write_tensors
 
     check_writable(options.output)
-    with open_tensors(options.file) as file:
+    with open_tensors(options.file, options.key) as file:
         arrays = {name: as_float32(file.read(name), name, file.path) for name in floating(file)}
         write_tensors(options.output, arrays, file.metadata)
     left_out = len(file.entries) - len(arrays)
     besides = f", {left_out:,} that are not floating point left out" if left_out else ""
     print(f"wrote {options.output}: {len(arrays):,} tensors{besides}")
+    return 0
+
+
+def _map(options: argparse.Namespace) -> int:
+    from archspec.compiler.weights.files import open_tensors
+    from archspec.compiler.weights.plans import match_file
+    from archspec.compiler.weights.renaming import draft_map
+    from archspec.writing import write_whole
+
+    graph = graph_of(options.spec, options)
+    with open_tensors(options.file, options.key) as file:
+        match, entries = match_file(file.entries, graph)
+        write_whole(options.output, draft_map(match, graph, entries))
+    unsettled = sum(node.layer.weights != () for node in graph.nodes.values()) - len(match.units)
+    why = match.method or match.why
+    print(f"wrote {options.output}: {len(match.units):,} nodes settled, {unsettled:,} open; {why}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from archspec.compiler.weights.exporting import name_for
+    from archspec.compiler.weights.files import check_writable, write_tensors
+    from archspec.compiler.weights.loading import load_weights
+
+    check_writable(options.output)
+    graph = graph_of(options.spec, options)
+    family, tensors = name_for(load_weights(options.file, graph), graph, options.target)
+    write_tensors(options.output, tensors, {"spec": graph.name})
+    print(f"wrote {options.output}: {len(tensors):,} tensors by the names of {family}")
     return 0
 
 

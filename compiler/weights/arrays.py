@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, NamedTuple, TypeAlias
 
 import numpy as np
 
-from archspec.errors import Problem, SpecError
+from archspec.errors import Problem, SpecError, UsageError, listed
 
 Array: TypeAlias = np.ndarray
 
@@ -40,7 +41,8 @@ class Entry(NamedTuple):
 class TensorFile:
     """An open file of tensors; a context manager.
 
-    `entries` are in the file's order, `metadata` is what else the file says of itself in words.
+    `entries` are in the file's order, `metadata` is what else the file says of itself in words,
+    `left_out` how many tensors each other part of the file has, by the part's key.
     Nothing is read but the index until `read`, so a check of names and shapes comes before memory
     is spent on a file that may lie.
     """
@@ -52,10 +54,12 @@ class TensorFile:
         metadata: Mapping[str, str],
         fetch: Callable[[str], Array],
         close: Callable[[], None],
+        left_out: Mapping[str, int] | None = None,
     ):
         self.path = path
         self.entries = entries
         self.metadata = metadata
+        self.left_out = left_out or {}
         self._fetch = fetch
         self._close = close
 
@@ -66,6 +70,26 @@ class TensorFile:
         if array.size != entry.size:
             raise damage_error(self.path, f"{name} is cut short")
         return array.reshape(entry.shape)
+
+    def below(self, key: str) -> TensorFile:
+        """The tensors whose names begin with a key, without it. Raises UsageError for none."""
+        start = f"{key}."
+        names = {name.removeprefix(start): name for name in self.entries if name.startswith(start)}
+        others = Counter(name.partition(".")[0] for name in self.entries.keys() - names.values())
+        if not names:
+            raise UsageError(
+                f"{self.path}: no tensor is below --key {key}; use one of"
+                f" {listed(sorted(others), 'and', 20)}"
+            )
+        entries = {short: self.entries[name] for short, name in names.items()}
+        return TensorFile(
+            self.path,
+            entries,
+            self.metadata,
+            lambda name: self.read(names[name]),
+            self._close,
+            others,
+        )
 
     def __enter__(self) -> TensorFile:
         return self

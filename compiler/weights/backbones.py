@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.compiler.weights.arrays import Array, Entry, TensorFile
+from archspec.compiler.weights.families import Family
 from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.fitting import likely_settings
-from archspec.compiler.weights.importing import Imported, import_weights, plans_for
+from archspec.compiler.weights.importing import Imported, import_weights
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import shapes_of
+from archspec.compiler.weights.plans import plans_for
 from archspec.errors import SpecError, listed
 from archspec.expand import Expander
 from archspec.graph import Graph, TemplateCall
@@ -47,6 +49,8 @@ def import_into_parts(
     *,
     of_any_network: bool = False,
     advice: Callable[[TensorFile], Sequence[str]] = lambda file: (),
+    key: str | None = None,
+    names: Family | None = None,
 ) -> Imported:
     """A graph's weights from a published checkpoint of it, as import_weights, or of a network that
     it calls: every call of that network then has the file's weights, under the call's name, and
@@ -55,15 +59,23 @@ def import_into_parts(
 
     def read(one: Graph, taken: Collection[str] | None = None, **options: Any) -> Imported:
         return import_weights(
-            path, one, publisher, part, of_any_network=of_any_network, taken=taken, **options
+            path,
+            one,
+            publisher,
+            part,
+            of_any_network=of_any_network,
+            taken=taken,
+            key=key,
+            names=names,
+            **options,
         )
 
-    if all(call.network is None for call in graph.calls.values()):
+    if names is not None or all(call.network is None for call in graph.calls.values()):
         return read(graph, advice=advice)
     try:
         return read(graph)
     except SpecError:
-        with open_tensors(path) as file:
+        with open_tensors(path, key) as file:
             entries = file.entries
     found: dict[str, Imported] = {}
     nearest = graph

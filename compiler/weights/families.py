@@ -194,6 +194,17 @@ def sources(family: Family, graph: Graph) -> dict[str, Source] | None:
     return result
 
 
+def modules_of(family: Family, graph: Graph) -> dict[str, str]:
+    """What each node with weights that has a rule is called in the file."""
+    counts = _counts(family, graph)
+    found = {
+        node.name: _rule(family, graph, node, counts)
+        for node in graph.nodes.values()
+        if node.layer.weights
+    }
+    return {name: rule[1] for name, rule in found.items() if rule is not None}
+
+
 def _rule(
     family: Family, graph: Graph, node: Node, counts: Mapping[str, int]
 ) -> tuple[Rule, str, int] | None:

@@ -1,8 +1,9 @@
-"""Which file is read and written how: by its name's ending."""
+"""Which file is read how, by its first bytes, and which is written how, by its name's ending."""
 
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeVar
@@ -19,7 +20,7 @@ from archspec.compiler.weights.arrays import (
 )
 from archspec.compiler.weights.formats.ckpt import open_ckpt, write_ckpt
 from archspec.compiler.weights.formats.npz import open_npz, write_npz
-from archspec.compiler.weights.formats.pth import open_pth
+from archspec.compiler.weights.formats.pth import ZIP, open_pth
 from archspec.compiler.weights.formats.safetensors import open_safetensors, write_safetensors
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.reading import NotRegular, kind_of, open_regular
@@ -37,7 +38,7 @@ READERS: dict[str, Open] = {
     ".pth": open_pth,
     ".pt": open_pth,
 }
-"""Every kind of file that is read, by the ending of its name."""
+"""Every kind of file that is read, by the ending of its name; its first bytes count for more."""
 
 WRITERS: dict[str, Write] = {
     ".safetensors": write_safetensors,
@@ -51,30 +52,61 @@ SEALED_WHOLE = (".ckpt",)
 of archspec's stands beside the metadata."""
 
 
-def open_tensors(path: str | os.PathLike[str]) -> TensorFile:
+def open_tensors(path: str | os.PathLike[str], key: str | None = None) -> TensorFile:
     """The tensors of a file, its index read and checked; use it in a `with`.
 
-    Raises UsageError for an unknown ending or a missing package, SpecError for a file that is not
-    there, damaged or not what its ending says.
+    Of a file with several parts the likeliest counts, with a `key` what is below it, by the names
+    from there on. Raises UsageError for a file of no kind that is known and for a key
+    that is not there, SpecError for a file that is not there or damaged.
     """
     shown = os.fspath(path)
-    opened = _by_ending(shown, READERS, "weights are in files ending in")
     try:
         file = open_regular(shown)
     except NotRegular as error:
         raise SpecError(Problem(f"this is {error.kind}; use a file of weights", shown)) from None
     except OSError as error:
+        _by_ending(shown, READERS, "weights are in files ending in")
         raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
     try:
-        _check_kind(shown, file.read(16))
-        tensors = opened(shown, file)
+        kind = _kind(file)
+        if kind is None:
+            kind = _by_ending(shown, READERS, "weights are in files ending in")
+            file.seek(0)
+            _check_kind(shown, file.read(16))
+        if key is not None and kind is open_pth:
+            tensors = open_pth(shown, file, is_whole=True)
+        else:
+            tensors = kind(shown, file)
         check_entries(shown, tensors.entries)
         check_metadata(shown, tensors.metadata, _index(tensors.entries))
         tensors.metadata = unseal(tensors.metadata)
+        return tensors if key is None else tensors.below(key)
     except BaseException:
         file.close()
         raise
-    return tensors
+
+
+def _kind(file: IO[bytes]) -> Open | None:
+    """What reads a file with these first bytes; None where they do not say."""
+    file.seek(0)
+    head = file.read(16)
+    size = os.fstat(file.fileno()).st_size
+    if head[:4] == ZIP:
+        return open_pth if _has_pickle(file) else open_npz
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+        return open_safetensors
+    if head[:1] == b"\x80" and 2 <= head[1] <= 5:
+        return open_pth
+    is_text = head.lstrip()[:1] == b"{"
+    return open_ckpt if head[:1] == b"\n" and not is_text else None
+
+
+def _has_pickle(file: IO[bytes]) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith("/data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
+        return False
 
 
 def write_tensors(

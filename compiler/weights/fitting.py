@@ -6,11 +6,13 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from archspec.compiler.weights.arrays import Entry, TensorFile
-from archspec.compiler.weights.importing import OWN, plans_for
+from archspec.compiler.weights.plans import OWN, plans_for
 from archspec.errors import SpecError
+from archspec.graph import Graph
 from archspec.identity import FINGERPRINT, is_of
 from archspec.loading import build
 from archspec.program import Program, read_program
@@ -66,14 +68,31 @@ def advice(file: TensorFile, spec: str) -> list[str]:
     return [f"the file fits {' or '.join(map(str, others))}"] if (others := fits(file)) else []
 
 
+def _network(name: str, settings: tuple[tuple[str, Any], ...]) -> Graph | None:
+    """A network with some args; None where it cannot have them."""
+    if name in shipped_names():
+        return _shipped(name, settings)
+    return _build(name, settings)
+
+
+def _build(name: str, settings: tuple[tuple[str, Any], ...]) -> Graph | None:
+    try:
+        return build(read_program(name), dict(settings))
+    except SpecError:
+        return None
+
+
+_shipped = lru_cache(maxsize=256)(_build)
+"""What is shipped does not change while a process runs, and to expand all of it takes seconds."""
+
+
 def _fits_of(name: str, file: TensorFile) -> Iterator[Fit]:
     program = read_program(name)
     if program.has_choice:
         return
     for settings in likely_settings(program, file.entries):
-        try:
-            graph = build(program, settings)
-        except SpecError:
+        graph = _network(name, tuple(settings.items()))
+        if graph is None:
             continue
         plans = plans_for(file.entries, graph, None, None)
         fitting = [plan for plan in plans if not plan.wrong]

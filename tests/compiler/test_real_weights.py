@@ -29,7 +29,6 @@ def lite0():
     return packaged(folder, "models/efficientnet-lite0-57934424.pth")
 
 
-@pytest.mark.thorough
 def test_a_port_from_tensorflow_says_so_by_its_name(lite0, tmp_path):
     """efficientnet_pytorch's files are of networks with TensorFlow's epsilon and padding."""
     spec = json.loads((shipped_folder() / "efficientnet_lite0.json").read_text())

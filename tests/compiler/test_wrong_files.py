@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 
 import numpy as np
 import pytest
@@ -75,16 +74,6 @@ def test_what_is_not_weights(tmp_path, ending):
     path.unlink()
     path.mkdir()
     assert refusal(open_tensors, path) == ": this is a folder; use a file of weights"
-
-
-def test_weights_under_another_ending(tmp_path):
-    path = tmp_path / "w.ckpt"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("a.npy", b"")
-    assert refusal(open_tensors, path) == (
-        ": this is a zip archive, as weights in .npz and .pth are, not what its ending says; give"
-        " it the ending '.npz', '.pth' or '.pt'"
-    )
 
 
 def test_any_length_of_an_index_is_read(tmp_path):
