@@ -82,7 +82,7 @@ def import_weights(
         try:
             plan = plan_import(file, graph, publisher, part, names)
         except SpecError as error:
-            hints = [Problem(f"  {hint}") for hint in advice(file)]
+            hints = [Problem(f"  {hint}") for hint in (advice(file) if names is None else ())]
             raise SpecError([*error.problems, *hints]) from None
         notes = [note.text for note in plan.family.notes if note.holds(graph)]
         if plan.family is OWN and not of_any_network:

@@ -245,8 +245,8 @@ def test_what_is_beside_the_network_is_named_and_a_key_leaves_it_out(tmp_path, t
     write_tensors(tmp_path / "w.npz", arrays, {})
     file, output = tmp_path / "w.npz", tmp_path / "o.npz"
     command = ["weights", "import", file, "--for", "resnet18", "-o", output]
-    code, said = told(*command)
-    assert code == 1 and "loss.weight" in said and "1 not of this network" in said
+    with pytest.raises(SpecError, match=r"1 not of this network\n.*loss\.weight"):
+        import_weights(file, archspec.load("resnet18"))
     code, said = told(*command, "--key", "model")
     assert code == 0 and "1 of 'loss'" in said, said
 
@@ -315,8 +315,8 @@ def test_a_map_settles_what_names_and_shapes_do_not(tmp_path, told, monkeypatch)
     }
     np.savez("w.npz", **arrays)
     command = ["weights", "import", "w.npz", "--for", "net.json", "-o", "o.npz"]
-    code, said = told(*command)
-    assert code == 1 and "p and q could both be branch1.left" in said
+    with pytest.raises(SpecError, match=r"p and q could both be branch1\.left"):
+        import_weights("w.npz", archspec.load("net.json"))
     code, said = told("weights", "map", "w.npz", "--for", "net.json", "-o", "map.json")
     assert code == 0 and said.startswith("wrote map.json: 1 nodes settled, 2 open; p and q could")
     draft = json.loads((tmp_path / "map.json").read_text())
@@ -373,8 +373,7 @@ def test_logits_settle_what_names_cannot_prove(tmp_path, told, monkeypatch):
 @pytest.mark.parametrize(
     "network, target",
     [("torchvision/mobilenet_v2", "torchvision"), ("timm/cspdarknet53", "timm"),
-     ("timm/levit_128s", "timm"), ("timm/vit_tiny_patch16_224", "timm"),
-     ("timm/mobilenetv3_large_100", "timm")],
+     ("timm/levit_128s", "timm"), ("timm/mobilenetv3_large_100", "timm")],
 )  # fmt: skip
 def test_weights_go_back_under_a_publishers_names(network, target, tmp_path, told, monkeypatch):
     monkeypatch.chdir(tmp_path)
