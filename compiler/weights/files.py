@@ -68,7 +68,7 @@ def open_tensors(path: str | os.PathLike[str], key: str | None = None) -> Tensor
         _by_ending(shown, READERS, "weights are in files ending in")
         raise SpecError(Problem((error.strerror or str(error)).lower(), shown)) from None
     try:
-        kind = _kind(file)
+        kind = _kind(shown, file)
         if kind is None:
             kind = _by_ending(shown, READERS, "weights are in files ending in")
             file.seek(0)
@@ -86,13 +86,14 @@ def open_tensors(path: str | os.PathLike[str], key: str | None = None) -> Tensor
         raise
 
 
-def _kind(file: IO[bytes]) -> Open | None:
+def _kind(path: str, file: IO[bytes]) -> Open | None:
     """What reads a file with these first bytes; None where they do not say."""
     file.seek(0)
     head = file.read(16)
     size = os.fstat(file.fileno()).st_size
     if head[:4] == ZIP:
-        return open_pth if _has_pickle(file) else open_npz
+        by_name = READERS.get(_ending(path))
+        return open_pth if by_name is open_pth or _has_pickle(file) else open_npz
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
         return open_safetensors
     if head[:1] == b"\x80" and 2 <= head[1] <= 5:

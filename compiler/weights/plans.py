@@ -100,7 +100,8 @@ def plan_import(
         return fitting[0]
     if fitting:
         raise SpecError(Problem(_alike(fitting, graph), file.path))
-    twin = find_twin(graph)
+    is_named = any(plan.family is not OWN for plan in plans)
+    twin = None if is_named else find_twin(graph)
     if twin is not None:
         return _rename_sources(plan_import(file, twin, publisher, part), twin, graph)
     best = max(plans, key=lambda plan: plan.hits / max(plan.wanted, 1), default=None)

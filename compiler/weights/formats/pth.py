@@ -145,13 +145,14 @@ def _check(path: str, name: str, tensor: Tensor) -> None:
 def _read_zip(path: str, file: IO[bytes]) -> tuple[Any, ReadStorage]:
     try:
         archive = zipfile.ZipFile(file)
-        infos = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+        listed = archive.infolist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
         raise Damage("it is not a zip, or its end is missing") from None
-    check_number(path, len(infos))
+    check_number(path, len(listed))
+    infos = {info.filename.partition("/")[2]: info for info in listed}
     size = os.fstat(file.fileno()).st_size
-    unpacked = sum(info.file_size for info in infos.values())
-    if unpacked > size or any(i.compress_type != zipfile.ZIP_STORED for i in infos.values()):
+    unpacked = sum(info.file_size for info in listed)
+    if unpacked > size or any(info.compress_type != zipfile.ZIP_STORED for info in listed):
         raise Damage(
             f"its {size:,} bytes would unpack to {unpacked:,}, and torch.save compresses nothing"
         )
