@@ -23,6 +23,7 @@ from archspec.training.build import Learners, learners_of
 from archspec.training.checkpoint import set_refused_aside, sweep
 from archspec.training.data import EvalPipeline, Pipeline, Source
 from archspec.training.distributed import Ranks
+from archspec.training.early_stop import gains_no_more
 from archspec.training.evaluate import evaluate
 from archspec.training.events import Events
 from archspec.training.facts import read_facts
@@ -286,7 +287,7 @@ class _Training:
         with self.trainer.serving():
             scores = evaluate(self.trainer, self.validation, batch, self.session.ranks)
             self.session.count_seconds()
-            progress.is_over = self._gains_no_more(scores, epoch)
+            progress.is_over = gains_no_more(recipe, progress, scores, epoch)
             is_last = progress.is_over or epoch == recipe.epochs
             is_kept = is_last or epoch % recipe.checkpoint.every_epochs == 0
             # without a finite loss every image is of one class, as often right as that is met
@@ -315,17 +316,6 @@ class _Training:
             self.run.add_metrics(line)
             self.events.add(line)
         return is_kept
-
-    def _gains_no_more(self, scores: Scores, epoch: int) -> bool:
-        """Whether the recipe wants an early end after this epoch, which is not the last."""
-        progress, settings = self.progress, self.run.recipe.early_stop
-        if settings is None:
-            return False
-        value = scores.top1 if settings.watch == "top1" else -scores.loss
-        if progress.reference is None or value > progress.reference + settings.min_gain:
-            progress.reference, progress.gained_epoch = value, epoch
-        waited = epoch - progress.gained_epoch
-        return waited >= settings.patience and epoch < self.run.recipe.epochs
 
     def after_save(self) -> None:
         is_last = self.progress.is_over or self.progress.epoch == self.run.recipe.epochs
