@@ -65,32 +65,33 @@ def train(
     from archspec.training.signals import Stop
 
     with Stop() as stop:
-        from archspec.training import run as runs
+        from archspec.training import new_run
         from archspec.training.loop import train_run
         from archspec.training.plan import plan_run
+        from archspec.training.run import open_run
 
         backend = backend or choose_backend(device, "training")
         trains = find_backend(backend)
         switches = trains.switches(device, switches or {})
         job = trains.job()
-        made = runs.made_by(job, out)
+        made = new_run.made_by(job, out)
         ranks = trains.join(device)
         if made is not None:
             return train_run(made, stop, style)
-        runs.check_free(out)
+        new_run.check_free(out)
         plan = plan_run(
             spec, recipe, data, settings=settings, arguments=arguments, input_shape=input_shape,
             weights=weights, reset=reset, device=device, workers=ranks.ranks, backend=backend,
             switches=switches,
         )  # fmt: skip
         if trains.told_by() is None:
-            runs.note_made(job, out, out)
-            run = runs.create_run(plan, out, command)
-            with runs.remove_if_refused(run):
+            new_run.note_made(job, out, out)
+            run = new_run.create_run(plan, out, command)
+            with new_run.remove_if_refused(run):
                 return train_run(run, stop, style)
         ranks.wait()  # until all have looked
         if ranks.is_first:
-            runs.note_made(job, out, out)
-            runs.create_run(plan, out, command)
+            new_run.note_made(job, out, out)
+            new_run.create_run(plan, out, command)
         ranks.wait()
-        return train_run(runs.open_run(out), stop, style)
+        return train_run(open_run(out), stop, style)

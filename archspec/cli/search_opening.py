@@ -47,7 +47,7 @@ def _move(trials: Trials, data: str | None) -> Trials:
 
 def create_trials(options: argparse.Namespace, space: str) -> Trials:
     """A new search of a space. Raises UsageError."""
-    from archspec.training.run import free_name
+    from archspec.training.new_run import free_name
     from archspec.training.search.facts import LISTED
     from archspec.training.search.objectives import LATENCY, read_objectives
     from archspec.training.search.plan import SearchSettings, check_workers, create_search

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     with Stop() as stop:
         from archspec.training.backend import find_backend
         from archspec.training.distributed import finish, follow_parent
-        from archspec.training.run import remove_if_refused
+        from archspec.training.new_run import remove_if_refused
 
         follow_parent()
         try:
@@ -188,14 +188,8 @@ def _epochs(text: str | None) -> int | None:
 
 def _create(options: argparse.Namespace) -> Run:
     from archspec.training.backend import choose_backend, find_backend
-    from archspec.training.run import (
-        check_free,
-        create_run,
-        free_name,
-        made_by,
-        note_made,
-        open_run,
-    )
+    from archspec.training.new_run import check_free, create_run, free_name, made_by, note_made
+    from archspec.training.run import open_run
 
     device = options.device or "CPU"
     name = options.backend or choose_backend(device, "archspec train")

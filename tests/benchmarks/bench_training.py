@@ -35,9 +35,9 @@ from archspec.training.backends.mindspore.ranks import join
 from archspec.training.backends.mindspore.step import TrainStep
 from archspec.training.backends.mindspore.trainer import CellTrainer
 from archspec.training.loop import train_run
+from archspec.training.new_run import create_run
 from archspec.training.plan import plan_run
 from archspec.training.recipe import Sgd
-from archspec.training.run import create_run
 from archspec.training.schedules import Rates
 from archspec.training.signals import Stop
 

@@ -513,7 +513,7 @@ def test_asked_to_stop_it_saves_and_resumes_to_the_bit(number, inputs, whole):
     out = f"stopped{int(number)}"
     said = run_parent(inputs, f"""
 from archspec.training.plan import plan_run
-from archspec.training.run import create_run
+from archspec.training.new_run import (create_run)
 create_run(plan_run("linear.json", "small.yaml", "data", backend="fake"), "{out}", ())
 fake.before_step[:] = at(2, wish({int(number)}))
 assert child(lambda: resume("{out}")) == 128 + {int(number)}

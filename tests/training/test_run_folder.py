@@ -28,8 +28,9 @@ from archspec.compiler.weights.loading import save_weights
 from archspec.errors import SpecError, UsageError
 from archspec.training.facts import read_facts, write_facts
 from archspec.training.loop import train_run
+from archspec.training.new_run import create_run
 from archspec.training.plan import plan_run
-from archspec.training.run import create_run, open_run
+from archspec.training.run import open_run
 from archspec.training.signals import Stop
 
 OLD = Path(__file__).parents[1] / "data" / "f0ec3b9" / "run"

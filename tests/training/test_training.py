@@ -33,10 +33,11 @@ from archspec.training.distributed import Ranks
 from archspec.training.evaluate import evaluate
 from archspec.training.events import Events
 from archspec.training.loop import train_run
+from archspec.training.new_run import create_run
 from archspec.training.noise import draw_masks, places_of
 from archspec.training.plan import plan_run, scan_splits
 from archspec.training.recipe_files import read_recipe, recipe_names
-from archspec.training.run import Run, RunError, create_run, open_run
+from archspec.training.run import Run, RunError, open_run
 from archspec.training.signals import Stop
 
 pytestmark = pytest.mark.usefixtures("framework")

@@ -48,9 +48,10 @@ def _train(path: Path, identity: str, stop: Stop) -> int:
     from archspec.training.backend import FIRST, find_backend
     from archspec.training.distributed import follow_parent
     from archspec.training.loop import train_run
+    from archspec.training.new_run import create_run
     from archspec.training.plan import plan_run
     from archspec.training.recipe_files import read_recipe
-    from archspec.training.run import CHECKPOINTS, FACTS, create_run, open_run
+    from archspec.training.run import CHECKPOINTS, FACTS, open_run
     from archspec.training.search.evaluating import write_measured
     from archspec.training.search.trials import ARCHS, RECIPE, TRAINING, open_trials
     from archspec.training.upkeep import restart

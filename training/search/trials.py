@@ -48,7 +48,6 @@ from archspec.graph import Graph
 from archspec.locks import locked_file
 from archspec.machine import machine_words
 from archspec.space import Space
-from archspec.training.run import versions
 from archspec.training.search.facts import (
     FACTS,
     UNSEALED,
@@ -60,6 +59,7 @@ from archspec.training.search.facts import (
 from archspec.training.search.log import Log, is_trial
 from archspec.training.search.objectives import Objective, read_objectives
 from archspec.training.search.space_files import gather
+from archspec.training.versions import versions
 from archspec.writing import whole_folder, write_whole, written_json
 
 SPACE, RECIPE, TRIALS = "space.json", "recipe.yaml", "trials.jsonl"

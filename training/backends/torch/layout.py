@@ -14,7 +14,8 @@ FEWEST_CHANNELS = 8
 def lay_out(module: nn.Module) -> nn.Module:
     """A module laid out as CPUs and GPUs compute convolutions fastest: channels last, but for what
     PyTorch then computes beyond its memory."""
-    module = module.to(memory_format=torch.channels_last)
+    # an overload that PyTorch's own types leave out
+    module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and _overruns(part):
             part.weight.data = _channels_first(part.weight.data)
