@@ -57,10 +57,9 @@ def train(
     args. It starts from `weights`, but for nodes that fit the patterns `reset` ("classifier.*").
     `backend` is "mindspore" or "torch", what is installed by default, and `switches`
     are its own ("compile"). Where the environment describes several processes (msrun, mpirun,
-    torchrun, a rank table), each of
-    them calls this; where torchrun has started them again, they resume the run that they were
-    making. Raises SpecError or UsageError for what is wrong with any of it before the
-    first step, RunError where the training fails.
+    torchrun, a rank table), each of them calls this; where torchrun has started them again, they
+    resume the run that they were making. Raises SpecError or UsageError for what is wrong with any
+    of it before the first step, RunError where the training fails.
     """
     from archspec.training.signals import Stop
 

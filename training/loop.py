@@ -7,7 +7,6 @@ so a run that was killed resumes to the same bits.
 
 from __future__ import annotations
 
-import errno
 import math
 import time
 from collections.abc import Generator, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 from archspec.compiler.images.scores import Scores
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.errors import UsageError
-from archspec.training.backend import Backend, DeviceError, Trainer, find_backend
+from archspec.training.backend import Backend, Trainer, find_backend
 from archspec.training.build import Learners, learners_of
 from archspec.training.checkpoint import set_refused_aside, sweep
 from archspec.training.data import EvalPipeline, Pipeline, Source
@@ -27,6 +26,7 @@ from archspec.training.early_stop import gains_no_more
 from archspec.training.evaluate import evaluate
 from archspec.training.events import Events
 from archspec.training.facts import read_facts
+from archspec.training.failures import explain_failures
 from archspec.training.meter import Meter, Sums
 from archspec.training.metrics import rewind_metrics
 from archspec.training.noise import draw_masks
@@ -52,10 +52,6 @@ from archspec.writing import write_whole
 
 LINES_OF_AN_EPOCH = 20
 """In metrics.jsonl, apart from that of the epoch itself."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""What a disk says that takes no more."""
-NO_THREAD = "can't start new thread"
-"""Python's words where there is no memory for one."""
 REPORT_EVERY = 60.0
 
 
@@ -102,38 +98,13 @@ def train_run(run: Run, stop: Stop, style: str = "auto") -> Result:
     with lock(run) if ranks.is_first else nullcontext():
         if read_facts(run.path) != run.facts:
             raise RunError(f"{run.path} was replaced by another run meanwhile; use another --out")
-        try:
+        with explain_failures(run):
             result = _train(run, backend, ranks, stop, style if ranks.is_first else "none")
-        except (OSError, UsageError) as error:
-            raise _full(run, error) from error
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and NO_THREAD not in str(error):
-                raise
-            raise RunError(
-                f"the training of {run.path} takes more memory than is left; what was saved before"
-                f" is good, and {run.resume_command} resumes from it where there is more"
-            ) from error
-        except DeviceError as error:
-            raise RunError(
-                f"{error}; what was saved before is good, and {run.resume_command} resumes from it"
-            ) from error
     if ranks.ranks > 1:
         # for whoever started the processes: the exit code of msrun says little
         done = run.path / LOGS / f"rank-{ranks.rank}.done"
         write_whole(done, f"{result.steps}\n", within=run.path)
     return result
-
-
-def _full(run: Run, error: OSError | UsageError) -> Exception:
-    """What to say of an error, which is another one where a disk did not take what was written."""
-    cause = error if isinstance(error, OSError) else error.__cause__
-    if not isinstance(cause, OSError) or cause.errno not in FULL:
-        return error
-    why = (cause.strerror or str(cause)).lower()
-    return RunError(
-        f"{run.path} cannot be written to ({why}); what was saved before is good, so make room"
-        f" there, then use {run.resume_command}"
-    )
 
 
 def _train(run: Run, backend: Backend, ranks: Ranks, stop: Stop, style: str) -> Result:
