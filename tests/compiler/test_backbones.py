@@ -83,7 +83,7 @@ def same(some, all_of_it):
 
 
 def features(graph, weights, node):
-    images = published.draw_images(3)[:1, :, :32, :32]
+    images = published.draw_images(3, 32)[:1]
     last = [name for name in graph.nodes if name.startswith(f"{node}")][-1]
     shown = archspec.Graph(
         graph.name, (3, 32, 32), graph.nodes, {"x": graph.nodes[last].results[0]}
