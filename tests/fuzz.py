@@ -1,10 +1,12 @@
 """Damage specs, weights, models and run folders at random, and see that each damage is noticed.
 
-    python tests/fuzz.py [--seed N] [--specs 100000] [--runs 2000] [--flips 1000] [--processes 2]
+    python tests/fuzz.py [--seed N] [--specs 100000] [--runs 2000] [--flips 1000] [--imports 2500]
+                         [--processes 2]
 
 What must hold: an error is a sentence (SpecError or UsageError) and never another exception; a spec
 takes no longer than LONGEST seconds; a file of which a bit is flipped is refused, or means what it
-meant; a damaged run folder loses nothing that was good. The same seed damages the same. Exit code 1
+meant; a damaged run folder loses nothing that was good; a file that people bring, of which anything
+may have another meaning, is read or refused. The same seed damages the same. Exit code 1
 where something does not hold, with what was done to find it again.
 """
 
@@ -47,7 +49,18 @@ ODD: tuple[Any, ...] = (
     "conv", "none", "=in_channels", "../x", "\x00", "\u202e", [], {}, [[]], [1, 2, 3],
     {"op": "conv"},
     {"choice": [1, "x"]}, {"choice": []}, [{}] * 3, {"a": {"a": {}}},
+    "=lane", "=index", "=[x for x in range(3)]", "=sum([1, 2])", "=range(10**9)", "name[0]",
+    "name[=lane]", "in[9]", "streams[]", "op", "template", "node", {"type": "op"},
+    {"choice": "=edges"}, {"op": {"choice": ["relu", "identity", "zero"]}}, {"op": "=block"},
+    {"op": "ConvNormAct", "channels": 4, "parallel": 3, "join": "concat"},
+    {"op": "relu", "parallel": 10**9}, {"op": "resnet18.Network", "until": "stage2"},
+    {"resnet18": "resnet18"}, {"choice": ["a", "b"], "name": "edge"}, ["a", "b[1]"],
 )  # fmt: skip
+MODIFIERS = (
+    "from", "name", "when", "repeat", "parallel", "join", "each", "first", "last", "until", "body",
+    "branches", "residual", "shortcut", "import", "outputs", "defaults", "args", "extends",
+)  # fmt: skip
+"""Words of the language that damage puts into objects."""
 
 
 class Fault(NamedTuple):
@@ -66,6 +79,9 @@ def main() -> int:
     parser.add_argument(
         "--flips", type=int, default=1_000, help="flipped bits for each kind of file"
     )
+    parser.add_argument(
+        "--imports", type=int, default=2_500, help="damaged files for each kind that is imported"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
 
@@ -76,6 +92,11 @@ def main() -> int:
             ("specs", options.specs, partial(damage_specs, home)),
             *((kind, options.flips, partial(flip_files, home, kind)) for kind in prepare(home)),
         ]
+        if options.imports:
+            jobs += [
+                (f"brought {kind}", options.imports, partial(damage_brought, home, kind))
+                for kind in prepare_brought(home)
+            ]
         if options.runs:
             train(home)
             jobs.append(("run folders", options.runs, partial(damage_runs, home)))
@@ -151,16 +172,19 @@ def change(data: Any, dice: random.Random) -> tuple[str, bytes]:
     words: list[str] = []
     for _ in range(dice.choice((1, 1, 2, 3))):
         owner, key = dice.choice([*places(data)] or [(data, None)])
-        kind = dice.choice(("replace", "replace", "remove", "rename", "copy"))
+        kind = dice.choice(("replace", "replace", "remove", "rename", "copy", "add"))
         words.append(f"{kind} {key!r}")
         if key is None:
+            continue
+        if kind == "add" and isinstance(owner[key], dict):
+            owner[key][dice.choice(MODIFIERS)] = copy.deepcopy(dice.choice(ODD))
             continue
         if kind == "replace":
             owner[key] = copy.deepcopy(dice.choice(ODD))  # it may be damaged in its turn
         elif kind == "remove":
             del owner[key]
         elif kind == "rename" and isinstance(owner, dict):
-            owner[dice.choice((f"{key}s", key[1:], "name", "op", "from", "when"))] = owner.pop(key)
+            owner[dice.choice((f"{key}s", key[1:], "op", *MODIFIERS))] = owner.pop(key)
         else:
             other, place = dice.choice([*places(data)])
             other[place] = json.loads(json.dumps(owner[key]))
@@ -238,6 +262,63 @@ def flip_files(home: Path, kind: str, seed: str, count: int) -> tuple[list[Fault
             refused += 1
         except Exception as error:
             faults.append(Fault(kind, f"bit {bit} at {place}", f"{error!r}"))
+    return faults, refused
+
+
+# Files of others, which carry no checksum: whatever they say by now, it is read or refused.
+
+
+def prepare_brought(home: Path) -> list[str]:
+    """Write a model and checkpoints as PyTorch writes them, where it is; the names of the kinds."""
+    try:
+        import torch
+    except ImportError:
+        return [".onnx"]
+    from archspec.compiler.model import Model
+    from archspec.compiler.targets.torch import to_module
+    from archspec.compiler.weights.initialize import initialize
+
+    graph = archspec.load("tiny/isynet")
+    state = to_module(Model(graph, initialize(graph))).state_dict()
+    for kind, is_zip in (("zip.pth", True), ("stream.pth", False)):
+        torch.save(
+            {"epoch": 3, "state_dict": state},
+            home / f"net.{kind}",
+            _use_new_zipfile_serialization=is_zip,
+        )
+    return [".onnx", ".zip.pth", ".stream.pth"]
+
+
+def import_file(path: Path, kind: str) -> None:
+    if kind == ".onnx":
+        from archspec.compiler.importing.onnx.importing import import_onnx
+
+        import_onnx(path, "net")
+        return
+    from archspec.compiler.weights.importing import import_weights
+
+    import_weights(path, archspec.load("tiny/isynet"))
+
+
+def damage_brought(home: Path, kind: str, seed: str, count: int) -> tuple[list[Fault], int]:
+    dice = random.Random(seed)
+    content = (home / f"net{kind}").read_bytes()
+    path = Path(tempfile.mkdtemp(dir=home)) / f"net{kind}"
+    path.write_bytes(content)
+    import_file(path, kind)
+    faults: list[Fault] = []
+    refused = 0
+    for number in range(count):
+        words, damaged = damage(content, dice)
+        path.write_bytes(damaged)
+        try:
+            import_file(path, kind)
+        except REFUSED as error:
+            refused += 1
+            if "Traceback" in str(error):
+                faults.append(Fault(kind, f"{seed}, {number}: {words}", repr(str(error))))
+        except Exception as error:
+            faults.append(Fault(kind, f"{seed}, {number}: {words}", f"{error!r}"))
     return faults, refused
 
 
