@@ -45,6 +45,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "zeropad": ("pad",), "zeropadding": ("pad",), "padding": ("pad",),
     "zeros": ("zero",), "zeroize": ("zero",),
     "negative": ("neg",), "negate": ("neg",), "absolute": ("abs",),
+    "exponential": ("exp",), "squareroot": ("sqrt",), "inverse": ("reciprocal",),
     "noop": ("identity",), "nop": ("identity",), "skip": ("identity",),
     "activation": ("act",), "nonlinearity": ("act",),
     "se": ("SqueezeExcite",), "seblock": ("SqueezeExcite",), "semodule": ("SqueezeExcite",),

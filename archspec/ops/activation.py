@@ -42,6 +42,9 @@ FUNCTIONS = {
     "square": "x x",
     "abs": "x where x > 0, else -x",
     "neg": "-x",
+    "exp": "e to the power x",
+    "sqrt": "the square root of x, where x >= 0",
+    "reciprocal": "1 / x",
 }
 """Every activation function with its formula."""
 

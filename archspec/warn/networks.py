@@ -10,12 +10,9 @@ from archspec.document import At, Pointer
 from archspec.errors import Problem, listed
 from archspec.graph import Graph
 from archspec.library import Definition
-from archspec.node import Node
+from archspec.node import Node, Tensor
 from archspec.program import Program
-from archspec.syntax import (
-    Modifiers,
-    walk,
-)
+from archspec.syntax import Call, Modifiers, walk
 from archspec.syntax import Node as Written
 from archspec.warn.imported import find_in_cut, suggest_cut
 
@@ -45,6 +42,7 @@ def find_dead(program: Program, graphs: Sequence[Graph]) -> Iterator[Problem]:
             *_empty(program, graph),
             *_softmax(graph),
             *_in_cuts(graph),
+            *_far_from_input(program, graph),
         ):
             marks.setdefault((mark.key, mark.path), mark)
         found.append(marks)
@@ -160,6 +158,37 @@ def _is_conditional(body: Written) -> bool:
         isinstance(node, Modifiers) and (node.when is not None or node.copies is not None)
         for node in walk(body)
     )
+
+
+def _far_from_input(program: Program, graph: Graph) -> Iterator[Mark]:
+    """Arguments, and conditions, that the spec's own body computes from in_channels for a node that
+    takes other channels than the image's, while in_channels is the image's in all of the body."""
+    own = {id(node) for node in walk(program.body)}
+    channels = graph.input_shape[0]
+    for path, taken in _taken_by(graph).items():
+        origin = (graph.calls[path] if path in graph.calls else graph.nodes[path]).origin
+        if id(origin.node) not in own or not isinstance(origin.node, Call):
+            continue
+        found = [graph.shape(tensor)[0] for tensor in taken]
+        if not found or channels in found:
+            continue
+        written = [*origin.values.values(), *filter(None, [origin.node.when])]
+        for value in written:
+            if "in_channels" in value.names:
+                yield Mark(
+                    "far",
+                    value.at,
+                    path,
+                    f"in_channels is {channels} here, of the network's input, and the node takes"
+                    f" {' and '.join(map(str, found))}; use channels('name') of an earlier node, or"
+                    " channels('in') where the input's are meant",
+                )
+
+
+def _taken_by(graph: Graph) -> dict[str, Sequence[Tensor]]:
+    """What each call and each node takes, by path."""
+    taken: dict[str, Sequence[Tensor]] = {p: call.taken for p, call in graph.calls.items()}
+    return taken | {name: node.inputs for name, node in graph.nodes.items()}
 
 
 def _definition_of(program: Program, graph: Graph, path: str) -> Definition | None:

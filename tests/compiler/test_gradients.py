@@ -8,12 +8,14 @@ float64.
 
 from __future__ import annotations
 
+import math
 from functools import partial, reduce
 
 import numpy as np
 import pytest
 from oracles import rule_b
 from oracles.networks import around, network
+from oracles.numpy_ops import in_domain
 from test_ops import label
 
 from archspec.compiler import build
@@ -248,6 +250,9 @@ CASES = [
     (Act("square"), (2, 3, 5), lambda x, w: x * x),
     (Act("abs"), (2, 3, 5), lambda x, w: torch.where(x > 0, x, -x)),
     (Act("neg"), (7,), lambda x, w: 0 - x),
+    (Act("exp"), (2, 3, 5), lambda x, w: math.e**x),
+    (Act("sqrt"), (2, 3, 5), lambda x, w: x**0.5),
+    (Act("reciprocal"), (7,), lambda x, w: 1 / x),
     (Slice(1, 3), (4, 3, 5), lambda x, w: torch.stack([x[:, 1], x[:, 2]], 1)),
     (Slice(1, 3, "height"), (2, 5, 3), lambda x, w: torch.stack([x[:, :, 1], x[:, :, 2]], 2)),
     (Slice(4, axis="width"), (2, 3, 5), lambda x, w: x.index_select(3, torch.tensor([4]))),
@@ -288,7 +293,7 @@ def expected_gradients(op, shape, formula):
     else:
         graph = network(shape, ("op", op)) if isinstance(shape[0], int) else around(op, shape)
     model = rule_b.with_random_weights(graph, seed=3)
-    image = rule_b.image(graph.input_shape, BATCH)
+    image = in_domain(op, rule_b.image(graph.input_shape, BATCH))
     x = torch.tensor(image, dtype=torch.float64, requires_grad=True)
     weights = {
         path.removeprefix("op."): torch.tensor(array, dtype=torch.float64, requires_grad=True)

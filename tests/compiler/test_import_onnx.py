@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import warnings
 from pathlib import Path
@@ -130,6 +131,10 @@ PATTERNS = [
     (["leaky_relu"], lambda t, m, x: t.nn.functional.leaky_relu(x, 0.2)),
     (["prelu"], lambda t, m, x: m.p(x), lambda t: {"p": t.nn.PReLU(8)}),
     (["scale"], lambda t, m, x: x * 2 - 1),
+    (["exp"], lambda t, m, x: t.exp(x)),
+    (["exp"], lambda t, m, x: math.e**x),  # as ours is written
+    (["abs", "scale", "sqrt"], lambda t, m, x: (x.abs() + 1).sqrt()),
+    (["abs", "scale", "reciprocal"], lambda t, m, x: 1 / (x.abs() + 1)),
     (["global_avg_pool", "flatten"], lambda t, m, x: x.mean((2, 3))),
     (["global_avg_pool"], lambda t, m, x: x.mean((2, 3), keepdim=True)),
     (

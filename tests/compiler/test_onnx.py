@@ -41,6 +41,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from oracles import numpy_ops  # noqa: E402
 from oracles.networks import around, network  # noqa: E402
+from oracles.numpy_ops import in_domain  # noqa: E402
 from oracles.rule_b import draw, image, with_random_weights  # noqa: E402
 
 from archspec.compiler.targets import reference  # noqa: E402
@@ -113,7 +114,7 @@ def test_every_op_is_spelt():
 @on_every_case
 def test_the_numpy_reference_is_that_of_the_plain_loops(op, shapes):
     rng = np.random.RandomState(3)
-    batches = [4 * rng.standard_normal((2, *shape)) for shape in shapes]
+    batches = [in_domain(op, 4 * rng.standard_normal((2, *shape))) for shape in shapes]
     weights = {weight.name: draw(rng, weight.name, weight.shape) for weight in op.weights(shapes)}
     together = reference.forward(op, batches, weights)
     together = [np.broadcast_to(one, (2, *one.shape[1:])) for one in together]
@@ -131,7 +132,7 @@ def test_onnxruntime_gives_the_reference(op, shapes, opset, batch):
     proto = to_onnx(model, opset=opset, batch=batch)
     session = session_of(proto)
     for size in (1, 3) if batch is None else (batch,):
-        x = 4 * image(model.graph.input_shape, size)
+        x = in_domain(op, 4 * image(model.graph.input_shape, size))
         assert_close(results(session, x), numbers_of(model, x))
 
 

@@ -43,6 +43,7 @@ np = pytest.importorskip("numpy")
 
 # These need numpy, so they come after the line that skips where it is missing.
 from oracles import rule_b  # noqa: E402
+from oracles.numpy_ops import in_domain  # noqa: E402
 
 from archspec.compiler import build  # noqa: E402
 from archspec.compiler.targets import reference  # noqa: E402
@@ -209,7 +210,7 @@ def test_op_is_that_of_numpy(op, inputs, batch, torch):
     graph = around(op, inputs) if len(set(inputs)) > 1 else graph_of(op, inputs)
     model = rule_b.with_random_weights(graph, seed=2)
     module = build(model, target="torch")
-    image = 3 * rule_b.image(graph.input_shape, batch)
+    image = in_domain(op, 3 * rule_b.image(graph.input_shape, batch))
     assert_inference_is(torch, model, module, image)
     if image.ndim == 4:
         strided = torch.from_numpy(image).to(memory_format=torch.channels_last)
@@ -222,8 +223,9 @@ def test_op_is_that_of_numpy(op, inputs, batch, torch):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_activations_bear_large_values(function, torch):
-    model = rule_b.with_random_weights(graph_of(Act(function), ((2, 3, 4),)), seed=2)
-    image = np.linspace(-200, 200, 24, dtype=np.float32).reshape(1, 2, 3, 4)
+    op = Act(function)
+    model = rule_b.with_random_weights(graph_of(op, ((2, 3, 4),)), seed=2)
+    image = in_domain(op, np.linspace(-200, 200, 24, dtype=np.float32).reshape(1, 2, 3, 4))
     assert_inference_is(torch, model, build(model, target="torch"), image)
 
 

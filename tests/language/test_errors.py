@@ -241,7 +241,8 @@ SCHEMA = {
     "function misspelt": (net({"op": "act", "function": "reul"}), [
         "net.json:13:15: at /body/function: function must be 'relu', 'relu6', 'leaky_relu', "
         "'prelu', 'elu', 'gelu', 'silu', 'hswish', 'hsigmoid', 'sigmoid', 'tanh', 'mish', "
-        "'softplus', 'square', 'abs', 'neg' or 'none', not 'reul'; did you mean 'relu'?",
+        "'softplus', 'square', 'abs', 'neg', 'exp', 'sqrt', 'reciprocal' or 'none', not "
+        "'reul'; did you mean 'relu'?",
     ]),
     "op misspelt": (net({"op": "cnov", "channels": 4, "kernel": 3}), [
         "net.json:12:9: at /body/op: 'cnov' is not an op; did you mean 'conv'?",

@@ -304,8 +304,10 @@ def onnx_ops(np):
 
 def arrays(np, op, inputs):
     """Inputs wide enough to reach every branch of an activation, and weights of either sign."""
+    from oracles.numpy_ops import in_domain
+
     rng = np.random.default_rng(1)
-    xs = [4 * rng.standard_normal(shape) for shape in inputs]
+    xs = [in_domain(op, 4 * rng.standard_normal(shape)) for shape in inputs]
     weights = {
         weight.name: rng.uniform(0.5, 2, weight.shape)
         if weight.name == "moving_variance"

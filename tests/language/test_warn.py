@@ -20,6 +20,7 @@ from archspec.space import Space
 from archspec.warn import find_library_warnings, find_warnings, sample_networks, softmax_results
 
 CONV = {"op": "conv", "channels": 4, "kernel": 3}
+WIDE = {**CONV, "channels": 6}
 SOME = {"op": "conv", "channels": 2, "kernel": 1, "when": "=on"}
 SWITCH = {"args": {"on": True}, "body": [SOME]}
 """A template that leaves no node where it is switched off."""
@@ -278,6 +279,22 @@ DEAD = {
         network({"until": "stage3", "classes": 5, "depths": [1, 1, 1, 1]}),
         ["/body/0/classes", "what reads classes lies behind 'stage3', where the network is cut;"],
     ),
+    "the image's channels for a node that takes others": (
+        net([WIDE, {**WIDE, "groups": "=in_channels"}, {**WIDE, "when": "=in_channels != 6"}]),
+        ["/body/1/groups", "in_channels is 3 here, of the network's input, and the node takes 6;"],
+        ["/body/2/when", "in_channels is 3 here, of the network's input, and the node takes 6;"],
+    ),
+    "the image's channels for a call": (
+        net(
+            [CONV, {"residual": [{"op": "T", "w": "=2 * in_channels"}], "join": "concat"}],
+            templates={"T": {"args": {"w": {}}, "body": [{**CONV, "channels": "=w"}]}},
+        ),
+        ["/body/1/residual/0/w", "in_channels is 3 here,"],
+    ),
+    "the image's channels for copies": (
+        net([{**CONV, "repeat": 2, "channels": "=in_channels * 2"}]),
+        ["/body/0/channels", "in_channels is 3 here, of the network's input, and the node takes 6"],
+    ),
     "dead in every network of a space": (
         net([{**CONV, "name": "a", "kernel": {"choice": [1, 3]}}, {**CONV, "from": "in"}]),
         ["/body/0", "nothing uses the result of a;"],
@@ -349,6 +366,28 @@ ALIVE = {
         {"op": "global_avg_pool", "from": "b.stage4"},
         "flatten",
         {"op": "concat", "from": ["b", "flatten"]},
+    ),
+    "the image's channels where they are taken": net(
+        [
+            {**CONV, "groups": "=in_channels", "channels": 3, "repeat": 2},
+            {**CONV, "name": "a"},
+            {**CONV, "from": "in", "channels": "=2 * in_channels", "name": "b"},
+            {"op": "concat", "from": ["a", "b"]},
+        ]
+    ),
+    "a template's own channels": net(
+        [CONV, "T"], templates={"T": {"body": [{**CONV, "groups": "=in_channels"}]}}
+    ),
+    "the image's channels by name, and of a parameter": net(
+        [
+            CONV,
+            {**CONV, "channels": "=channels('in')", "name": "c"},
+            {"op": "param", "name": "p", "shape": ["=in_channels", 1, 1]},
+            {"op": "add", "from": ["c", "p"]},
+        ]
+    ),
+    "one copy that takes the image": net(
+        [{**CONV, "repeat": 2, "first": {"channels": "=in_channels"}}]
     ),
     "softmax inside": net([CONV, {"residual": ["softmax"], "join": "mul"}]),
 }

@@ -404,8 +404,21 @@ FUNCTIONS: dict[str, Callable[[float, float], float]] = {
     "square": lambda x, alpha: x**2,
     "abs": lambda x, alpha: max(x, -x),
     "neg": lambda x, alpha: 0 - x,
+    "exp": lambda x, alpha: math.exp(x),
+    "sqrt": lambda x, alpha: x**0.5,
+    "reciprocal": lambda x, alpha: x**-1,
 }
+DOMAIN = {"exp": (-80, 80), "sqrt": (0.1, math.inf), "reciprocal": (0.1, math.inf)}
+"""Where the value and the slope of a function are numbers that float32 holds."""
 ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+def in_domain(op: Op, x: np.ndarray) -> np.ndarray:
+    """Draws, folded up from below the domain of an activation function and cut off above it."""
+    if not isinstance(op, activation.Act) or op.function not in DOMAIN:
+        return x
+    least, most = DOMAIN[op.function]
+    return np.minimum(least + np.abs(x - least), most)
 
 
 @forward.register

@@ -245,6 +245,9 @@ PLAIN = {
     "softplus": "Softplus",
     "abs": "Abs",
     "neg": "Neg",
+    "exp": "Exp",
+    "sqrt": "Sqrt",
+    "reciprocal": "Reciprocal",
 }
 
 

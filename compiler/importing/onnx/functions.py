@@ -78,7 +78,7 @@ OURS: dict[str, Compute] = {
     "relu": SIMPLE["Relu"], "relu6": lambda x: np.clip(x, 0, 6), "silu": lambda x: x * _sigmoid(x),
     "hswish": SIMPLE["HardSwish"], "hsigmoid": lambda x: _hard(x, 1 / 6, 0.5), "sigmoid": _sigmoid,
     "tanh": np.tanh, "mish": SIMPLE["Mish"], "softplus": _softplus, "square": np.square,
-    "abs": np.abs, "neg": np.negative,
+    "abs": np.abs, "neg": np.negative, "exp": np.exp, "sqrt": np.sqrt, "reciprocal": np.reciprocal,
 }  # fmt: skip
 
 
@@ -196,11 +196,11 @@ def _evaluate(operator: Operator, given: list) -> np.ndarray:
 def identify(values: np.ndarray, is_linear: bool) -> Op | None:
     """The op whose values at POINTS these are. A line is one by its operators alone, for much that
     is curved is straight within seven digits."""
-    if not np.all(np.isfinite(values)):
-        return None
     for name in FUNCTIONS:
         if name in OURS and _is_alike(values, OURS[name](POINTS)):
             return Act(name)
+    if not np.all(np.isfinite(values)):
+        return None
     for approximate in (False, True):
         if _is_alike(values, _gelu(POINTS, approximate)):
             return Act("gelu", approximate=approximate)
@@ -222,6 +222,11 @@ def identify(values: np.ndarray, is_linear: bool) -> Op | None:
 
 
 def _is_alike(values: np.ndarray, ours: np.ndarray) -> bool:
+    """Whether both are numbers at the same points, and there the same numbers."""
+    known = np.isfinite(ours)
+    if not np.array_equal(np.isfinite(values), known):
+        return False
+    values, ours = values[known], ours[known]
     return bool(np.all(np.abs(values - ours) <= ALIKE * (1 + np.abs(ours))))
 
 

@@ -184,7 +184,7 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
         return cell("nn.ELU") if op.slope == 1 else cell("ELU", Argument("", "alpha", op.slope))
     if op.function == "prelu":
         return cell("PReLU", channels(layer))
-    if op.function in ("softplus", "square", "abs", "neg"):
+    if op.function in ("softplus", "square", "abs", "neg", "exp", "sqrt", "reciprocal"):
         return expression(f"ops.{op.function}({{x}})")
     raise SpecError(f"the target mindspore has no activation {op.function}")
 

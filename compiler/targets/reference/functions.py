@@ -57,6 +57,9 @@ FUNCTIONS = {
     "square": lambda x, alpha: np.square(x),
     "abs": lambda x, alpha: np.abs(x),
     "neg": lambda x, alpha: -x,
+    "exp": lambda x, alpha: np.exp(x),
+    "sqrt": lambda x, alpha: np.sqrt(x),
+    "reciprocal": lambda x, alpha: 1 / x,
 }
 
 

@@ -211,7 +211,7 @@ def _(op: activation.Act, layer: Layer) -> Spelling:
         return cell("nn.ELU") if op.slope == 1 else cell("nn.ELU", Argument("", "alpha", op.slope))
     if op.function == "prelu":
         return cell("nn.PReLU", channels(layer))
-    if op.function in ("square", "abs", "neg"):
+    if op.function in ("square", "abs", "neg", "exp", "sqrt", "reciprocal"):
         return expression(f"torch.{op.function}({{x}})")
     raise SpecError(f"the target torch has no activation {op.function}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from archspec.compiler.targets.onnx.net import Site
@@ -50,6 +52,13 @@ def _(op: activation.Act, at: Site) -> None:
             at.result("Max", x, at.step("Mul", x, number(-1)))
         case "neg":
             at.result("Mul", x, number(-1))
+        case "exp":
+            # Exp is not among the operators that atc is known to take
+            at.result("Pow", number(math.e), x)
+        case "sqrt":
+            at.result("Sqrt", x)
+        case "reciprocal":
+            at.result("Div", number(1), x)
         case unknown:
             raise SpecError(f"the target onnx has no activation {unknown}")
 
