@@ -94,7 +94,7 @@ ABSENT = frozenset((
     "spatialdropout", "dropconnect", "conv1d", "conv3d", "dropout2d", "deformconv", "dynamicconv",
     "involution", "maxpool1d", "maxpool3d", "avgpool1d", "avgpool3d", "batchnorm1d",
     "batchnorm3d", "dropout3d", "transpose",
-    "pow", "sqrt", "exp", "log", "clamp",
+    "pow", "log", "clamp",
     "clip", "constant", "gather", "squeeze", "unsqueeze", "sin", "gaussian",
     "cosine", "maxout", "einsum", "bilinear",
 ))  # fmt: skip

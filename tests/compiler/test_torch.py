@@ -237,10 +237,10 @@ def test_upsampling_by_any_factor(mode, torch):
         assert_inference_is(torch, model, build(model, target="torch"), rule_b.image((2, 5, 3)))
 
 
-SIZES = [((5, 3), (8, 2)), ((5, 3), (1, 7)), ((6, 4), (9, 4)), ((41, 2), (58, 1)), ((1, 1), (3, 2))]
+RESIZED = [((5, 3), (8, 2)), ((5, 3), (1, 7)), ((6, 4), (9, 4)), ((41, 2), (58, 1)), ((1, 1), (3, 2))]
 
 
-@pytest.mark.parametrize("extent, size", SIZES)
+@pytest.mark.parametrize("extent, size", RESIZED)
 def test_resizing_is_torch_own(extent, size, torch):
     image = rule_b.image((2, *extent), 2)
     for mode, aligned in (
