@@ -27,7 +27,9 @@ def last_gammas(graph: Graph) -> list[str]:
     order = {name: index for index, name in enumerate([INPUT, *graph.nodes])}
     found: dict[str, None] = {}
     for node in graph.nodes.values():
-        if isinstance(node.op, Add) and len(set(node.layer.input_shapes)) == len(node.inputs) - 1:
+        shapes = node.layer.input_shapes
+        # where a sum repeats one of the two along an axis, it is not what is left without the other
+        if isinstance(node.op, Add) and len(shapes) == 2 and shapes[0] == shapes[1]:
             one, other = (tensor.node for tensor in node.inputs)
             _, lengths = _parting(graph, order, one, other)
             if lengths[0] == lengths[1]:

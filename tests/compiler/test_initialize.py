@@ -325,6 +325,11 @@ def conv(channels=8):
         # two branches of one length are not a residual
         ([("c", conv()), ("n", BatchNorm()), ("p", conv(), "in"), ("pn", BatchNorm()),
           ("sum", Add(), "pn", "n")], []),
+        # a sum that repeats one of the two, or is of three
+        ([("g", GlobalAvgPool()), ("c", Conv(8, 1)), ("n", BatchNorm()), ("sum", Add(), "n", "in")],
+         []),
+        ([("c", conv()), ("n", BatchNorm()), ("g", GlobalAvgPool(), "in"),
+          ("sum", Add(), "n", "in", "g")], []),
         # a gate beside what it gates
         ([("c", conv()), ("n", BatchNorm()), ("g", GlobalAvgPool()), ("s", Act("sigmoid")),
           ("m", Mul(), "n", "s"), ("sum", Add(), "m", "in")], ["n"]),
