@@ -20,6 +20,7 @@ _FUNCTIONS = {
     "hswish": "h-swish",
     "hsigmoid": "h-sigmoid",
     "mish": "Mish",
+    "reciprocal": "1/x",
 }
 
 

@@ -241,6 +241,8 @@ FUSING = [
      [("p", MaxPool(2)), ("q", AvgPool(2), "in"), ("a", Add(), "p", "q")]),
     ("a sum and then a batch norm", ["c", "b"],
      [("c", C), ("a", Add(), "c", "in"), ("b", BatchNorm())]),
+    ("a sum that repeats a pixel", ["c", "p", "a"],
+     [("c", C), ("p", GlobalAvgPool(), "in"), ("a", Add(), "c", "p"), ("r", RELU)]),
     ("flattening an image", ["c", "f", "d"], [("c", C), ("f", Flatten()), ("d", Dense(4))]),
     ("a name hung on a result", ["c"], [("c", C), ("i", Identity()), ("r", RELU)]),
     ("parts and their concatenation", ["s", "c", "k"],

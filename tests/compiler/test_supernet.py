@@ -335,6 +335,16 @@ USE = (
 )
 PLACING = {
     "Edge": {"args": {"kind": 0}, "body": {"op": "='zero' if kind == 0 else 'silu'"}},
+    "Repeated": {
+        "args": {"expand": 1},
+        "body": {
+            "residual": [
+                {"op": "upsample", "size": 6},
+                {"op": "MBConv", "channels": 4, "skip": False, "expand": "=max(expand, 1)"},
+            ],
+            "when": "=expand > 0",
+        },
+    },
     "Placed": {"args": {"block": {"type": "op"}}, "body": {"op": "=block"}},
 }
 HALF = {"op": "conv", "name": "half", "kernel": 1, "channels": 4}
@@ -392,6 +402,12 @@ REFUSED = {
         [CONV, {"op": "ConvNormAct", "name": "block", "kernel": 1, "channels": 4,
                 "when": "=1 > 0"},
          {"op": "MBConv", "name": "layer", "channels": 4, "skip": False, "expand": choice(0, 3)},
+         *TAIL],
+        "no superkernel realises the choice 'layer.expand': with 0, classifier.global_avg_pool"
+        " reads something else",
+    ),
+    "a sum that repeats its shortcut": (
+        [CONV, "global_avg_pool", {"op": "Repeated", "name": "layer", "expand": choice(0, 3)},
          *TAIL],
         "no superkernel realises the choice 'layer.expand': with 0, classifier.global_avg_pool"
         " reads something else",

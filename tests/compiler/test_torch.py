@@ -237,7 +237,13 @@ def test_upsampling_by_any_factor(mode, torch):
         assert_inference_is(torch, model, build(model, target="torch"), rule_b.image((2, 5, 3)))
 
 
-RESIZED = [((5, 3), (8, 2)), ((5, 3), (1, 7)), ((6, 4), (9, 4)), ((41, 2), (58, 1)), ((1, 1), (3, 2))]
+RESIZED = [
+    ((5, 3), (8, 2)),
+    ((5, 3), (1, 7)),
+    ((6, 4), (9, 4)),
+    ((41, 2), (58, 1)),
+    ((1, 1), (3, 2)),
+]
 
 
 @pytest.mark.parametrize("extent, size", RESIZED)
