@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from archspec.compiler.weights.importing import Imported
     from archspec.graph import Graph
 
-TARGETS = ("timm", "torchvision")
-PUBLISHERS = ("modelzoo", "timm", "torch")
+TARGETS = ("timm", "torchvision", "mindcv")
+PUBLISHERS = ("modelzoo", "mindcv", "timm", "torch")
 KINDS = ".safetensors, .npz or .ckpt"
 
 
@@ -118,8 +118,8 @@ def _add_others(actions: Any) -> None:
     exports = actions.add_parser(
         "export",
         help="a network's weights under a publisher's names",
-        description="Write a network's weights by the names that timm or torchvision have for it,"
-        " for their code to load.",
+        description="Write a network's weights by the names that timm, torchvision or MindCV have"
+        " for it, for their code to load.",
     )
     exports.add_argument("file", metavar="FILE", help="a file of archspec's names")
     add_spec(exports, "--for", dest="spec", required=True)

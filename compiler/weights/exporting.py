@@ -13,7 +13,7 @@ from archspec.compiler.weights.maps import FAMILIES
 from archspec.errors import UsageError, listed
 from archspec.graph import Graph
 
-TARGETS = {"timm": "timm", "torchvision": "torch"}
+TARGETS = {"timm": "timm", "torchvision": "torch", "mindcv": "mindcv"}
 """Whose code can load what is written, with the publisher's name in the tables."""
 
 
@@ -30,22 +30,23 @@ def name_for(
 
 
 def _family_of(graph: Graph, target: str) -> tuple[Family, dict[str, Source]]:
-    publisher = TARGETS[target]
     for family in FAMILIES:
-        if publisher in family.publishers and target in family.name:
+        if _is_of(family, target):
             found = sources(family, graph)
             if found is not None:
                 return family, found
     others = [
         one
-        for one, other in TARGETS.items()
-        if any(
-            other in family.publishers and one in family.name and sources(family, graph)
-            for family in FAMILIES
-        )
+        for one in TARGETS
+        if any(_is_of(family, one) and sources(family, graph) for family in FAMILIES)
     ]
     hint = f"; use --to {listed(others)}" if others else ""
     raise UsageError(f"{target} has no names that are known for {graph.name}{hint}")
+
+
+def _is_of(family: Family, target: str) -> bool:
+    """Whether a family has the names of a target's own code; "torch" has others' names too."""
+    return TARGETS[target] in family.publishers and target in family.name.casefold()
 
 
 def _spread(source: Source, ours: Array, shape: tuple[int, ...], into: dict[str, Array]) -> None:

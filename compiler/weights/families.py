@@ -95,7 +95,8 @@ class Family:
     that takes more than single names, and `parts` says which networks a file holds where it may
     hold several. `ignored` are patterns of names that are not weights of the
     network; `heads` are modules of theirs that a graph without such a part does not need. `notes`
-    say what the networks differ in although the tensors fit.
+    say what the networks differ in although the tensors fit. `speaks_of` says whether a graph
+    whose nodes all have rules is of the family, where others are built of the same blocks.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Family:
     ignored: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    speaks_of: Callable[[Graph], bool] = lambda graph: True
 
     def names(self, found: Sequence[str], part: int) -> Names:
         """The names of a file as the rules have them, for one of the networks in it."""
@@ -174,7 +176,10 @@ class Source:
 
 
 def sources(family: Family, graph: Graph) -> dict[str, Source] | None:
-    """The source of each weight by the family's rules; None where a node has no rule."""
+    """The source of each weight by the family's rules; None where a node has no rule, or where the
+    graph is of another family that has the same nodes."""
+    if not family.speaks_of(graph):
+        return None
     counts = _counts(family, graph)
     result: dict[str, Source] = {}
     for node in graph.nodes.values():

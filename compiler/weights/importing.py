@@ -18,7 +18,7 @@ from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.loading import check_network, shapes_of
 from archspec.compiler.weights.maps import PUBLISHERS
 from archspec.compiler.weights.plans import OWN, Plan, plan_import, told_method
-from archspec.compiler.weights.siblings import check_origin, list_unproven
+from archspec.compiler.weights.siblings import TORCH_PUBLISHERS, check_origin, list_unproven
 from archspec.errors import Problem, SpecError, UsageError, listed
 from archspec.graph import Graph
 from archspec.reading import sha256_of
@@ -87,7 +87,7 @@ def import_weights(
         notes = [note.text for note in plan.family.notes if note.holds(graph)]
         if plan.family is OWN and not of_any_network:
             check_network(file, graph, "; --any-network would take them all the same")
-        elif plan.family is not OWN and not of_any_network:
+        elif not of_any_network and not TORCH_PUBLISHERS.isdisjoint(plan.family.publishers):
             known = check_origin(file, graph, "; --any-network takes them all the same")
             notes += list_unproven(plan.family.name, graph) if known is None else []
         plan = plan if taken is None else _leave_out(plan, taken)

@@ -29,6 +29,10 @@ MAX_CONFIG = 1 << 20
 SAYS_WHICH = ("architecture", "arch", "model_name")
 """Keys of a file's metadata, and of timm's config.json beside it, that name a network."""
 
+TORCH_PUBLISHERS = frozenset({"torch", "timm"})
+"""Of whose names a file has to be for a row of the table to be said of it: MindSpore's publishers
+call other networks by the same words."""
+
 
 @dataclass(frozen=True)
 class Published:

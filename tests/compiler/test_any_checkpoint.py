@@ -17,6 +17,7 @@ from oracles import published as lists
 import archspec
 from archspec.cli import main
 from archspec.compiler.targets.reference import run as run_graph
+from archspec.compiler.weights.exporting import name_for
 from archspec.compiler.weights.files import open_tensors, write_tensors
 from archspec.compiler.weights.importing import import_weights
 from archspec.compiler.weights.initialize import initialize
@@ -372,25 +373,68 @@ def test_logits_settle_what_names_cannot_prove(tmp_path, told, monkeypatch):
 
 @pytest.mark.parametrize(
     "network, target",
-    [("torchvision/mobilenet_v2", "torchvision"), ("timm/cspdarknet53", "timm"),
-     ("timm/levit_128s", "timm"), ("timm/mobilenetv3_large_100", "timm")],
+    [("torchvision/mobilenet_v2", "torchvision"),
+     pytest.param("timm/cspdarknet53", "timm", marks=pytest.mark.thorough),
+     ("timm/levit_128s", "timm"), ("timm/mobilenetv3_large_100", "timm"),
+     *((f"mindcv/{name}", "mindcv") for name in
+       ("resnet18", "mobilenet_v2_100", "mobilenet_v3_large_100", "efficientnet_b0"))],
 )  # fmt: skip
 def test_weights_go_back_under_a_publishers_names(network, target, tmp_path, told, monkeypatch):
     monkeypatch.chdir(tmp_path)
     spec, _ = lists.NETWORKS[network]
+    ending = "ckpt" if target == "mindcv" else "safetensors"
     counted = {
         name: array
         for name, array in arrays_of(network).items()
         if array.shape != () and not name.endswith("attention_bias_idxs")
     }
-    write_tensors("w.safetensors", counted, {})
-    assert told("weights", "import", "w.safetensors", "--for", spec, "-o", "ours.npz")[0] == 0
+    write_tensors(f"w.{ending}", counted, {})
+    assert told("weights", "import", f"w.{ending}", "--for", spec, "-o", "ours.npz")[0] == 0
     code, said = told(
-        "weights", "export", "ours.npz", "--for", spec, "--to", target, "-o", "back.safetensors"
+        "weights", "export", "ours.npz", "--for", spec, "--to", target, "-o", f"back.{ending}"
     )
     assert code == 0, said
-    with open_tensors("back.safetensors") as file:
+    with open_tensors(f"back.{ending}") as file:
         assert same({name: file.read(name) for name in file.entries}, counted)
+
+
+@pytest.mark.parametrize("target", ["torchvision", "mindcv"])
+def test_networks_of_the_same_blocks_have_no_names_of_others(target):
+    """EfficientNet-Lite is of MobileNetV2's blocks, and neither publisher has it."""
+    graph = archspec.load("efficientnet_lite0")
+    with pytest.raises(UsageError, match=f"^{target} has no names .* efficientnet_lite0; use --to"):
+        name_for({}, graph, target)
+
+
+def test_what_mindcv_computes_otherwise_is_said_whatever_the_file_is_called(tmp_path):
+    """timm's networks have names that MindCV's files have too, and strides that those have not."""
+    expected = {
+        "resnet18": "bottom and right alone", "mobilenet_v3_large_100": "epsilon 1e-5",
+        "efficientnet_b0": "bottom and right alone", "mobilenet_v2_100": None,
+    }  # fmt: skip
+    for network, words in expected.items():
+        spec, _ = lists.NETWORKS[f"mindcv/{network}"]
+        write_tensors(tmp_path / f"{network}-1.ckpt", arrays_of(f"mindcv/{network}"), {})
+        imported = import_weights(tmp_path / f"{network}-1.ckpt", archspec.load(spec), "mindcv")
+        assert imported.method.endswith(" of MindCV")
+        assert len(imported.notes) == (words is not None)
+        assert all(words in note for note in imported.notes)
+    like_mindcv = archspec.loads(
+        json.dumps(
+            json.loads((shipped_folder() / "efficientnet_b0.json").read_text())
+            | {"defaults": {
+                "DepthwiseConvNormAct": {"padding": "same"},
+                "ConvNormAct": {"padding": "same", "act": "silu"},
+                "MBConv": {"act": "silu", "squeeze_act": "silu"}}}
+        )
+    )  # fmt: skip
+    assert import_weights(tmp_path / "efficientnet_b0-1.ckpt", like_mindcv).notes == []
+
+
+def test_a_name_of_timms_says_nothing_of_the_model_zoos_file(tmp_path):
+    write_tensors(tmp_path / "cspdarknet53-140_2520.ckpt", arrays_of("modelzoo/csp"), {})
+    graph = archspec.load("cspdarknet53")
+    assert import_weights(tmp_path / "cspdarknet53-140_2520.ckpt", graph).notes == []
 
 
 def test_a_target_without_names_is_one_sentence(tmp_path, told):

@@ -2,8 +2,8 @@
 means than name maps.
 
 tests/data/published_names.json.xz holds {"publisher/network": [[name, shape], ...]} in the order of
-the files: the model zoo's as Cell.get_parameters() gave them under MindSpore 2.10, torchvision 0.29
-and timm 1.0.31 as state_dict() did.
+the files: the model zoo's as Cell.get_parameters() gave them under MindSpore 2.10 and
+MindCV 0.3.0's alike, torchvision 0.29 and timm 1.0.31 as state_dict() did.
 """
 
 from __future__ import annotations
@@ -56,8 +56,29 @@ NETWORKS = {
     "timm/inception_v3": ("inception_v3", "timm"),
     "timm/cspdarknet53": ("cspdarknet53", "timm"),
     **{f"timm/{name}": (name, "timm") for name in TIMM},
+    **{
+        f"mindcv/{name}": (name, "mindcv")
+        for name in (
+            "resnet18", "resnet34", "resnet50", "resnext50_32x4d", "efficientnet_b0",
+            "densenet121", "inception_v3", "repvgg_a0",
+        )
+    },
+    "mindcv/resnet101": ("resnet50", "mindcv"),
+    "mindcv/resnet152": ("resnet50", "mindcv"),
+    "mindcv/mobilenet_v2_100": ("mobilenet_v2", "mindcv"),
+    "mindcv/mobilenet_v3_large_100": ("mobilenet_v3_large", "mindcv"),
 }  # fmt: skip
 """Each list's spec and publisher."""
+
+ARGS = {
+    **{
+        f"modelzoo/isynet_{variant}": {"classes": 1001, "last_norm": True}
+        for variant in ("N0", "N1", "N1-S1", "N1-S2", "N1-S3", "N2", "N3", "N3-S2")
+    },
+    "mindcv/resnet101": {"depths": [3, 4, 23, 3]},
+    "mindcv/resnet152": {"depths": [3, 8, 36, 3]},
+}
+"""What a list's spec is called with, where it is not its defaults."""
 
 KINDS = {
     "gamma": "gamma", "beta": "beta",
@@ -166,6 +187,17 @@ TORCH_WEIGHTS = {
     "gamma": "weight", "beta": "bias",
     "moving_mean": "running_mean", "moving_variance": "running_var",
 }  # fmt: skip
+
+
+def mindcv_repvgg(path: str) -> str:
+    """MindCV's name of a weight of RepVGG-A0, whose stem is its stage 0."""
+    if path.startswith("classifier"):
+        return path.replace("classifier.dense", "linear")
+    places = {"conv3": "rbr_dense", "conv1": "rbr_1x1", "conv": "0", "norm": "1"}
+    *block, weight = path.removeprefix("stem.").split(".")
+    stage = "0" if path.startswith("stem") else f"{block.pop(0)[5:]}.{int(block.pop(0)[5:]) - 1}"
+    rest = ["rbr_identity"] if block == ["norm"] else [places[part] for part in block]
+    return ".".join((f"stage{stage}", *rest, weight))
 
 
 def repvgg(path: str) -> str:

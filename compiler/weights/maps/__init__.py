@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from archspec.compiler.weights.maps import modelzoo, timm_attention, timm_convolutional, torch_zoo
+from archspec.compiler.weights.maps import (
+    mindcv,
+    modelzoo,
+    timm_attention,
+    timm_convolutional,
+    torch_zoo,
+)
 
 FAMILIES = (
     *modelzoo.FAMILIES,
+    *mindcv.FAMILIES,
     *torch_zoo.FAMILIES,
     *timm_attention.FAMILIES,
     *timm_convolutional.FAMILIES,
@@ -13,6 +20,7 @@ FAMILIES = (
 
 PUBLISHERS = {
     "modelzoo": "MindSpore's model zoo",
+    "mindcv": "MindCV",
     "torch": "torchvision, or any PyTorch model by its structure",
     "timm": "timm",
 }

@@ -19,6 +19,16 @@ def _any(graph: Graph, holds: Callable[[Op], bool]) -> bool:
     return any(holds(node.op) for node in graph.nodes.values())
 
 
+def squeezes(graph: Graph) -> bool:
+    """Whether there is a squeeze-and-excite, as in EfficientNet and not in its Lite networks."""
+    return any(".squeeze_excite." in name for name in graph.nodes)
+
+
+def has_small_kernels(graph: Graph) -> bool:
+    """Whether depthwise kernels are 3x3 at most, as in MobileNetV2 and not in EfficientNet-Lite."""
+    return not _any(graph, lambda op: op.work().groups > 1 and op.work().taps > 9)
+
+
 def _family(
     name: str,
     publishers: tuple[str, ...],
@@ -27,6 +37,7 @@ def _family(
     rewrites: tuple[tuple[str, str], ...] = (),
     ignored: tuple[str, ...] = (),
     notes: tuple[Note, ...] = (),
+    speaks_of: Callable[[Graph], bool] = lambda graph: True,
 ) -> Family:
     return Family(
         name=name,
@@ -37,6 +48,7 @@ def _family(
         rewrites=(*_WRAPPED, *rewrites),
         ignored=(*TORCH_COUNTERS, *ignored),
         notes=notes,
+        speaks_of=speaks_of,
     )
 
 
@@ -87,6 +99,7 @@ MOBILENET_V2 = _family(
         Rule("classifier.dense", "classifier.1"),
     ),
     counted=_BLOCK,
+    speaks_of=has_small_kernels,
 )
 
 _MBCONV = "features.{s}.{b-1}.block"
@@ -107,6 +120,7 @@ EFFICIENTNET = _family(
         *_pair("head", "features.8.0", "features.8.1"),
         Rule("classifier.dense", "classifier.1"),
     ),
+    speaks_of=squeezes,
 )
 
 _PORT = "_blocks.{i}"
