@@ -344,6 +344,7 @@ ASK_FOR_KINDS = {
     "archspec.compiler.latency.validity",
     "archspec.compiler.supernet.derivation",
     "archspec.compiler.targets.onnx.operators.borders",
+    "archspec.compiler.weights.maps.mindcv",
     "archspec.compiler.weights.maps.torch_zoo",
     "archspec.compiler.weights.residuals",
     "archspec.compiler.weights.siblings",

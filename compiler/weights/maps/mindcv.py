@@ -66,7 +66,7 @@ def _squeeze(ours: str, theirs: str, unless: str = "", given: str = "") -> tuple
     )
 
 
-def _inverted(ours: str, theirs: str) -> tuple[Rule, ...]:
+def _inverted_block(ours: str, theirs: str) -> tuple[Rule, ...]:
     """A list of theirs: 1x1, norm, act, depthwise, norm, act, squeeze, 1x1 and norm, or fewer."""
     wide, squeeze = f"{ours}.expand.conv", f"{ours}.squeeze_excite.reduce"
     return (
@@ -123,7 +123,7 @@ MOBILENET_V2 = _family(
     "MobileNetV2",
     (
         *_listed("stem", "features", 0),
-        *_inverted(_BLOCK, "features.{i+3}.layers"),
+        *_inverted_block(_BLOCK, "features.{i+3}.layers"),
         *_pair("head", "features.{n+3}", "features.{n+4}"),
         Rule("classifier.dense", "classifier.1"),
     ),
@@ -136,7 +136,7 @@ MOBILENET_V3 = _family(
     "MobileNetV3",
     (
         *_listed("stem", "features", 0),
-        *_inverted(_V3, "features.{b+2}.layers"),
+        *_inverted_block(_V3, "features.{b+2}.layers"),
         *_pair("head", "features.{n+3}", "features.{n+4}"),
         Rule("features", "classifier.0"),
         Rule("classifier", "classifier.3"),
@@ -161,7 +161,7 @@ EFFICIENTNET = _family(
     "EfficientNet",
     (
         *_listed("stem", "features", 0),
-        *_inverted(_BLOCK, "features.{s+2}.{b-1}.block"),
+        *_inverted_block(_BLOCK, "features.{s+2}.{b-1}.block"),
         *_listed("head", "features", 10),
         Rule("classifier.dense", "mlp_head"),
     ),
@@ -190,7 +190,7 @@ DENSENET = _family(
 )
 
 
-def _mixed(ours: str, theirs: str, branches: dict[str, str]) -> tuple[Rule, ...]:
+def _mixed_block(ours: str, theirs: str, branches: dict[str, str]) -> tuple[Rule, ...]:
     """The rules of an Inception block: our branches' convolutions and theirs."""
     return tuple(
         rule
@@ -219,17 +219,17 @@ INCEPTION_V3 = _family(
         *_pair("stem3", "conv2b.conv", "conv2b.bn"),
         *_pair("reduce", "conv3b.conv", "conv3b.bn"),
         *_pair("widen", "conv4a.conv", "conv4a.bn"),
-        *_mixed("a1", "inception5b", _A),
-        *_mixed("a2", "inception5c", _A),
-        *_mixed("a3", "inception5d", _A),
-        *_mixed("b", "inception6a", _B),
-        *_mixed("c1", "inception6b", _C),
-        *_mixed("c2", "inception6c", _C),
-        *_mixed("c3", "inception6d", _C),
-        *_mixed("c4", "inception6e", _C),
-        *_mixed("d", "inception7a", _D),
-        *_mixed("e1", "inception7b", _E),
-        *_mixed("e2", "inception7c", _E),
+        *_mixed_block("a1", "inception5b", _A),
+        *_mixed_block("a2", "inception5c", _A),
+        *_mixed_block("a3", "inception5d", _A),
+        *_mixed_block("b", "inception6a", _B),
+        *_mixed_block("c1", "inception6b", _C),
+        *_mixed_block("c2", "inception6c", _C),
+        *_mixed_block("c3", "inception6d", _C),
+        *_mixed_block("c4", "inception6e", _C),
+        *_mixed_block("d", "inception7a", _D),
+        *_mixed_block("e1", "inception7b", _E),
+        *_mixed_block("e2", "inception7c", _E),
         Rule("classifier.dense", "classifier"),
     ),
     ignored=(r"(?P<kind>aux)\..*",),
