@@ -58,6 +58,7 @@ def state_of(torch):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("is_zip", [True, False])
 def test_torch_files_are_what_torch_reads(tmp_path, is_zip):
     torch = pytest.importorskip("torch")
@@ -196,6 +197,7 @@ def test_views_that_reach_out_or_repeat_are_refused(tmp_path):
             pass
 
 
+@pytest.mark.thorough
 def test_damaged_torch_files_are_one_sentence(tmp_path):
     """With a seed; tests/fuzz.py goes on for an hour."""
     torch = pytest.importorskip("torch")

@@ -24,6 +24,14 @@ from archspec.compiler.weights.importing import import_weights  # noqa: E402
 
 LOGITS = json.loads((Path(__file__).parents[1] / "data" / "timm_logits.json").read_text())
 networks = pytest.mark.parametrize("name", published.TIMM)
+LARGE = {"vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "hrnet_w18"}
+by_size = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] if name in LARGE else [])
+        for name in published.TIMM
+    ],
+)
 
 
 @cache
@@ -64,7 +72,7 @@ def test_logits_in_numpy(name, load):
     check(name, reference.run(model.graph, model.weights, images_for(name))["logits"])
 
 
-@networks
+@by_size
 def test_logits_in_torch(name, load):
     torch = pytest.importorskip("torch")
     module = build(load(name), target="torch").eval()
