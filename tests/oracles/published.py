@@ -29,6 +29,13 @@ TIMM = {
 """Networks of timm whose logits with drawn weights are in tests/data/timm_logits.json, with the
 height and width of the images: small where no weight belongs to a place on the map."""
 
+MINDCV = {
+    "resnet50": 64, "mobilenet_v2_100": 64, "mobilenet_v3_large_100": 64, "efficientnet_b0": 64,
+    "densenet121": 64, "repvgg_a0": 64, "inception_v3": 107,
+}  # fmt: skip
+"""Networks of MindCV whose logits with drawn weights are in tests/data/mindcv_logits.json, with the
+height and width of the images."""
+
 NETWORKS = {
     **{
         f"modelzoo/isynet_{variant}": (f"isynet_{variant.lower().replace('-', '_')}", "modelzoo")
@@ -105,8 +112,8 @@ def fill(shapes: dict[str, tuple[int, ...]], dtype: type = np.float32) -> dict[s
 
 
 def draw(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
-    """Weights of a PyTorch module by its names, with which signals stay near 1 and every tensor
-    shows; counters are 0."""
+    """Weights of a PyTorch module or a MindSpore cell by its names, with which signals stay near 1
+    and every tensor shows; counters are 0."""
     random = np.random.default_rng(seed)
     return {name: _draw(random, name, shape) for name, shape in shapes.items()}
 
@@ -116,7 +123,7 @@ def _draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.
     if kind in ("num_batches_tracked", "attention_bias_idxs"):
         return np.zeros(shape, np.int64)
     values = random.standard_normal(shape)
-    if kind == "running_var":
+    if kind in ("running_var", "moving_variance"):
         values = 0.5 + np.abs(values)
     elif len(shape) == 1:
         values = 0.2 * values + (kind in ("weight", "gamma"))

@@ -113,7 +113,7 @@ RESNET = _family(
     notes=(
         Note(
             "MindCV pads the first max pooling at the bottom and right alone; a spec for these"
-            ' weights has "padding": "same" there',
+            ' weights has "padding": "same" there, as resnext152_64x4d has',
             _any(lambda node: isinstance(node.op, MaxPool) and node.op.padding != "same"),
         ),
     ),
