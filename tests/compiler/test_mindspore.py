@@ -44,6 +44,7 @@ pytest.importorskip("mindspore")
 
 # These import MindSpore, so they come after the line that skips where it is missing.
 from oracles import rule_b  # noqa: E402
+from oracles.covering import each_network  # noqa: E402
 from oracles.numpy_ops import in_domain  # noqa: E402
 
 from archspec.compiler import build  # noqa: E402
@@ -180,7 +181,7 @@ def small(name):
     return archspec.load(name, input_shape=(channels, height, width))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", each_network(NETWORKS))
 def test_network_is_that_of_numpy(name, eager):
     model = rule_b.with_random_weights(small(name), seed=5)
     cell = build(model)
@@ -193,7 +194,14 @@ def test_network_is_that_of_numpy(name, eager):
     assert_inference_is(eager, model, cell, rule_b.image(model.graph.input_shape, 3))
 
 
-@pytest.mark.parametrize("name", ["tiny/resnext", "tiny/cspdarknet", "shufflenet_v2_x1_0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tiny/resnext",
+        pytest.param("tiny/cspdarknet", marks=pytest.mark.slow),
+        pytest.param("shufflenet_v2_x1_0", marks=pytest.mark.slow),
+    ],
+)
 def test_compiled_network_is_that_of_numpy(name, compiled):
     model = rule_b.with_random_weights(small(name), seed=5)
     for purpose in ("training", "deployment"):
@@ -335,7 +343,7 @@ def test_the_file_runs_alone(tmp_path):
     assert set(result.stdout.split()) == set(weights_of(model.graph))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", each_network(NETWORKS))
 def test_source_is_what_a_formatter_would_leave(name, tmp_path):
     text = source_of(Model(archspec.load(name)))
     assert text == source_of(Model(archspec.load(name)))

@@ -40,6 +40,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from oracles import numpy_ops  # noqa: E402
+from oracles.covering import each_network  # noqa: E402
 from oracles.networks import around, network  # noqa: E402
 from oracles.numpy_ops import in_domain  # noqa: E402
 from oracles.rule_b import draw, image, with_random_weights  # noqa: E402
@@ -444,7 +445,7 @@ def load_shipped(name):
     return archspec.load(name, input_shape=SMALL.get(name, (3, 65, 65)))
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", each_network(shipped_names()))
 def test_every_spec_runs_as_the_reference(name):
     model = with_random_weights(load_shipped(name))
     x = image(model.graph.input_shape)

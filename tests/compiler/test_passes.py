@@ -41,6 +41,7 @@ from archspec.space import Space
 
 np = pytest.importorskip("numpy")
 
+from oracles.covering import each_network  # noqa: E402
 from oracles.networks import network  # noqa: E402
 from oracles.rule_b import image, with_random_weights, with_repeated_weights  # noqa: E402
 
@@ -530,7 +531,7 @@ SMALL = {
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", each_network(shipped_names()))
 def test_deployment_of_every_spec_keeps_its_numbers(name):
     graph = load_shipped(name)
     if not name.startswith(("spaces/", "tiny/")):
@@ -568,7 +569,7 @@ def assert_one_structure(graph, *others, values=(1, 0, np.nan)):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", each_network(shipped_names()))
 def test_the_deployment_graph_of_a_spec_is_the_same_whatever_its_weights(name):
     assert_one_structure(load_shipped(name), values=(1, np.nan))
 

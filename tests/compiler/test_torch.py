@@ -43,6 +43,7 @@ np = pytest.importorskip("numpy")
 
 # These need numpy, so they come after the line that skips where it is missing.
 from oracles import rule_b  # noqa: E402
+from oracles.covering import each_network  # noqa: E402
 from oracles.numpy_ops import in_domain  # noqa: E402
 
 from archspec.compiler import build  # noqa: E402
@@ -113,7 +114,7 @@ def graph_of(op, inputs):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", each_network(NETWORKS))
 def test_source_is_what_a_formatter_would_leave(name, tmp_path):
     ruff = Path(sys.executable).with_name("ruff")
     if not ruff.exists():
@@ -303,7 +304,7 @@ def test_a_norm_over_one_value_leaves_its_bias(shape, torch):
 # Every network.
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", each_network(NETWORKS))
 def test_network_is_that_of_numpy(name, torch):
     model = rule_b.with_random_weights(small(name), seed=5)
     image = rule_b.image(model.graph.input_shape)

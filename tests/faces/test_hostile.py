@@ -410,7 +410,13 @@ def test_a_link_is_written_through(folder):
     assert json.loads((folder / "real.json").read_text())["name"] == "tiny_resnext"
 
 
-@pytest.mark.parametrize("home", ["/dev/null/none", None], ids=["unwritable", "none"])
+@pytest.mark.parametrize(
+    "home",
+    [
+        pytest.param("/dev/null/none", id="unwritable", marks=pytest.mark.slow),
+        pytest.param(None, id="none"),
+    ],
+)
 def test_without_a_home_everything_works(home, tmp_path, monkeypatch):
     """Caches are not required. Nobody can make a folder there, root neither."""
     pytest.importorskip("PIL")

@@ -137,7 +137,7 @@ def test_every_command_is_called():
     assert called == set(COMMANDS)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [pytest.param("checkout", marks=pytest.mark.slow), *WAYS[1:]])
 def test_commands_in_a_folder_with_such_names(way, pythons, folder):
     for arguments in CALLS:
         result = call(pythons[way], way, folder, "-m", "archspec", *arguments)

@@ -6,6 +6,7 @@ import json
 import random
 
 import pytest
+from oracles.covering import COVERING, features_of
 
 import archspec
 from archspec.document import read_document
@@ -45,6 +46,14 @@ def elements(graph, *ops):
 def test_every_kind_of_spec_is_shipped():
     assert len(NETWORKS) >= 30
     assert {"spaces/isynet", "spaces/single_path_nas", "spaces/tiny"} <= set(SPACES)
+
+
+def test_networks_that_are_tried_at_length_have_what_all_have():
+    assert set(shipped_names()) >= COVERING
+    of_each = {name: features_of(archspec.load(name)) for name in NETWORKS}
+    covered = set().union(*(of_each[name] for name in COVERING if name in of_each))
+    missing = {name: found - covered for name, found in of_each.items() if found - covered}
+    assert not missing, "add networks to COVERING in tests/oracles/covering.py"
 
 
 @pytest.mark.parametrize("name", NETWORKS)
