@@ -13,6 +13,7 @@ from PIL import Image
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("mindspore")
+pytest.importorskip("torch")
 
 import archspec
 from archspec.cli import OK, WRONG, main
@@ -83,8 +84,8 @@ def test_predict(arguments, run):
         ("eval", "tiny/isynet", *WEIGHTS, "--data", "digits"),
         ("preprocess", "digits", "OUT", "--spec", "tiny/isynet"),
         ("data", "check", "digits"),
-        ("train", "tiny/isynet", "--recipe", "tiny", "--data", "digits", "--epochs", "1", "--out",
-          "OUT"),
+        ("train", "tiny/isynet", "--recipe", "tiny", "--data", "digits", "--epochs", "1",
+         "--backend", "torch", "--out", "OUT"),
     ],
     ids=lambda arguments: arguments[0],
 )  # fmt: skip

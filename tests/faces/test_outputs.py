@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("mindspore")
+pytest.importorskip("torch")
 
 from oracles.searches import front_of
 from test_isynet_format import NETWORKS, original
@@ -72,7 +73,8 @@ WRITES = {
         ["preprocess", "nope", "--spec", NET],
     ),
     "train": (
-        ["train", NET, *TINY, "--data", "digits", "--epochs", "1", "--out", f"{DEEP}/run"],
+        ["train", NET, *TINY, "--data", "digits", "--epochs", "1", "--backend", "torch",
+         "--out", f"{DEEP}/run"],
         ["train", NET, *TINY, "--data", "nope", "--out"],
     ),
     "search": (

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from oracles import runs
 
-from archspec.training.backend import BACKENDS, is_installed
 from archspec.training.checkpoint import Checkpoint, last_good, sweep, write_checkpoint
 
 ARRAYS = {
@@ -129,14 +128,6 @@ def whole(inputs, begin):
     return inputs / "whole"
 
 
-@pytest.fixture
-def once(framework):
-    """For what is of files alone: tried with one framework, PyTorch if it is there, which starts
-    sooner."""
-    if framework != next(name for name in reversed(BACKENDS) if is_installed(name)):
-        pytest.skip("the framework has no part in it")
-
-
 def wait_for_lines(run, count, process):
     deadline = time.monotonic() + 120
     while len(runs.metrics(run)) < count:
@@ -209,7 +200,7 @@ def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, begin, whole, number):
     same(inputs / name, whole)
 
 
-@pytest.mark.usefixtures("once")
+@pytest.mark.long_on("mindspore")  # which has no part in it
 def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
     """So is a checkpoint that is good and of a later step than the damaged: it is the newest."""
     run = inputs / "damaged"
@@ -231,7 +222,7 @@ def test_damaged_checkpoints_are_named_and_passed_over(inputs, whole):
     assert len(runs.checkpoints(run)) == 3  # keep counts the good ones
 
 
-@pytest.mark.usefixtures("once")
+@pytest.mark.long_on("mindspore")  # which has no part in it
 def test_without_a_good_checkpoint_it_starts_again_only_when_told(inputs, whole):
     run = inputs / "emptied"
     shutil.copytree(whole, run)
@@ -260,7 +251,7 @@ def contents(folder):
     }
 
 
-@pytest.mark.usefixtures("once")
+@pytest.mark.long_on("mindspore")  # which has no part in it
 def test_two_cannot_train_in_one_folder(inputs, begin):
     process = begin("locked")
     wait_for_lines(inputs / "locked", 1, process)
