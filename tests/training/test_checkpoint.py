@@ -184,7 +184,9 @@ def test_killed_twenty_times_it_goes_on_to_the_bit(inputs, begin):
 
 
 @pytest.mark.long_on("mindspore")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_in_the_midst_of_an_epoch(inputs, begin, whole, number):
     name = f"stopped{number}"
     process = begin(name)
