@@ -286,6 +286,7 @@ def between(supernet, gates):
     return total
 
 
+@pytest.mark.long_on("mindspore")
 def test_between_gates_it_is_linear_in_each(toy, backend):
     gates = np.random.default_rng(0).random(toy.gates)
     found = runtime_at(backend, toy, runtime_of("macs", toy), gates)
@@ -476,6 +477,7 @@ def test_every_threshold_feels_from_the_start(spnas, backend):
     assert slope > 0.1
 
 
+@pytest.mark.long_on("mindspore")
 def test_each_step_moves_its_own(toy, searchers, backend):
     searcher = searchers[0]
     searcher.restart(1)
@@ -590,6 +592,7 @@ def far(planted, far_run, backend):
     return find(planted, "far", far_run, backend)
 
 
+@pytest.mark.long_on("mindspore")
 def test_a_planted_kernel_is_found(far):
     """What the label depends on lies 3 or 4 pixels apart: only a 5x5 kernel sees both dots."""
     (found,) = far
@@ -607,6 +610,7 @@ def test_a_kernel_that_nothing_needs_is_not(planted, backend):
     assert found.objectives["top1"] > 0.9
 
 
+@pytest.mark.long_on("mindspore")
 def test_what_was_found_is_scored_the_same_by_itself(planted, far, backend):
     (found,) = far
     graph = Space(planted / "planted.json").assign(found.assignment)
