@@ -85,6 +85,10 @@ def test_one_batch_is_learned_by_heart(tmp_path):
     assert min(losses[-5:]) < 0.25
 
 
+COMPILED = ("finetune", "isynet", "tiny")
+"""Recipes of which MindSpore compiles a step in make test, which takes it a while."""
+
+
 def test_digits_are_read(tmp_path, capsys):
     """The whole path on real images, cut short: `make demo` does it in full."""
     assert main(["data", "digits", str(tmp_path / "digits")]) == 0
@@ -98,7 +102,13 @@ def test_digits_are_read(tmp_path, capsys):
     assert best > 80
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in COMPILED else pytest.param(name, marks=pytest.mark.long_on("mindspore"))
+        for name in recipe_names()
+    ],
+)
 def test_every_recipe_makes_a_step(name, there, tmp_path):
     """On a network of the recipe's own kind, or else of a small one."""
     recipe = read_recipe(name)

@@ -126,7 +126,11 @@ from oracles import rule_b  # noqa: E402 (needs numpy)
 from archspec.compiler.model import Model  # noqa: E402
 
 
-@pytest.fixture(params=["mindspore, compiled", "mindspore, eager", "torch"])
+@pytest.fixture(
+    params=[
+        pytest.param("mindspore, compiled", marks=pytest.mark.slow), "mindspore, eager", "torch",
+    ]
+)  # fmt: skip
 def parts(request, tmp_path, monkeypatch):
     framework, _, mode = request.param.partition(", ")
     pytest.importorskip(framework)
