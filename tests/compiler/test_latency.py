@@ -296,10 +296,17 @@ def test_every_network_adds_up_on_every_device(name, deployed):
 def test_only_merged_branches_tell_a_network_from_its_deployed_self(deployed, ascend310):
     for name in NETWORKS:
         written = total_ms(archspec.load(name), ascend310, 16)
+        later = total_ms(deployed[name], ascend310, 16)
         if name == "repvgg_a0":
-            assert written > 1.5 * total_ms(deployed[name], ascend310, 16)
+            assert written > 1.5 * later
+        elif convolutions(deployed[name]) < convolutions(archspec.load(name)):
+            assert written > later
         else:
-            assert written == pytest.approx(total_ms(deployed[name], ascend310, 16))
+            assert written == pytest.approx(later)
+
+
+def convolutions(graph):
+    return sum(node.op.name == "conv" for node in graph.nodes.values())
 
 
 def test_networks_of_a_space_are_told_apart(ascend310):

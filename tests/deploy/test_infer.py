@@ -800,7 +800,7 @@ def test_sizes_that_tell_nothing(size, given, message):
 @pytest.mark.parametrize(
     "content, message",
     [
-        ("{", "labels.json is not a JSON ("),
+        ("{", "labels.json is not JSON ("),
         ("[]", 'labels.json is not a JSON object {"IMAGE": CLASS} of one image or more'),
         ('{"a.jpg": "cat"}', "the class of 'a.jpg' is 'cat'; use 0 or more"),
         ('{"a.jpg": -1}', "the class of 'a.jpg' is -1; use 0 or more"),

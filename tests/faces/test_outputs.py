@@ -56,6 +56,15 @@ WRITES = {
         ["weights", "import", "w.npz", "--for", NET, "-o", f"{DEEP}/w.safetensors"],
         ["weights", "import", "w.npz", "--for", "resnet18", "-o"],
     ),
+    "weights map": (
+        ["weights", "map", "w.npz", "--for", NET, "-o", f"{DEEP}/map.json"],
+        ["weights", "map", "nope.npz", "--for", NET, "-o"],
+    ),
+    "weights export": (
+        ["weights", "export", "r18.npz", "--for", "resnet18", "--to", "timm", "-o",
+         f"{DEEP}/w.safetensors"],
+        ["weights", "export", "nope.npz", "--for", "resnet18", "--to", "timm", "-o"],
+    ),
     "weights convert": (
         ["weights", "convert", "w.npz", "-o", f"{DEEP}/w.safetensors"],
         ["weights", "convert", "nope.npz", "-o"],
@@ -95,6 +104,8 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
     graph = archspec.load(NET)
     save_weights(folder / "w.npz", graph, initialize(graph, "he", 3))
+    resnet = archspec.load("resnet18")
+    save_weights(folder / "r18.npz", resnet, initialize(resnet, "he", 3))
     assert main(["data", "digits", str(folder / "digits")]) == OK
     with_weights = ["--weights", str(folder / "w.npz"), "-o", str(folder / "net.onnx")]
     assert main(["export", NET, *with_weights]) == OK

@@ -137,8 +137,7 @@ def test_objectives():
         ([], "a search needs something to seek; use --objective min:macs"),
         (
             ["macs"],
-            "--objective macs does not say min or max first; use 'min:macs' or 'max:accuracy';"
-            " did you mean 'macs'?",
+            "--objective macs does not say min or max first; use 'min:macs' or 'max:accuracy'",
         ),
         (
             ["max:acuracy"],

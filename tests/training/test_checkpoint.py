@@ -255,7 +255,7 @@ def contents(folder):
 
 @pytest.mark.long_on("mindspore")  # which has no part in it
 def test_two_cannot_train_in_one_folder(inputs, begin):
-    process = begin("locked")
+    process = begin("locked", epochs=1000)
     wait_for_lines(inputs / "locked", 1, process)
     said = runs.command(inputs, "train", "--resume", "locked", code=2)
     assert "locked is being trained by another process" in said
