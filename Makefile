@@ -70,10 +70,11 @@ fuzz: $(VENV)/.installed
 schema: $(VENV)/.installed
 	$(BIN)/archspec schema -o archspec/schema.json
 
-# docs/ops.md and docs/blocks.md, from the classes of ops and the texts of templates.
+# docs/ops.md, blocks.md and commands.md, from the classes of ops, templates and parsers.
 pages: $(VENV)/.installed
 	$(BIN)/archspec explain --page ops > docs/ops.md
 	$(BIN)/archspec explain --page blocks > docs/blocks.md
+	$(BIN)/archspec explain --page commands > docs/commands.md
 
 # Needs uv (pip install uv); everything else but PyTorch installs from the lock alone.
 lock:

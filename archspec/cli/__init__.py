@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from archspec.cli.commands import COMMANDS, GROUPS
 from archspec.cli.outputs import folders_above
+from archspec.cli.parsing import module_of, parser_of
 from archspec.errors import SpecError, UsageError, find_slip, printable, use
 from archspec.terminal import OUTPUT, guard
-
-COMMANDS = {
-    "validate": "say everything that is wrong with specs",
-    "stats": "parameters, MACs, memory and receptive fields of networks",
-    "expand": "write a spec's normal form: primitive nodes only",
-    "explain": "where a node comes from, and each of its attributes",
-    "diff": "what differs between two networks, in words and numbers",
-    "plot": "draw a network as SVG or PNG",
-    "list": "the specs that come with archspec",
-    "new": "write a starter spec",
-    "import": "read a network from another format",
-    "schema": "the JSON Schema of specs, for editors",
-    "hash": "a network's fingerprint",
-    "compile": "write a network as source of MindSpore or PyTorch, MindIR or ONNX",
-    "weights": "import published checkpoints, look into files of weights",
-    "train": "train a network by a recipe, or resume a training",
-    "eval": "top-1 and top-5 accuracy of a network's weights",
-    "predict": "the likeliest classes of images",
-    "recipes": "the training recipes that come with archspec",
-    "data": "make, check and pack folders of images to train from",
-    "export": "write a network for deployment: ONNX, MindIR, AIR, or OM by atc",
-    "om": "look into an Ascend offline model (.om)",
-    "infer": "accuracy and latency of an exported model over a folder of images",
-    "preprocess": "write images as the .bin files that older Ascend tools read",
-    "accuracy": "top-1 and top-5 from the result folders of older Ascend tools",
-    "profile": "time of each layer: measured on a device, or estimated",
-    "latency": "estimated time on an Ascend device, before there is one",
-    "space": "decisions of a search space: its size, samples, assigning them",
-    "search": "find the best networks of a search space",
-    "lint": "what would run badly on a device, with its estimated cost",
-    "doctor": "what this machine can do: versions, targets, devices",
-}
 
 NO_THREAD = "can't start new thread"
 """Python's words where there is no memory for one, or there are too many."""
@@ -108,15 +76,12 @@ def _run(arguments: list[str]) -> int:
         raise UsageError(
             f"archspec has no command {name!r}{_advice(name)} (archspec --help lists them)"
         )
-    module = import_module(f"archspec.cli.{name}_command")
-    parser = argparse.ArgumentParser(prog=f"archspec {name}", description=module.__doc__)
-    module.add_arguments(parser)
     try:
-        options = parser.parse_args(arguments[1:])
+        options = parser_of(name).parse_args(arguments[1:])
     except SystemExit as stop:
         return int(stop.code or 0)
     with folders_above(options):
-        return module.run(options)
+        return module_of(name).run(options)
 
 
 def _advice(name: str) -> str:
@@ -134,11 +99,14 @@ def _overview() -> str:
         "Convolutional networks as data: one JSON spec, known before it runs.",
         "A spec is named by its path, or a shipped one by its bare name (archspec stats resnet50).",
         "",
-        *(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()),
-        "",
+        *(line for group, rows in GROUPS.items() for line in _lines_of(group, rows, width)),
         "archspec COMMAND --help says more of one.",
     ]
     return "\n".join(lines)
+
+
+def _lines_of(group: str, rows: Mapping[str, str], width: int) -> list[str]:
+    return [f"{group}:", *(f"  {name:<{width}}  {text}" for name, text in rows.items()), ""]
 
 
 def _words_of(error: OSError) -> str:

@@ -9,6 +9,11 @@ from archspec.cli.common import add_format, print_json
 from archspec.cli.infer_command import need_numpy
 from archspec.errors import UsageError
 
+EXAMPLES = (
+    "archspec accuracy result_Files --labels bins/labels.txt",
+    "archspec accuracy result_Files --labels imagenet_label.json --classes 1001",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", metavar="RESULTS", help="holds NAME_0.bin, or NAME/output_0.bin")

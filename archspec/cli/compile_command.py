@@ -33,6 +33,13 @@ CHECKPOINT = ".ckpt"
 MAX_IMAGES = 65_536
 """At a time."""
 
+EXAMPLES = (
+    "archspec compile resnet50 --target torch -o resnet50.py",
+    "archspec compile resnet50 --deployment --weights resnet50.safetensors --batch any -o "
+    "resnet50.onnx",
+    "archspec compile isynet_n1 -o isynet_n1.py  # MindSpore",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val")
 
+EXAMPLES = (
+    "archspec data digits digits",
+    "archspec data digits /tmp/digits",
+    "archspec data check photos --for efficientnet_lite0 --set classes=6",
+    "archspec data check digits --format json",
+    "archspec data mindrecord photos packed",
+    "archspec data mindrecord imagenet imagenet_packed",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)

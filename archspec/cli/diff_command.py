@@ -8,6 +8,11 @@ from archspec.cli.common import add_format, add_overrides, graph_of, print_json
 from archspec.diff import changes, find_renamed, signed_amount
 from archspec.tables import Column, Table, shown_amount, write_table
 
+EXAMPLES = (
+    "archspec diff isynet_n1 isynet_n1_s1",
+    "archspec diff mynet.json resnet18 --format json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="A", help="path of a spec, or a shipped one's bare name")

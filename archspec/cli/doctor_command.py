@@ -28,6 +28,12 @@ class Finding(NamedTuple):
     note: str
 
 
+EXAMPLES = (
+    "archspec doctor",
+    "archspec doctor --format json",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format(parser, ("table", "json"))
 

@@ -8,6 +8,11 @@ import sys
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.device_options import add_device
 
+EXAMPLES = (
+    "archspec eval run/spec.json --weights run/best.safetensors --data digits",
+    "archspec eval resnet50 --weights resnet50.safetensors --data imagenet --batch 256 --flip",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)

@@ -11,6 +11,11 @@ from archspec.cli.common import add_overrides, add_spec, graph_of
 from archspec.cli.outputs import OutputPath
 from archspec.writing import write_whole
 
+EXAMPLES = (
+    "archspec expand tiny/isynet",
+    "archspec expand resnet50 --set classes=10 -o resnet50_flat.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)

@@ -11,6 +11,12 @@ from archspec.cli.reference_pages import PAGES, is_library, lines_of_page, write
 from archspec.errors import SpecError, UsageError
 from archspec.explain import explain
 
+EXAMPLES = (
+    "archspec explain isynet_n1 stage3.block2.operation1.conv",
+    "archspec explain conv  # the page of an op",
+    "archspec explain MBConv  # the page of a template",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser, "spec", nargs="?")
@@ -21,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a node, a template call or a weight by name; without it SPEC is an op or a template",
     )
     parser.add_argument(
-        "--page", choices=PAGES, help="all ops, or all templates to call, as a page of Markdown"
+        "--page", choices=PAGES, help="all ops, templates or commands, as a page of Markdown"
     )
     add_overrides(parser)
 
@@ -29,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.page is not None:
         if options.spec is not None:
-            raise UsageError("--page is of all ops or templates; use it alone")
+            raise UsageError("--page is of all ops, templates or commands; use it alone")
         print(write_page(options.page), end="")
         return 0
     if options.spec is None:

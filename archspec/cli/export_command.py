@@ -35,6 +35,14 @@ ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeou
 MAX_IMAGES = 2048
 """At a time: more than that atc's manual advises against."""
 
+EXAMPLES = (
+    "archspec export run/spec.json --weights run/best.safetensors -o digits.onnx",
+    "archspec export resnet50 --weights resnet50.safetensors --dynamic-batch 1,8,16 -o "
+    "resnet50.mindir",
+    "archspec export isynet_n0 --weights n0.safetensors --format om --soc Ascend310 --batch "
+    "16 -o n0.om",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)

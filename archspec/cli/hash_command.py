@@ -7,6 +7,11 @@ import argparse
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
 
+EXAMPLES = (
+    "archspec hash isynet_n1",
+    "archspec hash resnet50 --set classes=10 --input 3x256x256",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser, "specs", nargs="+")

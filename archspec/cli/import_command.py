@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 FORMATS = ("isynet", "onnx")
 ONNX_ONLY = ("weights", "name", "flat", "unfold_norms", "explain")
 
+EXAMPLES = (
+    "archspec import onnx resnet50.onnx -o resnet50.json --weights resnet50.safetensors",
+    "archspec import isynet n1.json -o n1_spec.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="FORMAT", choices=FORMATS, help=listed(list(FORMATS)))

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from archspec.deploy.results import Results
     from archspec.graph import Graph
 
+EXAMPLES = (
+    "archspec infer digits.onnx --data digits",
+    "archspec infer n0.om --data imagenet --batch 16 -o result.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="an .onnx, .mindir or .om file")

@@ -19,6 +19,12 @@ USAGE = """%(prog)s SPEC ... [--device NAME|FILE] [--batch N] [--by node|block|o
        %(prog)s devices
        %(prog)s calibrate MEASUREMENTS.csv [--device NAME|FILE] [-o DEVICE.json]"""
 
+EXAMPLES = (
+    "archspec latency isynet_n0 isynet_n1 resnet50",
+    "archspec latency devices",
+    "archspec latency calibrate measurements.csv -o mine.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = USAGE

@@ -12,6 +12,11 @@ from archspec.tables import write_table
 SHOWN = 20
 """Rows of a network's table; JSON and CSV have every finding."""
 
+EXAMPLES = (
+    "archspec lint mobilenet_v2",
+    "archspec lint mynet.json --device ascend310 --batch 1 --strict",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser, "specs", nargs="+")

@@ -17,6 +17,11 @@ from archspec.tables import Column, Table, shown_amount, shown_count, write_tabl
 
 LONGEST_ARGS = 36
 
+EXAMPLES = (
+    "archspec list",
+    "archspec list --blocks",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

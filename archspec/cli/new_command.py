@@ -12,6 +12,11 @@ from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.starter import starter
 
+EXAMPLES = (
+    "archspec new mynet",
+    "archspec new mine --like isynet_n1",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", type=OutputPath, metavar="NAME", help="writes NAME.json here")

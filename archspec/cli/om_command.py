@@ -42,6 +42,11 @@ PARTITION_COLUMNS = (
     Column("bytes", "bytes", shown_bytes, True),
 )
 
+EXAMPLES = (
+    "archspec om inspect n0.om",
+    "archspec om inspect n0.om --format json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)

@@ -8,6 +8,11 @@ from archspec.cli.common import add_overrides, add_spec, graph_of
 from archspec.cli.outputs import OutputPath
 from archspec.plot import save
 
+EXAMPLES = (
+    "archspec plot resnet50 -o resnet50.png",
+    "archspec plot isynet_n1 -o isynet_n1.svg",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)

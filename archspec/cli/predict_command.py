@@ -23,6 +23,11 @@ from archspec.tables import Column, Table, write_table
 if TYPE_CHECKING:
     from archspec.compiler.images.guesses import Classifier, Prediction
 
+EXAMPLES = (
+    "archspec predict run/spec.json --weights run/best.safetensors photo.jpg",
+    "archspec predict tuned.onnx photos/val --top 1 --format csv",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -13,6 +13,11 @@ from archspec.cli.infer_command import need_numpy
 from archspec.cli.outputs import OutputPath
 from archspec.tables import shown_bytes
 
+EXAMPLES = (
+    "archspec preprocess digits/val bins --spec run/spec.json",
+    "archspec preprocess imagenet bins --spec resnet50 --batch 16",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="holds val/CLASS/IMAGE, or CLASS/IMAGE")

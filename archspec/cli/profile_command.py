@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 DEVICE, BATCH, SEED = "ascend310", 16, 0
 MAX_RUNS = 100_000
 
+EXAMPLES = (
+    "archspec profile digits.onnx",
+    "archspec profile resnet50 --device ascend310 --by block",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", metavar="MODEL|SPEC", help="an .onnx or .om file, or a spec")

@@ -12,6 +12,12 @@ from archspec.training.recipe import Recipe
 from archspec.training.recipe_files import as_data, as_yaml, read_recipe, recipe_names
 from archspec.training.recipe_reference import document_schema, setting_rows
 
+EXAMPLES = (
+    "archspec recipes",
+    "archspec recipes finetune --set epochs=5  # the whole recipe as YAML",
+    "archspec recipes --settings",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

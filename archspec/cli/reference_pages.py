@@ -1,4 +1,5 @@
-"""Pages of ops and templates: one by its name, or all as docs/ops.md and docs/blocks.md."""
+"""Pages of ops and templates: one by its name, or all as docs/ops.md, docs/blocks.md and
+docs/commands.md."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
+from archspec.cli.command_pages import commands_page
 from archspec.compiler.targets.telling import tell_targets
 from archspec.errors import UsageError, did_you_mean, listed
 from archspec.ops import FUNCTIONS, OPS
@@ -100,4 +102,8 @@ def _blocks_page() -> Iterator[str]:
             yield from as_markdown(template_entry(shipped))
 
 
-PAGES: dict[str, Callable[[], Iterator[str]]] = {"ops": _ops_page, "blocks": _blocks_page}
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "ops": _ops_page,
+    "blocks": _blocks_page,
+    "commands": lambda: commands_page(_GENERATED),
+}

@@ -9,6 +9,11 @@ from archspec.cli.outputs import OutputPath
 from archspec.editor import document_schema, schema_for, written_schema
 from archspec.writing import write_whole
 
+EXAMPLES = (
+    "archspec schema -o archspec.schema.json",
+    "archspec schema --for mynet.json -o mynet.schema.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="spec", metavar="FILE", help="a spec or a template library")

@@ -33,6 +33,14 @@ ALLOWED = {
 }
 """Options of a new search that mean something to one that there is."""
 
+EXAMPLES = (
+    "archspec search spaces/single_path_nas --objective min:macs --objective max:params "
+    "--out found",
+    "archspec search spaces/tiny --objective max:accuracy --objective min:macs --recipe "
+    "tiny --data digits --epochs 2 --budget 10m --out found2",
+    "archspec search derive found --id 13f718e1567c -o network.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = USAGE

@@ -25,6 +25,17 @@ from archspec.tables import Column, Table, shown_amount, shown_bytes, write_tabl
 MAX_ENUMERATED = 1000
 MAX_DRAWN = 1_000_000
 
+EXAMPLES = (
+    "archspec space info spaces/tiny",
+    "archspec space info mine.json --format json",
+    "archspec space sample spaces/tiny -n 3",
+    "archspec space sample spaces/single_path_nas --seed 7",
+    "archspec space assign spaces/tiny --set decisions.json -o network.json",
+    "archspec space assign spaces/tiny --set stage1.layer1.kernel=5 -o chosen.json",
+    "archspec space enumerate spaces/tiny",
+    "archspec space enumerate mine.json --max 5000",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)

@@ -12,6 +12,12 @@ from archspec.graph import Graph
 from archspec.report import GROUPINGS, Timing, comparison_table, stats_as_json, stats_table
 from archspec.tables import write_table
 
+EXAMPLES = (
+    "archspec stats isynet_n1 resnet50 cspdarknet53",
+    "archspec stats resnet50 --by block --batch 16 --device ascend310",
+    "archspec stats efficientnet_b0 --input 3x256x256 --format json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser, "specs", nargs="+")

@@ -26,6 +26,13 @@ MANY_IMAGES = 5000
 SWITCHES = ("compile", "deterministic")
 """Options that one backend or another has for itself."""
 
+EXAMPLES = (
+    "archspec train tiny/isynet --recipe tiny --data digits --out run",
+    "archspec train --resume run",
+    "archspec train efficientnet_lite0 --set classes=6 --recipe finetune --data photos "
+    "--weights lite0.safetensors --reset 'classifier.*' --out tuned",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser, nargs="?")

@@ -12,6 +12,11 @@ from archspec.errors import printable
 from archspec.tables import shown_amount
 from archspec.verdict import Verdict, judge
 
+EXAMPLES = (
+    "archspec validate specs/isynet_n1.json",
+    "archspec validate mynet.json other.json --strict  # warnings exit with 1 as well",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser, "specs", nargs="+")

@@ -26,6 +26,20 @@ TARGETS = ("timm", "torchvision", "mindcv")
 PUBLISHERS = ("modelzoo", "mindcv", "timm", "torch")
 KINDS = ".safetensors, .npz or .ckpt"
 
+EXAMPLES = (
+    "archspec weights import resnet50.pth --for resnet50 -o resnet50.safetensors",
+    "archspec weights import export.ckpt --for mynet.json --map names.json -o mynet.safetensors",
+    "archspec weights inspect resnet50.safetensors",
+    "archspec weights inspect checkpoint.pth --key model_ema --format json",
+    "archspec weights convert resnet50.safetensors -o resnet50.npz",
+    "archspec weights convert checkpoint.pth --key model -o plain.safetensors",
+    "archspec weights map unknown.pth --for mynet.json -o names.json",
+    "archspec weights map run.ckpt --for resnet18 -o names.json",
+    "archspec weights export resnet50.safetensors --for resnet50 --to timm -o "
+    "resnet50_timm.safetensors",
+    "archspec weights export best.safetensors --for mobilenet_v2 --to mindcv -o mobilenet_v2.ckpt",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)

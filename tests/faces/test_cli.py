@@ -1,10 +1,12 @@
 """The command as a user types it: what it prints, writes and exits with."""
 
+import contextlib
 import csv
 import io
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,9 @@ import pytest
 
 import archspec
 from archspec.cli import COMMANDS, main
+from archspec.cli.commands import GROUPS
+from archspec.cli.completion_command import SHELLS
+from archspec.cli.parsing import parser_of, parsers_below
 from archspec.sources import shipped_names, spec_path
 
 STATS_KEYS = {
@@ -240,6 +245,52 @@ def test_help_lists_the_commands(capsys):
     assert main([]) == 2
     text = capsys.readouterr().out
     assert all(f"\n  {name} " in text for name in COMMANDS)
+    assert all(f"\n{group}:\n" in text for group in GROUPS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_ends_with_examples_that_the_command_takes(command):
+    whole = parser_of(command)
+    for parser in parsers_below(whole):
+        examples = parser.own_examples()
+        assert len(examples) >= 2, parser.prog
+        assert parser.format_help().endswith("\n".join(f"  {line}" for line in examples) + "\n")
+    for line in whole.examples:
+        name, *arguments = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+        assert name == command
+        whole.parse_args(arguments)  # which ends the process where it does not fit
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_shells_complete_commands_options_and_specs(shell, tmp_path):
+    """The shells themselves are asked, where they are installed; bash is everywhere."""
+    pytest.importorskip("shtab")
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / f"completion.{shell}"
+    with script.open("w") as out, contextlib.redirect_stdout(out):
+        assert main(["completion", shell]) == 0
+
+    def complete(*words: str) -> set[str]:
+        if shell == "fish":
+            code = f"source {script}; complete -C {shlex.quote(shlex.join(words))}"
+        else:
+            listed = " ".join(map(shlex.quote, words))
+            code = (
+                f"source {script}; COMP_WORDS=({listed}); COMP_CWORD={len(words) - 1}\n"
+                '_shtab_archspec; printf "%s\\n" "${COMPREPLY[@]}"'
+            )
+        printed = subprocess.run([shell, "-c", code], capture_output=True, text=True, check=True)
+        return {line.partition("\t")[0] for line in printed.stdout.splitlines()}
+
+    if shell == "zsh":  # which completes only where someone types
+        assert subprocess.run(["zsh", "-n", script]).returncode == 0
+        assert "resnext152_64x4d" in script.read_text()
+        return
+    assert complete("archspec", "sta") == {"stats"}
+    assert complete("archspec", "stats", "resnext152") == {"resnext152_64x4d"}
+    assert "--deployment" in complete("archspec", "compile", "resnet50", "--dep")
+    assert {"import", "export"} <= complete("archspec", "weights", "")
 
 
 def test_a_reader_that_leaves_is_no_error():

@@ -51,6 +51,7 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("lint", "plain.json"),
     ("space", "info", "spaces/tiny"),
     ("doctor",),
+    ("completion", "bash"),
 )
 """Every command in a way that takes a moment, after those whose files it reads."""
 

@@ -1,4 +1,4 @@
-"""The pages of ops and templates: up to date, and true of what their examples load as."""
+"""The pages of ops, templates and commands: up to date, and true of what their examples load as."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sections(name):
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-@pytest.mark.parametrize("name", ["ops", "blocks"])
+@pytest.mark.parametrize("name", ["ops", "blocks", "commands"])
 def test_the_pages_are_those_of_today(run, name):
     pytest.importorskip("onnx")
     code, out, err = run("explain", "--page", name)
