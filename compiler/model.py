@@ -41,3 +41,8 @@ def weights_of(graph: Graph) -> dict[str, Weight]:
         for node in graph.nodes.values()
         for weight in node.layer.weights
     }
+
+
+def node_of(path: str) -> str:
+    """The node that a weight is of: "stem.conv" of "stem.conv.weight"."""
+    return path.rpartition(".")[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archspec.compiler.model import weights_of
+from archspec.compiler.model import node_of, weights_of
 from archspec.compiler.node_patterns import fits, nodes_that_fit
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
@@ -27,11 +27,6 @@ class Pace:
 USUAL = Pace()
 Paces = Mapping[str, Pace]
 """By the paths of weights; those that are not in it have the usual pace."""
-
-
-def node_of(path: str) -> str:
-    """The node that a weight is of: "stem.conv" of "stem.conv.weight"."""
-    return path.rpartition(".")[0]
 
 
 def find_frozen(graph: Graph, recipe: Recipe) -> frozenset[str]:
@@ -70,6 +65,3 @@ def class_weights_of(loss: Loss) -> tuple[float, ...] | None:
     if isinstance(loss.class_weights, str):
         raise AssertionError("the class weights are not numbers yet")
     return loss.class_weights
-
-
-__all__ = ["USUAL", "Pace", "Paces", "class_weights_of", "find_frozen", "find_paces", "node_of"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any
 
+from archspec.compiler.model import node_of
 from archspec.compiler.supernet.description import Choice, Nested, Size, Supernet
 from archspec.errors import SpecError, listed
 from archspec.expand import Expander
@@ -368,7 +369,7 @@ def _assemble(
         ):
             for path in noted:
                 second = found.get(path)
-                what = words.format(path.rpartition(".")[0])
+                what = words.format(node_of(path))
                 _refuse_second(part, second and second.choice, what)
                 found[path] = Nested(choice, part.sizes(noted[path], path, axes))
         for name in sorted(part.branches):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.compiler.model import Weights, weights_of
+from archspec.compiler.model import Weights, node_of, weights_of
 from archspec.compiler.supernet.description import Nested, Size, Supernet
 from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
@@ -75,7 +75,7 @@ def _check(supernet: Supernet, assignment: Mapping[str, Any], graph: Graph) -> N
     expected = {
         path: supernet.shape_of(path, weight.shape, assignment)
         for path, weight in whole.items()
-        if path.rpartition(".")[0] not in left_out
+        if node_of(path) not in left_out
     }
     found = {path: weight.shape for path, weight in weights_of(graph).items()}
     if found != expected:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from archspec.compiler.model import Weights, weights_of
+from archspec.compiler.model import Weights, node_of, weights_of
 from archspec.compiler.node_patterns import fits
 from archspec.compiler.weights.arrays import Array, Entry, TensorFile, as_float32
 from archspec.compiler.weights.check import Difference, differences, misfit
@@ -71,9 +71,9 @@ def load_weights(
     with open_tensors(path) as file:
         names = _names_in(file, graph)
         found = {ours: file.entries[theirs] for ours, theirs in names.items()} or file.entries
-        entries = {name: entry for name, entry in found.items() if not fits(_node_of(name), but)}
+        entries = {name: entry for name, entry in found.items() if not fits(node_of(name), but)}
         wanted = {
-            name: shape for name, shape in shapes_of(graph).items() if not fits(_node_of(name), but)
+            name: shape for name, shape in shapes_of(graph).items() if not fits(node_of(name), but)
         }
         wrong = differences(wanted, entries)
         if wrong:
@@ -90,15 +90,10 @@ def load_weights(
         }
 
 
-def _node_of(path: str) -> str:
-    """The node that a weight is of."""
-    return path.rpartition(".")[0]
-
-
 def _hints_of_reset(wrong: Sequence[Difference], wanted: Collection[str]) -> Iterator[str]:
     """What starts a head of another size anew: where nothing but the shapes of a few nodes' weights
     differs, all of one part of the network."""
-    nodes = {_node_of(difference.name) for difference in wrong}
+    nodes = {node_of(difference.name) for difference in wrong}
     parts = {node.partition(".")[0] for node in nodes}
     kinds = {difference.kind for difference in wrong}
     if kinds == {"shape"} and len(parts) == 1 and len(wrong) < len(wanted) / 2:

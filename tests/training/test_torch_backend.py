@@ -16,7 +16,7 @@ from oracles import published, runs
 
 import archspec
 from archspec import training
-from archspec.compiler.model import Model
+from archspec.compiler.model import Model, node_of
 from archspec.compiler.weights.initialize import initialize
 from archspec.errors import UsageError
 from archspec.machine import parse_device
@@ -27,7 +27,7 @@ from archspec.training.noise import draw_masks, places_of
 from archspec.training.precision import ON_CPU
 from archspec.training.recipe import Group, Loss, LossScale, Precision, Recipe, Sgd
 from archspec.training.recipe_files import read_recipe
-from archspec.training.tuning import find_frozen, find_paces, node_of
+from archspec.training.tuning import find_frozen, find_paces
 
 torch = pytest.importorskip("torch")
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
+from archspec.compiler.model import node_of
 from archspec.compiler.supernet.description import Nested, Supernet
 from archspec.compiler.supernet.weights import regions_of
 from archspec.compiler.targets.mindspore.replacing import cell_at, put_cell
@@ -37,13 +38,13 @@ def add_gates(network: Any, supernet: Supernet) -> Parameter:
     """
     names = [(parameter, parameter.name) for parameter in network.get_parameters()]
     places = {
-        parameter.name.rpartition(".")[0]: path
+        node_of(parameter.name): path
         for path, cell in network.cells_and_names()
         for parameter in cell.parameters_dict(recurse=False).values()
     }
     gates = Parameter(Tensor(np.ones(supernet.gates, np.float32)), name=GATES)
     for path in sorted({*supernet.kernels, *supernet.columns}):
-        place = places[path.rpartition(".")[0]]
+        place = places[node_of(path)]
         cell = cell_at(network, place)
         masks = [
             Mask(gates, nested, cell.weight.shape)

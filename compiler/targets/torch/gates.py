@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from archspec.compiler.model import weights_of
+from archspec.compiler.model import node_of, weights_of
 from archspec.compiler.supernet.description import Nested, Supernet
 from archspec.compiler.supernet.weights import regions_of
 from archspec.compiler.targets.torch.source import weight_names
@@ -41,7 +41,7 @@ def add_gates(network: nn.Module, supernet: Supernet) -> Tensor:
     gates = torch.ones(supernet.gates, device=device)
     # first the branches, for a norm's weight tells where its module is
     for node, choice in supernet.branches.items():
-        path = next(path for path in names if path.rpartition(".")[0] == node)
+        path = next(path for path in names if node_of(path) == node)
         layer = network.get_submodule(names[path].rpartition(".")[0])
         layer.register_forward_hook(Branch(gates, choice.gates[0]))
     for path in sorted({*supernet.kernels, *supernet.columns}):

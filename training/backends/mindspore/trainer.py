@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Tensor, ops
 
 from archspec.compiler import build
-from archspec.compiler.model import weights_of
+from archspec.compiler.model import node_of, weights_of
 from archspec.compiler.weights.arrays import Array
 from archspec.training.backend import Pending
 from archspec.training.backends.mindspore.ema import Ema
@@ -25,7 +25,6 @@ from archspec.training.build import Learners, peer_prefix
 from archspec.training.distributed import Ranks
 from archspec.training.precision import fit_precision
 from archspec.training.schedules import Rates
-from archspec.training.tuning import node_of
 
 
 class CellPredictor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from archspec.compiler.images.preprocess import factors_of
 from archspec.compiler.images.steps import preprocessing_of
-from archspec.compiler.model import Model
+from archspec.compiler.model import Model, node_of
 from archspec.compiler.pipeline import for_training
 from archspec.compiler.targets.torch import to_module, weight_names
 from archspec.compiler.targets.torch.source import module_names
@@ -33,7 +33,6 @@ from archspec.training.build import Learners, peer_prefix
 from archspec.training.distributed import Ranks
 from archspec.training.precision import fit_precision
 from archspec.training.schedules import Rates
-from archspec.training.tuning import node_of
 
 STATISTICS = ("running_mean", "running_var")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.compiler.model import weights_of
+from archspec.compiler.model import node_of, weights_of
 from archspec.compiler.supernet import Choice, Nested, Supernet, regions_of
 from archspec.compiler.weights.arrays import Array
 from archspec.graph import Graph
@@ -119,7 +119,7 @@ def _places(
     if choice.decides_kernels:
         return [(path, 0) for path, kernel in supernet.kernels.items() if kernel.choice is choice]
     own = [path for path, rows in supernet.rows.items() if rows.choice is choice]
-    inside = [path for path in shapes if path.rpartition(".")[0] in choice.left_out]
+    inside = [path for path in shapes if node_of(path) in choice.left_out]
     depthwise = [path for path in {*own, *inside} if _is_depthwise(supernet.graph, path)]
     if depthwise:
         return [(path, 0) for path in sorted(depthwise)]
@@ -136,7 +136,7 @@ def _is_depthwise(graph: Graph, path: str) -> bool:
 def _part(
     supernet: Supernet, path: str, axis: int, shape: Shape, choices: Sequence[Choice]
 ) -> Part:
-    node = path.rpartition(".")[0]
+    node = node_of(path)
     nested = (supernet.rows, supernet.columns)[axis].get(path)
     if nested is not None and nested.choice not in choices:
         nested = None
