@@ -34,6 +34,9 @@ OPTIMIZER = (
 TORCH_COUNTERS = (rf".*\.(?P<kind>{TORCH_COUNTER})",)
 """PyTorch's batch norm counts its steps, which only matters where it has no momentum."""
 
+TORCH_WRAPPED = ((r"^(?:module|_orig_mod)\.", ""),)
+"""What DataParallel and torch.compile put before all names, as a family's rewrites."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -60,6 +63,16 @@ class Rule:
     linear: bool = False
     spread: bool = False
     turned: bool = False
+
+
+def conv_norm(
+    ours: str, conv: str, norm: str, unless: str = "", given: str = ""
+) -> tuple[Rule, Rule]:
+    """The rules of a ConvNormAct."""
+    return (
+        Rule(f"{ours}.conv", conv, unless, given),
+        Rule(f"{ours}.norm", norm, unless, given),
+    )
 
 
 @dataclass(frozen=True)

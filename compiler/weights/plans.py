@@ -16,6 +16,7 @@ from archspec.compiler.weights.check import Difference, differences, misfit
 from archspec.compiler.weights.families import (
     OPTIMIZER,
     TORCH_COUNTERS,
+    TORCH_WRAPPED,
     Family,
     Note,
     Source,
@@ -45,7 +46,7 @@ STRUCTURE = Family(
     publishers=("torch", "timm"),
     layout={},
     rules=(),
-    rewrites=((r"^(?:module|_orig_mod)\.", ""),),
+    rewrites=TORCH_WRAPPED,
     ignored=(*TORCH_COUNTERS, *OPTIMIZER),
     notes=(
         Note(

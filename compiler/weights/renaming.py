@@ -15,7 +15,14 @@ import os
 from collections.abc import Mapping, Sequence
 
 from archspec.compiler.weights.arrays import Entry
-from archspec.compiler.weights.families import OPTIMIZER, TORCH_COUNTERS, Family, Rule, Source
+from archspec.compiler.weights.families import (
+    OPTIMIZER,
+    TORCH_COUNTERS,
+    TORCH_WRAPPED,
+    Family,
+    Rule,
+    Source,
+)
 from archspec.compiler.weights.structure import Match
 from archspec.compiler.weights.units import Unit, units_of
 from archspec.document import At, parse_document, read_text
@@ -51,7 +58,7 @@ def read_map(path: str | os.PathLike[str]) -> Family:
         publishers=(),
         layout={},
         rules=tuple(Rule(ours, theirs) for ours, theirs in content.items()),
-        rewrites=((r"^(?:module|_orig_mod)\.", ""),),
+        rewrites=TORCH_WRAPPED,
         ignored=(*TORCH_COUNTERS, *OPTIMIZER),
     )
 

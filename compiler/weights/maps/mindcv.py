@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from archspec.compiler.weights.families import OPTIMIZER, Family, Note, Rule
+from archspec.compiler.weights.families import OPTIMIZER, Family, Note, Rule, conv_norm
 from archspec.compiler.weights.layouts import MINDSPORE
 from archspec.compiler.weights.maps.torch_zoo import has_small_kernels, squeezes
 from archspec.graph import Graph
@@ -44,19 +44,11 @@ def _family(
     )
 
 
-def _pair(ours: str, conv: str, norm: str, unless: str = "", given: str = "") -> tuple[Rule, Rule]:
-    """The rules of a ConvNormAct."""
-    return (
-        Rule(f"{ours}.conv", conv, unless, given),
-        Rule(f"{ours}.norm", norm, unless, given),
-    )
-
-
 def _listed(
     ours: str, theirs: str, place: int, unless: str = "", given: str = ""
 ) -> tuple[Rule, Rule]:
     """A ConvNormAct whose convolution is at a place of a list of theirs, its norm behind it."""
-    return _pair(ours, f"{theirs}.{place}", f"{theirs}.{place + 1}", unless, given)
+    return conv_norm(ours, f"{theirs}.{place}", f"{theirs}.{place + 1}", unless, given)
 
 
 def _squeeze(ours: str, theirs: str, unless: str = "", given: str = "") -> tuple[Rule, Rule]:
@@ -101,12 +93,12 @@ _LAYER = "layer{s}.{b-1}"
 RESNET = _family(
     "ResNet and ResNeXt",
     (
-        *_pair("stem", "conv1", "bn1"),
-        *_pair(f"{_BLOCK}.conv1", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
-        *_pair(f"{_BLOCK}.conv2", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
-        *_pair(f"{_BLOCK}.reduce", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
-        *_pair(f"{_BLOCK}.spatial", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
-        *_pair(f"{_BLOCK}.expand", f"{_LAYER}.conv3", f"{_LAYER}.bn3"),
+        *conv_norm("stem", "conv1", "bn1"),
+        *conv_norm(f"{_BLOCK}.conv1", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
+        *conv_norm(f"{_BLOCK}.conv2", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
+        *conv_norm(f"{_BLOCK}.reduce", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
+        *conv_norm(f"{_BLOCK}.spatial", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
+        *conv_norm(f"{_BLOCK}.expand", f"{_LAYER}.conv3", f"{_LAYER}.bn3"),
         *_listed(f"{_BLOCK}.shortcut.project", f"{_LAYER}.down_sample", 0),
         Rule("classifier.dense", "classifier"),
     ),
@@ -124,7 +116,7 @@ MOBILENET_V2 = _family(
     (
         *_listed("stem", "features", 0),
         *_inverted_block(_BLOCK, "features.{i+3}.layers"),
-        *_pair("head", "features.{n+3}", "features.{n+4}"),
+        *conv_norm("head", "features.{n+3}", "features.{n+4}"),
         Rule("classifier.dense", "classifier.1"),
     ),
     counted=_BLOCK,
@@ -137,7 +129,7 @@ MOBILENET_V3 = _family(
     (
         *_listed("stem", "features", 0),
         *_inverted_block(_V3, "features.{b+2}.layers"),
-        *_pair("head", "features.{n+3}", "features.{n+4}"),
+        *conv_norm("head", "features.{n+3}", "features.{n+4}"),
         Rule("features", "classifier.0"),
         Rule("classifier", "classifier.3"),
     ),
@@ -180,10 +172,10 @@ _HALVE = "features.transition{s-1}.features"
 DENSENET = _family(
     "DenseNet",
     (
-        *_pair("stem", "features.conv0", "features.norm0"),
-        *_pair("stage{s}.layer{b}.reduce", f"{_DENSE}.conv1", f"{_DENSE}.norm1"),
-        *_pair("stage{s}.layer{b}.grow", f"{_DENSE}.conv2", f"{_DENSE}.norm2"),
-        *_pair("stage{s}.halve", f"{_HALVE}.conv", f"{_HALVE}.norm"),
+        *conv_norm("stem", "features.conv0", "features.norm0"),
+        *conv_norm("stage{s}.layer{b}.reduce", f"{_DENSE}.conv1", f"{_DENSE}.norm1"),
+        *conv_norm("stage{s}.layer{b}.grow", f"{_DENSE}.conv2", f"{_DENSE}.norm2"),
+        *conv_norm("stage{s}.halve", f"{_HALVE}.conv", f"{_HALVE}.norm"),
         Rule("norm", "features.norm5"),
         Rule("classifier.dense", "classifier"),
     ),
@@ -195,7 +187,7 @@ def _mixed_block(ours: str, theirs: str, branches: dict[str, str]) -> tuple[Rule
     return tuple(
         rule
         for inner, outer in branches.items()
-        for rule in _pair(f"{ours}.{inner}", f"{theirs}.{outer}.conv", f"{theirs}.{outer}.bn")
+        for rule in conv_norm(f"{ours}.{inner}", f"{theirs}.{outer}.conv", f"{theirs}.{outer}.bn")
     )
 
 
@@ -214,11 +206,11 @@ _E = {
 INCEPTION_V3 = _family(
     "Inception-v3",
     (
-        *_pair("stem1", "conv1a.conv", "conv1a.bn"),
-        *_pair("stem2", "conv2a.conv", "conv2a.bn"),
-        *_pair("stem3", "conv2b.conv", "conv2b.bn"),
-        *_pair("reduce", "conv3b.conv", "conv3b.bn"),
-        *_pair("widen", "conv4a.conv", "conv4a.bn"),
+        *conv_norm("stem1", "conv1a.conv", "conv1a.bn"),
+        *conv_norm("stem2", "conv2a.conv", "conv2a.bn"),
+        *conv_norm("stem3", "conv2b.conv", "conv2b.bn"),
+        *conv_norm("reduce", "conv3b.conv", "conv3b.bn"),
+        *conv_norm("widen", "conv4a.conv", "conv4a.bn"),
         *_mixed_block("a1", "inception5b", _A),
         *_mixed_block("a2", "inception5c", _A),
         *_mixed_block("a3", "inception5d", _A),

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from archspec.compiler.weights.families import TORCH_COUNTERS, Family, Rule
+from archspec.compiler.weights.families import (
+    TORCH_COUNTERS,
+    TORCH_WRAPPED,
+    Family,
+    Rule,
+    conv_norm,
+)
 from archspec.compiler.weights.layouts import TORCH
 from archspec.compiler.weights.maps.timm_convolutional import mobileone_rules
 
@@ -23,7 +29,7 @@ def _family(name: str, rules: tuple[Rule, ...]) -> Family:
         publishers=("timm",),
         layout=_LAYOUT,
         rules=rules,
-        rewrites=((r"^(?:module|_orig_mod)\.", ""),),
+        rewrites=TORCH_WRAPPED,
         ignored=(*TORCH_COUNTERS, _CONSTANTS),
     )
 
@@ -167,10 +173,7 @@ EFFICIENTFORMER = _family(
 
 def _conv_norm(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, Rule]:
     """A ConvNormAct that has their names too."""
-    return (
-        Rule(f"{ours}.conv", f"{theirs}.conv", unless, given),
-        Rule(f"{ours}.norm", f"{theirs}.norm", unless, given),
-    )
+    return conv_norm(ours, f"{theirs}.conv", f"{theirs}.norm", unless, given)
 
 
 def _inverted_rules(ours: str, theirs: str, given: str = "", unless: str = "") -> tuple[Rule, ...]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from archspec.compiler.weights.families import TORCH_COUNTERS, Family, Rule
+from archspec.compiler.weights.families import (
+    TORCH_COUNTERS,
+    TORCH_WRAPPED,
+    Family,
+    Rule,
+    conv_norm,
+)
 from archspec.compiler.weights.layouts import TORCH
 
 _BLOCK = "stage{s}.block{b}"
@@ -15,19 +21,14 @@ def _family(name: str, rules: tuple[Rule, ...], scale: str = "gamma") -> Family:
         publishers=("timm",),
         layout={**TORCH, "layer_scale": {"gamma": scale}, "param": {"value": ""}},
         rules=rules,
-        rewrites=((r"^(?:module|_orig_mod)\.", ""),),
+        rewrites=TORCH_WRAPPED,
         ignored=TORCH_COUNTERS,
     )
 
 
-def _pair(ours: str, conv: str, norm: str) -> tuple[Rule, Rule]:
-    """A ConvNormAct."""
-    return (Rule(f"{ours}.conv", conv), Rule(f"{ours}.norm", norm))
-
-
 def _counted(ours: str, theirs: str) -> tuple[Rule, Rule]:
     """A ConvNormAct that is a list of theirs."""
-    return _pair(ours, f"{theirs}.0", f"{theirs}.1")
+    return conv_norm(ours, f"{theirs}.0", f"{theirs}.1")
 
 
 def _residual(ours: str, theirs: str, parts: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -36,7 +37,9 @@ def _residual(ours: str, theirs: str, parts: tuple[str, ...]) -> tuple[Rule, ...
         *(
             rule
             for number, part in enumerate(parts, start=1)
-            for rule in _pair(f"{ours}.{part}", f"{theirs}.conv{number}", f"{theirs}.bn{number}")
+            for rule in conv_norm(
+                f"{ours}.{part}", f"{theirs}.conv{number}", f"{theirs}.bn{number}"
+            )
         ),
         *_counted(f"{ours}.shortcut.project", f"{theirs}.downsample"),
     )
@@ -62,7 +65,7 @@ def _exchanges(ours: str, theirs: str) -> tuple[Rule, ...]:
 HRNET = _family(
     "HRNet",
     (
-        *_pair("stem{i}", "conv{i}", "bn{i}"),
+        *conv_norm("stem{i}", "conv{i}", "bn{i}"),
         *_residual("stage1{b}", "layer1.{b-1}", _BOTTLENECK),
         *_counted("start2_1", "transition1.0"),
         *_counted("start2_2", "transition1.1.0"),
@@ -102,12 +105,12 @@ _STAR = "stages.{s-1}.{b}"
 STARNET = _family(
     "StarNet",
     (
-        *_pair("stem", "stem.0.conv", "stem.0.bn"),
-        *_pair("stage{s}.down", "stages.{s-1}.0.conv", "stages.{s-1}.0.bn"),
-        *_pair(f"{_BLOCK}.depthwise1", f"{_STAR}.dwconv.conv", f"{_STAR}.dwconv.bn"),
+        *conv_norm("stem", "stem.0.conv", "stem.0.bn"),
+        *conv_norm("stage{s}.down", "stages.{s-1}.0.conv", "stages.{s-1}.0.bn"),
+        *conv_norm(f"{_BLOCK}.depthwise1", f"{_STAR}.dwconv.conv", f"{_STAR}.dwconv.bn"),
         Rule(f"{_BLOCK}.star.gate.conv", f"{_STAR}.f1.conv"),
         Rule(f"{_BLOCK}.star.value.conv", f"{_STAR}.f2.conv"),
-        *_pair(f"{_BLOCK}.project", f"{_STAR}.g.conv", f"{_STAR}.g.bn"),
+        *conv_norm(f"{_BLOCK}.project", f"{_STAR}.g.conv", f"{_STAR}.g.bn"),
         Rule(f"{_BLOCK}.depthwise2", f"{_STAR}.dwconv2.conv"),
         Rule("norm", "norm"),
         Rule("classifier.dense", "head"),
@@ -138,8 +141,8 @@ CONVNEXTV2 = _family(
 def _mlp(ours: str, theirs: str) -> tuple[Rule, ...]:
     """RepViT's two convolutions of single pixels."""
     return (
-        *_pair(f"{ours}.expand", f"{theirs}.conv1.c", f"{theirs}.conv1.bn"),
-        *_pair(f"{ours}.project", f"{theirs}.conv2.c", f"{theirs}.conv2.bn"),
+        *conv_norm(f"{ours}.expand", f"{theirs}.conv1.c", f"{theirs}.conv1.bn"),
+        *conv_norm(f"{ours}.project", f"{theirs}.conv2.c", f"{theirs}.conv2.bn"),
     )
 
 
@@ -147,8 +150,8 @@ def _repvit(ours: str, theirs: str) -> tuple[Rule, ...]:
     """A block of RepViT."""
     mixer = f"{theirs}.token_mixer"
     return (
-        *_pair(f"{ours}.mix.conv1", f"{mixer}.conv.c", f"{mixer}.conv.bn"),
-        *_pair(f"{ours}.mix.conv2", f"{mixer}.conv1.c", f"{mixer}.conv1.bn"),
+        *conv_norm(f"{ours}.mix.conv1", f"{mixer}.conv.c", f"{mixer}.conv.bn"),
+        *conv_norm(f"{ours}.mix.conv2", f"{mixer}.conv1.c", f"{mixer}.conv1.bn"),
         Rule(f"{ours}.squeeze.reduce", f"{theirs}.se.fc1"),
         Rule(f"{ours}.squeeze.expand", f"{theirs}.se.fc2"),
         *_mlp(f"{ours}.mlp", f"{theirs}.channel_mixer"),
@@ -159,12 +162,12 @@ _DOWN = "stages.{s-1}.downsample"
 REPVIT = _family(
     "RepViT",
     (
-        *_pair("stem{i}", "stem.conv{i}.c", "stem.conv{i}.bn"),
+        *conv_norm("stem{i}", "stem.conv{i}.c", "stem.conv{i}.bn"),
         *_repvit("stage{s}.down.block", f"{_DOWN}.pre_block"),
-        *_pair(
+        *conv_norm(
             "stage{s}.down.halve", f"{_DOWN}.spatial_downsample.c", f"{_DOWN}.spatial_downsample.bn"
         ),
-        *_pair(
+        *conv_norm(
             "stage{s}.down.widen", f"{_DOWN}.channel_downsample.c", f"{_DOWN}.channel_downsample.bn"
         ),
         *_mlp("stage{s}.down.mlp", f"{_DOWN}.ffn"),
@@ -185,13 +188,13 @@ def mobileone_rules(ours: str, theirs: str, copies: int = 1) -> tuple[Rule, ...]
         *(
             rule
             for copy in range(copies)
-            for rule in _pair(
+            for rule in conv_norm(
                 f"{ours}.branch{copy + 1}",
                 f"{theirs}.conv_kxk.{copy}.conv",
                 f"{theirs}.conv_kxk.{copy}.bn",
             )
         ),
-        *_pair(
+        *conv_norm(
             f"{ours}.branch{copies + 1}", f"{theirs}.conv_scale.conv", f"{theirs}.conv_scale.bn"
         ),
         Rule(f"{ours}.shortcut.same", f"{theirs}.identity"),

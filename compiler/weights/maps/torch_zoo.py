@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archspec.compiler.weights.families import TORCH_COUNTERS, Family, Note, Rule
+from archspec.compiler.weights.families import (
+    TORCH_COUNTERS,
+    TORCH_WRAPPED,
+    Family,
+    Note,
+    Rule,
+    conv_norm,
+)
 from archspec.compiler.weights.layouts import TORCH
 from archspec.graph import Graph
 from archspec.ops import MaxPool, Op
-
-_WRAPPED = ((r"^(?:module|_orig_mod)\.", ""),)
-"""What DataParallel and torch.compile put before all names."""
 
 _BLOCK = "stage{s}.block{b}"
 
@@ -45,18 +49,10 @@ def _family(
         layout=TORCH,
         rules=rules,
         counted=counted,
-        rewrites=(*_WRAPPED, *rewrites),
+        rewrites=(*TORCH_WRAPPED, *rewrites),
         ignored=(*TORCH_COUNTERS, *ignored),
         notes=notes,
         speaks_of=speaks_of,
-    )
-
-
-def _pair(ours: str, conv: str, norm: str, unless: str = "", given: str = "") -> tuple[Rule, Rule]:
-    """The rules of a ConvNormAct."""
-    return (
-        Rule(f"{ours}.conv", conv, unless, given),
-        Rule(f"{ours}.norm", norm, unless, given),
     )
 
 
@@ -65,13 +61,15 @@ RESNET = _family(
     "ResNet and ResNeXt of torchvision and timm",
     ("torch", "timm"),
     (
-        *_pair("stem", "conv1", "bn1"),
-        *_pair(f"{_BLOCK}.conv1", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
-        *_pair(f"{_BLOCK}.conv2", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
-        *_pair(f"{_BLOCK}.reduce", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
-        *_pair(f"{_BLOCK}.spatial", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
-        *_pair(f"{_BLOCK}.expand", f"{_LAYER}.conv3", f"{_LAYER}.bn3"),
-        *_pair(f"{_BLOCK}.shortcut.project", f"{_LAYER}.downsample.0", f"{_LAYER}.downsample.1"),
+        *conv_norm("stem", "conv1", "bn1"),
+        *conv_norm(f"{_BLOCK}.conv1", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
+        *conv_norm(f"{_BLOCK}.conv2", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
+        *conv_norm(f"{_BLOCK}.reduce", f"{_LAYER}.conv1", f"{_LAYER}.bn1"),
+        *conv_norm(f"{_BLOCK}.spatial", f"{_LAYER}.conv2", f"{_LAYER}.bn2"),
+        *conv_norm(f"{_BLOCK}.expand", f"{_LAYER}.conv3", f"{_LAYER}.bn3"),
+        *conv_norm(
+            f"{_BLOCK}.shortcut.project", f"{_LAYER}.downsample.0", f"{_LAYER}.downsample.1"
+        ),
         Rule("classifier.dense", "fc"),
     ),
     notes=(
@@ -89,13 +87,13 @@ MOBILENET_V2 = _family(
     "MobileNetV2 of torchvision",
     ("torch",),
     (
-        *_pair("stem", "features.0.0", "features.0.1"),
-        *_pair(f"{_BLOCK}.expand", f"{_INVERTED}.0.0", f"{_INVERTED}.0.1"),
-        *_pair(f"{_BLOCK}.depthwise", f"{_INVERTED}.1.0", f"{_INVERTED}.1.1", given=_EXPAND),
-        *_pair(f"{_BLOCK}.project", f"{_INVERTED}.2", f"{_INVERTED}.3", given=_EXPAND),
-        *_pair(f"{_BLOCK}.depthwise", f"{_INVERTED}.0.0", f"{_INVERTED}.0.1", unless=_EXPAND),
-        *_pair(f"{_BLOCK}.project", f"{_INVERTED}.1", f"{_INVERTED}.2", unless=_EXPAND),
-        *_pair("head", "features.{n+1}.0", "features.{n+1}.1"),
+        *conv_norm("stem", "features.0.0", "features.0.1"),
+        *conv_norm(f"{_BLOCK}.expand", f"{_INVERTED}.0.0", f"{_INVERTED}.0.1"),
+        *conv_norm(f"{_BLOCK}.depthwise", f"{_INVERTED}.1.0", f"{_INVERTED}.1.1", given=_EXPAND),
+        *conv_norm(f"{_BLOCK}.project", f"{_INVERTED}.2", f"{_INVERTED}.3", given=_EXPAND),
+        *conv_norm(f"{_BLOCK}.depthwise", f"{_INVERTED}.0.0", f"{_INVERTED}.0.1", unless=_EXPAND),
+        *conv_norm(f"{_BLOCK}.project", f"{_INVERTED}.1", f"{_INVERTED}.2", unless=_EXPAND),
+        *conv_norm("head", "features.{n+1}.0", "features.{n+1}.1"),
         Rule("classifier.dense", "classifier.1"),
     ),
     counted=_BLOCK,
@@ -107,17 +105,17 @@ EFFICIENTNET = _family(
     "EfficientNet of torchvision",
     ("torch",),
     (
-        *_pair("stem", "features.0.0", "features.0.1"),
-        *_pair(f"{_BLOCK}.expand", f"{_MBCONV}.0.0", f"{_MBCONV}.0.1"),
-        *_pair(f"{_BLOCK}.depthwise", f"{_MBCONV}.1.0", f"{_MBCONV}.1.1", given=_EXPAND),
+        *conv_norm("stem", "features.0.0", "features.0.1"),
+        *conv_norm(f"{_BLOCK}.expand", f"{_MBCONV}.0.0", f"{_MBCONV}.0.1"),
+        *conv_norm(f"{_BLOCK}.depthwise", f"{_MBCONV}.1.0", f"{_MBCONV}.1.1", given=_EXPAND),
         Rule(f"{_BLOCK}.squeeze_excite.reduce", f"{_MBCONV}.2.fc1", given=_EXPAND),
         Rule(f"{_BLOCK}.squeeze_excite.expand", f"{_MBCONV}.2.fc2", given=_EXPAND),
-        *_pair(f"{_BLOCK}.project", f"{_MBCONV}.3.0", f"{_MBCONV}.3.1", given=_EXPAND),
-        *_pair(f"{_BLOCK}.depthwise", f"{_MBCONV}.0.0", f"{_MBCONV}.0.1", unless=_EXPAND),
+        *conv_norm(f"{_BLOCK}.project", f"{_MBCONV}.3.0", f"{_MBCONV}.3.1", given=_EXPAND),
+        *conv_norm(f"{_BLOCK}.depthwise", f"{_MBCONV}.0.0", f"{_MBCONV}.0.1", unless=_EXPAND),
         Rule(f"{_BLOCK}.squeeze_excite.reduce", f"{_MBCONV}.1.fc1", unless=_EXPAND),
         Rule(f"{_BLOCK}.squeeze_excite.expand", f"{_MBCONV}.1.fc2", unless=_EXPAND),
-        *_pair(f"{_BLOCK}.project", f"{_MBCONV}.2.0", f"{_MBCONV}.2.1", unless=_EXPAND),
-        *_pair("head", "features.8.0", "features.8.1"),
+        *conv_norm(f"{_BLOCK}.project", f"{_MBCONV}.2.0", f"{_MBCONV}.2.1", unless=_EXPAND),
+        *conv_norm("head", "features.8.0", "features.8.1"),
         Rule("classifier.dense", "classifier.1"),
     ),
     speaks_of=squeezes,
@@ -128,13 +126,13 @@ EFFICIENTNET_PYTORCH = _family(
     "EfficientNet of efficientnet_pytorch",
     ("torch",),
     (
-        *_pair("stem", "_conv_stem", "_bn0"),
-        *_pair(f"{_BLOCK}.expand", f"{_PORT}._expand_conv", f"{_PORT}._bn0"),
-        *_pair(f"{_BLOCK}.depthwise", f"{_PORT}._depthwise_conv", f"{_PORT}._bn1"),
+        *conv_norm("stem", "_conv_stem", "_bn0"),
+        *conv_norm(f"{_BLOCK}.expand", f"{_PORT}._expand_conv", f"{_PORT}._bn0"),
+        *conv_norm(f"{_BLOCK}.depthwise", f"{_PORT}._depthwise_conv", f"{_PORT}._bn1"),
         Rule(f"{_BLOCK}.squeeze_excite.reduce", f"{_PORT}._se_reduce"),
         Rule(f"{_BLOCK}.squeeze_excite.expand", f"{_PORT}._se_expand"),
-        *_pair(f"{_BLOCK}.project", f"{_PORT}._project_conv", f"{_PORT}._bn2"),
-        *_pair("head", "_conv_head", "_bn1"),
+        *conv_norm(f"{_BLOCK}.project", f"{_PORT}._project_conv", f"{_PORT}._bn2"),
+        *conv_norm("head", "_conv_head", "_bn1"),
         Rule("classifier.dense", "_fc"),
     ),
     counted=_BLOCK,
@@ -145,19 +143,19 @@ def _timm_block(ours: str, theirs: str) -> tuple[Rule, ...]:
     """timm's InvertedResidual, or its DepthwiseSeparableConv where nothing expands."""
     expand = f"{ours}.expand.conv"
     return (
-        *_pair(f"{ours}.expand", f"{theirs}.conv_pw", f"{theirs}.bn1"),
-        *_pair(f"{ours}.depthwise", f"{theirs}.conv_dw", f"{theirs}.bn2", given=expand),
-        *_pair(f"{ours}.project", f"{theirs}.conv_pwl", f"{theirs}.bn3", given=expand),
-        *_pair(f"{ours}.depthwise", f"{theirs}.conv_dw", f"{theirs}.bn1", unless=expand),
-        *_pair(f"{ours}.project", f"{theirs}.conv_pw", f"{theirs}.bn2", unless=expand),
+        *conv_norm(f"{ours}.expand", f"{theirs}.conv_pw", f"{theirs}.bn1"),
+        *conv_norm(f"{ours}.depthwise", f"{theirs}.conv_dw", f"{theirs}.bn2", given=expand),
+        *conv_norm(f"{ours}.project", f"{theirs}.conv_pwl", f"{theirs}.bn3", given=expand),
+        *conv_norm(f"{ours}.depthwise", f"{theirs}.conv_dw", f"{theirs}.bn1", unless=expand),
+        *conv_norm(f"{ours}.project", f"{theirs}.conv_pw", f"{theirs}.bn2", unless=expand),
         Rule(f"{ours}.squeeze_excite.reduce", f"{theirs}.se.conv_reduce"),
         Rule(f"{ours}.squeeze_excite.expand", f"{theirs}.se.conv_expand"),
     )
 
 
 _TIMM_ENDS = (
-    *_pair("stem", "conv_stem", "bn1"),
-    *_pair("head", "conv_head", "bn2"),
+    *conv_norm("stem", "conv_stem", "bn1"),
+    *conv_norm("head", "conv_head", "bn2"),
     Rule("classifier.dense", "classifier"),
 )
 TIMM_EFFICIENTNET = _family(
@@ -184,16 +182,16 @@ MOBILENET_V3 = _family(
     "MobileNetV3 of torchvision",
     ("torch",),
     (
-        *_pair("stem", "features.0.0", "features.0.1"),
-        *_pair(f"{_V3}.expand", f"{_SQUEEZED}.0.0", f"{_SQUEEZED}.0.1"),
-        *_pair(f"{_V3}.depthwise", f"{_SQUEEZED}.1.0", f"{_SQUEEZED}.1.1", given=_V3_EXPAND),
-        *_pair(f"{_V3}.depthwise", f"{_SQUEEZED}.0.0", f"{_SQUEEZED}.0.1", unless=_V3_EXPAND),
+        *conv_norm("stem", "features.0.0", "features.0.1"),
+        *conv_norm(f"{_V3}.expand", f"{_SQUEEZED}.0.0", f"{_SQUEEZED}.0.1"),
+        *conv_norm(f"{_V3}.depthwise", f"{_SQUEEZED}.1.0", f"{_SQUEEZED}.1.1", given=_V3_EXPAND),
+        *conv_norm(f"{_V3}.depthwise", f"{_SQUEEZED}.0.0", f"{_SQUEEZED}.0.1", unless=_V3_EXPAND),
         Rule(f"{_V3}.squeeze_excite.reduce", f"{_SQUEEZED}.2.fc1", given=_V3_EXPAND),
         Rule(f"{_V3}.squeeze_excite.expand", f"{_SQUEEZED}.2.fc2", given=_V3_EXPAND),
-        *_pair("block1.mbconv.project", "features.1.block.1.0", "features.1.block.1.1"),
-        *_pair(f"{_V3}.project", f"{_SQUEEZED}.3.0", f"{_SQUEEZED}.3.1", given=_V3_SQUEEZE),
-        *_pair(f"{_V3}.project", f"{_SQUEEZED}.2.0", f"{_SQUEEZED}.2.1", unless=_V3_SQUEEZE),
-        *_pair("head", "features.{n+1}.0", "features.{n+1}.1"),
+        *conv_norm("block1.mbconv.project", "features.1.block.1.0", "features.1.block.1.1"),
+        *conv_norm(f"{_V3}.project", f"{_SQUEEZED}.3.0", f"{_SQUEEZED}.3.1", given=_V3_SQUEEZE),
+        *conv_norm(f"{_V3}.project", f"{_SQUEEZED}.2.0", f"{_SQUEEZED}.2.1", unless=_V3_SQUEEZE),
+        *conv_norm("head", "features.{n+1}.0", "features.{n+1}.1"),
         Rule("features", "classifier.0"),
         Rule("classifier", "classifier.3"),
     ),
@@ -214,8 +212,8 @@ TIMM_MOBILENET_V3 = _family(
             for number, place in enumerate(_V3_PLACES, start=1)
             for rule in _timm_block(f"block{number}.mbconv", f"blocks.{place}")
         ),
-        *_pair("stem", "conv_stem", "bn1"),
-        *_pair("head", "blocks.6.0.conv", "blocks.6.0.bn1"),
+        *conv_norm("stem", "conv_stem", "bn1"),
+        *conv_norm("head", "blocks.6.0.conv", "blocks.6.0.bn1"),
         Rule("features", "conv_head", pixel=True),
         Rule("classifier", "classifier"),
     ),
@@ -226,10 +224,12 @@ DENSENET = _family(
     "DenseNet of torchvision and timm",
     ("torch", "timm"),
     (
-        *_pair("stem", "features.conv0", "features.norm0"),
-        *_pair("stage{s}.layer{b}.reduce", f"{_DENSE}.conv1", f"{_DENSE}.norm1"),
-        *_pair("stage{s}.layer{b}.grow", f"{_DENSE}.conv2", f"{_DENSE}.norm2"),
-        *_pair("stage{s}.halve", "features.transition{s-1}.conv", "features.transition{s-1}.norm"),
+        *conv_norm("stem", "features.conv0", "features.norm0"),
+        *conv_norm("stage{s}.layer{b}.reduce", f"{_DENSE}.conv1", f"{_DENSE}.norm1"),
+        *conv_norm("stage{s}.layer{b}.grow", f"{_DENSE}.conv2", f"{_DENSE}.norm2"),
+        *conv_norm(
+            "stage{s}.halve", "features.transition{s-1}.conv", "features.transition{s-1}.norm"
+        ),
         Rule("norm", "features.norm5"),
         Rule("classifier.dense", "classifier"),
     ),
@@ -242,10 +242,10 @@ REPVGG = _family(
     "RepVGG of timm",
     ("timm",),
     (
-        *_pair("stem.conv3", "stem.conv_kxk.conv", "stem.conv_kxk.bn"),
-        *_pair("stem.conv1", "stem.conv_1x1.conv", "stem.conv_1x1.bn"),
-        *_pair(f"{_BLOCK}.conv3", f"{_STAGE}.conv_kxk.conv", f"{_STAGE}.conv_kxk.bn"),
-        *_pair(f"{_BLOCK}.conv1", f"{_STAGE}.conv_1x1.conv", f"{_STAGE}.conv_1x1.bn"),
+        *conv_norm("stem.conv3", "stem.conv_kxk.conv", "stem.conv_kxk.bn"),
+        *conv_norm("stem.conv1", "stem.conv_1x1.conv", "stem.conv_1x1.bn"),
+        *conv_norm(f"{_BLOCK}.conv3", f"{_STAGE}.conv_kxk.conv", f"{_STAGE}.conv_kxk.bn"),
+        *conv_norm(f"{_BLOCK}.conv1", f"{_STAGE}.conv_1x1.conv", f"{_STAGE}.conv_1x1.bn"),
         Rule(f"{_BLOCK}.norm", f"{_STAGE}.identity"),
         Rule("classifier.dense", "head.fc"),
     ),
@@ -257,16 +257,16 @@ SHUFFLENET = _family(
     "ShuffleNetV2 of torchvision",
     ("torch",),
     (
-        *_pair("stem", "conv1.0", "conv1.1"),
-        *_pair("stage{s}.down.pass.depthwise", f"{_DOWN}.branch1.0", f"{_DOWN}.branch1.1"),
-        *_pair("stage{s}.down.pass.leave", f"{_DOWN}.branch1.2", f"{_DOWN}.branch1.3"),
-        *_pair("stage{s}.down.main.enter", f"{_DOWN}.branch2.0", f"{_DOWN}.branch2.1"),
-        *_pair("stage{s}.down.main.depthwise", f"{_DOWN}.branch2.3", f"{_DOWN}.branch2.4"),
-        *_pair("stage{s}.down.main.leave", f"{_DOWN}.branch2.5", f"{_DOWN}.branch2.6"),
-        *_pair("stage{s}.unit{b}.main.enter", f"{_UNIT}.0", f"{_UNIT}.1"),
-        *_pair("stage{s}.unit{b}.main.depthwise", f"{_UNIT}.3", f"{_UNIT}.4"),
-        *_pair("stage{s}.unit{b}.main.leave", f"{_UNIT}.5", f"{_UNIT}.6"),
-        *_pair("head", "conv5.0", "conv5.1"),
+        *conv_norm("stem", "conv1.0", "conv1.1"),
+        *conv_norm("stage{s}.down.pass.depthwise", f"{_DOWN}.branch1.0", f"{_DOWN}.branch1.1"),
+        *conv_norm("stage{s}.down.pass.leave", f"{_DOWN}.branch1.2", f"{_DOWN}.branch1.3"),
+        *conv_norm("stage{s}.down.main.enter", f"{_DOWN}.branch2.0", f"{_DOWN}.branch2.1"),
+        *conv_norm("stage{s}.down.main.depthwise", f"{_DOWN}.branch2.3", f"{_DOWN}.branch2.4"),
+        *conv_norm("stage{s}.down.main.leave", f"{_DOWN}.branch2.5", f"{_DOWN}.branch2.6"),
+        *conv_norm("stage{s}.unit{b}.main.enter", f"{_UNIT}.0", f"{_UNIT}.1"),
+        *conv_norm("stage{s}.unit{b}.main.depthwise", f"{_UNIT}.3", f"{_UNIT}.4"),
+        *conv_norm("stage{s}.unit{b}.main.leave", f"{_UNIT}.5", f"{_UNIT}.6"),
+        *conv_norm("head", "conv5.0", "conv5.1"),
         Rule("classifier.dense", "fc"),
     ),
 )
@@ -277,7 +277,7 @@ def _mixed_block(ours: str, theirs: str, branches: dict[str, str]) -> tuple[Rule
     return tuple(
         rule
         for inner, outer in branches.items()
-        for rule in _pair(f"{ours}.{inner}", f"{theirs}.{outer}.conv", f"{theirs}.{outer}.bn")
+        for rule in conv_norm(f"{ours}.{inner}", f"{theirs}.{outer}.conv", f"{theirs}.{outer}.bn")
     )
 
 
@@ -315,11 +315,11 @@ INCEPTION_V3 = _family(
     "Inception-v3 of torchvision and timm",
     ("torch", "timm"),
     (
-        *_pair("stem1", "Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn"),
-        *_pair("stem2", "Conv2d_2a_3x3.conv", "Conv2d_2a_3x3.bn"),
-        *_pair("stem3", "Conv2d_2b_3x3.conv", "Conv2d_2b_3x3.bn"),
-        *_pair("reduce", "Conv2d_3b_1x1.conv", "Conv2d_3b_1x1.bn"),
-        *_pair("widen", "Conv2d_4a_3x3.conv", "Conv2d_4a_3x3.bn"),
+        *conv_norm("stem1", "Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn"),
+        *conv_norm("stem2", "Conv2d_2a_3x3.conv", "Conv2d_2a_3x3.bn"),
+        *conv_norm("stem3", "Conv2d_2b_3x3.conv", "Conv2d_2b_3x3.bn"),
+        *conv_norm("reduce", "Conv2d_3b_1x1.conv", "Conv2d_3b_1x1.bn"),
+        *conv_norm("widen", "Conv2d_4a_3x3.conv", "Conv2d_4a_3x3.bn"),
         *_mixed_block("a1", "Mixed_5b", _A),
         *_mixed_block("a2", "Mixed_5c", _A),
         *_mixed_block("a3", "Mixed_5d", _A),
@@ -348,7 +348,7 @@ def _csp_stage(stage: int, theirs: str) -> tuple[Rule, ...]:
     ours = f"stage{stage}"
     halves = (("cross", (0, 1, 2)), ("main", (1, 2, 2)))
     return (
-        *_pair(f"{ours}.down", f"{theirs}.conv_down.conv", f"{theirs}.conv_down.bn"),
+        *conv_norm(f"{ours}.down", f"{theirs}.conv_down.conv", f"{theirs}.conv_down.bn"),
         *(
             Rule(f"{ours}.{side}.enter.{op}", f"{theirs}.conv_exp.{module}", share=half)
             for side, half in halves
@@ -357,13 +357,13 @@ def _csp_stage(stage: int, theirs: str) -> tuple[Rule, ...]:
         *(
             rule
             for part, conv in (("reduce", "conv1"), ("expand", "conv2"))
-            for rule in _pair(
+            for rule in conv_norm(
                 f"{ours}.main.block{{b}}.{part}",
                 f"{theirs}.blocks.{{b-1}}.{conv}.conv",
                 f"{theirs}.blocks.{{b-1}}.{conv}.bn",
             )
         ),
-        *_pair(
+        *conv_norm(
             f"{ours}.main.leave",
             f"{theirs}.conv_transition_b.conv",
             f"{theirs}.conv_transition_b.bn",
@@ -377,7 +377,7 @@ TIMM_CSPDARKNET = _family(
     "CSPDarkNet53 of timm",
     ("timm",),
     (
-        *_pair("stem", "stem.conv1.conv", "stem.conv1.bn"),
+        *conv_norm("stem", "stem.conv1.conv", "stem.conv1.bn"),
         *(rule for stage in range(1, 6) for rule in _csp_stage(stage, f"stages.{stage - 1}")),
         Rule("classifier.dense", "head.fc"),
     ),
