@@ -17,20 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.agreement import ANY_BATCH, SMALLEST, TOLERANCE, share_of_largest
 from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
 from archspec.errors import SpecError
 from archspec.extras import lacking
 from archspec.node import Tensor
 
-TOLERANCE = 1e-4
-"""Largest difference allowed, relative to an output's largest value; 1e-6 is usual in float32."""
-SMALLEST = 1e-30
-"""Below it float32 loses digits, so nothing is asked there."""
 SLOW = 2.0
 """Seconds after which one is told what takes so long."""
-ANY_BATCH = 2
-"""Images that a file for any number of them is run with."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +106,7 @@ def _measure_conditioning(model: Model, sample: Sample) -> float:
     images = sample.images[list(sample.rows)]
     with np.errstate(all="ignore"):
         moved = reference.run(model.graph, model.weights or {}, np.nextafter(images, np.inf))
-        return max(
-            float(np.abs(moved[name] - output).max(initial=0))
-            / max(float(np.abs(output).max(initial=0)), SMALLEST)
-            for name, output in sample.outputs.items()
-        )
+        return max(share_of_largest(moved[name], output) for name, output in sample.outputs.items())
 
 
 def _differing_nodes(
@@ -149,8 +140,7 @@ def _differing_nodes(
             replace(written.graph, outputs=nodes), written.weights or {}, sample.images[rows]
         )
         shares = {
-            name: float(np.abs(np.asarray(array)[rows] - theirs[name]).max(initial=0))
-            / max(float(np.abs(theirs[name]).max(initial=0)), SMALLEST)
+            name: share_of_largest(np.asarray(array)[rows], theirs[name])
             for name, array in zip(nodes, ours, strict=True)
         }
     worst = max(shares, key=lambda name: np.nan_to_num(shares[name], nan=np.inf))

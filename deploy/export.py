@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.compiler.agreement import TOLERANCE
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.deploy import aipp
 from archspec.deploy.atc import SCRIPT, Conversion, convert, leave_kit
 from archspec.deploy.cann import Toolkit, find_toolkit, how_to_source
-from archspec.deploy.checking import TOLERANCE, Comparison, check_mindir, check_onnx, told_when_slow
+from archspec.deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
 from archspec.deploy.description import remove_sidecar, write_sidecar
 from archspec.deploy.socs import cautions, check_soc
 from archspec.errors import UsageError

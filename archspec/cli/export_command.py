@@ -89,8 +89,8 @@ def run(options: argparse.Namespace) -> int:
     batch, gears = _batch(options)
     graph = graph_of(options.spec, options)
     check_packages(find_target(kind))
+    from archspec.compiler.agreement import TOLERANCE
     from archspec.compiler.pipeline import for_deployment
-    from archspec.deploy.checking import TOLERANCE
 
     source = source_of(
         graph, options.weights,

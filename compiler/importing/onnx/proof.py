@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from archspec.compiler.agreement import ANY_BATCH, TOLERANCE, share_of_largest
 from archspec.compiler.importing.onnx.net import Net
 from archspec.compiler.model import Model
 from archspec.compiler.targets import reference
 from archspec.errors import Problem, SpecError
 from archspec.extras import need
-
-TOLERANCE = 1e-4
-"""Largest difference allowed, of an output's largest number."""
-SMALLEST = 1e-30
-ANY_BATCH = 2
-"""Images that a file for any number of them is run with, so that a batch is seen to be one."""
 
 
 def hold(model: Model, net: Net, path: str) -> float:
@@ -45,12 +40,8 @@ def _difference(model: Model, images: np.ndarray, theirs: list[np.ndarray]) -> f
     for mine, given in zip(ours.values(), theirs, strict=True):
         if mine.size != given.size or mine.shape[0] != given.shape[0]:
             return np.inf
-        largest = float(np.abs(given).max(initial=0))
-        with np.errstate(invalid="ignore"):
-            difference = float(np.abs(mine.reshape(given.shape) - given).max(initial=0))
-        worst = max(
-            worst, difference / max(largest, SMALLEST), key=lambda n: np.nan_to_num(n, nan=np.inf)
-        )
+        share = share_of_largest(mine.reshape(given.shape), given)
+        worst = max(worst, share, key=lambda n: np.nan_to_num(n, nan=np.inf))
     return worst
 
 
