@@ -5,6 +5,7 @@ processes or is marked as thorough, and two thirds of Hypothesis's examples (mak
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,26 @@ def compiled():
 def framework(request):
     """What trains and runs a network where nothing says which: a module that asks for it has its
     tests run over each."""
-    pytest.importorskip(request.param)
+    with _preferring(request.param):
+        yield request.param
+
+
+@pytest.fixture(scope="module")
+def trained_with_torch():
+    """For tests in which no framework has a part: PyTorch starts sooner."""
+    with _preferring("torch"):
+        yield
+
+
+@contextmanager
+def _preferring(framework):
+    """Where nothing says which, it is this framework that trains and runs a network."""
+    pytest.importorskip(framework)
     from archspec.training.backend import PREFERRED
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PREFERRED, "CPU", (request.param,))
-        yield request.param
+        patch.setitem(PREFERRED, "CPU", (framework,))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from archspec.checksums import read_lines
 from archspec.errors import SpecError, UsageError
 from archspec.locks import locked_file
 from archspec.space import Space
-from archspec.training.backend import PREFERRED
 from archspec.training.run import RunError
 from archspec.training.search.single_path import (
     SinglePathSettings,
@@ -30,17 +29,11 @@ from archspec.training.search.single_path.folder import open_folder
 from archspec.training.search.single_path.plan import plan_search
 from archspec.training.signals import Stop
 
+pytestmark = pytest.mark.usefixtures("trained_with_torch")
+
 OLD = Path(__file__).parents[1] / "data" / "f0ec3b9"
 HOME, WARMUP = "single_path/seed1-lam0.3", "single_path/seed1-warmup"
 LEFT_OUT = ("seconds", "crc32")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def trained_with_torch():
-    """Which starts sooner; no framework has a part in what a folder is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PREFERRED, "CPU", ("torch",))
-        yield
 
 
 @pytest.fixture(scope="module")

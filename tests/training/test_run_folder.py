@@ -26,7 +26,6 @@ from archspec.checksums import read_lines, seal
 from archspec.cli import main
 from archspec.compiler.weights.loading import save_weights
 from archspec.errors import SpecError, UsageError
-from archspec.training.backend import PREFERRED
 from archspec.training.facts import read_facts, write_facts
 from archspec.training.loop import train_run
 from archspec.training.new_run import create_run
@@ -34,18 +33,11 @@ from archspec.training.plan import plan_run
 from archspec.training.run import open_run
 from archspec.training.signals import Stop
 
+pytestmark = pytest.mark.usefixtures("trained_with_torch")
+
 OLD = Path(__file__).parents[1] / "data" / "f0ec3b9" / "run"
 SETTINGS = ("epochs=3", "augment=[]", "mix=null", "ema=null", "data.workers=1",
             "schedule={name: constant}", "checkpoint.keep=2")  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def trained_with_torch():
-    """Which starts sooner; no framework has a part in what a folder is."""
-    pytest.importorskip("torch")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PREFERRED, "CPU", ("torch",))
-        yield
 
 
 @pytest.fixture(scope="module")
