@@ -21,7 +21,7 @@ Slot: TypeAlias = "Ref | tuple[Ref, ...]"
 
 class Results(NamedTuple):
     """What a name stands for in a body: one result, or several with names. `counts` says of each
-    how many a list of results holds (None: it is no list); without it none is a list."""
+    how many a list of results holds (None: it is not a list); without it none is a list."""
 
     refs: tuple[Ref, ...]
     names: tuple[str, ...] = ()

@@ -242,7 +242,7 @@ class _Attribute(NamedTuple):
     only_for: Mapping[str, tuple[Any, ...]]
     default: Any
     is_list: bool
-    """Whether it is always written as a list, as what is no pair and no sides is."""
+    """Whether it is always written as a list, as what is neither a pair nor sides is."""
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         return all(values.get(name) in known for name, known in self.only_for.items())

@@ -27,7 +27,7 @@ from archspec.ops.base import (
 from archspec.ops.page import Page
 from archspec.shapes import ShapeError, Shapes, Sides, elements
 
-MOST_PARTS = 1024
+MAX_PARTS = 1024
 """Results of one node."""
 
 
@@ -74,14 +74,14 @@ class Split(Weightless):
     )
 
     parts: int | None = attribute(
-        nullable({"type": "integer", "minimum": 2, "maximum": MOST_PARTS}),
+        nullable({"type": "integer", "minimum": 2, "maximum": MAX_PARTS}),
         "how many equal parts; null: as sizes says",
         None,
     )
     axis: str = attribute(AXIS, "which axis is cut", "channels")
     sizes: tuple[int, ...] | None = attribute(
         nullable(
-            {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": MOST_PARTS},
+            {"type": "array", "items": POSITIVE, "minItems": 2, "maxItems": MAX_PARTS},
         ),
         "the parts' extents, of one group, in place of parts",
         None,

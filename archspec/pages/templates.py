@@ -24,7 +24,7 @@ from archspec.syntax import Call, Parameter, Template
 
 NAMESPACE = "own"
 """What examples import a library as."""
-MOST_NODES = 12
+MAX_NODES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +162,6 @@ def _argument_of(parameter: Parameter) -> Argument:
 
 def _nodes_of(graph: Graph) -> Fact:
     nodes = [f"{node.name} ({node.op.name})" for node in graph.nodes.values()]
-    rest = len(nodes) - MOST_NODES
-    shown = [*nodes[:MOST_NODES], f"and {rest} more"] if rest > 1 else nodes
+    rest = len(nodes) - MAX_NODES
+    shown = [*nodes[:MAX_NODES], f"and {rest} more"] if rest > 1 else nodes
     return Fact("nodes", f"{len(nodes)}: {', '.join(shown)}")

@@ -56,8 +56,8 @@ OPS = ("decides which op stands there", "decide which ops stand there")
 SOURCES = ("decides which result is taken", "decide which results are taken")
 NODES = ("decides between nodes", "decide between nodes")
 UNSHARED = {
-    OPS: "and one op is no part of another",
-    SOURCES: "and weights that see one result are no part of those that see another",
+    OPS: "and one op is not a part of another",
+    SOURCES: "and weights that see one result are not a part of those that see another",
     NODES: "and what is written as different nodes has no weights in common",
 }
 """What choices may decide, of one and of several, that no superkernel realises, and why."""

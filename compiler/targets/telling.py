@@ -18,7 +18,7 @@ from archspec.ops import Op
 from archspec.shapes import written
 
 OPSET = 13
-MOST_OPERATORS = 12
+MAX_OPERATORS = 12
 """Of more it is told how many there are of each kind."""
 
 
@@ -78,6 +78,6 @@ def _tell_onnx(graph: Graph, node: Node) -> str:
     except (ImportError, UsageError):
         return "needs the package onnx"
     kinds = operators_of(graph, _zeros(graph), node, OPSET)
-    if len(kinds) > MOST_OPERATORS:
+    if len(kinds) > MAX_OPERATORS:
         kinds = [f"{count} {kind}" for kind, count in Counter(kinds).items()]
     return f"{', '.join(kinds) or 'nothing'} (opset {OPSET})"

@@ -455,7 +455,7 @@ def test_the_command_writes_a_spec_and_its_weights(tmp_path, capsys):
     assert main(["import", "onnx", str(source), "-o", str(spec)]) == 2  # never written over
 
 
-# What cannot be said, and what is no model.
+# What cannot be said, and what is not a model.
 
 
 def refusal(model: onnx.ModelProto | bytes, folder: Path) -> str:

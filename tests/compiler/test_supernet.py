@@ -458,12 +458,12 @@ REFUSED = {
     "sources": (
         [CONV, {**HALF, "name": "b"}, {**HALF, "from": choice("conv", "b")}, *TAIL],
         "no supernet holds toy: the choice 'half.from' decides which result is taken, and weights"
-        " that see one result are no part of those that see another;" + USE,
+        " that see one result are not a part of those that see another;" + USE,
     ),
     "a source of several": (
         [CONV, HALF, {"op": "add", "from": ["half", choice("conv", "in")]}, *TAIL],
         "no supernet holds toy: the choice 'add.from.1' decides which result is taken, and weights"
-        " that see one result are no part of those that see another;" + USE,
+        " that see one result are not a part of those that see another;" + USE,
     ),
     "nodes": (
         [CONV, {"choice": [HALF, "relu"], "share": "superkernel", "name": "either"}, *TAIL],

@@ -216,7 +216,7 @@ def test_damaged_files(engine, folder, tmp_path):
     (tmp_path / f"nets{ending}").touch()
     with pytest.raises(UsageError, match=f"; did you mean 'nets{ending}'?"):
         open_engine(engine, path)
-    os.mkfifo(path)  # is there, so its own name is no better one
+    os.mkfifo(path)  # is there, so its own name is not a better one
     with pytest.raises(UsageError, match=r"cannot be read \(it is not a regular file\)$"):
         open_engine(engine, path)
 

@@ -545,7 +545,7 @@ def test_window_is_what_outputs_feel(op, inputs, axis, np, plain):
         assert any(extent % size for extent, size in zip(inputs[0][1:], op.size, strict=True))
         return  # windows of several sizes, of which the largest possible is said
     if op.name in ("reshape", "permute", "matmul", "attention", "softmax"):
-        # what they see is no window, and is told as everything where it is more than a pixel
+        # what they see is not a window, and is told as everything where it is more than a pixel
         assert window.everything or max(map(len, seen)) <= 1
         return
     if window.sampling is not None:

@@ -166,7 +166,7 @@ REFUSALS = {
     "another number": ([PAIR, conv(parallel=3)], "there are 3 copies beside each other and a list"),
     "past the end": ([PAIR, conv(**{"from": "level[2]"})], "a whole number from 0 to 1, not 2"),
     "before it": ([PAIR, conv(**{"from": "level[=0-1]"})], "from 0 to 1, not -1"),
-    "one is no list": ([conv(name="a"), conv(**{"from": "a[0]"})], "'a' is one result"),
+    "one is not a list": ([conv(name="a"), conv(**{"from": "a[0]"})], "'a' is one result"),
     "none": ([conv(parallel="=0")], "parallel must be a whole number from 1 to 100,000, not 0"),
     "too many": ([conv(parallel=10**9)], "parallel must be a whole number from 1 to 100,000"),
     "no rows": ([conv(parallel="=rows")], "parallel needs one row of arguments or more"),

@@ -44,7 +44,7 @@ def _maker(makers: Makers, name: str, *kinds: str) -> Operator | None:
 
 
 def _constant_beside(net: Net, operator: Operator) -> tuple[str, float] | None:
-    """The input that is no constant, and the one number of the other."""
+    """The input that is not a constant, and the one number of the other."""
     for free, fixed in ((0, 1), (1, 0)):
         if len(operator.inputs) == 2 and operator.inputs[free] not in net.constants:
             number = net.scalar(operator.inputs[fixed])

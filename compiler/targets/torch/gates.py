@@ -30,7 +30,7 @@ def add_gates(network: nn.Module, supernet: Supernet) -> Tensor:
     """Put gates into a network that was built from the supernet's graph, and give the tensor that
     they are: float32 (supernet.gates,), 1 for open and 0 for closed, all open.
 
-    They stand on the network's device, so it is to be there already; they are no parameter of it
+    They stand on the network's device, so it is to be there already; they are not a parameter of it
     and not in its state_dict. A gradient can be taken of them once they require one. The network's
     parameters are the same objects as before. A weight with a mask is a parametrization, so its
     name there is one of torch.nn.utils.parametrize's.

@@ -18,7 +18,7 @@ _LAYOUT = {
     "param": {"value": ""},
     "attention": {"bias": ""},
 }
-"""A learnt tensor is no module of theirs: rules have its whole name."""
+"""A learnt tensor is not a module of theirs: rules have its whole name."""
 _CONSTANTS = r".*(?P<kind>relative_position_index|attn_mask|attention_bias_idxs)"
 """What follows from the size of a window, which older files hold all the same."""
 

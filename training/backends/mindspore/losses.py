@@ -33,7 +33,7 @@ class SmoothedCrossEntropy(nn.Cell):
     def __init__(self, smoothing: float = 0.0, class_weights: Sequence[float] | None = None):
         super().__init__()
         self.smoothing = smoothing
-        # a constant of the graph, which is no state
+        # a constant of the graph, which is not state
         self.class_weights = None if class_weights is None else Tensor(class_weights, ms.float32)
         self.cross_entropy = nn.SoftmaxCrossEntropyWithLogits(sparse=False, reduction="mean")
 

@@ -200,7 +200,7 @@ def freeze(network: nn.Module, graph: Graph, nodes: Collection[str]) -> list[nn.
     for path, name in weight_names(graph).items():
         if node_of(path) in nodes and name in parameters:
             parameters[name].requires_grad_(False)
-    # an addition, say, is no module
+    # an addition, say, is not a module
     modules, names = dict(network.named_modules()), module_names(graph)
     return [modules[names[node]] for node in nodes if names.get(node) in modules]
 
