@@ -438,13 +438,13 @@ REFUSED = {
     "ops": (
         [CONV, {"op": choice("silu", "zero"), "name": "edge"}, *TAIL],
         "no supernet holds toy: the choice 'edge.op' decides which op stands there, and one op is"
-        " no part of another;" + USE,
+        " not a part of another;" + USE,
     ),
     "ops of one name, said to share nothing": (
         [CONV, {"op": {"choice": ["silu", "zero"], "name": "e"}, "repeat": 2},
          {"op": {"choice": ["relu", "zero"], "name": "f"}}, *TAIL],
         "no supernet holds toy: the choices 'e' and 'f' decide which ops stand there, and one op is"
-        " no part of another;" + USE,
+        " not a part of another;" + USE,
     ),
     "an op by a number": (
         [CONV, {"op": "Edge", "name": "edge", "kind": choice(0, 3)}, *TAIL],

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import backend as fake
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.searches import front_of, lines
@@ -28,6 +29,7 @@ from archspec.document import parse_document
 from archspec.errors import UsageError
 from archspec.program import program_of
 from archspec.space import Space
+from archspec.training.backend import BACKENDS
 from archspec.training.search import search
 from archspec.training.search.batch import ENGINES
 from archspec.training.search.counted import Counted, Fresh, count_exactly
@@ -525,7 +527,7 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
             " NAME --data DIR)",
         ),
         (
-            [TINY, "--objective", "max:accuracy", "--recipe", "tiny", "--data", "nowhere"],
+            [TINY, "--objective=max:accuracy", "--recipe=tiny", "--data=nowhere", "--backend=fake"],
             "nowhere does not exist; use a folder with train/CLASS/IMAGE or train.mindrecord",
         ),
         (
@@ -570,7 +572,8 @@ def test_a_space_is_copied_with_all_it_refers_to(there):
         ),
     ],
 )
-def test_wrong_usage(run, there, arguments, message):
+def test_wrong_usage(run, there, arguments, message, monkeypatch):
+    monkeypatch.setitem(BACKENDS, "fake", fake.ENTRY)
     out = ("--out", "new") if arguments[:1] == [TINY] or arguments[:1] == ["resnet18"] else ()
     code, printed, err = run("search", *arguments, *out)
     assert (code, printed) == (2, "")
