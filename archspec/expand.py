@@ -45,10 +45,11 @@ class Expander:
         arguments: Mapping[str, Any] | None = None,
         input_shape: Shape | None = None,
         decide: Decide | None = None,
+        observer: Observer | None = None,
     ) -> Graph:
         """Expand into a graph. Raises SpecError."""
         program = self.program
-        fragment = self.fragment(arguments, input_shape, decide)
+        fragment = self.fragment(arguments, input_shape, decide, observer)
         nodes: dict[str, Node] = {}
         calls: dict[str, TemplateCall] = {}
         results = place(fragment, "", (Tensor(INPUT),), nodes, calls)

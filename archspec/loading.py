@@ -11,6 +11,7 @@ from archspec.document import At
 from archspec.errors import Problem, SpecError
 from archspec.expand import Expander
 from archspec.graph import Graph
+from archspec.observer import Observer
 from archspec.program import Program, parse_program, read_program
 from archspec.shapes import Shape, written
 from archspec.sources import ProjectLike
@@ -58,9 +59,11 @@ def build(
     arguments: Mapping[str, Any] | None = None,
     input_shape: Shape | None = None,
     decide: Decide | None = None,
+    observer: Observer | None = None,
 ) -> Graph:
-    """The graph of a program, held to its `expect` if built as written. Raises SpecError."""
-    graph = Expander(program).graph(arguments, input_shape, decide)
+    """The graph of a program, held to its `expect` if built as written; an `observer` is told of
+    each step. Raises SpecError."""
+    graph = Expander(program).graph(arguments, input_shape, decide, observer)
     if not arguments and input_shape is None and decide is None:
         problems = list(_broken_claims(program, graph))
         if problems:

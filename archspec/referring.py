@@ -34,13 +34,13 @@ def read_referenced(source: Source, at: At) -> Document:
     name = source.project.shown(source.name)
     try:
         text = source.project.read(source.name)
-        is_kept = source.project is FILES and len(text) <= KEPT
+        is_kept = len(text) <= KEPT
         return (_check_once if is_kept else check_text)(text, name, source)
     except SpecError as error:
         raise error.called_from(f"referred to at {at.where}") from None
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _check_once(text: str, shown: str, source: Source) -> Document:
     """Libraries are few and imported by many: what was held to the schema is not held again."""
     return check_text(text, shown, source)

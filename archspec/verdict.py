@@ -11,6 +11,7 @@ from archspec.graph import Graph
 from archspec.library import Library, read_library
 from archspec.loading import build
 from archspec.names import check_names
+from archspec.observer import Observer
 from archspec.program import Program, place_text, program_of
 from archspec.referring import read_spec
 from archspec.sources import ProjectLike
@@ -44,22 +45,29 @@ def judge(name: str) -> Verdict:
         return Verdict(error.problems)
 
 
-def judge_text(text: str, *, name: str = "<text>", project: ProjectLike = None) -> Verdict:
-    """The verdict on a text; `name` and `project` are as for archspec.loads."""
+def judge_text(
+    text: str,
+    *,
+    name: str = "<text>",
+    project: ProjectLike = None,
+    observer: Observer | None = None,
+) -> Verdict:
+    """The verdict on a text; `name` and `project` are as for archspec.loads. An `observer` is told
+    of each step of a network's expansion."""
     try:
-        return _judge(place_text(text, name, project))
+        return _judge(place_text(text, name, project), observer)
     except SpecError as error:
         return Verdict(error.problems)
 
 
-def _judge(document: Document) -> Verdict:
+def _judge(document: Document, observer: Observer | None = None) -> Verdict:
     if "templates" in document.data and not {"body", "extends"} & set(document.data):
         return _judge_library(document)
     program = program_of(document)
     if program.has_choice:
         networks = sample_networks(Space(program))
         return Verdict((), find_warnings(program, networks), program=program)
-    graph = build(program)
+    graph = build(program, observer=observer)
     return Verdict((), find_warnings(program, [graph]), graph, program)
 
 

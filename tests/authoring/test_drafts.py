@@ -1,0 +1,82 @@
+"""What the room says of texts: shipped ones, wrong ones, and those that are not finished."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from archspec import authoring
+from archspec.sources import FILES, shipped_folder, shipped_names
+
+PATHS = {name: str(shipped_folder() / f"{name}.json") for name in shipped_names()}
+
+
+def draft_of(name: str):
+    with open(PATHS[name], encoding="utf-8") as file:
+        return authoring.read_draft(file.read(), name=PATHS[name], project=FILES)
+
+
+@pytest.mark.parametrize("name", [name for name in PATHS if "/" not in name])
+def test_shipped_specs_have_nothing_to_mend_and_their_counts(name):
+    draft = draft_of(name)
+    assert authoring.diagnose(draft) == ()
+    body = draft.tree.get("body")
+    if body is None:
+        return  # it extends another spec, whose body that is
+    total = next(h for h in authoring.find_hints(draft) if h.offset == body.start + 1)
+    graph = draft.graph
+    assert graph is not None
+    stats = graph.stats()
+    assert total.tooltip.startswith(f"{stats.params:,} parameters, {stats.macs:,} MACs")
+
+
+def test_a_wrong_word_is_marked_and_mended():
+    right = draft_of("resnet50").text
+    for old, new in (('"kernel"', '"kernle"'), ('"op": "max_pool"', '"op": "max_pol"')):
+        wrong = right.replace(old, new, 1)
+        draft = authoring.read_draft(wrong, name=PATHS["resnet50"], project=FILES)
+        (found,) = authoring.diagnose(draft)
+        assert wrong[found.start : found.end] in new
+        (fix,) = found.fixes
+        assert authoring.apply_edits(wrong, fix.edits) == right
+
+
+def test_offsets_are_told_as_editors_count():
+    text = '{"doc": "\N{GRINNING FACE}é",\r\n "name": 1}'
+    lines = authoring.Lines(text)
+    for offset in range(len(text) + 1):
+        before = text[:offset]
+        line = before.count("\n")
+        units = len(before.rpartition("\n")[2].encode("utf-16-le")) // 2
+        assert lines.position(offset) == (line, units)
+        assert lines.units(offset) == len(before.encode("utf-16-le")) // 2
+        assert lines.from_units(lines.units(offset)) == offset
+        if not re.search(r"\r\Z", before):
+            assert lines.offset(line, units) == offset
+
+
+def test_words_at_a_position(mark):
+    conv = '{"archspec": 1, "body": [{"op": "conv", "name": "stem", "channels": 8}, %s]}'
+    draft, offset = mark(conv % '{"op": "ma|')
+    labels = {word.label for word in authoring.complete(draft, offset)}
+    assert {"max_pool", "MBConv"} <= labels and "relu" not in labels
+    draft, offset = mark(conv % '{"op": "add", "from": ["|"]}')
+    assert authoring.complete(draft, offset)[0].label == "stem"
+    draft, offset = mark(conv % '{"op": "conv", |}')
+    first = authoring.complete(draft, offset)[0]
+    assert (first.label, first.detail) == ("channels", "required")
+    whole = authoring.Edit(first.start, first.end, authoring.plain_insert(first))
+    assert json.loads(authoring.apply_edits(draft.text, [whole]))
+
+
+def test_hover_tells_shapes_and_cost():
+    draft = draft_of("resnet50")
+    graph = draft.graph
+    assert graph is not None
+    offset = draft.text.index('"max_pool"') + 2
+    told = authoring.hover(draft, offset)
+    assert told is not None and told.title == "max_pool"
+    rows = dict(told.rows)
+    assert (rows["input"], rows["output"]) == ("64x112x112", "64x56x56")
