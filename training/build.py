@@ -41,6 +41,7 @@ def learners_of(run: Run) -> Learners:
     """All that a run trains. Raises SpecError where weights to start from do not fit."""
     recipe = run.recipe
     teacher, distill = run.teacher, recipe.loss.distill
+    frozen = find_frozen(run.networks[0], recipe)
     return Learners(
         tuple(_start(run, index) for index in range(len(run.networks))),
         None
@@ -54,8 +55,8 @@ def learners_of(run: Run) -> Learners:
             for place in places_of(graph, recipe.batch, peer_prefix(index))
         ),
         run.facts.get("switches", {}),
-        find_frozen(run.networks[0], recipe),
-        find_paces(run.networks[0], recipe),
+        frozen,
+        find_paces(run.networks[0], recipe, frozen),
     )
 
 

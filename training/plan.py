@@ -116,7 +116,7 @@ def plan_run(
     check_classifier(graph)
     _check_start(graph, weights, reset)
     frozen = find_frozen(graph, recipe)
-    find_paces(graph, recipe)
+    find_paces(graph, recipe, frozen)
 
     # whatever can be said before the images are read is said first
     preprocessing_of(graph.preprocessing, graph.input_shape)

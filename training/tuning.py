@@ -42,10 +42,9 @@ def find_frozen(graph: Graph, recipe: Recipe) -> frozenset[str]:
     return frozen
 
 
-def find_paces(graph: Graph, recipe: Recipe) -> dict[str, Pace]:
+def find_paces(graph: Graph, recipe: Recipe, frozen: frozenset[str]) -> dict[str, Pace]:
     """The paces of weights that have one of their own. Raises SpecError for a pattern of a group
-    that fits no node that learns."""
-    frozen = find_frozen(graph, recipe)
+    that fits no node that learns, for `frozen` do not."""
     found: dict[str, Pace] = {}
     for number, group in enumerate(recipe.groups):
         where = f"groups.{number}.match"

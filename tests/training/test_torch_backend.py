@@ -80,9 +80,10 @@ def train(run, out, *arguments, code=0):
 
 def learners_for(graph, recipe):
     model = Model(graph, initialize(graph, recipe.init.scheme, recipe.seed))
+    frozen = find_frozen(graph, recipe)
     return Learners(
         (model,), None, recipe, "CPU", places_of(graph, recipe.batch), {},
-        find_frozen(graph, recipe), find_paces(graph, recipe),
+        frozen, find_paces(graph, recipe, frozen),
     )  # fmt: skip
 
 
