@@ -52,9 +52,10 @@ def import_onnx(
     said = {entry.key: entry.value for entry in proto.metadata_props}
     net = settle(proto, shown)
     del proto
-    plan = recognise(net, shown)
-    if with_norms:
-        unfold_norms(plan)
+    with np.errstate(all="ignore"):  # numbers that are none are refused where they are compared
+        plan = recognise(net, shown)
+        if with_norms:
+            unfold_norms(plan)
     model, covers = _model(plan, name, Path(shown).name, net.producer, _read_input(said, plan))
     folded = None if is_flat else fold_graph(model.graph)
     spec = model.graph.normal_form()
