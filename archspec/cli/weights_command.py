@@ -173,6 +173,7 @@ def _import(options: argparse.Namespace) -> int:
     from archspec.compiler.weights.backbones import import_into_parts
     from archspec.compiler.weights.files import check_writable
     from archspec.compiler.weights.fitting import advice
+    from archspec.compiler.weights.importing import ImportOptions
     from archspec.compiler.weights.loading import save_weights
     from archspec.compiler.weights.logits import check_logits
     from archspec.compiler.weights.renaming import read_map
@@ -183,12 +184,14 @@ def _import(options: argparse.Namespace) -> int:
     imported = import_into_parts(
         options.file,
         graph,
-        options.publisher,
-        options.part,
-        of_any_network=options.any_network,
+        ImportOptions(
+            options.publisher,
+            options.part,
+            options.key,
+            read_map(options.map) if options.map else None,
+            options.any_network,
+        ),
         advice=lambda file: advice(file, options.spec),
-        key=options.key,
-        names=read_map(options.map) if options.map else None,
     )
     if options.logits:
         proof = check_logits(options.logits, graph, imported.weights)

@@ -9,15 +9,14 @@ around the backbone is drawn at random.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from archspec.compiler.weights.arrays import Array, Entry, TensorFile
-from archspec.compiler.weights.families import Family
 from archspec.compiler.weights.files import open_tensors
 from archspec.compiler.weights.fitting import likely_settings
-from archspec.compiler.weights.importing import Imported, import_weights
+from archspec.compiler.weights.importing import USUAL, Imported, ImportOptions, import_weights
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import shapes_of
 from archspec.compiler.weights.plans import plans_for
@@ -44,39 +43,22 @@ class Backbone:
 def import_into_parts(
     path: str | os.PathLike[str],
     graph: Graph,
-    publisher: str | None = None,
-    part: int | None = None,
-    *,
-    of_any_network: bool = False,
+    options: ImportOptions = USUAL,
     advice: Callable[[TensorFile], Sequence[str]] = lambda file: (),
-    key: str | None = None,
-    names: Family | None = None,
 ) -> Imported:
     """A graph's weights from a published checkpoint of it, as import_weights, or of a network that
     it calls: every call of that network then has the file's weights, under the call's name, and
     what is not in such a call is drawn as for training. Raises SpecError and UsageError as
     import_weights, of what the file is nearest to."""
 
-    def read(one: Graph, taken: Collection[str] | None = None, **options: Any) -> Imported:
-        return import_weights(
-            path,
-            one,
-            publisher,
-            part,
-            of_any_network=of_any_network,
-            taken=taken,
-            key=key,
-            names=names,
-            **options,
-        )
-
-    if names is not None or all(call.network is None for call in graph.calls.values()):
-        return read(graph, advice=advice)
+    if options.names is not None or all(call.network is None for call in graph.calls.values()):
+        return import_weights(path, graph, options, advice=advice)
     try:
-        return read(graph)
+        return import_weights(path, graph, options)
     except SpecError:
-        with open_tensors(path, key) as file:
+        with open_tensors(path, options.key) as file:
             entries = file.entries
+    nearness = partial(_nearness, entries, options.publisher)
     found: dict[str, Imported] = {}
     nearest = graph
     for backbone in _backbones(graph, entries):
@@ -85,15 +67,19 @@ def import_into_parts(
         errors: list[tuple[int, Graph]] = []
         for candidate in backbone.candidates:
             try:
-                found[backbone.path] = read(candidate, backbone.taken)
+                found[backbone.path] = import_weights(
+                    path, candidate, options, taken=backbone.taken
+                )
                 break
             except SpecError as error:
                 errors.append((len(error.problems), candidate))
         else:
             _, closest = min(errors, key=lambda error: error[0])
-            if _nearness(entries, closest, publisher) >= _nearness(entries, nearest, publisher):
+            if nearness(closest) >= nearness(nearest):
                 nearest = closest
-    return _join(graph, found) if found else read(nearest, advice=advice)
+    if found:
+        return _join(graph, found)
+    return import_weights(path, nearest, options, advice=advice)
 
 
 def _backbones(graph: Graph, entries: Mapping[str, Entry]) -> Iterator[Backbone]:
@@ -150,7 +136,7 @@ def _alone(graph: Graph, path: str, call: TemplateCall) -> Graph:
     )
 
 
-def _nearness(entries: Mapping[str, Entry], graph: Graph, publisher: str | None) -> float:
+def _nearness(entries: Mapping[str, Entry], publisher: str | None, graph: Graph) -> float:
     """The share of a graph's names that a file has, by the names that fit best."""
     plans = plans_for(entries, graph, publisher, None)
     return max((plan.hits / max(plan.wanted, 1) for plan in plans), default=0.0)

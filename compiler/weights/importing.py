@@ -26,6 +26,23 @@ from archspec.shapes import Shape
 
 
 @dataclass(frozen=True)
+class ImportOptions:
+    """What of a file counts. `publisher` is a key of PUBLISHERS; None tries the names of all, and
+    archspec's own. `part` picks a network of a file that holds several, counted from 1, and `key` a
+    part of the file; `names` are the only names that do (renaming). `of_any_network` takes what the
+    file says is of a network that has these tensors and computes something else."""
+
+    publisher: str | None = None
+    part: int | None = None
+    key: str | None = None
+    names: Family | None = None
+    of_any_network: bool = False
+
+
+USUAL = ImportOptions()
+
+
+@dataclass(frozen=True)
 class RuleCount:
     """A line of the report: a rule, and how many tensors and numbers came by it."""
 
@@ -57,37 +74,31 @@ class Imported:
 def import_weights(
     path: str | os.PathLike[str],
     graph: Graph,
-    publisher: str | None = None,
-    part: int | None = None,
+    options: ImportOptions = USUAL,
     *,
-    of_any_network: bool = False,
     advice: Callable[[TensorFile], Sequence[str]] = lambda file: (),
     taken: Collection[str] | None = None,
-    key: str | None = None,
-    names: Family | None = None,
 ) -> Imported:
     """A network's weights from a published checkpoint.
 
-    `publisher` is a key of PUBLISHERS; None tries the names of all, and archspec's own. `part`
-    picks a network of a file that holds several, counted from 1. `taken` are the weights of the
-    graph that are wanted, where it is not all; those left out have to fit as well. `key` is the
-    part of the file that counts, `names` are the only names that do (renaming). Raises SpecError
-    with every tensor that does not fit and what `advice` has to say, and where the file says it is
-    of a network that has these tensors and computes something else, which `of_any_network` lets
-    pass; UsageError for an unknown publisher or part.
+    `taken` are the weights of the graph that are wanted, where it is not all; those left out have
+    to fit as well. Raises SpecError with every tensor that does not fit and what `advice` has to
+    say, and where the file says it is of a network that has these tensors and computes something
+    else; UsageError for an unknown publisher or part.
     """
+    publisher, names = options.publisher, options.names
     if publisher is not None and publisher not in PUBLISHERS:
         raise UsageError(f"{publisher!r} is not a publisher; use {listed(list(PUBLISHERS))}")
-    with open_tensors(path, key) as file:
+    with open_tensors(path, options.key) as file:
         try:
-            plan = plan_import(file, graph, publisher, part, names)
+            plan = plan_import(file, graph, publisher, options.part, names)
         except SpecError as error:
             hints = [Problem(f"  {hint}") for hint in (advice(file) if names is None else ())]
             raise SpecError([*error.problems, *hints]) from None
         notes = [note.text for note in plan.family.notes if note.holds(graph)]
-        if plan.family is OWN and not of_any_network:
+        if plan.family is OWN and not options.of_any_network:
             check_network(file, graph, "; --any-network would take them all the same")
-        elif not of_any_network and not TORCH_PUBLISHERS.isdisjoint(plan.family.publishers):
+        elif not options.of_any_network and not TORCH_PUBLISHERS.isdisjoint(plan.family.publishers):
             known = check_origin(file, graph, "; --any-network takes them all the same")
             notes += list_unproven(plan.family.name, graph) if known is None else []
         plan = plan if taken is None else _leave_out(plan, taken)

@@ -13,16 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import published as lists
+from oracles.damage import damage
 
 import archspec
 from archspec.cli import main
 from archspec.compiler.targets.reference import run as run_graph
+from archspec.compiler.weights import twins
 from archspec.compiler.weights.exporting import name_for
 from archspec.compiler.weights.files import open_tensors, write_tensors
-from archspec.compiler.weights.importing import import_weights
+from archspec.compiler.weights.importing import ImportOptions, import_weights
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import load_weights, save_weights
 from archspec.errors import SpecError, UsageError
+from archspec.program import read_program
 from archspec.sources import shipped_folder
 
 SMALL = "tiny/isynet"
@@ -207,11 +210,9 @@ def test_damaged_torch_files_are_one_sentence(tmp_path):
         torch.save({"model": state}, tmp_path / "w.pth", _use_new_zipfile_serialization=is_zip)
         content = (tmp_path / "w.pth").read_bytes()
         for _ in range(150):
-            changed = bytearray(content)
+            changed = content
             for _ in range(source.choice((1, 3, 20))):
-                changed[source.randrange(len(changed))] = source.randrange(256)
-            if source.random() < 0.3:
-                del changed[source.randrange(len(changed)) :]
+                _, changed = damage(changed, source)
             (tmp_path / "w.pth").write_bytes(changed)
             try:
                 with open_tensors(tmp_path / "w.pth") as file:
@@ -269,13 +270,16 @@ def renamed_copy(folder, spec, **changes):
     return archspec.load(folder / "mine.json")
 
 
-def test_a_renamed_copy_of_a_mapped_network_imports(tmp_path):
+def test_a_renamed_copy_of_a_mapped_network_imports(tmp_path, monkeypatch):
     graph = renamed_copy(tmp_path, "mobilenet_v2")
     shipped = archspec.load("mobilenet_v2")
     assert graph.fingerprint == shipped.fingerprint and graph.nodes.keys() != shipped.nodes.keys()
     arrays = arrays_of("torchvision/mobilenet_v2")
     write_tensors(tmp_path / "w.npz", arrays, {})
+    read = []
+    monkeypatch.setattr(twins, "read_program", lambda name: read.append(name) or read_program(name))
     imported = import_weights(tmp_path / "w.npz", graph)
+    assert read == ["mobilenet_v2"]  # and not all that is shipped
     expected = import_weights(tmp_path / "w.npz", shipped)
     assert imported.method == f"{expected.method}, as mobilenet_v2, of which mine is a copy"
     for mine, theirs in zip(imported.weights.values(), expected.weights.values(), strict=True):
@@ -417,7 +421,9 @@ def test_what_mindcv_computes_otherwise_is_said_whatever_the_file_is_called(tmp_
     for network, words in expected.items():
         spec, _ = lists.NETWORKS[f"mindcv/{network}"]
         write_tensors(tmp_path / f"{network}-1.ckpt", arrays_of(f"mindcv/{network}"), {})
-        imported = import_weights(tmp_path / f"{network}-1.ckpt", archspec.load(spec), "mindcv")
+        imported = import_weights(
+            tmp_path / f"{network}-1.ckpt", archspec.load(spec), ImportOptions("mindcv")
+        )
         assert imported.method.endswith(" of MindCV")
         assert len(imported.notes) == (words is not None)
         assert all(words in note for note in imported.notes)

@@ -20,7 +20,7 @@ from oracles import published  # noqa: E402
 
 from archspec.compiler.targets import reference  # noqa: E402
 from archspec.compiler.weights.backbones import import_into_parts  # noqa: E402
-from archspec.compiler.weights.importing import import_weights  # noqa: E402
+from archspec.compiler.weights.importing import ImportOptions, import_weights  # noqa: E402
 from archspec.compiler.weights.initialize import initialize  # noqa: E402
 from archspec.compiler.weights.loading import load_weights, save_weights  # noqa: E402
 
@@ -142,7 +142,9 @@ def test_a_file_of_our_own_of_another_size_and_with_other_classes(tmp_path):
     save_weights(tmp_path / "other.npz", other, initialize(other))
     with pytest.raises(SpecError, match=r"were made for thin \(\w+\), not for thin at back"):
         import_into_parts(tmp_path / "other.npz", load(CUT, HEAD))
-    assert import_into_parts(tmp_path / "other.npz", load(CUT, HEAD), of_any_network=True)
+    assert import_into_parts(
+        tmp_path / "other.npz", load(CUT, HEAD), ImportOptions(of_any_network=True)
+    )
 
 
 def test_a_file_of_the_part_alone(torchvision, tmp_path):

@@ -14,7 +14,7 @@ np = pytest.importorskip("numpy")
 # These need numpy, so they come after the line that skips where it is missing.
 from archspec.compiler.targets.reference import run  # noqa: E402
 from archspec.compiler.weights.files import write_tensors  # noqa: E402
-from archspec.compiler.weights.importing import import_weights  # noqa: E402
+from archspec.compiler.weights.importing import ImportOptions, import_weights  # noqa: E402
 
 LOGITS = json.loads((Path(__file__).parents[1] / "data" / "mindcv_logits.json").read_text())
 SAME = {"padding": "same"}
@@ -47,7 +47,7 @@ def test_logits_are_mindcvs(network, tmp_path):
     state = published.draw(published.load_published(f"mindcv/{network}"), LOGITS["seed"])
     write_tensors(tmp_path / "w.ckpt", state, {})
     graph = like_mindcv(network, size)
-    imported = import_weights(tmp_path / "w.ckpt", graph, "mindcv")
+    imported = import_weights(tmp_path / "w.ckpt", graph, ImportOptions("mindcv"))
     assert not imported.notes and set(imported.ignored) <= {"aux"}
     logits = run(graph, imported.weights, published.draw_images(LOGITS["seed"], size))["logits"]
     wanted = LOGITS["networks"][network]

@@ -20,7 +20,7 @@ from oracles import published  # noqa: E402
 from archspec.compiler import build, for_deployment  # noqa: E402
 from archspec.compiler.model import Model  # noqa: E402
 from archspec.compiler.targets import reference  # noqa: E402
-from archspec.compiler.weights.importing import import_weights  # noqa: E402
+from archspec.compiler.weights.importing import ImportOptions, import_weights  # noqa: E402
 
 LOGITS = json.loads((Path(__file__).parents[1] / "data" / "timm_logits.json").read_text())
 networks = pytest.mark.parametrize("name", published.TIMM)
@@ -103,7 +103,9 @@ def test_logits_in_mindspore(name, load):
 def test_every_number_of_timms_file_is_used(name, tmp_path):
     state = state_of(name)
     safetensors.save_file(state, tmp_path / "timm.safetensors")
-    imported = import_weights(tmp_path / "timm.safetensors", archspec.load(name), "timm")
+    imported = import_weights(
+        tmp_path / "timm.safetensors", archspec.load(name), ImportOptions("timm")
+    )
     counters = {"num_batches_tracked", "attention_bias_idxs"}
     counted = [a.size for n, a in state.items() if n.rpartition(".")[2] not in counters]
     assert sum(rule.numbers for rule in imported.rules) == sum(counted)

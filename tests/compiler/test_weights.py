@@ -28,7 +28,7 @@ from archspec.compiler.weights.check import differences
 from archspec.compiler.weights.families import sources
 from archspec.compiler.weights.files import READERS, WRITERS, open_tensors, write_tensors
 from archspec.compiler.weights.fitting import fits
-from archspec.compiler.weights.importing import import_weights
+from archspec.compiler.weights.importing import ImportOptions, import_weights
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import load_weights, save_weights
 from archspec.compiler.weights.maps import FAMILIES, PUBLISHERS
@@ -603,7 +603,7 @@ def test_model_zoo_checkpoints(network, tmp_path, mindspore):
     graph, shapes = load_for(network, spec), lists.load_published(network)
     arrays = lists.fill(shapes)
     save_by_mindspore(mindspore, tmp_path / "zoo.ckpt", arrays)
-    imported = import_weights(tmp_path / "zoo.ckpt", graph, "modelzoo")
+    imported = import_weights(tmp_path / "zoo.ckpt", graph, ImportOptions("modelzoo"))
     expected = {p: arrays[n] for p, n in expected_names(network, graph, shapes).items()}
     assert same({p: imported.weights[p] for p in expected}, expected)
     assert imported.ignored == {"moments": 5, "global_step": 1, "learning_rate": 1}
@@ -655,7 +655,9 @@ def test_timms_cspdarknet_is_split_and_turned(tmp_path):
     shapes = lists.load_published("timm/cspdarknet53")
     arrays = lists.fill({n: s for n, s in shapes.items() if s != ()})
     safetensors.numpy.save_file(arrays, tmp_path / "t.safetensors")
-    imported = import_weights(tmp_path / "t.safetensors", archspec.load("cspdarknet53"), "timm")
+    imported = import_weights(
+        tmp_path / "t.safetensors", archspec.load("cspdarknet53"), ImportOptions("timm")
+    )
     both = arrays["stages.2.conv_exp.conv.weight"]
     assert np.array_equal(imported.weights["stage3.cross.enter.conv.weight"], both[:128])
     assert np.array_equal(imported.weights["stage3.main.enter.conv.weight"], both[128:])
@@ -676,7 +678,7 @@ def test_torch_state_dicts(network, tmp_path):
     graph = archspec.load(spec)
     arrays = lists.fill(lists.load_published(network))
     safetensors.numpy.save_file(arrays, tmp_path / "t.safetensors")
-    imported = import_weights(tmp_path / "t.safetensors", graph, publisher)
+    imported = import_weights(tmp_path / "t.safetensors", graph, ImportOptions(publisher))
     counted = {n: a.shape for n, a in arrays.items() if a.shape != ()}
     for path, name in lists.by_order(graph, counted).items():
         ours = imported.weights[path]
@@ -1178,7 +1180,7 @@ def test_a_file_that_says_it_is_of_a_sibling_is_refused(name, place, tmp_path):
         error.value
     )
     assert "--any-network takes them all the same" in str(error.value)
-    assert import_weights(path, graph, of_any_network=True).weights
+    assert import_weights(path, graph, ImportOptions(of_any_network=True)).weights
     # the spec that the sibling is
     data = json.loads((shipped_folder() / "efficientnet_b0.json").read_text())
     data.pop("expect", None)
