@@ -33,6 +33,8 @@ PACKAGES: Mapping[str, Package] = {
     "optuna": Package("Optuna", "search"),
     "scipy": Package("scipy", "calibrate"),
     "shtab": Package("shtab", "completion"),
+    "starlette": Package("Starlette", "studio"),
+    "uvicorn": Package("uvicorn", "studio"),
 }
 """Packages that some part of archspec needs, by the names they are imported by."""
 

@@ -109,7 +109,7 @@ FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
     "test_atc", "test_bounds", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",
     "test_installs", "test_processes", "test_readme", "test_search_storage",
-    "test_search_trials", "test_terminal",
+    "test_search_trials", "test_studio_page", "test_terminal",
 )  # fmt: skip
 """Files that --fast leaves out whole: nearly all their tests start processes, or wait for them."""
 

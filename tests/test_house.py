@@ -28,9 +28,12 @@ ORDER = [
     "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
     "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
     "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
-    "starter", "editor", "authoring", "isynet_format", "plot", "", "cli", "__main__",
+    "starter", "editor", "authoring", "isynet_format", "plot", "", "studio", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL", "shtab"}
+FACES = ("studio", "cli", "__main__")
+"""They may import everything, and nobody imports them."""
+SERVERS = {"starlette", "uvicorn"}
 TARGETS = "archspec.compiler.targets"
 FRAMEWORKS = {"mindspore", "torch"}
 LAYERS = ("compiler", "training", "deploy")
@@ -119,14 +122,17 @@ def test_no_circles():
 
 
 def test_nobody_imports_the_command():
-    callers = [m for m, path in ALL.items() if any("archspec.cli" in n for n in imports(path))]
-    assert all(room(module) in ("cli", "__main__") for module in callers)
+    for face in ("archspec.cli", "archspec.studio"):
+        callers = [m for m, path in ALL.items() if any(face in n for n in imports(path))]
+        assert all(room(module) in FACES for module in callers)
 
 
 @pytest.mark.parametrize("module", modules("archspec"))
 def test_archspec_imports_no_framework(module):
     tops = {top(name) for name in imports(ALL[module])}
-    ours = {"archspec", *LAYERS} if room(module) in ("cli", "__main__") else {"archspec"}
+    ours = {"archspec", *LAYERS} if room(module) in FACES else {"archspec"}
+    if room(module) == "studio":
+        ours |= SERVERS
     if module == "archspec":
         ours |= {"compiler"}  # archspec.build, imported when it is asked for
     assert tops <= LIBRARIES | set(sys.stdlib_module_names) | ours

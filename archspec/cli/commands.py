@@ -4,6 +4,7 @@ from __future__ import annotations
 
 GROUPS: dict[str, dict[str, str]] = {
     "write": {
+        "studio": "edit specs in the browser: errors, picture and numbers as you type",
         "new": "write a starter spec",
         "validate": "say everything that is wrong with specs",
         "explain": "where a node comes from, and each of its attributes",

@@ -56,12 +56,12 @@ def _alone(item: Item) -> Item:
     return alone
 
 
-def ways_to_break(panels: Sequence[Panel], most: int) -> list[tuple[int, ...]]:
-    """Starts of columns after the first, for up to so many columns: of each number one way whose
+def ways_to_break(panels: Sequence[Panel], counts: Sequence[int]) -> list[tuple[int, ...]]:
+    """Starts of columns after the first, for these numbers of columns: of each one way whose
     tallest column is lowest, and one whose columns are most even."""
     heights = [panel.box.height + ABOUT_GAP for panel in panels]
     ways: dict[tuple[int, ...], None] = {}
-    for count in range(1, min(most, len(panels)) + 1):
+    for count in dict.fromkeys(min(count, len(panels)) for count in counts):
         ways[tuple(_lowest(heights, count))] = None
         ways[tuple(_evenest(heights, count))] = None
     return list(ways)

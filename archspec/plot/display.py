@@ -1,13 +1,14 @@
 """The display list: what a picture is made of, before anything knows SVG or pixels.
 
 Units are CSS pixels, y grows downwards. `role` says what a shape stands for, for tests and for
-whoever styles the SVG.
+whoever styles the SVG; `node` names the box that it is a piece of, a key of Picture.boxes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 Segment: TypeAlias = tuple[str, tuple[Point, ...]]
@@ -25,6 +26,7 @@ class Rect:
     stroke: str = ""
     radius: float = 3.0
     stroke_width: float = 1.0
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Circle:
     role: str
     fill: str
     stroke: str
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Text:
     width: float
     bold: bool = False
     role: str = "text"
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,19 +65,42 @@ class Path:
     width: float = 1.2
     arrow: bool = False
     edge: tuple[str, str] = ("", "")
+    node: str = ""
 
 
 Shape: TypeAlias = Rect | Circle | Text | Path
 
 
+class Drawn(NamedTuple):
+    """What a box stands for: `spans` are runs [start, end) of the graph's nodes by position, one
+    for each of its copies. A block may be `folded` into one row, and then unfolded."""
+
+    spans: tuple[tuple[int, int], ...]
+    copies: int = 1
+    is_block: bool = False
+    is_folded: bool = False
+
+
+class Arrangement(NamedTuple):
+    """How a picture is laid out, for another of nearly the same network to look alike: `panels` is
+    how many it was chosen for."""
+
+    panels: int
+    tall_rows: bool
+    columns: int
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A finished drawing; `shapes` are painted in order."""
+    """A finished drawing; `shapes` are painted in order. `boxes` has what is drawn by its name, the
+    path of a node or a block (of the first of several copies)."""
 
     name: str
     width: float
     height: float
     shapes: tuple[Shape, ...]
+    boxes: Mapping[str, Drawn] = field(default_factory=dict)
+    arrangement: Arrangement | None = None
 
 
 def round_corners(points: list[Point], radius: float = 6.0) -> tuple[Segment, ...]:

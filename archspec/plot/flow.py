@@ -69,10 +69,11 @@ class Page:
         return min(total / (columns * self.height), 1.0)
 
 
-def pages(items: Sequence[Item], graph: Graph, placer: Placer, most: int = 7) -> list[Page]:
-    """The panels flowed into one column, into two, and so on."""
+def pages(items: Sequence[Item], graph: Graph, placer: Placer, counts: Sequence[int]) -> list[Page]:
+    """The panels flowed into each of these numbers of columns, or fewer where there are not so
+    many panels."""
     wires = wires_between(items)
-    ways = ways_to_break(measure(items, placer), most)
+    ways = ways_to_break(measure(items, placer), counts)
     return [_Flow(measure(items, placer), wires, breaks, graph).page() for breaks in ways]
 
 

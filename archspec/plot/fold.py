@@ -108,6 +108,7 @@ def _as_one(copies: list[Item]) -> Item:
 def _add_costs(item: Item, other: Item) -> None:
     item.macs += other.macs
     item.params += other.params
+    item.spans += other.spans
     if isinstance(item, Block) and isinstance(other, Block):
         for mine, its in zip(item.items, other.items, strict=True):
             _add_costs(mine, its)

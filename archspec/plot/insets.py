@@ -83,6 +83,7 @@ def _replace(
         item.macs,
         item.params,
         item.copies,
+        spans=item.spans,
         words=_words(item, reader),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from archspec.plot.outline import Block, Item, Join, Reader, Row
 from archspec.plot.words import count_words
 
@@ -33,6 +35,23 @@ def within_limits(items: list[Item], reader: Reader) -> tuple[list[Item], str]:
         items = [_join(items, reader)]
         note = "its parts are wired too densely to draw"
     return items, note
+
+
+def fold_by_name(items: list[Item], names: Collection[str]) -> list[Item]:
+    """The items with the blocks of these names as a row each."""
+    folded: list[Item] = []
+    for item in items:
+        if isinstance(item, Block) and item.framed and item.name in names:
+            row = _summary(item.name, item.items, item)
+            row.copies, row.last, row.spans = item.copies, item.last, item.spans
+            row.outputs = item.outputs
+            row.named = row.shows_name = row.is_folded = True
+            folded.append(row)
+            continue
+        if isinstance(item, Block):
+            item.items = fold_by_name(item.items, names)
+        folded.append(item)
+    return folded
 
 
 def _wires(items: list[Item]) -> int:

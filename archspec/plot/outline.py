@@ -33,6 +33,11 @@ class Item:
     copies: int = 1
     last: str = ""
     """The name of the last copy, where there are several."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """The runs of nodes that it and its copies stand for."""
+
+    def __post_init__(self) -> None:
+        self.spans = self.spans or ((self.start, self.end),)
 
     @property
     def title(self) -> str:
@@ -52,6 +57,8 @@ class Row(Item):
     words: str = ""
     """What to write instead of the ops, where the row stands for many."""
     shows_name: bool = False
+    is_folded: bool = False
+    """Whether it stands for a block because a reader asked for that."""
 
 
 @dataclass(eq=False)

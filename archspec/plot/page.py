@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from archspec.graph import Graph
 from archspec.plot.boxes import Style
-from archspec.plot.display import Picture, Rect, Shape, Text
+from archspec.plot.display import Arrangement, Picture, Rect, Shape, Text
 from archspec.plot.flow import MARGIN, Page, pages
 from archspec.plot.level import Placer
 from archspec.plot.metrics import shorten, text_width
@@ -18,24 +20,38 @@ FACTS_SIZE = 10.5
 LEGEND_SIZE = 8.5
 SWATCH = (44.0, 10.0)
 NARROWEST = 340.0
+MAX_COLUMNS = 7
 
 
-def draw(graph: Graph) -> Picture:
-    """The picture of a graph: its panels in as many columns as print largest on a page."""
-    items, note = panels_of(graph)
-    candidates: list[Page] = []
-    for style in (Style(), Style(tall_rows=True)):
-        candidates += pages(items, graph, Placer(graph, style))
-    page = max(candidates, key=lambda candidate: candidate.quality)
-    return _finish(page, graph, note)
+def draw(
+    graph: Graph, folded: Collection[str] = (), arrangement: Arrangement | None = None
+) -> Picture:
+    """The picture of a graph: its panels in as many columns as print largest on a page, or those of
+    the `arrangement` of another picture, which is quicker. Blocks of the names `folded` are one row
+    each."""
+    items, note = panels_of(graph, folded)
+    if arrangement is not None and arrangement.panels == len(items):
+        styles: tuple[Style, ...] = (Style(tall_rows=arrangement.tall_rows),)
+        counts = [arrangement.columns]
+    else:
+        styles = (Style(), Style(tall_rows=True))
+        counts = [*range(1, MAX_COLUMNS + 1)]
+    candidates: list[tuple[Page, Style]] = []
+    for style in styles:
+        found = pages(items, graph, Placer(graph, style), counts)
+        candidates += [(page, style) for page in found]
+    page, style = max(candidates, key=lambda candidate: candidate[0].quality)
+    columns = page.panels[-1].column + 1
+    return _finish(page, graph, note, Arrangement(len(items), style.tall_rows, columns))
 
 
-def _finish(page: Page, graph: Graph, note: str) -> Picture:
+def _finish(page: Page, graph: Graph, note: str, arrangement: Arrangement) -> Picture:
     width = max(page.width, NARROWEST, _header_width(graph) + 2 * MARGIN)
     header, top = _header(graph, width, note)
     painter = Painter(graph)
     painter.page(page, (width - page.width) / 2, top)
-    return Picture(graph.name, width, top + page.height, (*header, *painter.shapes))
+    shapes = (*header, *painter.shapes)
+    return Picture(graph.name, width, top + page.height, shapes, painter.drawn, arrangement)
 
 
 def _facts(graph: Graph) -> str:
@@ -76,7 +92,9 @@ def _header(graph: Graph, width: float, note: str) -> tuple[list[Shape], float]:
 
 
 def _legend(x: float, y: float) -> list[Shape]:
-    shapes: list[Shape] = [_line(x, y + 6, "share of MACs", LEGEND_SIZE, FAINT)]
+    words = "share of MACs"
+    width = text_width(words, LEGEND_SIZE)
+    shapes: list[Shape] = [Text(x, y + 6, words, LEGEND_SIZE, FAINT, width, role="legend")]
     for k, step in enumerate(STEPS):
         left = x + k * SWATCH[0]
         shapes.append(Rect(left, y + 10, *SWATCH, "swatch", step.fill, FRAME, 0, 0.5))

@@ -20,7 +20,7 @@ from archspec.plot.boxes import (
     name_width,
     row_texts,
 )
-from archspec.plot.display import Circle, Path, Point, Rect, Segment, Shape, Text
+from archspec.plot.display import Circle, Drawn, Path, Point, Rect, Segment, Shape, Text
 from archspec.plot.flow import Page
 from archspec.plot.level import Level
 from archspec.plot.metrics import shorten, text_width
@@ -40,6 +40,8 @@ SIGNS: Mapping[str, tuple[tuple[Point, Point], ...]] = {
     "div": (((-1, 1), (1, -1)),),
 }
 """What a join is drawn as: lines in a circle of radius 1. Others are words."""
+WORDS = "words"
+"""The role of what a row says, whose ink goes with the row's colour."""
 
 
 class Painter:
@@ -52,6 +54,8 @@ class Painter:
         self._wires: list[Shape] = []
         self._halos: list[Shape] = []
         self._boxes: list[Shape] = []
+        self.drawn: dict[str, Drawn] = {}
+        self._node = ""
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -82,6 +86,11 @@ class Painter:
 
     def _box(self, box: Box, inside: Level | None, dx: float, dy: float, is_panel: bool) -> None:
         item = box.item
+        if not isinstance(item, Port) and item.name not in self.drawn:
+            is_block = isinstance(item, Block) and item.framed
+            is_folded = isinstance(item, Row) and item.is_folded
+            self.drawn[item.name] = Drawn(item.spans, item.copies, is_block, is_folded)
+        self._node = "" if isinstance(item, Port) else item.name
         if isinstance(item, Block):
             self._block(box, item, inside, dx, dy, is_panel)
         elif isinstance(item, Row):
@@ -98,21 +107,22 @@ class Painter:
         if block.framed:
             fill = PANEL if is_panel else INNER
             role = "panel" if is_panel else "block"
-            self._frames.append(Rect(left, top, box.width, box.height, role, fill, FRAME, 4))
+            self._frames.append(
+                Rect(left, top, box.width, box.height, role, fill, FRAME, 4, node=self._node)
+            )
             self._title(block, left, top, box.width, is_panel)
         if inside is not None:
             self.level(inside, box.x + dx, top + (STRIP if block.framed else 0.0))
 
     def _title(self, block: Block, left: float, top: float, width: float, strong: bool) -> None:
         bar = BAR if strong else PANEL
-        self._frames.append(Rect(left, top, width, STRIP, "strip", bar, FRAME, 4))
+        self._frames.append(Rect(left, top, width, STRIP, "strip", bar, FRAME, 4, node=self._node))
         room = width - 12 - badge_width(block)
         title = shorten(block.title, TITLE_SIZE, room, bold=True)
-        self._boxes.append(_text(left + 6, top + 11.5, title, TITLE_SIZE, INK, bold=True))
+        self._write(left + 6, top + 11.5, title, TITLE_SIZE, INK, bold=True)
         used = text_width(title, TITLE_SIZE, bold=True) + 6
         if block.template and text_width(block.template, TITLE_SIZE) <= room - used:
-            words = _text(left + 6 + used, top + 11.5, block.template, TITLE_SIZE, FAINT)
-            self._boxes.append(words)
+            self._write(left + 6 + used, top + 11.5, block.template, TITLE_SIZE, FAINT)
         if block.copies > 1:
             self._badge(badge_words(block), badge_width(block), left + width - 3, top + STRIP / 2)
 
@@ -122,24 +132,28 @@ class Painter:
         # The outline of what stands for a whole module is heavier.
         stroke = 1.6 if row.words else 0.8
         self._boxes.append(
-            Rect(left, top, box.width, box.height, "row", colours.fill, LINE, 3, stroke)
+            Rect(left, top, box.width, box.height, "row", colours.fill, LINE, 3, stroke, self._node)
         )
         extra = badge_width(row) + 4 if row.copies > 1 else 0.0
         cell = name_width(row)
         if cell:
-            self._boxes.append(Rect(left, top, cell, box.height, "name", BAR, LINE, 3, 0.8))
+            self._boxes.append(
+                Rect(left, top, cell, box.height, "name", BAR, LINE, 3, 0.8, self._node)
+            )
             middle = top + box.height / 2 + 3.4
             self._center(row.title, left + cell / 2, middle, TITLE_SIZE, INK, bold=True)
         center = left + cell + (box.width - cell - extra) / 2
         head, tail = row_texts(row)
         if box.height == LIGHT_HEIGHT:
-            self._center(head, center, top + box.height / 2 + 3, TAIL_SIZE, colours.ink)
+            self._center(head, center, top + box.height / 2 + 3, TAIL_SIZE, colours.ink, role=WORDS)
         elif tail and box.height > 24:
-            self._center(head, center, top + 12, ROW_SIZE, colours.ink)
-            self._center(tail, center, top + 22.5, TAIL_SIZE, colours.ink)
+            self._center(head, center, top + 12, ROW_SIZE, colours.ink, role=WORDS)
+            self._center(tail, center, top + 22.5, TAIL_SIZE, colours.ink, role=WORDS)
         else:
             words = f"{head} · {tail}" if tail else head
-            self._center(words, center, top + box.height / 2 + 3.8, ROW_SIZE, colours.ink)
+            self._center(
+                words, center, top + box.height / 2 + 3.8, ROW_SIZE, colours.ink, role=WORDS
+            )
         if row.copies > 1:
             right = left + box.width - ROW_PAD / 2
             self._badge(badge_words(row), badge_width(row), right, top + box.height / 2)
@@ -149,12 +163,14 @@ class Painter:
         if join.kind == "concat":
             left = x - box.left
             self._boxes.append(
-                Rect(left, box.y + dy, box.width, box.height, "join", PAPER, LINE, 7)
+                Rect(
+                    left, box.y + dy, box.width, box.height, "join", PAPER, LINE, 7, node=self._node
+                )
             )
             middle = left + box.width / 2
             self._center("concat", middle, y + 3, TAIL_SIZE, INK)
             return
-        self._boxes.append(Circle(x, y, CIRCLE, "join", PAPER, LINE))
+        self._boxes.append(Circle(x, y, CIRCLE, "join", PAPER, LINE, self._node))
         if join.kind not in SIGNS:
             self._center(join.kind, x, y + 2.2, 6.5, INK)
             return
@@ -163,7 +179,8 @@ class Painter:
         strokes = SIGNS[join.kind]
         for (ax, ay), (bx, by) in strokes:
             start, end = (x + ax * reach, y + ay * reach), (x + bx * reach, y + by * reach)
-            self._boxes.append(Path((("M", (start,)), ("L", (end,))), "sign", LINE, 1.3))
+            segments: tuple[Segment, ...] = (("M", (start,)), ("L", (end,)))
+            self._boxes.append(Path(segments, "sign", LINE, 1.3, node=self._node))
 
     def _pill(self, box: Box, port: Port, dx: float, dy: float) -> None:
         left, top = box.x - box.left + dx, box.y + dy
@@ -194,20 +211,37 @@ class Painter:
                 # Lines that pass behind a label would make it hard to read.
                 width = text_width(words, LABEL_SIZE)
                 self._halos.append(Rect(x - 1, y - 7.5, width + 2, 9, "halo", PAPER, "", 2))
-            self._boxes.append(_text(x, y, words, LABEL_SIZE, FAINT, role="label"))
+            width = text_width(words, LABEL_SIZE)
+            self._boxes.append(Text(x, y, words, LABEL_SIZE, FAINT, width, role="label"))
 
     def _badge(self, words: str, width: float, right: float, middle: float) -> None:
-        self._boxes.append(Rect(right - width, middle - 6, width, 12, "badge", BADGE, "", 6))
-        self._center(words, right - width / 2, middle + 3.4, TITLE_SIZE, PAPER, bold=True)
+        left = right - width
+        self._boxes.append(Rect(left, middle - 6, width, 12, "badge", BADGE, "", 6, 1, self._node))
+        center = left + width / 2
+        self._center(words, center, middle + 3.4, TITLE_SIZE, PAPER, bold=True, role="count")
 
     def _center(
-        self, words: str, x: float, y: float, size: float, fill: str, bold: bool = False
+        self,
+        words: str,
+        x: float,
+        y: float,
+        size: float,
+        fill: str,
+        bold: bool = False,
+        role: str = "text",
     ) -> None:
         width = text_width(words, size, bold)
-        self._boxes.append(_text(x - width / 2, y, words, size, fill, bold))
+        self._write(x - width / 2, y, words, size, fill, bold, role)
 
-
-def _text(
-    x: float, y: float, words: str, size: float, fill: str, bold: bool = False, role: str = "text"
-) -> Text:
-    return Text(x, y, words, size, fill, text_width(words, size, bold), bold, role)
+    def _write(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        size: float,
+        fill: str,
+        bold: bool = False,
+        role: str = "text",
+    ) -> None:
+        width = text_width(words, size, bold)
+        self._boxes.append(Text(x, y, words, size, fill, width, bold, role, self._node))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from archspec.graph import Graph
 from archspec.node import INPUT, Tensor
 from archspec.plot.fold import Folder
 from archspec.plot.insets import with_insets
-from archspec.plot.limits import within_limits
+from archspec.plot.limits import fold_by_name, within_limits
 from archspec.plot.outline import Block, Item, Join, Port, Reader, Row
 from archspec.plot.simplify import simplify
 from archspec.plot.structure import Parallel, Series, series_of, wires_between
@@ -21,13 +23,15 @@ RESULTS = "results"
 """The name of the group of pills that several results make."""
 
 
-def panels_of(graph: Graph) -> tuple[list[Item], str]:
-    """The panels, the input first and the results last, and a note on what was left out."""
+def panels_of(graph: Graph, folded: Collection[str] = ()) -> tuple[list[Item], str]:
+    """The panels, the input first and the results last, and a note on what was left out; blocks of
+    the names `folded` are rows."""
     reader = Reader(graph)
     items = reader.items()
     while len(items) == 1 and isinstance(items[0], Block):
         items = items[0].items
     items = simplify(Folder(reader).fold(_gather(items, reader)))
+    items = fold_by_name(items, folded) if folded else items
     items, insets = with_insets(items, reader)
     items, note = within_limits(items, reader)
     flow = [_input(graph), *_cluster_items(items, reader, graph), *_results(graph)]

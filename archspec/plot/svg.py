@@ -28,7 +28,8 @@ def _shape(shape: Shape) -> str:
     if isinstance(shape, Circle):
         return (
             f'<circle class="{shape.role}" cx="{_number(shape.x)}" cy="{_number(shape.y)}"'
-            f' r="{_number(shape.radius)}" fill="{shape.fill}" stroke="{shape.stroke}"/>'
+            f' r="{_number(shape.radius)}" fill="{shape.fill}" stroke="{shape.stroke}"'
+            f"{_node(shape.node)}/>"
         )
     if isinstance(shape, Text):
         return _text(shape)
@@ -40,7 +41,8 @@ def _rect(shape: Rect) -> str:
     return (
         f'<rect class="{shape.role}" x="{_number(shape.x)}" y="{_number(shape.y)}"'
         f' width="{_number(shape.width)}" height="{_number(shape.height)}"'
-        f' rx="{_number(shape.radius)}" fill="{shape.fill}"{stroke if shape.stroke else ""}/>'
+        f' rx="{_number(shape.radius)}" fill="{shape.fill}"{stroke if shape.stroke else ""}'
+        f"{_node(shape.node)}/>"
     )
 
 
@@ -50,7 +52,8 @@ def _text(shape: Text) -> str:
     return (
         f'<text class="{shape.role}" x="{_number(shape.x)}" y="{_number(shape.y)}"'
         f' font-size="{_number(shape.size)}" fill="{shape.fill}"{weight}'
-        f"{held if shape.width > 0 else ''}>{escape(_printable(shape.text))}</text>"
+        f"{held if shape.width > 0 else ''}{_node(shape.node)}>"
+        f"{escape(_printable(shape.text))}</text>"
     )
 
 
@@ -58,9 +61,9 @@ def _path(shape: Path) -> str:
     words: list[str] = []
     for command, points in shape.segments:
         words.append(command + " ".join(f"{_number(x)} {_number(y)}" for x, y in points))
-    edge = ""
+    edge = _node(shape.node)
     if shape.edge[0]:
-        edge = f" data-from={quoteattr(_printable(shape.edge[0]))}"
+        edge += f" data-from={quoteattr(_printable(shape.edge[0]))}"
         edge += f" data-to={quoteattr(_printable(shape.edge[1]))}"
     return (
         f'<path class="{shape.role}" d="{" ".join(words)}" fill="none" stroke="{shape.stroke}"'
@@ -75,6 +78,11 @@ def _arrow(shape: Path) -> str:
         return ""
     points = " ".join(f"{_number(x)},{_number(y)}" for x, y in corners)
     return f'<polygon class="arrow" points="{points}" fill="{shape.stroke}"/>'
+
+
+def _node(name: str) -> str:
+    """What names the box that a shape is a piece of, for whoever looks for it in the drawing."""
+    return f" data-node={quoteattr(_printable(name))}" if name else ""
 
 
 def _number(value: float) -> str:

@@ -11,10 +11,12 @@ import os
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
+import studios
 from oracles import om_files, runs
 from test_isynet_format import NETWORKS, original
 
@@ -134,7 +136,7 @@ def folder(tmp_path):
 
 
 def test_every_command_is_called():
-    called = {arguments[0] for arguments in (*CALLS, *TRAININGS)}
+    called = {arguments[0] for arguments in (*CALLS, *TRAININGS)} | {"studio"}
     assert called == set(COMMANDS)
 
 
@@ -161,6 +163,20 @@ def test_trainings_in_a_folder_with_such_names(way, pythons, folder):
         assert result.returncode == 0, (arguments, result.stderr)
     lines = (folder / "found" / "trials.jsonl").read_text().splitlines()
     assert {json.loads(line)["state"] for line in lines} == {"done"}
+
+
+def test_the_studio_of_a_wheel_has_its_page(pythons, folder):
+    with studios.serving("plain.json", folder=folder, python=str(pythons["wheel"])) as address:
+        bare = address.partition("#")[0]
+        for name in ("", "static/studio.js", "static/studio.css", "font"):
+            with urllib.request.urlopen(bare + name) as answer:
+                assert len(answer.read()) > 300
+        asked = {"tab": "", "name": "plain.json", "text": (folder / "plain.json").read_text()}
+        request = urllib.request.Request(f"{bare}api/ask/look", json.dumps(asked).encode())
+        with urllib.request.urlopen(request) as answer:
+            parts = [json.loads(line) for line in answer]
+    assert [part["part"] for part in parts] == ["marks", "figures", "picture"]
+    assert parts[0]["kind"] == "network"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,0 +1,18 @@
+"""What can be asked of the process that expands specs, in words that both of its sides know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+Question: TypeAlias = Mapping[str, Any]
+Part: TypeAlias = Mapping[str, Any]
+Pause: TypeAlias = Callable[[], None]
+"""Called between parts of an answer; raises Dropped where the rest is not wanted any more."""
+Answer: TypeAlias = Callable[[Question, Pause], Iterator[Part]]
+
+LOOK = "look"
+QUICK = ("complete", "hover", "define", "cursor")
+SLOW = (LOOK, "gallery", "card", "range", "write", "diff")
+"""Kinds that wait while others are answered."""
+ANSWERED = (*QUICK, *SLOW)

@@ -1,0 +1,68 @@
+"""A studio that serves a folder, and a browser that shows it: one of each for a module of tests.
+
+CI has Chromium (.ci/run installs it); a machine without it skips what needs it.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SIZE = {"width": 1280, "height": 800}
+
+
+@contextlib.contextmanager
+def serving(*arguments, folder, python=sys.executable):
+    """The address of a studio that was started in a folder, as a user starts it."""
+    command = [python, "-m", "archspec", "studio", *arguments, "--no-browser", "--port", "0"]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, **({"PYTHONPATH": str(ROOT)} if python == sys.executable else {})},
+    )  # fmt: skip
+    try:
+        yield re.search(r"http\S+", process.stdout.readline()).group()
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+@contextlib.contextmanager
+def browsing():
+    """A browser, where there is one."""
+    if not Path(CHROMIUM).exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has no chromium; .ci/run is to install it")
+        pytest.skip("there is no chromium here: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def showing(browser, address, **options):
+    """A page that shows an address and has complained of nothing by the end."""
+    context = browser.new_context(viewport=SIZE, **options)
+    page = context.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.set_default_timeout(30_000)
+    page.goto(address)
+    yield page
+    context.close()
+    expected = re.compile(r"the server responded with a status of (400|404|409)")
+    assert not [said for said in complaints if not expected.search(said)]
