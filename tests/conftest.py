@@ -2,6 +2,7 @@
 ARCHSPEC_EXAMPLES=5000 asks for other, more. `--fast` leaves out what needs a framework, starts
 processes or is marked as thorough, and two thirds of Hypothesis's examples (make test-fast)."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from hypothesis import settings
 
 from archspec.cli import main
 
+# hundreds of processes are started: each would compile all that it imports of archspec
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # tests run beside each other, a process for each CPU
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -130,6 +134,8 @@ def pytest_configure(config):
 
 def pytest_collection_finish(session):
     """In each process that tests, once it is about to."""
+    gc.collect()
+    gc.freeze()  # thousands of tests, through which each collection would go again
     if session.config.getoption("fast"):
         subprocess.Popen.__init__ = skip_process
         os.fork = skip_process
