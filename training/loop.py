@@ -64,6 +64,8 @@ class RunProgress(Progress):
     reference: float | None = None
     """What a recipe's early_stop watches, at its last gain."""
     gained_epoch: int = 0
+    extensions: int = 0
+    """How often the run had been extended when early_stop ended it."""
     of_epoch: Sums = field(default_factory=Sums)
     of_line: Sums = field(default_factory=Sums)
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -195,6 +197,9 @@ def _resume(run: Run, trainer: Trainer, ranks: Ranks, display: Display) -> RunPr
         for note in set_refused_aside(refused):
             display.say(f"note: {note}")
     epochs = run.recipe.epochs
+    if progress.is_over and len(run.facts.get("extended_from", ())) > progress.extensions:
+        # someone has asked for more since: patience begins anew
+        progress.is_over, progress.gained_epoch = False, progress.epoch
     if progress.is_over:
         place = f"it stopped early, after epoch {progress.epoch} of {epochs}"
     elif progress.epoch < epochs:
@@ -259,6 +264,7 @@ class _Training:
             scores = evaluate(self.trainer, self.validation, batch, self.session.ranks)
             self.session.count_seconds()
             progress.is_over = gains_no_more(recipe, progress, scores, epoch)
+            progress.extensions = len(self.run.facts["extended_from"])
             is_last = progress.is_over or epoch == recipe.epochs
             is_kept = is_last or epoch % recipe.checkpoint.every_epochs == 0
             # without a finite loss every image is of one class, as often right as that is met

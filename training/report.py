@@ -97,7 +97,7 @@ def _verdict(run: Run, epochs: Sequence[Mapping[str, Any]]) -> list[str]:
     if lost:
         words += f" The lines of {len(lost)} epochs were lost (the first is epoch {lost[0]})."
     begun_for = run.facts.get("extended_from")
-    if begun_for:
+    if begun_for and begun_for[0] < total:
         words += f" The run was begun for {begun_for[0]} epochs and extended."
     if last.get("plain_top1", 0.0) > last["top1"]:
         words += (

@@ -135,15 +135,18 @@ def restart(run: Run) -> Path:
 
 
 def extend(run: Run, epochs: int) -> Run:
-    """The run with more epochs, as its folder has it from now on. Raises UsageError where its
-    schedule would have been another with so many."""
+    """The run with more epochs, as its folder has it from now on; one that stopped early goes on,
+    also to the epochs that it has. Raises UsageError where its schedule would have been another
+    with so many."""
     recipe = run.recipe
-    if epochs <= recipe.epochs:
+    done = [line for line in run.metrics() if line["kind"] == "epoch"]
+    goes_on = bool(done) and "stopped_early" in done[-1] and epochs == recipe.epochs
+    if epochs <= recipe.epochs and not goes_on:
         raise UsageError(
             f"--epochs {epochs}: {run.path} has {recipe.epochs}; more than those extend it, and a"
             " new run takes fewer"
         )
-    if not isinstance(recipe.schedule, FREE_OF_LENGTH):
+    if not goes_on and not isinstance(recipe.schedule, FREE_OF_LENGTH):
         raise UsageError(
             f"--epochs {epochs}: the {recipe.schedule.name} schedule of {run.path} ends with epoch"
             f" {recipe.epochs}, and with {epochs} its learning rates would have been others from"

@@ -80,7 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume",
         metavar="RUN",
-        help="resume the training in this folder; --epochs N extends it to more epochs",
+        help="resume the training in this folder; --epochs N extends it to more epochs, and makes"
+        " one that stopped early go on",
     )
     parser.add_argument(
         "--restart",
@@ -174,10 +175,13 @@ def _change(run: Run, data: str | None, epochs: int | None, restarts: bool) -> R
         if data is not None:
             run = move_data(run, data)
         if epochs is not None:
+            before = run.recipe.epochs
             run = extend(run, epochs)
             print(
                 f"note: the run is extended to {epochs} epochs; the {run.recipe.schedule.name}"
-                " schedule continues as if it had begun with them",
+                " schedule continues as if it had begun with them"
+                if epochs > before
+                else f"note: the run, which stopped early, goes on to its {epochs} epochs",
                 file=sys.stderr,
             )
         if restarts:

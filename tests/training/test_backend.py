@@ -48,6 +48,7 @@ from archspec.training.search.single_path import (  # noqa: E402
 )
 from archspec.training.session import Progress, Session  # noqa: E402
 from archspec.training.signals import Stop  # noqa: E402
+from archspec.training.upkeep import extend  # noqa: E402
 
 OLD = Path(__file__).parents[1] / "data" / "f0ec3b9" / "run"
 RECIPE = """\
@@ -355,6 +356,34 @@ def test_what_gains_no_more_ends_early_and_resumes_as_it_was(tmp_path, told):
         "train", "--resume", tmp_path / "run"
     )
     assert files(tmp_path / "run") == before
+
+
+def test_what_stopped_early_goes_on_where_more_is_asked_for(tmp_path, told):
+    """The first epoch is the last that gains, so patience ends each part after two epochs."""
+    flat = ("optimizer.lr=1e-30", "early_stop={patience: 2}", "ema=null")
+    run = tmp_path / "run"
+    train(run, "epochs=9", *flat, "schedule={name: constant}")
+    said = told("train", "--resume", run, "--epochs", "9")  # those it was to have
+    assert "resumed from step 12 (epoch 4 of 9, step 0)" in said
+    assert "It stopped early, 4 epochs before its end." in (run / "report.md").read_text()
+    assert "(it stopped early, after epoch 5 of 9)" in told("train", "--resume", run)
+    extend(open_run(run), 12)  # and killed before it does anything
+    assert "resumed from step 20 (epoch 6 of 12, step 0)" in told("train", "--resume", run)
+    assert "(it stopped early, after epoch 7 of 12)" in told("train", "--resume", run)
+    lines = [line for line in files(run)[1] if line["kind"] == "epoch"]
+    assert [line["epoch"] for line in lines if "stopped_early" in line] == [3, 5, 7]
+    assert "was begun for 9 epochs and extended" in (run / "report.md").read_text()
+
+
+def test_a_schedule_that_ends_with_the_run_goes_on_to_the_same_end(tmp_path, run):
+    flat = ("optimizer.lr=1e-30", "early_stop={patience: 2}", "ema=null")
+    train(tmp_path / "run", "epochs=9", *flat, "schedule={name: cosine}")
+    resume = ("train", "--resume", tmp_path / "run", "--epochs")
+    code, _, said = run(*resume, "12")
+    assert (code, "the cosine schedule" in said) == (2, True)
+    code, _, said = run(*resume, "9")
+    assert code == 0
+    assert "note: the run, which stopped early, goes on to its 9 epochs" in said
 
 
 @pytest.mark.parametrize(
