@@ -1,13 +1,13 @@
 """Damage specs, weights, models and run folders at random, and see that each damage is noticed.
 
-    python tests/fuzz.py [--seed N] [--specs 100000] [--runs 2000] [--flips 1000] [--imports 2500]
+    python tests/fuzz.py [--seed N] [--specs 100000] [--runs 2000] [--flips 1000] [--imports 5000]
                          [--processes 2]
 
 What must hold: an error is a sentence (SpecError or UsageError) and never another exception; a spec
 takes no longer than LONGEST seconds; a file of which a bit is flipped is refused, or means what it
 meant; a damaged run folder loses nothing that was good; a file that people bring, of which anything
-may have another meaning, is read or refused. The same seed damages the same. Exit code 1
-where something does not hold, with what was done to find it again.
+may have another meaning, is read or refused, with MAX_GROWTH MB at most. The same seed damages the
+same. Exit code 1 where something does not hold, with what was done to find it again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import io
 import json
 import os
 import random
+import resource
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,8 @@ from archspec.sources import shipped_folder
 REFUSED = (SpecError, UsageError)
 LONGEST = 20.0
 """Seconds for a spec; a whole one takes a tenth at most, and bounds end what has no end."""
+MAX_GROWTH = 500
+"""MB that a process may take for a file that is brought, beyond what the whole one takes."""
 CHUNK = 250
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 7, 2**31, 2**53, 1e308, -0.5, 1.5, "", "=", "=1//0", "=x", "in",
@@ -80,7 +83,7 @@ def main() -> int:
         "--flips", type=int, default=1_000, help="flipped bits for each kind of file"
     )
     parser.add_argument(
-        "--imports", type=int, default=2_500, help="damaged files for each kind that is imported"
+        "--imports", type=int, default=5_000, help="damaged files for each kind that is imported"
     )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
@@ -308,6 +311,7 @@ def damage_brought(home: Path, kind: str, seed: str, count: int) -> tuple[list[F
     import_file(path, kind)
     faults: list[Fault] = []
     refused = 0
+    usual = peak_memory()
     for number in range(count):
         words, damaged = damage(content, dice)
         path.write_bytes(damaged)
@@ -319,7 +323,16 @@ def damage_brought(home: Path, kind: str, seed: str, count: int) -> tuple[list[F
                 faults.append(Fault(kind, f"{seed}, {number}: {words}", repr(str(error))))
         except Exception as error:
             faults.append(Fault(kind, f"{seed}, {number}: {words}", f"{error!r}"))
+        grown = peak_memory() - usual
+        if grown > MAX_GROWTH:
+            faults.append(Fault(kind, f"{seed}, {number}: {words}", f"took {grown:.0f} MB"))
+            usual += grown
     return faults, refused
+
+
+def peak_memory() -> float:
+    """The most this process has had so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # Run folders.
