@@ -185,6 +185,66 @@ PATTERNS = [
         ["upsample"],
         lambda t, m, x: t.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear"),
     ),
+    (["upsample"], lambda t, m, x: t.nn.functional.interpolate(x, (24, 11))),
+    (
+        ["upsample"],
+        lambda t, m, x: t.nn.functional.interpolate(x, (9, 20), mode="bilinear"),
+    ),
+    (
+        ["upsample"],
+        lambda t, m, x: t.nn.functional.interpolate(
+            x, (24, 32), mode="bicubic", align_corners=True
+        ),
+    ),
+    (["max_pool"], lambda t, m, x: x[..., ::2, ::3]),  # of one pixel
+    (["slice", "max_pool"], lambda t, m, x: x[..., 1::2]),
+    (
+        ["global_avg_pool", "mul"],
+        lambda t, m, x: x * x.mean((2, 3), keepdim=True).expand_as(x),
+    ),
+    (["param", "concat"], lambda t, m, x: t.nn.functional.pad(x, (0, 0, 0, 0, 1, 0), value=2.0)),
+    (
+        ["global_avg_pool", "reshape", "conv", "sigmoid", "reshape", "mul"],
+        lambda t, m, x: x * m.c(x.mean((2, 3))[:, None]).sigmoid().view(-1, 8, 1, 1),
+        lambda t: {"c": t.nn.Conv1d(1, 1, 3, padding=1)},
+    ),
+    (
+        ["conv"],
+        lambda t, m, x: t.nn.functional.conv2d(
+            x, t.nn.functional.batch_norm(m.c.weight, None, None, training=True)
+        ),
+        lambda t: {"c": t.nn.Conv2d(8, 6, 3)},
+    ),
+    (
+        ["param", "add"],
+        lambda t, m, x: x + m.c(t.ones(1, 2, 18, 18)),
+        lambda t: {"c": t.nn.Conv2d(2, 8, 3)},
+    ),
+    (
+        ["conv", "split", "attention"],  # slices that are all of a head
+        lambda t, m, x: (
+            (lambda h: t.softmax(h[..., :4] @ h[..., 4:8].transpose(2, 3), -1) @ h[..., 8:])(
+                m.c(x).view(-1, 2, 12, 256).transpose(2, 3)
+            )
+            .transpose(2, 3)
+            .reshape(-1, 8, 16, 16)
+        ),
+        lambda t: {"c": t.nn.Conv2d(8, 24, 1)},
+    ),
+    (
+        [
+            "avg_pool",
+            "reshape",
+            "reshape",
+            "concat",
+            "slice",
+            "conv",
+            "reshape",
+            "mul",
+        ],  # tokens, pixels
+        lambda t, m, x: t.cat([m.a(x).flatten(2), x.flatten(2)], 2)[..., 9:] * m.c(x).flatten(2),
+        lambda t: {"a": t.nn.AvgPool2d(5, 5), "c": t.nn.Conv2d(8, 8, 1)},
+    ),
     (["split", "relu", "concat"], lambda t, m, x: t.cat([x[:, :3], x[:, 3:].relu()], 1)),
     (["split", "concat"], lambda t, m, x: t.cat(x.chunk(2, 1)[::-1], 1)),
     (

@@ -309,7 +309,7 @@ def _take_scale(
     return name, 1.0, set()
 
 
-def _cut_of(
+def cut_of(
     net: Net, operator: Operator | None
 ) -> tuple[str, dict[int, tuple[int, int, int]]] | None:
     """What a Slice reads, and by axis (start, stop, step)."""
@@ -342,7 +342,7 @@ def _rolls(net: Net, join: Operator, makers: Makers, readers: Readers) -> None:
         return
     rank = len(net.shapes[join.output])
     axis = join.settings["axis"] % rank
-    cuts = [_cut_of(net, makers.get(name)) for name in join.inputs]
+    cuts = [cut_of(net, makers.get(name)) for name in join.inputs]
     if cuts[0] is None or cuts[1] is None or cuts[0][0] != cuts[1][0]:
         return
     source = cuts[0][0]
@@ -366,7 +366,7 @@ def _pixel_blocks(net: Net, join: Operator, makers: Makers, readers: Readers) ->
     region, sources = {join}, set()
     for name in join.inputs:
         steps: dict[int, tuple[int, int]] = {}
-        while (found := _cut_of(net, makers.get(name))) is not None:
+        while (found := cut_of(net, makers.get(name))) is not None:
             region.add(makers[name])
             for along, (start, stop, step) in found[1].items():
                 extent = net.shapes[found[0]][along]

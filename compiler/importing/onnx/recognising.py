@@ -10,6 +10,7 @@ from archspec.compiler.importing.onnx.laying import lay_image, lay_vector
 from archspec.compiler.importing.onnx.net import Net, Operator
 from archspec.compiler.importing.onnx.operators import SAYS
 from archspec.compiler.importing.onnx.patterns import name_patterns
+from archspec.compiler.importing.onnx.rewriting import drop_repeats, join_slices
 from archspec.compiler.importing.onnx.site import Site
 from archspec.compiler.importing.onnx.tidying import tidy
 from archspec.compiler.importing.onnx.views import Atom, Unsaid, View, fresh, has_batch
@@ -19,7 +20,9 @@ from archspec.ops.learnt import Param
 
 def recognise(net: Net, path: str) -> Plan:
     """Raises SpecError with every node that no op says."""
+    drop_repeats(net)
     name_patterns(net)
+    join_slices(net)
     name_functions(net)
     batch = Atom(net.batch, is_batch=True)
     _, *extents = net.shapes[net.input]

@@ -43,6 +43,7 @@ def tidy(plan: Plan) -> None:
         _join_slices,
         _shift_windows,
         _merge_rolls,
+        _merge_thinning,
         _nest_concats,
         _drop_unread,
     ):
@@ -81,6 +82,23 @@ def _merge_rolls(plan: Plan) -> None:
             draft.op = Roll(_total([before, draft]))
             draft.inputs, draft.covers = before.inputs, before.covers + draft.covers
             plan.drop(before)
+
+
+def _merge_thinning(plan: Plan) -> None:
+    """Every second row, and of those every second column, are one pool."""
+    for draft in list(plan.drafts):
+        before = draft.inputs[0].draft if draft.inputs else None
+        if not (_thins(draft) and before is not None and _thins(before)):
+            continue
+        if len(plan.readers()[before, 0]) == 1:
+            (a, b), (c, d) = before.op.stride, draft.op.stride  # type: ignore[attr-defined]
+            draft.op = MaxPool(1, (a * c, b * d))
+            draft.inputs, draft.covers = before.inputs, before.covers + draft.covers
+            plan.drop(before)
+
+
+def _thins(draft: Draft) -> bool:
+    return isinstance(draft.op, MaxPool) and draft.op == MaxPool(1, draft.op.stride)
 
 
 def _drop_unread(plan: Plan) -> None:

@@ -16,10 +16,12 @@ from archspec.compiler.importing.onnx.views import (
     Unsaid,
     View,
     has_batch,
+    replace_axis,
     size_of,
 )
 from archspec.ops.axes import AXES
 from archspec.ops.merge import Concat
+from archspec.ops.pool import MaxPool
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
 from archspec.ops.reshape import Slice, Split
 
@@ -115,6 +117,20 @@ def _isolate(x: View, axis: int) -> tuple[Any, ...]:
     return (atoms, rest, ())
 
 
+def _thin(at: Site, x: View, axis: int, step: int) -> View:
+    """Every so many rows or columns, as a pool of one pixel takes them."""
+    atoms = x.axes[axis]
+    if has_batch(atoms):
+        raise Unsaid("takes a part of the batch")
+    if len(x.base) != 3 or atoms not in x.base[1:]:
+        x = arrange(x, _isolate(x, axis), at)
+    place = x.base.index(atoms)
+    if place == 0:
+        raise Unsaid(f"takes every {step}th of the channels")
+    result = at.add(MaxPool(1, (step, 1) if place == 1 else (1, step)), x.result)
+    return replace_axis(x, result, place)
+
+
 @says("Slice")
 def slice_(at: Site) -> list[View]:
     x, rank = at.x, len(at.x.axes)
@@ -123,10 +139,12 @@ def slice_(at: Site) -> list[View]:
     steps = at.setting("steps", 4) or [1] * len(starts)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis %= rank
-        if step != 1:
-            raise Unsaid(f"takes every {step}th of an axis" if step > 0 else "turns an axis round")
+        if step < 1:
+            raise Unsaid("turns an axis round")
         first, last, _ = slice(int(start), int(end)).indices(size_of(x.axes[axis]))
         x = cut(at, x, axis, first, last)
+        if step > 1:
+            x = _thin(at, x, axis, int(step))
     return [x]
 
 

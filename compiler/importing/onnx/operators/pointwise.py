@@ -109,11 +109,23 @@ def match(at: Site, like: View, view: View, free: tuple[int, int] | None = None)
         for atom in base:
             place = _find(like, atom)
             mine, theirs = without_batch(view.axes[place]), without_batch(like.axes[place])
-            atoms += [mine[theirs.index(atom)]] if mine else []
-        if atoms and len(atoms) != len(base):
+            atoms += _those_of(atom, mine, theirs)
+        if atoms and size_of(atoms) != size_of(base):
             raise Unsaid("joins tensors of which one stays for a part of an axis")
         target.append(tuple(atoms))
     return arrange(view, tuple(target), at)
+
+
+def _those_of(atom: Atom, mine: Atoms, theirs: Atoms) -> Atoms:
+    """Of an axis' atoms those that lie where the other's atom does."""
+    before = size_of(theirs[: theirs.index(atom)])
+    found: list[Atom] = []
+    reached = 1
+    for one in mine:
+        if before <= reached < before * atom.size:
+            found.append(one)
+        reached *= one.size
+    return tuple(found)
 
 
 def _find(view: View, atom: Atom) -> int:
@@ -124,16 +136,14 @@ def _find(view: View, atom: Atom) -> int:
 
 
 def refine(view: View, place: int, like: View) -> View:
-    """The view with the atoms of an axis cut as the other's are."""
+    """The view with the atoms of an axis cut wherever the other's are."""
     wanted = [atom.size for atom in without_batch(like.axes[place])]
     mine = without_batch(view.axes[place])
     if [atom.size for atom in mine] == wanted:
         return view
     alone = View(view.result, view.base, (mine,))
     cut = alone.regroup(tuple(wanted))
-    if any(len(axis) != 1 for axis in cut.axes):
-        raise Unsaid("joins tensors whose axes are cut differently")
-    pieces = tuple(axis[0] for axis in cut.axes)
+    pieces = tuple(atom for axis in cut.axes for atom in axis)
     kept = [atom for atom in view.axes[place] if atom.is_batch]
     found: dict[Atom, Atoms] = {}
     # the atoms of the cut view, in the place of those that were cut

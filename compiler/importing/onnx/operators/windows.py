@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from archspec.compiler.importing.onnx.laying import lay_image
+from archspec.compiler.importing.onnx.operators.moves import join
 from archspec.compiler.importing.onnx.site import Site, says
 from archspec.compiler.importing.onnx.views import Unsaid, View
 from archspec.ops.conv import Conv, ConvTranspose
@@ -72,7 +74,17 @@ def conv(at: Site) -> list[View]:
 
 def _conv_of_rows(at: Site, weight: np.ndarray) -> list[View]:
     """In one dimension, as a map of one column."""
-    raise Unsaid("is a convolution in one dimension")
+    x, said = at.x, at.settings
+    x = lay_image(View(x.result, x.base, (*x.axes, ())), at)
+    for name, beside in (("strides", 1), ("dilations", 1)):
+        said[name] = (*said.get(name, (1,)), beside)
+    before, after = said.get("pads", (0, 0))
+    said["pads"] = (before, 0, after, 0)
+    window = window_of(at, (weight.shape[2], 1), x.result.shape[1:])  # type: ignore[arg-type]
+    bias, groups = at.weight(2), said.get("group", 1)
+    op = Conv(channels=weight.shape[0], groups=groups, bias=bias is not None, **window)
+    result = at.fresh(at.add(op, x.result, weight=weight[..., None], bias=bias))
+    return [View(result.result, result.base, result.axes[:3])]
 
 
 @says("ConvTranspose")
@@ -198,8 +210,10 @@ def pad(at: Site) -> list[View]:
     x = at.x
     place = _axes_of_map(x)
     before, after = amounts[:rank], amounts[rank:]
+    if before[0] or after[0]:
+        raise Unsaid("pads the batch")
     if any(before[axis] or after[axis] for axis in range(rank) if axis not in place[1:]):
-        raise Unsaid("pads channels or the batch")
+        return [_pad_by_concat(at, before, after, value)]
     down, right = place[1:]
     sides = (before[down], after[down], before[right], after[right])
     x = _orient(at, x, place)
@@ -212,6 +226,21 @@ def pad(at: Site) -> list[View]:
     laid = at.fresh(result)
     axes_of = {place[0]: laid.axes[1], place[1]: laid.axes[2], place[2]: laid.axes[3]}
     return [View(result, laid.base, (laid.axes[0], *(axes_of[axis] for axis in (1, 2, 3))))]
+
+
+def _pad_by_concat(at: Site, before: list[int], after: list[int], value: float) -> View:
+    """Constants before and behind along one axis."""
+    x = at.x
+    axes = [axis for axis in range(len(before)) if before[axis] or after[axis]]
+    if len(axes) > 1 or min(*before, *after) < 0:
+        raise Unsaid("pads channels beside other axes, or by less than 0")
+    shape = list(x.shape)
+    parts: list[View | np.ndarray] = [x]
+    for count, place in ((before[axes[0]], 0), (after[axes[0]], 2)):
+        if count:
+            shape[axes[0]] = count
+            parts.insert(place, np.full((1, *shape[1:]), value, np.float32))
+    return join(at, parts, axes[0])
 
 
 def _cut(at: Site, result: Any, sides: Sides) -> Any:
@@ -237,33 +266,48 @@ def _orient(at: Site, x: View, place: tuple[int, int, int]) -> View:
 @says("Resize", "Upsample")
 def resize(at: Site) -> list[View]:
     given, wanted = at.net.shapes[at.name(0)], at.shape
-    if len(given) != 4 or any(w % g for g, w in zip(given, wanted, strict=True)):
-        raise Unsaid("resizes by a factor that is not whole")
+    if len(given) != 4:
+        raise Unsaid("resizes what is not a map")
     x = at.x
     place = _axes_of_map(x)
-    factors = [w // g for g, w in zip(given, wanted, strict=True)]
-    if factors[0] != 1 or factors[place[0]] != 1:
+    if given[0] != wanted[0] or given[place[0]] != wanted[place[0]]:
         raise Unsaid("resizes channels or the batch")
-    scale = (factors[place[1]], factors[place[2]])
-    laid = at.fresh(at.add(Upsample(scale, _mode(at)), _orient(at, x, place).result))
+    before, after = ((shape[place[1]], shape[place[2]]) for shape in (given, wanted))
+    is_whole = not any(w % g for g, w in zip(before, after, strict=True))
+    scales = at.setting("scales", 2 if at.settings["opset"] > 10 else 1) or ()
+    exact = all(g * s == w for g, s, w in zip(given, scales, wanted, strict=False))
+    if not (is_whole or exact):
+        raise Unsaid("resizes by a factor that does not come to whole pixels")
+    mode, is_aligned = _mode(at, is_whole)
+    size: dict[str, Any] = {"scale": (after[0] // before[0], after[1] // before[1])}
+    op = Upsample(mode=mode, align_corners=is_aligned, **(size if is_whole else {"size": after}))
+    laid = at.fresh(at.add(op, _orient(at, x, place).result))
     axes_of = {place[0]: laid.axes[1], place[1]: laid.axes[2], place[2]: laid.axes[3]}
     return [View(laid.result, laid.base, (laid.axes[0], *(axes_of[axis] for axis in (1, 2, 3))))]
 
 
-def _mode(at: Site) -> str:
+HALF_PIXEL = ("half_pixel", "pytorch_half_pixel")
+
+
+def _mode(at: Site, is_whole: bool) -> tuple[str, bool]:
+    """Our mode, and whether corners are aligned."""
     said = at.settings
     mode = said.get("mode", "nearest")
     usual = "asymmetric" if at.operator.kind == "Upsample" or said["opset"] < 11 else "half_pixel"
     rule = said.get("coordinate_transformation_mode", usual)
+    if said.get("antialias", 0) or said.get("exclude_outside", 0):
+        raise Unsaid("resizes with smoothing, or leaves out what is outside")
     if mode == "nearest":
-        # Of a whole factor these give the same pixels.
         rounding = said.get("nearest_mode", "round_prefer_floor")
         if rule == "asymmetric" and (rounding == "floor" or said["opset"] < 11):
-            return "nearest"
-        if rule in ("half_pixel", "pytorch_half_pixel") and rounding in (
-            "round_prefer_floor", "round_prefer_ceil",
-        ):  # fmt: skip
-            return "nearest"
-    if mode == "linear" and rule in ("half_pixel", "pytorch_half_pixel"):
-        return "bilinear"
-    raise Unsaid(f"resizes by {mode} {rule}; ours are nearest, and linear by the half-pixel rule")
+            return "nearest", False
+        if is_whole and rule in HALF_PIXEL and rounding.startswith("round_prefer_"):
+            return "nearest", False  # of a whole factor these give the same pixels
+    ours = {"linear": "bilinear", "cubic": "bicubic"}.get(mode)
+    is_usual = mode != "cubic" or abs(said.get("cubic_coeff_a", -0.75) + 0.75) < 1e-6
+    if ours and is_usual and rule in (*HALF_PIXEL, "align_corners"):
+        return ours, rule == "align_corners"
+    raise Unsaid(
+        f"resizes by {mode} {rule}; ours are nearest, and linear and cubic by half pixels or with"
+        " aligned corners"
+    )
