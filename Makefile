@@ -9,7 +9,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-fast nightly core lint format bench fuzz schema pages lock clean
+.PHONY: demo test test-fast nightly core lint format bench fuzz schema pages docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -75,6 +75,10 @@ pages: $(VENV)/.installed
 	$(BIN)/archspec explain --page ops > docs/ops.md
 	$(BIN)/archspec explain --page blocks > docs/blocks.md
 	$(BIN)/archspec explain --page commands > docs/commands.md
+
+# The site, into build/site; its search works without a server. A link that leads nowhere is an error.
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Needs uv (pip install uv); everything else but PyTorch installs from the lock alone.
 lock:
