@@ -19,7 +19,7 @@ from archspec.errors import SpecError
 from archspec.expand import Expander
 from archspec.graph import Graph
 from archspec.project import Project, ReferenceRefused, Source
-from archspec.sources import ProjectLike, project_of
+from archspec.sources import Folder, ProjectLike, project_of
 from archspec.verdict import Verdict, judge_text
 
 KEPT = 16
@@ -33,6 +33,11 @@ class Draft:
         self.text = text
         self.name = name
         self.project = project
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether names of texts in its project are paths."""
+        return isinstance(self.project, _Reads) and isinstance(self.project.project, Folder)
 
     @property
     def plain(self) -> str:
@@ -91,9 +96,9 @@ class Draft:
         return self.watcher.shapes
 
     def body_at(self, item: Item) -> Body | None:
-        """The body that a value stands in."""
-        around = set(map(id, item.ancestors()))
-        return next((body for body in self.bodies if id(body.item) in around), None)
+        """The body that a value stands in, the innermost."""
+        by_item = {id(body.item): body for body in self.bodies}
+        return next((by_item[id(i)] for i in item.ancestors() if id(i) in by_item), None)
 
 
 class _Reads(Project):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from archspec.authoring.draft import Draft
 from archspec.authoring.known import Callee
 from archspec.authoring.linking import nodes_of
+from archspec.authoring.meanings import source_meaning
 from archspec.authoring.naming import target_of
-from archspec.authoring.navigation import source_part
 from archspec.authoring.roles import (
     ARGUMENT,
     DOCUMENT,
@@ -106,9 +106,10 @@ def _signature(callee: Callee) -> Iterator[tuple[str, str]]:
 
 def _hover_source(draft: Draft, item: Item) -> Hover | None:
     """The node that a name means."""
-    part = source_part(draft, item)
-    if part is None:
+    meaning = source_meaning(draft, item)
+    if meaning is None:
         return None
+    part = meaning[1].part
     return Hover(*item.span, part.path, part.kind, _rows(draft, part.item))
 
 

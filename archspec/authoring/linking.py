@@ -10,9 +10,11 @@ from archspec.authoring.draft import Draft
 from archspec.authoring.roles import NODE, role_of
 from archspec.authoring.tree import Item, read_tree
 from archspec.authoring.values import Origin, Place
-from archspec.document import At, Pointer, written_pointer
-from archspec.errors import did_you_mean
+from archspec.document import At, Document, Pointer, written_pointer
+from archspec.errors import SpecError
 from archspec.graph import Graph
+from archspec.project import Source
+from archspec.sources import find_reference
 
 
 def find_nodes(draft: Draft, offset: int, graph: Graph | None = None) -> Origin | None:
@@ -44,12 +46,7 @@ def find_places(draft: Draft, node: str, graph: Graph | None = None) -> tuple[Pl
     graph = draft.graph if graph is None else graph
     if graph is None:
         return ()
-    return tuple(_place_at(draft, at) for at in _origins(graph, node))
-
-
-def suggest_node(graph: Graph, name: str) -> str:
-    """The end of a sentence about a node that is not there."""
-    return did_you_mean(name, [*graph.nodes, *graph.calls])
+    return tuple(place_at(draft, at) for at in _origins(graph, node))
 
 
 def _owner(draft: Draft, offset: int) -> Item | None:
@@ -133,7 +130,26 @@ def _origins(graph: Graph, name: str) -> Iterator[At]:
         yield graph.calls[path].origin.node.at
 
 
-def _place_at(draft: Draft, at: At) -> Place:
+def resolve_reference(draft: Draft, reference: str, is_import: bool) -> Source | None:
+    """The text that a reference in the draft means, if it means one."""
+    document = Document(draft.source, draft.name, draft.plain, {})
+    try:
+        return find_reference(reference, At(document), is_import)
+    except SpecError:
+        return None
+
+
+def place_of_text(draft: Draft, reference: str, is_import: bool) -> Place | None:
+    """The start of the text that a reference means, if it can be read."""
+    source = resolve_reference(draft, reference, is_import)
+    try:
+        text = None if source is None else source.project.read(source.name)
+    except SpecError:
+        return None
+    return None if source is None or text is None else Place(source.name, 0, 0, False, text)
+
+
+def place_at(draft: Draft, at: At) -> Place:
     """A place in a document as a part of its text."""
     is_here = at.document.shown == draft.name
     root = draft.tree if is_here else read_tree(at.document.text)

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.authoring.known import Known
-from archspec.authoring.roles import kind_of
+from archspec.authoring.roles import NODE, kind_of, role_of
 from archspec.authoring.tree import Item
 from archspec.ops import FUNCTIONS, OPS
-from archspec.syntax import COPYING, INPUT, JOINS, LIST, NOTHING, snake_case
+from archspec.syntax import COPYING, INPUT, JOINS, LIST, MODIFIERS, NOTHING, snake_case
 
 MAX_COPIES = 64
 """Copies whose names are told; a body has seldom as many."""
@@ -32,11 +32,22 @@ class Part:
     copies: int | None = None
     """How often it stands: 0 where that is not known, None for a node that is no copy."""
     outputs: tuple[str, ...] = ()
+    number: int = -1
+
+
+class Found(NamedTuple):
+    """The part that a name means, the full path that it stands for, and how much of that is the
+    scope's and not written."""
+
+    part: Part
+    path: str
+    hidden: int
 
 
 @dataclass(eq=False)
 class Body:
-    """The body of the network, or of one of its templates."""
+    """The body of the network, of one of its templates, or a node that a call passes on, which
+    names its own."""
 
     item: Item
     template: str | None
@@ -51,8 +62,8 @@ class Body:
         assert self.item.parent is not None
         return self.item.parent
 
-    def find(self, name: str, prefix: str, before: int | None = None) -> Part | None:
-        """The part that a name means within a scope, the innermost first; of those that were there
+    def find(self, name: str, prefix: str, before: int | None = None) -> Found | None:
+        """What a name means within a scope, the innermost first; of the parts that were there
         `before`, if that is given."""
         base = name.partition("[")[0]
         while True:
@@ -61,8 +72,8 @@ class Body:
                 is_whole = candidate == prefix + base
                 if part is None or (not is_whole and not _gives(part, base.rpartition(".")[2])):
                     continue
-                if before is None or self.parts.index(part) < before:
-                    return part
+                if before is None or part.number < before:
+                    return Found(part, candidate, len(prefix))
             if not prefix:
                 return None
             prefix = prefix[: prefix.rstrip(".").rfind(".") + 1]
@@ -101,7 +112,9 @@ def read_bodies(root: Item, known: Known) -> list[Body]:
     if item is not None:
         found.append(Body(item, None, (INPUT,)))
     for body in found:
-        _Namer(body, known).walk(body.item, "")
+        namer = _Namer(body, known)
+        namer.walk(body.item, "")
+        found += [Body(passed, body.template, (INPUT,)) for passed in namer.passed]
     return found
 
 
@@ -113,6 +126,8 @@ class _Namer:
         self.known = known
         self.taken: set[str] = set()
         self.ordinals: dict[str, int] = {}
+        self.passed: list[Item] = []
+        """Nodes that are arguments."""
 
     def walk(self, node: Item, prefix: str) -> None:
         if node.kind == "array":
@@ -162,6 +177,9 @@ class _Namer:
     def _inside(self, node: Item, kind: str, inner: str, path: str, prefix: str) -> None:
         """The nodes within a node: `inner` is their scope, `path` the name of its first copy."""
         body = node.get(kind)
+        if kind == "op":
+            own = (item for item in node.items if str(item.key) not in MODIFIERS)
+            self.passed += [item for item in own if role_of(item) == NODE]
         if body is None or kind == "op":
             return
         if kind == "branches":
@@ -195,6 +213,7 @@ class _Namer:
                 return numbered
 
     def _add(self, part: Part, paths: list[str] | None = None) -> None:
+        part.number = len(self.body.parts)
         self.body.parts.append(part)
         for path in paths or [part.path]:
             self.body.names.setdefault(path, part)

@@ -58,8 +58,11 @@ def role_of(item: Item) -> str:
         return NODE if parent.kind == "array" else _role_in_node(parent, str(key))
     if role == ARG:
         is_declared = parent.kind == "object" and parent.get("choice") is None
-        return "field" if is_declared and key != "default" else VALUE
-    return _INNER.get(role, "field")
+        if is_declared and key != "default":
+            return "field"
+        return NODE if _is_node(item) else VALUE
+    inner = _INNER.get(role, "field")
+    return NODE if inner in (ARGUMENT, VALUE) and _is_node(item) else inner
 
 
 def _role_in_node(node: Item, key: str) -> str:
@@ -69,7 +72,18 @@ def _role_in_node(node: Item, key: str) -> str:
         return "rows"
     if key in _NODE_ROLES:
         return _NODE_ROLES[key]
-    return "modifier" if key in ("when", "repeat", "each", "parallel", "join") else ARGUMENT
+    if key in ("when", "repeat", "each", "parallel", "join"):
+        return "modifier"
+    return NODE if _is_node(node.get(key)) else ARGUMENT
+
+
+def _is_node(item: Item | None) -> bool:
+    """Whether an argument is a node that is passed on, or several in sequence."""
+    if item is None:
+        return False
+    if item.kind == "array" and item.items:
+        return _is_node(item.items[0])
+    return item.kind == "object" and any(item.get(kind) is not None for kind in KINDS[:-1])
 
 
 def kind_of(node: Item) -> str:
