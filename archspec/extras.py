@@ -32,6 +32,8 @@ PACKAGES: Mapping[str, Package] = {
     "torch": Package("PyTorch", "torch"),
     "optuna": Package("Optuna", "search"),
     "scipy": Package("scipy", "calibrate"),
+    "pygls": Package("pygls", "lsp"),
+    "mcp": Package("mcp", "mcp"),
     "shtab": Package("shtab", "completion"),
     "starlette": Package("Starlette", "studio"),
     "uvicorn": Package("uvicorn", "studio"),

@@ -28,12 +28,15 @@ ORDER = [
     "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
     "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
     "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
-    "starter", "editor", "authoring", "isynet_format", "plot", "", "studio", "cli", "__main__",
+    "starter", "editor", "authoring", "isynet_format", "plot", "", "studio", "lsp", "mcp", "cli",
+    "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL", "shtab"}
-FACES = ("studio", "cli", "__main__")
-"""They may import everything, and nobody imports them."""
-SERVERS = {"starlette", "uvicorn"}
+FACES = {
+    "studio": {"starlette", "uvicorn"}, "lsp": {"pygls", "lsprotocol"},
+    "mcp": {"mcp", "pydantic"}, "cli": set(), "__main__": set(),
+}  # fmt: skip
+"""They may import everything, each its own libraries too, and nobody imports them."""
 TARGETS = "archspec.compiler.targets"
 FRAMEWORKS = {"mindspore", "torch"}
 LAYERS = ("compiler", "training", "deploy")
@@ -130,9 +133,9 @@ def test_nobody_imports_the_command():
 @pytest.mark.parametrize("module", modules("archspec"))
 def test_archspec_imports_no_framework(module):
     tops = {top(name) for name in imports(ALL[module])}
-    ours = {"archspec", *LAYERS} if room(module) in FACES else {"archspec"}
-    if room(module) == "studio":
-        ours |= SERVERS
+    ours = {"archspec"}
+    if room(module) in FACES:
+        ours |= {*LAYERS, *FACES[room(module)]}
     if module == "archspec":
         ours |= {"compiler"}  # archspec.build, imported when it is asked for
     assert tops <= LIBRARIES | set(sys.stdlib_module_names) | ours

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from archspec import grammar
@@ -39,6 +41,8 @@ from archspec.sources import shipped_libraries, shipped_names
 from archspec.syntax import JOINS
 
 Words = Iterator[Completion]
+MOST_FILES = 500
+"""Looked at in a folder."""
 
 
 def complete(draft: Draft, offset: int) -> tuple[Completion, ...]:
@@ -250,12 +254,21 @@ def _node_around(spot: Spot) -> Any:
 def _references(draft: Draft, spot: Spot) -> Words:
     """Texts of the project and shipped specs."""
     is_import = spot.place.parent is not None and role_of(spot.place.parent) == "imports"
-    own = draft.source.name.rpartition("/")[2]
-    for name in draft.project.names():
-        if name.endswith(".json") and name not in (own, draft.name):
-            yield spot.string(name, "file", "a text of this project")
+    for name in _texts_beside(draft):
+        yield spot.string(name, "file", "a text of this project")
     for name in shipped_libraries() if is_import else shipped_names():
         yield spot.string(name, "file", "comes with archspec")
+
+
+def _texts_beside(draft: Draft) -> list[str]:
+    """Other texts, as a reference from this one would call them: those of its folder, or of a
+    project that tells what it has."""
+    own, path = draft.source.name, draft.path_of(draft.source)
+    if path is None:
+        return [name for name in draft.project.names() if name != own]
+    folder = Path(path).parent
+    files = (each.name for each in islice(folder.glob("*.json"), MOST_FILES))
+    return sorted(name for name in files if name != Path(path).name)
 
 
 def _argument_values(draft: Draft, spot: Spot) -> Words:

@@ -34,10 +34,12 @@ class Draft:
         self.name = name
         self.project = project
 
-    @property
-    def is_of_files(self) -> bool:
-        """Whether names of texts in its project are paths."""
-        return isinstance(self.project, _Reads) and isinstance(self.project.project, Folder)
+    def path_of(self, source: Source) -> str | None:
+        """The file that a text is, or None where its project is none of files."""
+        project = source.project
+        while isinstance(project, _Reads):
+            project = project.project
+        return str(project.root / source.name) if isinstance(project, Folder) else None
 
     @property
     def plain(self) -> str:

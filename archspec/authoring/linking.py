@@ -146,7 +146,9 @@ def place_of_text(draft: Draft, reference: str, is_import: bool) -> Place | None
         text = None if source is None else source.project.read(source.name)
     except SpecError:
         return None
-    return None if source is None or text is None else Place(source.name, 0, 0, False, text)
+    if source is None or text is None:
+        return None
+    return Place(draft.path_of(source) or source.name, 0, 0, False, text)
 
 
 def place_at(draft: Draft, at: At) -> Place:
@@ -155,5 +157,6 @@ def place_at(draft: Draft, at: At) -> Place:
     root = draft.tree if is_here else read_tree(at.document.text)
     item = root.get(*at.pointer) or root
     text = "" if is_here else at.document.text
-    name = draft.name if is_here else at.document.source.name
+    source = at.document.source
+    name = draft.name if is_here else draft.path_of(source) or source.name
     return Place(name, item.start, item.end, is_here, text)

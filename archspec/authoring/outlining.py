@@ -10,7 +10,6 @@ from archspec.authoring.naming import target_of
 from archspec.authoring.roles import kind_of, role_of
 from archspec.authoring.tree import Item
 from archspec.authoring.values import Link, Symbol
-from archspec.sources import Folder
 
 
 def outline(draft: Draft) -> tuple[Symbol, ...]:
@@ -116,9 +115,6 @@ def find_links(draft: Draft) -> tuple[Link, ...]:
             is_import = item.key != "extends"
             source = resolve_reference(draft, str(item.value), is_import)
             if source is not None:
-                is_file = source.project is not draft.project or draft.is_of_files
-                name = source.name
-                if isinstance(source.project, Folder):
-                    name = str(source.project.root / name)
-                found.append(Link(*item.inner, name, is_file))
+                path = draft.path_of(source)
+                found.append(Link(*item.inner, path or source.name, path is not None))
     return tuple(found)

@@ -74,6 +74,12 @@ class Hover:
     rows: tuple[tuple[str, str], ...] = ()
 
     @property
+    def plain(self) -> str:
+        """All of it as lines."""
+        rows = (f"{label}: {value}" for label, value in self.rows)
+        return "\n".join(filter(None, (self.title, self.doc, *rows)))
+
+    @property
     def markdown(self) -> str:
         """All of it for an editor. What a spec's author wrote is shown as written."""
         parts = [f"**{escape_markdown(self.title)}**", escape_markdown(self.doc)]

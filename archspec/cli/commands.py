@@ -10,6 +10,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "explain": "where a node comes from, and each of its attributes",
         "expand": "write a spec's normal form: primitive nodes only",
         "schema": "the JSON Schema of specs, for editors",
+        "lsp": "a language server: help in an editor while you write",
+        "mcp": "the same and more for programs that write specs, over MCP",
     },
     "see": {
         "list": "the specs that come with archspec",

@@ -1,0 +1,1 @@
+"""The language server: archspec.authoring for editors, over the Language Server Protocol."""
