@@ -90,6 +90,8 @@ class Editor:
         self.client.exit(None)
         self.wait(self.client.stop())
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(SECONDS)
+        self.loop.close()
 
 
 @pytest.fixture(scope="module")

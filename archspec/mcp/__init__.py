@@ -1,0 +1,1 @@
+"""The commands for programs that write specs, over the Model Context Protocol."""
