@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINES := tests/editor/node_modules
+EXTENSION := editors/vscode/node_modules
 TORCH ?= torch==2.13.0
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
@@ -32,7 +33,7 @@ demo: $(VENV)/.installed
 		--data build/digits --epochs 2 --seeds 1 --budget 30s --workers 2 --out build/search
 
 # With both frameworks; TORCH names another PyTorch than the one that is tested against.
-test: $(VENV)/.torch $(ENGINES)/.installed
+test: $(VENV)/.torch $(ENGINES)/.installed $(EXTENSION)/.installed
 	$(BIN)/python -m pytest -n auto
 
 # Without a framework, processes and what is marked as thorough: under two minutes.
@@ -40,11 +41,11 @@ test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --fast
 
 # All of it, with what is marked slow (.venv/bin/pytest -m slow --collect-only lists that): over an hour.
-nightly: $(VENV)/.torch $(ENGINES)/.installed
+nightly: $(VENV)/.torch $(ENGINES)/.installed $(EXTENSION)/.installed
 	$(BIN)/python -m pytest -n auto -m "slow or not slow"
 
 # One part: make test-language, test-compiler, test-training, test-search, test-deploy, test-faces.
-test-%: $(VENV)/.torch $(ENGINES)/.installed
+test-%: $(VENV)/.torch $(ENGINES)/.installed $(EXTENSION)/.installed
 	$(BIN)/python -m pytest -n auto tests/$*
 
 # Without MindSpore, on the newest Python that is here.
@@ -106,5 +107,11 @@ $(ENGINES)/.installed: tests/editor/package.json tests/editor/package-lock.json
 		(cd tests/editor && npm ci --no-audit --no-fund) && touch $@; \
 	else echo "npm is not on PATH: tests/faces/test_editor.py will be skipped"; fi
 
+# What packs the extension of VS Code, which tests/faces/test_vscode.py looks into.
+$(EXTENSION)/.installed: editors/vscode/package.json editors/vscode/package-lock.json
+	@if command -v npm > /dev/null; then \
+		(cd editors/vscode && npm ci --no-audit --no-fund) && touch $@; \
+	else echo "npm is not on PATH: tests/faces/test_vscode.py will be skipped"; fi
+
 clean:
-	rm -rf $(VENV) $(ENGINES) build
+	rm -rf $(VENV) $(ENGINES) $(EXTENSION) build

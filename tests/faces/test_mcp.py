@@ -15,6 +15,10 @@ import pytest
 pytest.importorskip("mcp")
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from test_doctor import archspec_without
+
+from archspec.cli import OK, USAGE
+from archspec.extras import lacking
 
 SECONDS = 120
 NET = """{"archspec": 1, "name": "net", "input": {"shape": [3, 16, 16]},
@@ -169,3 +173,11 @@ def test_nothing_outside_of_the_folder_is_read_or_written(program, tmp_path):
     assert "below" in program.refusal("lint", spec="net.json", device="../device.json")
     assert "--help" in program.refusal("explain", spec="net.json", node="--help")
     assert not (tmp_path / "read.json").exists()
+
+
+@pytest.mark.parametrize("command, package", [("lsp", "pygls"), ("mcp", "mcp")])
+def test_without_its_package_a_server_says_what_to_install(command, package, tmp_path):
+    assert archspec_without([package], command, "--help", folder=tmp_path).returncode == OK
+    result = archspec_without([package], command, folder=tmp_path)
+    assert result.returncode == USAGE
+    assert result.stderr == f"error: {lacking(f'archspec {command}', package)}\n"
