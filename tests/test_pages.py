@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ LONG = {"tutorials/photographs", "tutorials/search"}
 GENERATED = {"ops", "blocks", "commands", "recipes"}
 PAGES = [path for name in RUN for path in sorted((DOCS / name).glob("*.md"))]
 
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md"))
+
 
 def name_of(page: Path) -> str:
     return page.relative_to(DOCS).with_suffix("").as_posix()
@@ -28,6 +31,15 @@ def name_of(page: Path) -> str:
 )
 def test_a_page_does_what_it_says(page, tmp_path):
     assert run_page(page, tmp_path), "the page has no block that is run"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_does_what_it_says(name, tmp_path):
+    for framework in ("torch", "mindspore", "onnxruntime"):
+        pytest.importorskip(framework)
+    folder = tmp_path / name
+    shutil.copytree(ROOT / "examples" / name, folder)
+    assert run_page(folder / "README.md", folder)
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=name_of)
