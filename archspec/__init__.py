@@ -10,11 +10,15 @@ A spec can also be a text, and what it refers to a folder, a dict of texts or a 
 
     archspec.loads(text, name="net.json", project={"blocks.json": blocks})
 
-Both raise SpecError, whose text says where the spec is wrong, what was met and what to use.
+What the commands do is here too, docs/api.md shows it: train, evaluate, predict, export,
+search.
+
+All raise SpecError, whose text says where the spec is wrong, what was met and what to use.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 if not Path(__path__[0], "compiler").is_dir():
     __path__.append(str(Path(__path__[0]).resolve().parent))
 
-from archspec.errors import SpecError
+from archspec.api import FUNCTIONS
+from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
 from archspec.loading import load, loads
 from archspec.project import Project, Texts
@@ -33,16 +38,19 @@ from archspec.space import Space
 from archspec.stats import Stats
 
 if TYPE_CHECKING:
+    from archspec.api.evaluating import evaluate
+    from archspec.api.exporting import export
+    from archspec.api.predicting import predict
     from archspec.compiler import build
+    from archspec.training import train
+    from archspec.training.search import search
 
 
 def __getattr__(name: str) -> Any:
-    """`build` needs the compiler, which the language does not: it is imported when asked for."""
-    if name == "build":
-        from archspec.compiler import build
-
-        return build
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """What needs more than the language is imported when it is asked for."""
+    if name not in FUNCTIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(FUNCTIONS[name]), name)
 
 
 __all__ = [
@@ -54,7 +62,13 @@ __all__ = [
     "SpecError",
     "Stats",
     "Texts",
+    "UsageError",
     "build",
+    "evaluate",
+    "export",
     "load",
     "loads",
+    "predict",
+    "search",
+    "train",
 ]

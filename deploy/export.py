@@ -65,8 +65,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Om:
-    """An OM that was made: how its ONNX compared, by which CANN, and where atc's words are."""
+    """An OM that was made: for which chip, what it takes in words, how its ONNX compared, by which
+    CANN, and where atc's words are."""
 
+    soc: str
+    takes: str
     comparison: Comparison | None
     toolkit: Toolkit
     log: Path
@@ -159,7 +162,7 @@ def write_om(
             _copy(om, file)
         remove_sidecar(path)
     write_sidecar(path, source.model.spec_graph, source.notes)
-    return Om(comparison, toolkit, log)
+    return Om(soc, input_of(source, has_aipp), comparison, toolkit, log)
 
 
 def input_of(source: Source, has_aipp: bool) -> str:

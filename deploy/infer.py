@@ -16,12 +16,13 @@ from contextlib import closing
 
 import numpy as np
 
+from archspec.compiler.images.answers import Answers, Collector, name_outputs
 from archspec.compiler.images.batches import usable_workers
 from archspec.compiler.images.scores import Scores, cross_entropy, right
 from archspec.compiler.images.source import Source
 from archspec.deploy.description import check_classes, describe, numbers_for, output_of
 from archspec.deploy.engines import Engine, Port, engine_for, open_engine
-from archspec.deploy.feeding import Batch, Feed, feed_of
+from archspec.deploy.feeding import Feed, feed_of
 from archspec.deploy.folders import images_in, readable_images
 from archspec.deploy.progress import Progress
 from archspec.deploy.results import Results, Trial, facts_of
@@ -67,12 +68,16 @@ def infer_folder(
         with Progress(f"reading {found.where}") as progress:
             images = readable_images(found, count, progress)
         with Progress(f"running {model}") as progress:
+            collector = Collector()
             trial = run(
                 opened, feed, images, numbers, port.name,
-                workers=count, warm_up=warm_up, progress=progress,
+                workers=count, warm_up=warm_up, progress=progress, answers=collector,
             )  # fmt: skip
+        outputs = port.shape[1]
+        assert outputs is not None, "output_of refused others"
+        names = name_outputs(description.classes, images, numbers, outputs)
         facts = facts_of(opened, model, description, feed)
-    return Results(facts, images, trial)
+    return Results(facts, images, trial, Answers(images, names, *collector.columns()))
 
 
 def run(
@@ -85,9 +90,10 @@ def run(
     workers: int,
     warm_up: int = WARM_UP,
     progress: Callable[[int, int], None] | None = None,
+    answers: Collector | None = None,
 ) -> Trial:
     """All images through a loaded model. `numbers` are the outputs that the classes of `images`
-    are; `progress` is told images done and images in all."""
+    are; `progress` is told images done and images in all, `answers` takes in what came of each."""
     for _ in range(warm_up):
         engine.run({feed.port.name: feed.nothing()})
     sums = np.zeros(4)
@@ -98,7 +104,11 @@ def run(
         start = time.perf_counter()
         outputs = engine.run({feed.port.name: prepared.array})
         call = time.perf_counter() - start
-        sums += _sums(outputs[output], numbers, prepared)
+        labels = numbers[prepared.labels]
+        logits = outputs[output][: len(labels)].astype(np.float64)
+        sums += _sums(logits, labels)
+        if answers is not None:
+            answers.add(logits, labels)
         # what fills a last batch up was not prepared, so its time is not that of a batch
         if len(prepared.labels) == feed.batch or not clocks:
             clocks.append((engine.device_seconds, call, prepared.seconds + call))
@@ -111,9 +121,7 @@ def run(
     return Trial(scores, Latency(feed.batch, device, calls, whole), seconds, warm_up)
 
 
-def _sums(output: np.ndarray, numbers: np.ndarray, prepared: Batch) -> tuple[float, ...]:
-    labels = numbers[prepared.labels]
-    logits = output[: len(labels)].astype(np.float64)
+def _sums(logits: np.ndarray, labels: np.ndarray) -> tuple[float, ...]:
     return (len(labels), *right(logits, labels), float(cross_entropy(logits, labels).sum()))
 
 

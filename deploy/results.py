@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from archspec.compiler.images.answers import Answers
 from archspec.compiler.images.scores import Scores
 from archspec.compiler.images.source import Source
 from archspec.compiler.weights.loading import SHORT
@@ -81,11 +82,12 @@ def facts_of(
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """A trial of a model on images."""
+    """A trial of a model on images, and its answer for each of them."""
 
     facts: Facts
     images: Source
     trial: Trial
+    answers: Answers
 
     @property
     def scores(self) -> Scores:

@@ -28,13 +28,13 @@ ORDER = [
     "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
     "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
     "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
-    "starter", "editor", "authoring", "isynet_format", "plot", "", "studio", "lsp", "mcp", "cli",
+    "starter", "editor", "authoring", "isynet_format", "plot", "api", "", "studio", "lsp", "mcp", "cli",
     "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL", "shtab"}
 FACES = {
     "studio": {"starlette", "uvicorn"}, "lsp": {"pygls", "lsprotocol"},
-    "mcp": {"mcp", "pydantic"}, "cli": set(), "__main__": set(),
+    "mcp": {"mcp", "pydantic"}, "api": set(), "cli": set(), "__main__": set(),
 }  # fmt: skip
 """They may import everything, each its own libraries too, and nobody imports them."""
 TARGETS = "archspec.compiler.targets"
@@ -395,7 +395,7 @@ ONE_PLACE = {
     '"GPU", "Ascend"': {"archspec.machine"},
     "start_new_session": {"archspec.processes", "archspec.deploy.atc"},  # atc leads a group
     "pip install -e": {"archspec.extras"},
-    "(11, 13, 17)": {"archspec.cli.exporting"},
+    "(11, 13, 17)": {"archspec.api.exporting"},
     '"OnnxRuntimeEngine"': {"archspec.deploy.engine_table"},
     'nearest", "bilinear", "bicubic': {"archspec.document_schema"},
 }

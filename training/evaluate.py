@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from archspec.compiler.images.answers import Collector
 from archspec.compiler.images.scores import Scores, cross_entropy, right
 from archspec.training.backend import Predictor
 from archspec.training.distributed import Ranks
@@ -28,8 +29,9 @@ def evaluate(
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     batch: int,
     ranks: Ranks | None = None,
+    answers: Collector | None = None,
 ) -> Scores:
-    """Score a network over all batches of all processes.
+    """Score a network over all batches of all processes; `answers` takes in those of this one.
 
     A smaller batch is filled up to `batch`, so that one graph is compiled; what fills it up is not
     counted.
@@ -37,6 +39,8 @@ def evaluate(
     sums = np.zeros(4)
     for images, labels in batches:
         logits = logits_of(network, images, batch)
+        if answers is not None:
+            answers.add(logits, labels)
         sums += (len(labels), *right(logits, labels), cross_entropy(logits, labels).sum())
     count, top1, top5, loss = (ranks or Ranks()).sum(sums)
     return Scores(int(count), top1 / count, top5 / count, loss / count)

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from archspec.compiler.images.answers import Answers, Collector, name_outputs
 from archspec.compiler.images.checks import damage, images_cache
 from archspec.compiler.images.classes import class_names, numbers_of
 from archspec.compiler.images.guesses import Classifier
@@ -22,6 +23,7 @@ from archspec.errors import SpecError, UsageError, use
 from archspec.graph import Graph
 from archspec.training.backend import DeviceError, backend_for, find_lone_backend
 from archspec.training.data import EvalPipeline, check_fits, readable, scan, usable_workers
+from archspec.training.distributed import Ranks
 from archspec.training.evaluate import Mirrored, evaluate, logits_of
 from archspec.training.plan import check_classifier
 
@@ -41,9 +43,27 @@ def score_weights(
     backend: str | None = None,
     flip: bool = False,
 ) -> Scores:
-    """Score weights on every readable image of one split; `tell` is told what was left out. With
-    `flip` the logits of an image and of its mirror image are averaged. Raises
-    SpecError and UsageError for whatever does not fit: weights, classes, images."""
+    """The scores alone of what `evaluate_weights` finds."""
+    return evaluate_weights(
+        graph, weights, data, split, batch, workers, device, tell, backend, flip
+    )[0]
+
+
+def evaluate_weights(
+    graph: Graph,
+    weights: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    split: str = "val",
+    batch: int = 64,
+    workers: int = 8,
+    device: str = "CPU",
+    tell: Callable[[str], None] | None = None,
+    backend: str | None = None,
+    flip: bool = False,
+) -> tuple[Scores, Answers]:
+    """Score weights on every readable image of one split, and its answer for each; `tell` is told
+    what was left out. With `flip` the logits of an image and of its mirror image are averaged.
+    Raises SpecError and UsageError for whatever does not fit: weights, classes, images."""
     runs = backend_for(backend, device, "archspec eval")
     if not 1 <= batch <= 100_000:
         raise UsageError(f"--batch {batch}: must be 1 to 100,000")
@@ -68,11 +88,30 @@ def score_weights(
     )
     numbers = np.arange(len(images.classes)) if names is None else numbers_of(images, names)
     numbered = ((pixels, numbers[labels]) for pixels, labels in pipeline)
+    collector = Collector()
     try:
-        return evaluate(network, numbered, batch, ranks)
+        scores = evaluate(network, numbered, batch, ranks, collector)
     except DeviceError as error:
         hint = use(f"--batch {error.fits}") if error.fits else ""
         raise SpecError(f"{error}{hint}") from error
+    columns = _gather(collector, pipeline.indices, len(images.labels), ranks)
+    return scores, Answers(
+        images, name_outputs(names, images, numbers, classes_of(graph)), *columns
+    )
+
+
+def _gather(
+    collector: Collector, indices: np.ndarray, total: int, ranks: Ranks
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The answers of all processes in the images' order, of which this one has those at
+    `indices`."""
+    columns = collector.columns()
+    if ranks.ranks == 1:
+        return columns
+    whole = np.zeros((3, total))
+    whole[:, indices] = columns
+    labels, guesses, confidences = ranks.sum(whole)
+    return np.rint(labels).astype(np.int64), np.rint(guesses).astype(np.int64), confidences
 
 
 def writes(device: str = "CPU", backend: str | None = None) -> bool:

@@ -9,16 +9,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.api.exporting import OPSETS, model_of, source_of
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import (
-    OPSETS,
-    add_weights,
-    model_of,
-    read_images,
-    source_of,
-    tell_written,
-    write_checked,
-)
+from archspec.cli.exporting import add_weights, read_images, tell_written, write_checked
+from archspec.cli.infer_command import tell_note
 from archspec.cli.outputs import OutputPath
 from archspec.compiler.targets import Target, check_packages, find_target, written_by
 from archspec.errors import UsageError, use
@@ -112,7 +106,7 @@ def _write_checked(
     from archspec.compiler.pipeline import for_deployment
 
     source = source_of(
-        graph, options.weights,
+        graph, options.weights, tell_note,
         batch=batch, opset=options.opset, is_deployment=options.deployment,
     )  # fmt: skip
     said = write_checked(target.name, source, options.output)

@@ -14,7 +14,7 @@ from archspec.errors import UsageError
 from archspec.extras import need
 from archspec.machine import usable_cpus
 from archspec.tables import Column, Table, shown_count, write_table
-from archspec.writing import whole_folder
+from archspec.writing import whole_folder, write_whole
 
 if TYPE_CHECKING:
     from archspec.training.data import Source
@@ -26,6 +26,10 @@ EXAMPLES = (
     "archspec data digits /tmp/digits",
     "archspec data check photos --for efficientnet_lite0 --set classes=6",
     "archspec data check digits --format json",
+    "archspec data split flowers photos --val 0.2",
+    "archspec data split flowers photos --seed 1 --copy",
+    "archspec data look photos --recipe finetune --for efficientnet_lite0 -o look.png",
+    "archspec data look digits --recipe tiny --for tiny/isynet --count 64",
     "archspec data mindrecord photos packed",
     "archspec data mindrecord imagenet imagenet_packed",
 )
@@ -55,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(check, "--for", dest="spec")
     add_overrides(check)
     _add_workers(check)
+    _add_split(actions)
+    _add_look(actions)
     pack = actions.add_parser(
         "mindrecord",
         help="a folder of images as MindRecord files, one for each split",
@@ -66,6 +72,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "output", type=OutputPath, metavar="NEW", help="a folder that does not exist yet"
     )
     _add_workers(pack)
+
+
+def _add_split(actions: Any) -> None:
+    split = actions.add_parser(
+        "split",
+        help="a folder of class folders as one with train/ and val/",
+        description="Write DIR/CLASS/IMAGE as NEW/{train,val}/CLASS/IMAGE, the same share of each"
+        " class in val. What is one image twice is on one side.",
+    )
+    split.add_argument("folder", metavar="DIR", help="holds CLASS/IMAGE")
+    split.add_argument(
+        "output", type=OutputPath, metavar="NEW", help="a folder that does not exist yet"
+    )
+    split.add_argument(
+        "--val", type=float, default=0.2, metavar="SHARE", help="of each class; default: 0.2"
+    )
+    split.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="another one, another split; default: 0"
+    )
+    split.add_argument(
+        "--copy", action="store_true", help="copies; default: hard links, which take no room"
+    )
+    _add_workers(split)
+
+
+def _add_look(actions: Any) -> None:
+    look = actions.add_parser(
+        "look",
+        help="a picture of images as a recipe augments them",
+        description="Draw images of DIR/train as a network is shown them: resized, augmented,"
+        " mixed.",
+    )
+    look.add_argument("folder", metavar="DIR")
+    look.add_argument("--recipe", required=True, metavar="NAME|FILE", help="see archspec recipes")
+    look.add_argument(
+        "--recipe-set", action="append", default=[], metavar="KEY=VALUE",
+        help="another value for a setting of the recipe",
+    )  # fmt: skip
+    add_spec(look, "--for", dest="spec", required=True)
+    add_overrides(look)
+    look.add_argument("--count", type=int, default=32, metavar="N", help="images; default: 32")
+    look.add_argument("--epoch", type=int, default=1, metavar="N", help="default: 1")
+    look.add_argument(
+        "-o", "--output", type=OutputPath, default="look.png", metavar="FILE",
+        help="default: look.png",
+    )  # fmt: skip
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +133,12 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.action == "digits":
         return _digits(options)
-    need(f"archspec data {options.action}", "numpy" if options.action == "check" else "mindspore")
-    return {"check": _check, "mindrecord": _pack}[options.action](options)
+    need(
+        f"archspec data {options.action}",
+        "mindspore" if options.action == "mindrecord" else "numpy",
+    )
+    actions = {"check": _check, "mindrecord": _pack, "split": _split, "look": _look}
+    return actions[options.action](options)
 
 
 def _digits(options: argparse.Namespace) -> int:
@@ -93,8 +149,44 @@ def _digits(options: argparse.Namespace) -> int:
     return 0
 
 
+def _split(options: argparse.Namespace) -> int:
+    from archspec.compiler.images.splitting import split_folder
+    from archspec.training.data import usable_workers
+
+    found = split_folder(
+        options.folder, options.output, options.val, options.seed,
+        has_copies=options.copy, workers=usable_workers(options.workers),
+    )  # fmt: skip
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(
+        f"wrote {options.output}: {found.train:,} images in train, {found.val:,} in val,"
+        f" {found.classes:,} classes"
+    )
+    return 0
+
+
+def _look(options: argparse.Namespace) -> int:
+    from archspec.compiler.images.steps import preprocessing_of
+    from archspec.training.data import scan
+    from archspec.training.looking import draw_sample
+    from archspec.training.recipe_files import read_recipe
+
+    for name, value, most in (("count", options.count, 1000), ("epoch", options.epoch, 10**6)):
+        if not 1 <= value <= most:
+            raise UsageError(f"--{name} {value}: must be 1 to {most:,}")
+    graph = graph_of(options.spec, options)
+    recipe = read_recipe(options.recipe, options.recipe_set)
+    to = preprocessing_of(graph.preprocessing, graph.input_shape)
+    images = scan(options.folder, "train")
+    write_whole(options.output, draw_sample(images, to, recipe, options.count, options.epoch - 1))
+    print(f"wrote {options.output}: {min(options.count, len(images.labels)):,} images")
+    return 0
+
+
 def _check(options: argparse.Namespace) -> int:
     from archspec.compiler.images.checks import check_damage, find_unreadable
+    from archspec.compiler.images.duplicates import describe_duplicates, find_duplicates
     from archspec.compiler.images.steps import preprocessing_of
     from archspec.training.data import check_fits, check_same_classes, scan, usable_workers
 
@@ -120,10 +212,13 @@ def _check(options: argparse.Namespace) -> int:
             check_damage(source, bad)
         except UsageError as error:
             faults.append(str(error))
+    pairs = find_duplicates(kept[0], kept[1], workers)
     if options.format == "json":
-        print_json({"splits": _rows(kept), "damaged": damaged, "faults": faults})
+        names = [{"train": kept[0].name(t), "val": kept[1].name(v)} for t, v in pairs]
+        said = {"splits": _rows(kept), "damaged": damaged, "faults": faults, "duplicates": names}
+        print_json(said)
     elif options.format == "table":
-        _report(kept)
+        _report(kept, describe_duplicates(kept[0], kept[1], pairs))
         _list_damaged(damaged, options.limit)
     else:
         write_table(_damaged_table(damaged), options.format)
@@ -183,7 +278,7 @@ def _progress(where: str) -> Any:
     return show
 
 
-def _report(sources: list[Source]) -> None:
+def _report(sources: list[Source], more: Sequence[str] = ()) -> None:
     from archspec.compiler.images.checks import damage
 
     columns = [
@@ -196,7 +291,7 @@ def _report(sources: list[Source]) -> None:
     ]
     notes = [note for source in sources for note in source.ignored]
     notes += [note for note in map(damage, sources) if note is not None]
-    write_table(Table(columns, _rows(sources), notes=notes), "table")
+    write_table(Table(columns, _rows(sources), notes=[*notes, *more]), "table")
 
 
 def _rows(sources: Sequence[Source]) -> list[dict[str, Any]]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from archspec.cli.answer_options import (
+    add_answers,
+    answers_as_json,
+    check_report,
+    tell_answers,
+)
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.device_options import add_device
+from archspec.cli.infer_command import tell_note
 
 EXAMPLES = (
     "archspec eval run/spec.json --weights run/best.safetensors --data digits",
@@ -30,22 +36,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flip", action="store_true", help="average the logits with those of the mirror image"
     )
     add_device(parser)
+    add_answers(parser)
     add_format(parser, ("table", "json"))
 
 
 def run(options: argparse.Namespace) -> int:
-    from archspec.training.predict import score_weights, writes
+    from archspec.api.evaluating import evaluate
+    from archspec.training.predict import writes
 
+    check_report(options.report)
+    device = options.device or "CPU"
     graph = graph_of(options.spec, options)
-    scores = score_weights(
-        graph, options.weights, options.data, options.split, options.batch, options.workers,
-        options.device or "CPU", lambda note: print(f"note: {note}", file=sys.stderr),
-        options.backend, options.flip,
+    found = evaluate(
+        graph, options.data, weights=options.weights, split=options.split, batch=options.batch,
+        workers=options.workers, device=device, backend=options.backend, flip=options.flip,
+        tell=tell_note,
     )  # fmt: skip
-    if not writes(options.device or "CPU", options.backend):
+    if not writes(device, options.backend):
         return 0
     if options.format == "json":
-        print_json({"network": graph.name, "fingerprint": graph.fingerprint, **vars(scores)})
+        said = {"network": graph.name, "fingerprint": graph.fingerprint, **vars(found.scores)}
+        print_json({**said, **answers_as_json(found, options)})
     else:
-        print(scores)
+        print(found.scores)
+    tell_answers(found, options)
     return 0

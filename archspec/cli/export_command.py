@@ -7,28 +7,14 @@ before it takes its place.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from archspec.api.exporting import FORMATS, OPSETS, Exported, export, format_of
 from archspec.cli.common import add_overrides, add_spec, graph_of
-from archspec.cli.exporting import (
-    OPSETS,
-    add_weights,
-    check_lines,
-    read_images,
-    source_of,
-    tell_written,
-    write_checked,
-)
+from archspec.cli.exporting import add_weights, check_lines, read_images, tell_written
+from archspec.cli.infer_command import tell_note
 from archspec.cli.outputs import OutputPath
-from archspec.compiler.targets import check_packages, find_target, written_by
 from archspec.errors import UsageError
 
-if TYPE_CHECKING:
-    from archspec.deploy.export import Source
-
-FORMATS = written_by("export")
 ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",),
             "tolerance": ("onnx", "mindir", "om")}  # fmt: skip
 """Options that mean nothing to the other formats."""
@@ -84,33 +70,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    kind = options.format or _format_of(options.output)
+    kind = options.format or format_of(options.output)
     _refuse_what_means_nothing(options, kind)
     batch, gears = _batch(options)
     graph = graph_of(options.spec, options)
-    check_packages(find_target(kind))
-    from archspec.compiler.agreement import TOLERANCE
-    from archspec.compiler.pipeline import for_deployment
-
-    source = source_of(
-        graph, options.weights,
-        batch=batch, gears=gears, opset=options.opset or OPSETS[0],
-        tolerance=options.tolerance or TOLERANCE,
+    written = export(
+        graph, options.output or f"{graph.name}.{kind}", weights=options.weights, format=kind,
+        batch=batch, gears=gears, opset=options.opset or OPSETS[0], soc=options.soc,
+        pixels=None if options.no_aipp else "rgb", timeout=options.timeout,
+        tolerance=options.tolerance, tell=tell_note,
     )  # fmt: skip
-    output = options.output or f"{graph.name}.{kind}"
-    said = WRITERS[kind](source, output, options)
-    tell_written(output, for_deployment(graph).graph.params, said)
+    tell_written(str(written.path), written.params, _lines(written))
     return 0
-
-
-def _format_of(output: str | None) -> str:
-    ending = Path(output or "").suffix[1:]
-    if ending in FORMATS:
-        return ending
-    raise UsageError(
-        f"{output or 'the command'} does not say what to write; use --format with"
-        f" {', '.join(FORMATS)}, or -o with such an ending"
-    )
 
 
 def _refuse_what_means_nothing(options: argparse.Namespace, kind: str) -> None:
@@ -136,30 +107,18 @@ def _batch(options: argparse.Namespace) -> tuple[int | None, tuple[int, ...]]:
     return None, tuple(sorted(set(gears)))
 
 
-def _air(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from archspec.deploy.export import write_air
-
-    write_air(source, output)
-    return ["not checked: only a device runs AIR"]
-
-
-def _om(source: Source, output: str, options: argparse.Namespace) -> list[str]:
-    from archspec.deploy.export import input_of, write_om
-
-    has_aipp = not options.no_aipp
-    om = write_om(source, output, options.soc, has_aipp=has_aipp, timeout=options.timeout)
+def _lines(written: Exported) -> list[str]:
+    """What is said of a file beside its size."""
+    if written.format == "air":
+        return ["not checked: only a device runs AIR"]
+    checked = check_lines(written.comparison)
+    if written.om is None:
+        return checked
+    om = written.om
     return [
-        f"for {options.soc}, by CANN {om.toolkit.release or 'of unknown release'}; what atc said is"
+        f"for {om.soc}, by CANN {om.toolkit.release or 'of unknown release'}; what atc said is"
         f" in {om.log}",
-        f"takes {input_of(source, has_aipp)}; gives float32",
-        *(f"its ONNX is {line}" for line in check_lines(om.comparison)),
+        f"takes {om.takes}; gives float32",
+        *(f"its ONNX is {line}" for line in checked),
         "the OM itself is not run: that takes the chip",
     ]
-
-
-def _writer(kind: str) -> Callable[[Source, str, argparse.Namespace], list[str]]:
-    return lambda source, output, _: write_checked(kind, source, output)
-
-
-WRITERS = {"onnx": _writer("onnx"), "mindir": _writer("mindir"), "air": _air, "om": _om}
-"""Each writes the file and gives the lines that tell of it."""

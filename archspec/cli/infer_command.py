@@ -8,6 +8,12 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from archspec.cli.answer_options import (
+    add_answers,
+    answers_as_json,
+    check_report,
+    tell_answers,
+)
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.outputs import OutputPath
 from archspec.deploy.engine_table import ENGINES
@@ -17,7 +23,8 @@ from archspec.tables import write_table
 from archspec.writing import whole_file
 
 if TYPE_CHECKING:
-    from archspec.deploy.results import Results
+    from archspec.api.evaluating import Evaluation
+    from archspec.api.networks import Network
     from archspec.graph import Graph
 
 EXAMPLES = (
@@ -58,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", dest="results", type=OutputPath, metavar="FILE", help="write all results as JSON"
     )
+    add_answers(parser)
     add_format(parser, ("table", "json"))
 
 
@@ -70,24 +78,39 @@ def run(options: argparse.Namespace) -> int:
         )
     from archspec.training.signals import Stop
 
+    check_report(options.report)
     file = whole_file(options.results) if options.results else nullcontext()
     # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
     with Stop(), file as target:
-        results = _infer(options)
+        found = _infer(options)
+        assert found.results is not None, "of a model"
+        said = {**found.results.as_json(), **answers_as_json(found, options)}
         if target is not None:
-            target.write(f"{json.dumps(results.as_json(), indent=2)}\n".encode())
+            target.write(f"{json.dumps(said, indent=2)}\n".encode())
     if options.format == "json":
-        print_json(results.as_json())
-        return 0
-    print(results.scores)
-    print()
-    write_table(results.table(), options.format)
+        print_json(said)
+    else:
+        print(found.scores)
+        print()
+        write_table(found.results.table(), options.format)
+    tell_answers(found, options)
     return 0
 
 
 def need_numpy(command: str) -> None:
     """Raises UsageError where it is not installed."""
     need(f"archspec {command}", "numpy")
+
+
+def network_of(name: str, options: argparse.Namespace) -> tuple[Network, Graph | None]:
+    """What a name and the options of add_overrides mean: an exported model's path and the graph of
+    its --spec, or the graph of a spec. Raises UsageError for options that belong to the other."""
+    from archspec.api.networks import is_model, refuse_for_spec
+
+    if is_model(name):
+        return name, graph_beside(options)
+    refuse_for_spec(name, engine=options.engine, spec=options.spec)
+    return graph_of(name, options), None
 
 
 def graph_beside(options: argparse.Namespace) -> Graph | None:
@@ -101,23 +124,24 @@ def graph_beside(options: argparse.Namespace) -> Graph | None:
     return None
 
 
-def _infer(options: argparse.Namespace) -> Results:
-    from archspec.compiler.images.checks import damage
-    from archspec.deploy.infer import infer_folder
+def tell_note(note: str) -> None:
+    print(f"note: {note}", file=sys.stderr)
 
-    results = infer_folder(
+
+def _infer(options: argparse.Namespace) -> Evaluation:
+    from archspec.api.evaluating import evaluate
+    from archspec.deploy.engines import engine_for
+
+    return evaluate(
         options.model,
         options.data,
-        engine=options.engine,
+        engine=options.engine or engine_for(options.model),
         batch=options.batch,
         device=options.device,
         threads=options.threads,
-        graph=graph_beside(options),
+        spec=graph_beside(options),
         output=options.output,
         workers=options.workers,
         warm_up=options.warm_up,
+        tell=tell_note,
     )
-    for note in (*results.images.ignored, damage(results.images)):
-        if note is not None:
-            print(f"note: {note}", file=sys.stderr)
-    return results

@@ -6,17 +6,16 @@ NETWORK is a spec, with --weights, or an exported model (.onnx, .mindir, .om).
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
+from archspec.cli.common import FORMATS, add_format, add_overrides, add_spec, print_json
 from archspec.cli.device_options import add_device
-from archspec.cli.infer_command import graph_beside, need_numpy
-from archspec.deploy.engine_table import ENDINGS, ENGINES
+from archspec.cli.infer_command import need_numpy, network_of
+from archspec.deploy.engine_table import ENGINES
 from archspec.errors import UsageError
 from archspec.tables import Column, Table, write_table
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "archspec predict run/spec.json --weights run/best.safetensors photo.jpg",
     "archspec predict tuned.onnx photos/val --top 1 --format csv",
+    "find photos -newer last -name '*.jpg' | archspec predict tuned.onnx - --format jsonl",
 )
 
 
@@ -34,8 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "network", metavar="NETWORK", help="a spec, by path or bare name, or an exported model"
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="image files, or folders of them"
-    )
+        "images", nargs="+", metavar="IMAGE",
+        help="image files, folders of them, patterns such as 'photos/*.jpg', or - for names on"
+        " standard input, one a line",
+    )  # fmt: skip
     add_overrides(parser)
     parser.add_argument("--weights", metavar="FILE", help="of a spec: the network's weights")
     parser.add_argument(
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=ENGINES, help="of a model: what runs it; default: by its name's ending"
     )
     add_spec(parser, "--spec")
-    add_format(parser)
+    add_format(parser, (*FORMATS, "jsonl"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,73 +69,44 @@ def run(options: argparse.Namespace) -> int:
 
     # MindSpore puts handlers of its own in place, under which Ctrl-C would not end cleanly
     with Stop():
-        files, notes = find_all(options.images)
-        with _open_network(options, len(files)) as classifier:
-            if classifier.names is None:
+        files, notes = find_all(options.images, sys.stdin)
+        with _open(options, len(files)) as classifier:
+            has_names = classifier.names is not None
+            if not has_names:
                 notes.append(_nameless(options))
-            found = list(predict(classifier, files, options.top))
+            predictions = predict(classifier, files, options.top)
+            found = map(_write_line, predictions) if options.format == "jsonl" else predictions
+            found = list(found)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    _show([one for one in found if one.guesses], classifier.names is not None, options.format)
+    if options.format != "jsonl":
+        _show([one for one in found if one.guesses], has_names, options.format)
     unread = [one for one in found if not one.guesses]
     for one in unread:
         print(f"error: {one.image} {one.fault}", file=sys.stderr)
     return 1 if unread else 0
 
 
-@contextmanager
-def _open_network(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
-    """What NETWORK means, with the names of --classes where they are given."""
-    is_model = Path(options.network).suffix.lower() in ENDINGS  # any other NETWORK is a spec
-    with (_model if is_model else _spec)(options, images) as classifier:
-        if options.classes:
-            from archspec.compiler.images.classes import check_count, read_class_file
+def _open(options: argparse.Namespace, images: int) -> AbstractContextManager[Classifier]:
+    from archspec.api.predicting import open_network
 
-            names = read_class_file(options.classes)
-            shape = (classifier.outputs,)
-            check_count(options.classes, names, options.network, {"logits": shape})
-            classifier = replace(classifier, names=names)
-        yield classifier
+    network, spec = network_of(options.network, options)
+    return open_network(
+        network, weights=options.weights, classes=options.classes, spec=spec,
+        engine=options.engine, device=options.device, backend=options.backend, flip=options.flip,
+        images=images,
+    )  # fmt: skip
 
 
-@contextmanager
-def _model(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
-    for name in ("weights", "device", "backend", "flip"):
-        if getattr(options, name):
-            raise UsageError(f"--{name} is for specs, and {options.network} is a model")
-    from archspec.deploy.predict import open_classifier
-
-    graph = graph_beside(options)
-    with open_classifier(options.network, engine=options.engine, graph=graph) as classifier:
-        yield classifier
-
-
-@contextmanager
-def _spec(options: argparse.Namespace, images: int) -> Iterator[Classifier]:
-    for name in ("engine", "spec"):
-        if getattr(options, name):
-            raise UsageError(
-                f"--{name} is for exported models ({', '.join(ENDINGS)}), and {options.network} is"
-                " a spec"
-            )
-    if not options.weights:
-        raise UsageError(
-            "--weights is missing; use --weights FILE, or an exported model in place of the spec"
-        )
-    graph = graph_of(options.network, options)
-    from archspec.training.backend import BACKENDS, is_installed
-    from archspec.training.predict import BATCH, open_classifier, open_numpy_classifier
-
-    device = options.device or "CPU"
-    if device == "CPU" and options.backend is None and not any(map(is_installed, BACKENDS)):
-        print(
-            "note: neither MindSpore nor PyTorch is installed; plain numpy runs the network",
-            file=sys.stderr,
-        )
-        yield open_numpy_classifier(graph, options.weights, options.flip)
-        return
-    batch = min(BATCH, images)
-    yield open_classifier(graph, options.weights, batch, device, options.backend, options.flip)
+def _write_line(one: Prediction) -> Prediction:
+    """One image as one line of JSON, as soon as it is known."""
+    said: dict[str, Any] = {"image": one.image}
+    if one.guesses:
+        said["classes"] = [vars(guess) for guess in one.guesses]
+    else:
+        said["error"] = one.fault
+    print(json.dumps(said, ensure_ascii=False), flush=True)
+    return one
 
 
 def _nameless(options: argparse.Namespace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
 
@@ -53,23 +54,36 @@ class Prediction:
     fault: str = ""
 
 
-def find_all(paths: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Image files: those named, and in the place of a folder all below it; and in words what was
-    left out. Raises UsageError for what is not there and for a folder without images."""
+def find_all(paths: Sequence[str], listed: Iterable[str] = ()) -> tuple[list[str], list[str]]:
+    """Image files: those named, in the place of a folder all below it, in that of a pattern all
+    that fit it, and in that of "-" the lines of `listed`; and in words what was left out. Raises
+    UsageError for what does not exist, and for a folder or a pattern without images."""
     files: list[str] = []
     notes: list[str] = []
     for path in paths:
-        if not Path(path).is_dir():
+        if path == "-":
+            files += [line.rstrip("\r\n") for line in listed if line.strip()]
+        elif Path(path).is_dir():
+            below, ignored = find_images(Path(path))
+            if not below:
+                raise UsageError(
+                    f"{path} has no images; use a folder that has some, or image files"
+                )
+            files += [str(Path(path) / file) for file in below]
+            notes += ignored
+        elif os.path.lexists(path) or not has_magic(path):
             files.append(path)
-            continue
-        below, ignored = find_images(Path(path))
-        if not below:
-            raise UsageError(f"{path} has no images; use a folder that has some, or image files")
-        files += [str(Path(path) / file) for file in below]
-        notes += ignored
+        else:
+            fitting = glob(path, recursive=True)  # noqa: PTH207, for Path's starts from a folder
+            found = sorted(one for one in fitting if Path(one).is_file())
+            if not found:
+                raise UsageError(f"no file fits {path}; use a pattern that some do")
+            files += found
     for file in files:
         if not os.path.lexists(file):
             raise UsageError(f"{file} does not exist; use image files or folders of them")
+    if not files:
+        raise UsageError("standard input names no image; use one name a line")
     return files, notes
 
 

@@ -48,6 +48,17 @@ WRITES = {
         ["export", NET, "--weights", "w.npz", "-o", f"{DEEP}/net.onnx"],
         ["export", NET, "--weights", "nope.npz", "-o"],
     ),
+    "data split": (
+        ["data", "split", "digits/val", f"{DEEP}/split"], ["data", "split", "nope"],
+    ),
+    "data look": (
+        ["data", "look", "digits", *TINY, "--for", NET, "-o", f"{DEEP}/look.png"],
+        ["data", "look", "digits", "--recipe", "nope", "--for", NET, "-o"],
+    ),
+    "eval": (
+        ["eval", NET, "--weights", "w.npz", "--data", "digits", "--report", f"{DEEP}/report"],
+        ["eval", NET, "--weights", "nope.npz", "--data", "digits", "--report"],
+    ),
     "infer": (
         ["infer", "net.onnx", "--data", "digits", "-o", f"{DEEP}/r.json"],
         ["infer", "net.onnx", "--data", "digits", "--batch", "3", "-o"],

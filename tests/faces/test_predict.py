@@ -273,3 +273,63 @@ def test_a_mindir_whose_numbers_are_in_other_files(there, run, tmp_path):
     code, _, err = run(*arguments)
     assert code == USAGE
     assert "(it keeps its numbers in other files, which are not read)" in err
+
+
+def test_patterns_and_lists(run, told, monkeypatch, tmp_path):
+    import io
+    import sys
+
+    shown = sorted(map(str, Path("digits/val/3").glob("00*.png")))
+    rows = json.loads(told("predict", "net.onnx", "digits/val/3/00*.png", "--format", "json"))
+    assert list(dict.fromkeys(row["image"] for row in rows)) == shown
+    (tmp_path / "a[1].png").write_bytes(Path(TWO[0]).read_bytes())  # a name, and not a pattern
+    assert "a[1].png" in told("predict", "net.onnx", tmp_path / "a[1].png", "--format", "csv")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(TWO) + "\n\n"))
+    lines = told("predict", "net.onnx", "-", "--top", "10", "--format", "jsonl").splitlines()
+    said = [json.loads(line) for line in lines]
+    check_rows([{"image": one["image"], **guess} for one in said for guess in one["classes"]])
+    for text, given, message in (
+        ("", "-", "standard input names no image; use one name a line"),
+        ("", "digits/*.tiff", "no file fits digits/*.tiff; use a pattern that some do"),
+        ("gone.png\n", "-", "gone.png does not exist; use image files or folders of them"),
+    ):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        assert run("predict", "net.onnx", given) == (USAGE, "", f"error: {message}\n")
+
+
+def test_a_damaged_image_is_a_line_of_its_own(run, tmp_path):
+    (tmp_path / "b.png").write_bytes(b"garbage")
+    code, out, _ = run("predict", "net.onnx", tmp_path / "b.png", TWO[0], "--format", "jsonl")
+    assert code == WRONG
+    first, second = map(json.loads, out.splitlines())
+    assert first == {
+        "image": f"{tmp_path}/b.png", "error": "is not a readable image (it is of no known kind)"
+    }  # fmt: skip
+    assert len(second["classes"]) == 5
+
+
+@pytest.mark.parametrize("way", ["infer", "eval"])
+def test_classes_and_mistakes_of_a_whole_folder(way, run, told, tmp_path):
+    model = ("bare.onnx",) if way == "infer" else ("tiny/isynet", "--weights", "bare.npz")
+    model += () if way == "infer" else ("--backend", "torch")
+    arguments = (way, *model, "--data", "digits", "--report", tmp_path / "report")
+    said = json.loads(told(*arguments, "--per-class", "--format", "json"))
+    # the same from the predictions, image by image
+    rows = json.loads(told("predict", *model, "digits/val", "--top", "1", "--format", "json"))
+    counts = np.zeros((10, 10), int)
+    for row in rows:
+        counts[int(Path(row["image"]).parent.name), row["number"]] += 1
+    met = [n for n in range(10) if counts[n].any() or counts[:, n].any()]
+    small = counts[np.ix_(met, met)].tolist()
+    assert said["confusion"] == {"classes": [str(n) for n in met], "counts": small}
+    assert said["top1"] == said["accuracy"] == np.trace(counts) / 360
+    assert {path.name for path in (tmp_path / "report").iterdir()} >= {
+        "mistakes.png",
+        "classes.csv",
+    }
+    code, _, err = run(*arguments)
+    assert (code, err) == (
+        USAGE, f"error: {tmp_path}/report exists already; use another name, or remove it\n",
+    )  # fmt: skip
+    table = told(way, *model, "--data", "digits", "--per-class")
+    assert "is of, taken for:" in table and "calibration error" in table

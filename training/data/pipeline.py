@@ -15,13 +15,15 @@ from archspec.compiler.images.batches import Batch, usable_workers
 from archspec.compiler.images.lookahead import one_ahead
 from archspec.compiler.images.preprocess import UnreadableImage, open_image
 from archspec.compiler.images.source import Source
-from archspec.compiler.images.steps import Preprocessing
+from archspec.compiler.images.steps import MODES, Preprocessing
 from archspec.errors import UsageError
 from archspec.training.mixing import Mix, erase, erasing_probability, mix_batch, one_hot
 from archspec.training.sizing import channels_of
 
 ORDER, OPERATIONS, BATCHES, SIZES = range(4)
 """What a key is for, so that nothing draws what another does."""
+UNREACHED = 1_000_003
+"""More epochs than a recipe can have, and a prime."""
 
 Row: TypeAlias = tuple[Callable[[], Image.Image], np.int32]
 """What gives an image, and its label."""
@@ -150,6 +152,29 @@ class Pipeline(ABC):
                 f"{self.source.where}: {self.source.name(index)!r} could be read when the run began"
                 f" and cannot be now ({why})"
             ) from None
+
+    def augment_image(
+        self,
+        steps: Sequence[Callable[[Image.Image, Callable[[], np.random.Generator]], Image.Image]],
+        epoch: int,
+        index: int,
+        turn: int,
+        read: Callable[[], Image.Image],
+    ) -> np.ndarray:
+        """An image after `steps` (see augmenting.augmentations), uint8 HWC, drawn for by its epoch,
+        its number and its turn alone. Raises UsageError for one that cannot be used."""
+        # an image that comes again in an epoch is augmented as in one that never is
+        key = (self.seed, OPERATIONS, (epoch + UNREACHED * turn) % 2**32, index)
+        image = read()
+        try:
+            for place, augmentation in enumerate(steps):
+                image = augmentation(image, partial(generator, *key, place))
+        except UnreadableImage as error:
+            name = f"{self.source.where}: {self.source.name(index)!r}"
+            raise UsageError(f"{name} cannot be used ({error})") from None
+        mode = MODES[self.preprocessing.channels]
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        return pixels.reshape(*pixels.shape[:2], self.preprocessing.channels)
 
 
 def even_out(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:

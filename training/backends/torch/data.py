@@ -24,17 +24,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from archspec.compiler.images.batches import Batch
 from archspec.compiler.images.folder import ImageFolder
 from archspec.compiler.images.lookahead import in_order, one_ahead
-from archspec.compiler.images.preprocess import UnreadableImage, factors_of
-from archspec.compiler.images.steps import MODES
+from archspec.compiler.images.preprocess import factors_of
 from archspec.errors import UsageError
 from archspec.processes import end_with_parent
 from archspec.training.augmenting import Augmentation, augmentations
 from archspec.training.backend import DeviceError
 from archspec.training.backends.torch.device import taken_device
-from archspec.training.data.pipeline import OPERATIONS, Pipeline, Row, generator
+from archspec.training.data.pipeline import Pipeline, Row
 
-UNREACHED = 1_000_003
-"""More epochs than a recipe can have, and a prime."""
 Place = tuple[int, int]
 """An epoch and a step of it."""
 
@@ -164,20 +161,7 @@ class _Maker(Dataset[Any]):
 
     def _image(self, epoch: int, numbered: tuple[int, int, Row]) -> np.ndarray:
         index, turn, (read, _) = numbered
-        pipeline = self.pipeline
-        # an image that comes again in an epoch is augmented as in one that never is
-        key = (pipeline.seed, OPERATIONS, (epoch + UNREACHED * int(turn)) % 2**32, int(index))
-        image = read()
-        try:
-            for place, augmentation in enumerate(self.steps):
-                image = augmentation(image, partial(generator, *key, place))
-        except UnreadableImage as error:
-            name = f"{pipeline.source.where}: {pipeline.source.name(index)!r}"
-            raise UsageError(f"{name} cannot be used ({error})") from None
-        channels = pipeline.preprocessing.channels
-        mode = MODES[channels]
-        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-        return pixels.reshape(*pixels.shape[:2], channels)
+        return self.pipeline.augment_image(self.steps, epoch, int(index), int(turn), read)
 
 
 def _leave_group(trainer: int, number: int) -> None:
