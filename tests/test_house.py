@@ -28,8 +28,8 @@ ORDER = [
     "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
     "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
     "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
-    "starter", "editor", "authoring", "isynet_format", "plot", "api", "", "studio", "lsp", "mcp", "cli",
-    "__main__",
+    "starter", "editor", "authoring", "isynet_format", "plot", "api", "", "studio", "lsp",
+    "mcp", "cli", "__main__",
 ]  # fmt: skip
 LIBRARIES = {"jsonschema", "networkx", "rich", "PIL", "shtab"}
 FACES = {
