@@ -117,6 +117,7 @@ def closed_object(properties: Mapping[str, Any], required: tuple[str, ...] = ())
     return {**result, "required": list(required)} if required else result
 
 
+REPEATS: Schema = {"type": "integer", "minimum": 0}
 LANES: Schema = {"type": "integer", "minimum": 1}
 LANES_ROWS: Schema = {"type": "array", "items": ROW, "minItems": 1}
 PARALLEL_DOC = (
@@ -148,9 +149,7 @@ MODIFIER_PROPERTIES: Schema = {
         ' "levels[0]" the first of a list',
     ),
     "when": described(writable({"type": "boolean"}), "false passes the input through"),
-    "repeat": described(
-        writable({"type": "integer", "minimum": 0}), "copies in sequence, named name1, name2..."
-    ),
+    "repeat": described(writable(REPEATS), "copies in sequence, named name1, name2..."),
     "parallel": described(writable(LANES), PARALLEL_DOC),
 }
 
@@ -210,16 +209,23 @@ KIND_PROPERTIES: dict[str, Schema] = {
 def attribute_properties(op: type[Op]) -> dict[str, Schema]:
     """An op's attributes as a spec may write them."""
     result: dict[str, Schema] = {}
+    literals = literal_properties(op)
     for item in op.attributes():
-        fragment = item.metadata["schema"]
-        if op.name == "act" and item.name == "function":
-            fragment = {
-                "enum": [*fragment["enum"], NOTHING],
-                "enumDescriptions": [*FUNCTIONS.values(), "x, which leaves no node"],
-            }
         default = default_of(item)
         note = "required" if default is MISSING else f"default: {json.dumps(as_json(default))}"
-        result[item.name] = described(writable(fragment), f"{item.metadata['doc']}; {note}")
+        fragment = writable(literals[item.name])
+        result[item.name] = described(fragment, f"{item.metadata['doc']}; {note}")
+    return result
+
+
+def literal_properties(op: type[Op]) -> dict[str, Schema]:
+    """The values that an op's attributes may have, as literals."""
+    result: dict[str, Schema] = {item.name: item.metadata["schema"] for item in op.attributes()}
+    if op.name == "act":
+        result["function"] = {
+            "enum": [*result["function"]["enum"], NOTHING],
+            "enumDescriptions": [*FUNCTIONS.values(), "x, which leaves no node"],
+        }
     return result
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from archspec import grammar, schema
 from archspec.document_schema import DOCUMENTS, EXTENDS_PROPERTIES, SPEC_PROPERTIES
+from archspec.editor.passing import Find
 from archspec.editor.references import refer, refer_inside
 from archspec.editor.words import (
     CALL_DOC,
@@ -80,7 +81,7 @@ def document_schema(templates: Templates | None = None) -> dict[str, Any]:
     definitions = {
         **{f"op_{name}": _closed_call(schema.attribute_properties(op)) for name, op in OPS.items()},
         **{
-            definition: _closed_call(arguments_of(known[name]))
+            definition: _closed_call(arguments_of(known[name], _finder(known, name)))
             for name, definition in _definitions(known).items()
         },
         **_nodes("", known, needs_of(known)),
@@ -225,6 +226,21 @@ def _call(templates: Templates, needs: Mapping[str, tuple[str, ...]]) -> Schema:
             {"if": {"properties": {"op": {"enum": list(known)}}}, "else": unknown},
         ],
     }
+
+
+def _finder(templates: Templates, name: str) -> Find:
+    """What names mean in the body of one of these templates: of one that is imported, the templates
+    beside it."""
+    namespace, _, _ = name.rpartition(".")
+
+    def find(called: str) -> tuple[Mapping[str, Any], Find] | None:
+        whole = f"{namespace}.{called}" if namespace else called
+        if whole in templates:
+            return templates[whole], _finder(templates, whole)
+        standard = standard_library().document.data["templates"]
+        return (standard[called], _finder(standard, called)) if called in standard else None
+
+    return find
 
 
 def _definitions(templates: Templates) -> dict[str, str]:

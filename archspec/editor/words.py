@@ -7,6 +7,7 @@ from dataclasses import MISSING
 from typing import Any, TypeAlias
 
 from archspec import grammar, schema
+from archspec.editor.passing import Find, Template, values_of
 from archspec.ops import OPS, Op
 from archspec.schema import Schema, described, writable
 from archspec.syntax import is_declaration
@@ -36,17 +37,14 @@ def _needed_attributes(op: type[Op]) -> tuple[str, ...]:
     return tuple(item.name for item in op.attributes() if item.default is MISSING)
 
 
-def arguments_of(template: Mapping[str, Any]) -> dict[str, Schema]:
-    """A template's arguments as a call may write them."""
+def arguments_of(template: Template, find: Find = lambda name: None) -> dict[str, Schema]:
+    """A template's arguments as a call may write them; `find` says what names in its body mean."""
     result: dict[str, Schema] = {}
     for name, written in template.get("args", {}).items():
         doc = ""
-        asked: dict[str, Any] = {}
+        asked = values_of(template, name, find)
         if is_declaration(written):
-            asked = {key: item for key, item in written.items() if key not in ("doc", "default")}
-            asked |= _PASSED.get(str(asked.get("type")), {})
-            if asked.get("type") == "node":
-                asked = {}
+            asked = _PASSED.get(str(written.get("type")), asked)
             doc = written.get("doc", "")
         has_default = not is_declaration(written) or "default" in written
         default = written["default"] if is_declaration(written) and has_default else written

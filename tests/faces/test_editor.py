@@ -26,6 +26,8 @@ FOR = ("isynet_n1", "resnet50_bifpn", "mobilenet_v2", "spaces/isynet", "inceptio
 """Specs of which `schema --for` is asked: imports, several inputs, defaults, a space."""
 
 CONV = {"op": "conv", "channels": 4, "kernel": 3}
+CALL = {"op": "ConvNormAct", "channels": 4}
+MBCONV = {"op": "MBConv", "channels": 4}
 
 
 def net(body, **keys):
@@ -47,6 +49,12 @@ MISTAKES = {
             [("expnd", "Property expnd is not allowed.")],
         ),
         (net([{"op": "MBConv", "channels": "8"}]), [("8", 'Expected "integer".')]),
+        # what the op that an argument is passed to declares, and what the template does
+        (net({**CALL, "padding": -1}), [("-1", 'Valid values: "half", "same", "valid".')]),
+        (net({**CALL, "stride": [2, 0]}), [("0", "Value is below the minimum of 1.")]),
+        (net({**CALL, "act": "swish"}), [("swish", 'Valid values: "relu", "relu6",')]),
+        (net({**MBCONV, "drop_path": 1}), [("1", "Value is above the exclusive maximum of 1.")]),
+        (net({**MBCONV, "kernel": 0}), [("0", "Value is below the minimum of 1.")]),
         (net({**CONV, "residual": []}), [("[]", ONE_KIND)]),
         (net({"residual": [], "body": [CONV]}), [("[]", ONE_KIND)]),
         (net([{"residul": []}]), [('{"residul": []}', ONE_KIND)]),
@@ -91,6 +99,8 @@ RIGHT = [
         net({**CONV, "channels": {"choice": [4, "=8 + 8"], "share": "superkernel"}}),
         net({**CONV, "kernel": ["=1 + 2", 3], "when": "=in_channels > 2", "repeat": 2}),
         net({"residual": [CONV], "shortcut": {**CONV, "kernel": 1}, "join": "concat"}),
+        net({**CALL, "padding": [0, 1, 0, 1], "bias": None, "alpha": "=1 / 2", "norm": "none"}),
+        net({**MBCONV, "squeeze": 0, "kernel": {"choice": [3, "=5"]}, "act": "none"}),
         net({"branches": {"a": [], "b": "relu"}, "join": "none", "name": "two"}),
     ]
 ]

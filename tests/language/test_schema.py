@@ -16,11 +16,14 @@ import archspec
 from archspec.check import check_document
 from archspec.dialect import Validator
 from archspec.document import parse_document
-from archspec.editor import document_schema, schema_for, written_schema
+from archspec.editor import document_schema, schema_for, schema_of, written_schema
+from archspec.errors import SpecError
+from archspec.library import read_library, standard_library
 from archspec.loading import build
 from archspec.ops import FUNCTIONS, OPS
 from archspec.program import program_of
-from archspec.sources import shipped_names
+from archspec.referring import read_spec
+from archspec.sources import shipped_libraries, shipped_names
 
 COMMITTED = Path(archspec.__file__).parent / "schema.json"
 WHOLE = json.loads(COMMITTED.read_text())
@@ -255,3 +258,36 @@ def test_the_schema_for_one_file_refuses_unknown_arguments():
     assert not Validator(schema).is_valid(spec)
     spec["body"] = [{"op": "ConvNormAct", "channels": 4}]
     assert Validator(schema).is_valid(spec)
+
+
+NEEDED = {
+    "channels": 12, "width": 12, "middle": 6, "heads": 4, "depth": 1, "kernel": 3, "classes": 5,
+    "operations": [{"kernel": 3}, {"kernel": 1}],
+}  # fmt: skip
+VALUES = (-1, 0, 2, 0.5, 10**8, "x", None, [3, 3], [1, 0])
+
+
+@pytest.mark.parametrize("name", ["standard", *shipped_libraries()])
+def test_what_an_editor_refuses_of_an_argument_archspec_refuses_too(name):
+    """By what the argument is passed to, too: every argument of every shipped template."""
+    library = standard_library() if name == "standard" else read_library(read_spec(name))
+    schema = schema_of(library)
+    told = 0
+    for template in library.own_names:
+        properties = schema["$defs"][f"template_{template}"]["properties"]
+        args = library.written(template)["args"]
+        needed = {key: value for key, value in NEEDED.items() if key in args}
+        if "squeeze" in args:  # what it is for counts
+            needed["squeeze"] = 4
+        for argument in args:
+            may_be = Validator({"$defs": schema["$defs"], **properties[argument]})
+            for value in VALUES:
+                call = {"op": template, **needed, argument: value}
+                spec = {**net(call), "input": {"shape": [12, 16, 16]}}
+                if name != "standard":
+                    spec["templates"] = library.document.data["templates"]
+                if not may_be.is_valid(value):
+                    told += 1
+                    with pytest.raises(SpecError):
+                        archspec.loads(json.dumps(spec))
+    assert told >= 4 * len(library.own_names)
