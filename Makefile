@@ -10,7 +10,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-fast nightly core lint format bench fuzz schema pages docs lock clean
+.PHONY: demo studio studio-bundle test test-fast nightly core lint format bench fuzz schema pages docs lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -31,6 +31,14 @@ demo: $(VENV)/.installed
 	$(BIN)/archspec infer build/tiny.mindir --data build/digits
 	$(BIN)/archspec search spaces/tiny --objective max:accuracy --objective min:macs --recipe tiny \
 		--data build/digits --epochs 2 --seeds 1 --budget 30s --workers 2 --out build/search
+
+# The page on which specs are edited, in the browser.
+studio: $(VENV)/.installed
+	$(BIN)/archspec studio
+
+# archspec/studio/static, from the TypeScript beside it; needs node and npm.
+studio-bundle:
+	cd archspec/studio/web && npm ci --no-audit --no-fund && npm run --silent build
 
 # With both frameworks; TORCH names another PyTorch than the one that is tested against.
 test: $(VENV)/.torch $(ENGINES)/.installed $(EXTENSION)/.installed

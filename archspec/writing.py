@@ -35,6 +35,18 @@ def written_json(value: Any, indent: int = 0, room: int = WIDEST_LINE) -> str:
     return "{\n" + ",\n".join(pairs) + "\n" + " " * indent + "}"
 
 
+def written_normal_form(spec: dict[str, Any]) -> str:
+    """A flat spec as JSON with a line per node."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+        for key, value in spec.items()
+        if key != "body"
+    ]
+    nodes = ",\n".join(f"    {json.dumps(node)}" for node in spec["body"])
+    lines.append(f'  "body": [\n{nodes}\n  ]')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def write_whole(
     path: str | os.PathLike[str],
     content: str | bytes,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from typing import Any
 
 from archspec.cli.common import add_overrides, add_spec, graph_of
 from archspec.cli.outputs import OutputPath
-from archspec.writing import write_whole
+from archspec.writing import write_whole, written_normal_form
 
 EXAMPLES = (
     "archspec expand tiny/isynet",
@@ -32,15 +30,3 @@ def run(options: argparse.Namespace) -> int:
     else:
         write_whole(options.output, text)
     return 0
-
-
-def written_normal_form(spec: dict[str, Any]) -> str:
-    """JSON with a line per node."""
-    lines = [
-        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
-        for key, value in spec.items()
-        if key != "body"
-    ]
-    nodes = ",\n".join(f"    {json.dumps(node)}" for node in spec["body"])
-    lines.append(f'  "body": [\n{nodes}\n  ]')
-    return "{\n" + ",\n".join(lines) + "\n}\n"

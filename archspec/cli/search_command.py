@@ -7,13 +7,13 @@ import sys
 from typing import Any
 
 from archspec.cli.common import print_json, write_new_file
-from archspec.cli.expand_command import written_normal_form
 from archspec.cli.search_opening import create_trials, join_trials, resume_trials
 from archspec.cli.search_options import ACTIONS, EXAMPLES, add_arguments, list_given, seconds_of
 from archspec.cli.search_telling import search_and_tell, tell_whether_found
 from archspec.errors import UsageError, did_you_mean, listed
 from archspec.extras import need
 from archspec.tables import write_table
+from archspec.writing import written_normal_form
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from archspec.cli.common import add_format, add_spec, print_json, write_new_file
-from archspec.cli.expand_command import written_normal_form
 from archspec.cli.outputs import OutputPath
 from archspec.document import read_document
 from archspec.errors import SpecError, UsageError
@@ -21,6 +20,7 @@ from archspec.space import Space
 from archspec.space_gates import assignments_of
 from archspec.space_summary import Summary, summarize
 from archspec.tables import Column, Table, shown_amount, shown_bytes, write_table
+from archspec.writing import written_normal_form
 
 MAX_ENUMERATED = 1000
 MAX_DRAWN = 1_000_000

@@ -1,12 +1,22 @@
-"""What can be asked of the process that expands: kinds of requests and who answers them."""
+"""What can be asked of the process that expands: kinds of questions and who answers them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archspec.studio import editing, gallery, outputs, spaces
 from archspec.studio.looking import Looker
 from archspec.studio.questions import Answer
 
 ANSWERS: Mapping[str, Answer] = {
     "look": Looker().look,
+    "complete": editing.complete,
+    "hover": editing.hover,
+    "define": editing.define,
+    "locate": editing.locate,
+    "command": outputs.tell_command,
+    "write": outputs.write_output,
+    "cards": gallery.list_cards,
+    "card": gallery.draw_card,
+    "range": spaces.tell_range,
 }

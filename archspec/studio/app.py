@@ -24,6 +24,9 @@ HOST, PORT = "127.0.0.1", 7353
 """What is served, and where the studio is looked for first; a browser keeps what it remembers of a
 page, such as a text that was not saved, by the port."""
 
+LONG = 600.0
+"""Seconds that writing an ONNX may take, or the range of a space."""
+
 
 @dataclass
 class Studio:
@@ -32,6 +35,7 @@ class Studio:
     opened: Opened
     keys: Keys = field(default_factory=Keys)
     worker: Worker = field(default_factory=Worker)
+    aside: Worker = field(default_factory=lambda: Worker(deadline=LONG))
     port: int = 0
 
     @property
@@ -47,6 +51,7 @@ def make_app(studio: Studio) -> ASGIApp:
         await studio.worker.start()
         yield
         await studio.worker.stop()
+        await studio.aside.stop()
 
     guard = Middleware(Guard, keys=studio.keys, port=lambda: studio.port)
     app = Starlette(routes=routes.all_routes(), middleware=[guard], lifespan=live)

@@ -50,27 +50,6 @@ def figures(subject: Subject, settings: Settings) -> dict[str, Any]:
     }
 
 
-def times(graph: Graph, settings: Settings) -> dict[str, Any]:
-    """Estimated milliseconds a batch by node, and what would run badly. Raises UsageError."""
-    from archspec.compiler.latency import lint_report
-    from archspec.compiler.latency.device import devices
-    from archspec.compiler.latency.lint import LEAST_SHARE
-
-    device = devices().get(settings.device)
-    if device is None:
-        return {"device": "", "ms": None}
-    linted = lint_report.lint(graph, device, settings.batch, LEAST_SHARE)
-    estimate = linted.told.estimate
-    told = lint_report.lint_as_json(linted)
-    return {
-        "device": device.name,
-        "ms": estimate.ms,
-        "ms_by_node": {row.name: row.ms for row in estimate.rows},
-        "cautions": [caution["text"] for caution in told["cautions"]],
-        "findings": told["findings"],
-    }
-
-
 def _rows(rows: Sequence[LayerStats]) -> list[list[Any]]:
     """name, op, nodes, output, params, MACs, bytes, what it sees."""
     return [

@@ -4,17 +4,18 @@ known."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import Problem
 from archspec.graph import Graph
-from archspec.plot.display import Arrangement
+from archspec.plot.display import Arrangement, Picture
 from archspec.plot.page import draw
 from archspec.plot.svg import render_svg
-from archspec.studio import figures, places
+from archspec.studio import figures, places, times
+from archspec.studio.editing import draft_of, marks
 from archspec.studio.questions import Pause, Question
-from archspec.studio.subject import Settings, Subject, read_settings, read_subject
+from archspec.studio.subject import Settings, make_subject, read_settings, read_subject
 
 
 class Looker:
@@ -23,72 +24,57 @@ class Looker:
 
     def __init__(self) -> None:
         self._arrangements: dict[str, Arrangement | None] = {}
-        self._saved: dict[str, tuple[Any, Mapping[str, Any]]] = {}
+        self._saved: dict[str, tuple[Any, Graph | None]] = {}
 
-    def look(self, request: Question, pause: Pause) -> Iterator[Mapping[str, Any]]:
+    def look(self, question: Question, pause: Pause) -> Iterator[Mapping[str, Any]]:
         """The parts of a look, each with its `part`: marks, figures, picture, times."""
-        settings = read_settings(request.get("settings") or {})
-        root, name, text = Path(request["root"]), request["name"], request["text"]
-        subject = read_subject(root, name, text, settings)
-        yield {"part": "marks", "kind": subject.kind, **_marks(subject)}
-        if subject.graph is None:
+        settings = read_settings(question.get("settings") or {})
+        draft = draft_of(question)
+        subject = make_subject(draft.name, draft.verdict, settings)
+        yield {
+            "part": "marks",
+            "kind": subject.kind,
+            "marks": marks(draft),
+            "settings_problems": [problem.message for problem in subject.problems],
+        }
+        graph = subject.graph
+        if graph is None:
             return
         pause()
-        saved = self._saved_totals(request, settings)
-        yield {"part": "figures", **figures.figures(subject, settings), "saved": saved}
+        saved = self._saved_graph(question, settings)
+        totals = None if saved is None else figures.totals(saved, settings)
+        yield {"part": "figures", **figures.figures(subject, settings), "saved": totals}
         pause()
-        yield {"part": "picture", **self._picture(request, subject.graph, subject.name, settings)}
-        if settings.device:
-            pause()
-            yield {"part": "times", **figures.times(subject.graph, settings)}
-
-    def _picture(
-        self, request: Question, graph: Graph, name: str, settings: Settings
-    ) -> dict[str, Any]:
-        tab = request["tab"]
-        before = None if request.get("fresh") else self._arrangements.get(tab)
-        picture = draw(graph, settings.folded, before)
-        self._arrangements[tab] = picture.arrangement
-        return {
+        picture = self._draw(question, graph, settings)
+        described = places.boxes(graph, picture, subject.name, settings.batch)
+        yield {
+            "part": "picture",
             "svg": render_svg(picture),
             "width": picture.width,
             "height": picture.height,
-            **places.boxes(graph, picture, name, settings.batch),
+            **described,
         }
+        if settings.device:
+            pause()
+            yield {"part": "times", **times.times(graph, saved, picture, settings)}
 
-    def _saved_totals(self, request: Question, settings: Settings) -> Mapping[str, Any] | None:
-        """The totals of the saved text under the same settings, None where it gives no network."""
-        text = request.get("saved")
-        if text is None:
+    def _draw(self, question: Question, graph: Graph, settings: Settings) -> Picture:
+        tab = question["tab"]
+        before = None if question.get("fresh") else self._arrangements.get(tab)
+        picture = draw(graph, settings.folded, before)
+        self._arrangements[tab] = picture.arrangement
+        return picture
+
+    def _saved_graph(self, question: Question, settings: Settings) -> Graph | None:
+        """The network of the saved text under the same settings, None where it gives none or the
+        text is what was saved."""
+        text = question.get("saved")
+        if not isinstance(text, str):
             return None
-        key = (request["name"], text, repr(settings))
-        known = self._saved.get(request["tab"])
-        if known is not None and known[0] == key:
-            return known[1] or None
-        subject = read_subject(Path(request["root"]), request["name"], text, settings)
-        totals = {} if subject.graph is None else figures.totals(subject.graph, settings)
-        self._saved[request["tab"]] = (key, totals)
-        return totals or None
-
-
-def _marks(subject: Subject) -> dict[str, Any]:
-    verdict = subject.verdict
-    marks = [_mark(problem, "error") for problem in verdict.problems]
-    marks += [_mark(problem, "warning") for problem in verdict.warnings]
-    return {
-        "marks": marks,
-        "settings_problems": [problem.message for problem in subject.problems],
-    }
-
-
-def _mark(problem: Problem, severity: str) -> dict[str, Any]:
-    parts = problem.where.rsplit(":", 2)
-    is_placed = len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit()
-    return {
-        "severity": severity,
-        "message": problem.message,
-        "where": problem.where,
-        "line": int(parts[1]) if is_placed else 1,
-        "column": int(parts[2]) if is_placed else 1,
-        "stack": list(problem.stack),
-    }
+        key = (question["name"], text, repr(replace(settings, batch=1, device="", folded=())))
+        known = self._saved.get(question["tab"])
+        if known is None or known[0] != key:
+            root = Path(question["root"])
+            subject = read_subject(root, question["name"], text, settings, is_brief=True)
+            known = self._saved[question["tab"]] = (key, subject.graph)
+        return known[1]

@@ -12,7 +12,9 @@ Pause: TypeAlias = Callable[[], None]
 Answer: TypeAlias = Callable[[Question, Pause], Iterator[Part]]
 
 LOOK = "look"
-QUICK = ("complete", "hover", "define", "cursor")
-SLOW = (LOOK, "gallery", "card", "range", "write", "diff")
+QUICK = ("complete", "hover", "define", "locate", "command", "card")
+SLOW = (LOOK, "cards", "range", "write")
 """Kinds that wait while others are answered."""
 ANSWERED = (*QUICK, *SLOW)
+ASIDE = ("cards", "card", "range", "write")
+"""Kinds that take long: another process answers them, so that no look waits for them."""

@@ -11,6 +11,8 @@ from typing import Any
 from archspec.errors import Problem, SpecError
 from archspec.graph import Graph
 from archspec.loading import build
+from archspec.program import parse_program
+from archspec.project import Project
 from archspec.space import Space, place_of
 from archspec.studio.files import home_of
 from archspec.syntax import Decision
@@ -79,11 +81,23 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
     )
 
 
-def read_subject(root: Path, name: str, text: str, settings: Settings) -> Subject:
-    """The subject of a text; what is wrong is said by it and not raised."""
+def read_subject(
+    root: Path, name: str, text: str, settings: Settings, is_brief: bool = False
+) -> Subject:
+    """The subject of a text; what is wrong is said by it and not raised. Where it `is_brief`,
+    warnings are not looked for."""
     project, place = home_of(root, name)
-    verdict = judge_text(text, name=place, project=project)
-    return make_subject(place, verdict, settings)
+    judge = _judge_briefly if is_brief else judge_text
+    return make_subject(place, judge(text, name=place, project=project), settings)
+
+
+def _judge_briefly(text: str, *, name: str, project: Project) -> Verdict:
+    try:
+        program = parse_program(text, name=name, project=project)
+        graph = None if program.has_choice else build(program)
+        return Verdict((), (), graph, program)
+    except SpecError as error:
+        return Verdict(error.problems)
 
 
 def make_subject(name: str, verdict: Verdict, settings: Settings) -> Subject:

@@ -60,7 +60,7 @@ def showing(browser, address, **options):
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(45_000)
     page.goto(address)
     yield page
     context.close()

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from archspec.errors import UsageError
-from archspec.studio.questions import ANSWERED
+from archspec.errors import SpecError, UsageError
+from archspec.studio.questions import ANSWERED, ASIDE
 from archspec.studio.routes.common import answering, body_of, studio_of
 
 
@@ -26,10 +26,25 @@ async def ask(request: Request) -> Response:
         asked.setdefault(key, "")
 
     async def lines() -> AsyncIterator[bytes]:
-        async for part in studio.worker.ask(kind, asked):
+        worker = studio.aside if kind in ASIDE else studio.worker
+        async for part in worker.ask(kind, asked):
             yield part + b"\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-ROUTES = [Route("/api/ask/{kind}", answering(ask), methods=["POST"])]
+async def send_card(request: Request) -> Response:
+    """GET /api/card?name=NAME: the picture of a spec as it is on disk."""
+    studio = studio_of(request)
+    name = request.query_params.get("name", "")
+    asked = {"name": name, "root": str(studio.opened.root)}
+    found = await studio.aside.answer("card", asked)
+    if "svg" not in found:
+        raise SpecError(found.get("failed", "there is no picture"))
+    return Response(found["svg"], media_type="image/svg+xml")
+
+
+ROUTES = [
+    Route("/api/card", answering(send_card)),
+    Route("/api/ask/{kind}", answering(ask), methods=["POST"]),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from archspec.errors import UsageError
 from archspec.sources import shipped_names
+from archspec.starter import starter
 from archspec.studio import files
 from archspec.studio.opening import SHIPPED
 from archspec.studio.routes.common import answering, body_of, elsewhere, studio_of
@@ -58,6 +60,14 @@ async def save_spec(request: Request) -> Any:
     return {"sum": saved.sum}
 
 
+async def begin_spec(request: Request) -> Any:
+    """POST /api/new {name}: {text} of a starter spec of this name, which is not written yet."""
+    asked = await body_of(request)
+    name = str(asked.get("name", ""))
+    files.locate(studio_of(request).opened.root, name)
+    return {"text": starter(Path(name).stem)}
+
+
 async def tell_sum(request: Request) -> Any:
     """POST /api/sum {name}: {sum} of what is on disk, null where there is nothing."""
     asked = await body_of(request)
@@ -75,5 +85,6 @@ ROUTES = [
     Route("/api/specs", answering(list_specs)),
     Route("/api/open", answering(open_spec), methods=["POST"]),
     Route("/api/save", answering(save_spec), methods=["POST"]),
+    Route("/api/new", answering(begin_spec), methods=["POST"]),
     Route("/api/sum", answering(tell_sum), methods=["POST"]),
 ]

@@ -1,45 +1,104 @@
-// The page: a bar above, the editor, the picture and the numbers beside each other.
+// The page: a bar above; the gallery, or the editor, the picture and the numbers beside each other.
 import { useEffect, useRef } from "preact/hooks";
+import { Budgets } from "./budgets";
+import { authoring } from "./completing";
+import { Conflict } from "./conflict";
+import { Controls } from "./controls";
 import { mountEditor, text } from "./editor";
-import { noteChange, save } from "./filing";
+import { noteChange, open, save, watchDisk } from "./filing";
+import { fill, Gallery } from "./gallery";
+import { follow } from "./linking";
 import { lookAt } from "./looking";
 import { showMarks } from "./marking";
+import { Naming, wish } from "./naming";
 import { Numbers } from "./numbers";
+import { isOut, Out } from "./out";
 import { Picture } from "./picture";
 import { Problems } from "./problems";
-import { isDirty, message, opened, SHIPPED } from "./state";
+import { Splitter } from "./splitter";
+import { isDirty, isShipped, message, opened, SHIPPED, view } from "./state";
+import { Table } from "./table";
 import { ThemeButton } from "./theme";
 
 export function Layout() {
-  const holder = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    mountEditor(holder.current!, { changed: noteChange, moved: () => 0, save: () => void save() }, []);
-    lookAt(text);
-    showMarks();
-  }, []);
   return (
     <>
-      <header>
-        <h1>archspec studio</h1>
-        <span class="file">
-          {opened.value?.name.replace(SHIPPED, "") ?? ""}
-          {isDirty.value && <span class="dot" title="not saved" aria-label="not saved" />}
-        </span>
-        <span class="grow" />
-        <span class="message" role="status">{message.value}</span>
-        <button class="main" onClick={() => void save()} disabled={!isDirty.value}>Save</button>
-        <ThemeButton />
-      </header>
-      <main class="edit">
-        <section class="text" aria-label="Text">
-          <div class="editor" ref={holder} />
-          <Problems />
-        </section>
-        <Picture />
-        <aside>
-          <Numbers />
-        </aside>
-      </main>
+      <Bar />
+      <Edit />
+      {view.value === "gallery" && <Gallery />}
+      <Naming />
+      <Conflict />
+      <Out />
     </>
+  );
+}
+
+function saveOrName(): void {
+  if (isShipped.value) wish.value = "save";
+  else void save();
+}
+
+function Bar() {
+  const isEditing = view.value === "edit";
+  return (
+    <header>
+      <h1>
+        <a href="#" onClick={(event) => (event.preventDefault(), showGallery())}>archspec studio</a>
+      </h1>
+      {isEditing && opened.value && (
+        <span class="file">
+          {opened.value.name.replace(SHIPPED, "")}
+          {isShipped.value && <span class="faint">shipped</span>}
+          {isDirty.value && <span class="dot" title="not saved" role="img" aria-label="not saved" />}
+        </span>
+      )}
+      <span class="grow" />
+      <span class="message" role="status">{message.value}</span>
+      {isEditing && (
+        <>
+          <button class="main" onClick={saveOrName} disabled={!isDirty.value && !isShipped.value} title="Ctrl-S">save</button>
+          <button onClick={() => (wish.value = "save")}>save as</button>
+          <button onClick={() => (isOut.value = true)}>write…</button>
+        </>
+      )}
+      <ThemeButton />
+    </header>
+  );
+}
+
+export function showGallery(): void {
+  view.value = "gallery";
+  document.title = "archspec studio";
+  if (location.hash) history.pushState(null, "", location.pathname);
+  void fill();
+}
+
+function Edit() {
+  const holder = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const go = (name: string, at: number) => void open(name, at).catch((error: Error) => (message.value = error.message));
+    mountEditor(holder.current!, { changed: noteChange, moved: follow, save: saveOrName }, authoring(go));
+    lookAt(text);
+    showMarks();
+    watchDisk();
+  }, []);
+  return (
+    <main class="edit" hidden={view.value !== "edit"}>
+      <section class="text" aria-label="Text">
+        <div class="editor" ref={holder} />
+        <Problems />
+      </section>
+      <Splitter name="text" axis="x" label="width of the text" />
+      <div class="middle">
+        <Picture />
+        <Splitter name="table" axis="y" label="height of the table" />
+        <Table />
+      </div>
+      <aside aria-label="Numbers and settings" tabIndex={0}>
+        <Numbers />
+        <Budgets />
+        <Controls />
+      </aside>
+    </main>
   );
 }

@@ -2,14 +2,28 @@
 import { render } from "preact";
 import { get } from "./api";
 import { open } from "./filing";
-import { Layout } from "./layout";
-import { type Start, message, start } from "./state";
+import { Layout, showGallery } from "./layout";
+import { message, type Start, start } from "./state";
+
+function complain(error: Error): void {
+  message.value = error.message;
+}
+
+/** Show what the address says. */
+async function go(): Promise<void> {
+  const match = /^#edit\/(.+)$/.exec(location.hash);
+  if (match) await open(decodeURIComponent(match[1]!));
+  else showGallery();
+}
 
 async function begin(): Promise<void> {
   render(<Layout />, document.getElementById("page")!);
   start.value = await get<Start>("start");
-  const wanted = decodeURIComponent(location.hash.replace(/^#edit\//, "")) || start.value.spec;
-  if (wanted) await open(wanted);
+  window.addEventListener("popstate", () => void go().catch(complain));
+  await go();
 }
 
-begin().catch((error: Error) => (message.value = error.message));
+begin().catch((error: Error) => {
+  complain(error);
+  showGallery();
+});

@@ -1,31 +1,38 @@
-// What archspec's checker says, as marks in the editor.
-import { syntaxTree } from "@codemirror/language";
-import { type Diagnostic, setDiagnostics } from "@codemirror/lint";
-import type { EditorState } from "@codemirror/state";
+// What archspec's checker says, as marks in the editor, each with what one click mends.
+import { type Action, type Diagnostic, setDiagnostics } from "@codemirror/lint";
+import type { EditorView } from "@codemirror/view";
 import { effect } from "@preact/signals";
 import { editor } from "./editor";
 import { marks } from "./state";
-import type { Mark } from "./types";
+import type { Fix, Mark } from "./types";
 
 export function showMarks(): void {
   effect(() => {
     const found = marks.value;
     if (!editor) return;
-    const state = editor.state;
-    editor.dispatch(setDiagnostics(state, found.map((mark) => diagnostic(state, mark))));
+    const length = editor.state.doc.length;
+    editor.dispatch(setDiagnostics(editor.state, found.map((mark) => diagnostic(mark, length))));
   });
 }
 
-export function offsetOf(state: EditorState, line: number, column: number): number {
-  const at = state.doc.line(Math.min(Math.max(line, 1), state.doc.lines));
-  return Math.min(at.from + column - 1, at.to);
+function diagnostic(mark: Mark, length: number): Diagnostic {
+  const from = Math.min(mark.from, length);
+  const stack = mark.stack.map((call) => `\n  ${call}`).join("");
+  return {
+    from,
+    to: Math.min(Math.max(mark.to, from), length),
+    severity: mark.severity,
+    message: mark.message + stack,
+    actions: mark.fixes.map((fix): Action => ({
+      name: fix.title,
+      apply: (view, at) => mend(view, fix, at - mark.from),
+    })),
+  };
 }
 
-function diagnostic(state: EditorState, mark: Mark): Diagnostic {
-  const from = offsetOf(state, mark.line, mark.column);
-  const node = syntaxTree(state).resolveInner(from, 1);
-  const line = state.doc.lineAt(from);
-  const to = node.from === from ? Math.min(node.to, line.to) : Math.min(from + 1, line.to);
-  const stack = mark.stack.map((call) => `\n  ${call}`).join("");
-  return { from, to: Math.max(to, from), severity: mark.severity, message: mark.message + stack };
+/** Make the edits of a fix, which has moved by so many characters since it was found. */
+export function mend(view: EditorView, fix: Fix, moved = 0): void {
+  const changes = fix.edits.map((edit) => ({ from: edit.from + moved, to: edit.to + moved, insert: edit.insert }));
+  view.dispatch({ changes, userEvent: "input.fix" });
+  view.focus();
 }

@@ -1,12 +1,19 @@
-// What the server says, as archspec/studio/looking.py, figures.py and places.py make it.
+// What the server says, as archspec/studio/looking.py and the modules it asks make it.
+
+export interface Fix {
+  title: string;
+  edits: { from: number; to: number; insert: string }[];
+}
 
 export interface Mark {
+  from: number;
+  to: number;
   severity: "error" | "warning";
   message: string;
   where: string;
   line: number;
-  column: number;
   stack: string[];
+  fixes: Fix[];
 }
 
 export type Kind = "broken" | "library" | "space" | "network";

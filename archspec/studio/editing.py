@@ -1,0 +1,129 @@
+"""What the page's editor asks of archspec.authoring: marks, completions, what is under the cursor.
+Offsets on the page count UTF-16 units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from archspec import authoring
+from archspec.project import Project
+from archspec.sources import shipped_folder
+from archspec.studio.files import home_of
+from archspec.studio.opening import SHIPPED
+from archspec.studio.questions import Part, Pause, Question
+
+MAX_COMPLETIONS = 400
+
+
+def draft_of(question: Question) -> authoring.Draft:
+    """The text of a question as a draft in its project."""
+    root, name = Path(question["root"]), question["name"]
+    project, place = _home_of(root, name)
+    return authoring.read_draft(question["text"], name=place, project=project)
+
+
+@lru_cache(64)
+def _home_of(root: Path, name: str) -> tuple[Project, str]:
+    return home_of(root, name)  # one object each time, by which authoring knows what it has read
+
+
+def marks(draft: authoring.Draft) -> list[dict[str, Any]]:
+    """Problems and warnings, each with its place and what one click mends."""
+    units = draft.lines.units
+    return [
+        {
+            "from": units(found.start),
+            "to": units(found.end),
+            "severity": found.severity,
+            "message": found.message,
+            "where": found.where,
+            "line": draft.lines.position(found.start)[0] + 1,
+            "stack": list(found.stack),
+            "fixes": [
+                {
+                    "title": fix.title,
+                    "edits": [
+                        {"from": units(edit.start), "to": units(edit.end), "insert": edit.text}
+                        for edit in fix.edits
+                    ],
+                }
+                for fix in found.fixes
+            ],
+        }
+        for found in authoring.diagnose(draft)
+    ]
+
+
+def complete(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{options}: what may stand at an offset."""
+    draft = draft_of(question)
+    units = draft.lines.units
+    found = authoring.complete(draft, draft.lines.from_units(question["at"]))
+    yield {
+        "options": [
+            {
+                "label": one.label,
+                "kind": one.kind,
+                "detail": one.detail,
+                "doc": one.doc,
+                "insert": one.insert,
+                "plain": authoring.plain_insert(one),
+                "snippet": one.is_snippet,
+                "from": units(one.start),
+                "to": units(one.end),
+            }
+            for one in found[:MAX_COMPLETIONS]
+        ]
+    }
+
+
+def hover(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{found}: what is known of what stands at an offset, or null."""
+    draft = draft_of(question)
+    found = authoring.hover(draft, draft.lines.from_units(question["at"]))
+    if found is None:
+        yield {"found": None}
+        return
+    yield {
+        "found": {
+            "from": draft.lines.units(found.start),
+            "to": draft.lines.units(found.end),
+            "title": found.title,
+            "doc": found.doc,
+            "rows": [list(row) for row in found.rows],
+        }
+    }
+
+
+def define(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{name, at}: the text and the offset where what stands at an offset is defined, or {}."""
+    draft = draft_of(question)
+    place = authoring.find_definition(draft, draft.lines.from_units(question["at"]))
+    if place is None:
+        yield {}
+        return
+    if place.is_here:
+        yield {"name": question["name"], "at": draft.lines.units(place.start)}
+        return
+    name = _name_of(Path(place.name), Path(question["root"]))
+    yield {"name": name, "at": authoring.Lines(place.text).units(place.start)} if name else {}
+
+
+def locate(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{at}: the offset where a node of the graph, or a block, was written in this text; or {}."""
+    draft = draft_of(question)
+    places = authoring.find_places(draft, str(question.get("node", "")))
+    here = next((place for place in places if place.is_here), None)
+    yield {} if here is None else {"at": draft.lines.units(here.start)}
+
+
+def _name_of(path: Path, root: Path) -> str:
+    """What the page calls a file, "" where it may not be opened."""
+    path = path if path.is_absolute() else root / path
+    shipped = shipped_folder().resolve()
+    if path.is_relative_to(shipped) and not root.is_relative_to(shipped):
+        return f"{SHIPPED}{path.relative_to(shipped).with_suffix('').as_posix()}"
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
