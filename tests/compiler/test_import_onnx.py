@@ -402,6 +402,28 @@ def test_blocks_that_every_spec_knows_are_called(tmp_path):
     assert (second["width"], second["repeat"], second["first"]) == (8, 2, {"stride": 2})
 
 
+def test_a_module_that_holds_a_tensor_is_one_all_the_same(tmp_path):
+    """As transformers with stages hold their positions; and a split is into equal parts, or not."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Level(nn.Module):
+        def __init__(self, sizes):
+            super().__init__()
+            self.place, self.sizes = nn.Parameter(nn.init.ones_(nn.Conv2d(1, 8, 16).weight)), sizes
+            self.first, self.second = nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 8, 1)
+
+        def forward(self, x):
+            left, right = (x + self.place.view(1, 8, 16, 16)).split(self.sizes, 1)
+            x = torch.cat([right, left.relu()], 1)
+            return x + self.second(self.first(x).relu())
+
+    spec = folded(nn.Sequential(Level([4, 4]), Level([2, 6]), Level([2, 6])), tmp_path)
+    ((name, level),) = spec["templates"].items()
+    assert level["args"] == {"parts": None, "sizes": None}
+    assert [node["op"] for node in spec["body"]] == ["param", "add", name] * 3
+
+
 def test_what_crosses_keeps_its_names(tmp_path):
     """Two streams that exchange twice are neither a sequence nor branches."""
 

@@ -12,7 +12,14 @@ from archspec.graph import Graph
 from archspec.node import INPUT, Node, Tensor
 
 
-def read_modules(graph: Graph) -> list[Element]:
+class Ways(NamedTuple):
+    """How names are read where there is more than one way: which says it shortest is tried."""
+
+    keeps_mixed: bool
+    """Whether a name that is a module's and a node's is a module all the same."""
+
+
+def read_modules(graph: Graph, ways: Ways) -> list[Element]:
     """The body of the whole, modules as elements that hold their bodies in `scope`. Raises Tangled
     where not even the whole is one body."""
     if len(graph.outputs) != 1:
@@ -22,15 +29,23 @@ def read_modules(graph: Graph) -> list[Element]:
         for tensor in node.inputs:
             readers[tensor].append(node.name)
     (result,) = graph.outputs.values()
-    reading = _Reading(graph, readers, result)
+    reading = _Reading(graph, readers, result, ways)
     units = reading.units(list(graph.nodes.values()), 0, ())
-    return body_of(units, Tensor(INPUT), result)
+    return body_of(_begin_with_letters(units), Tensor(INPUT), result)
+
+
+def _begin_with_letters(units: list[Unit]) -> list[Unit]:
+    for unit in units:
+        if unit.name[0].isdigit():
+            unit.name = unit.element.node["name"] = f"n{unit.name}"
+    return units
 
 
 class _Reading(NamedTuple):
     graph: Graph
     readers: dict[Tensor, list[str]]
     result: Tensor
+    ways: Ways
 
     def units(self, nodes: Sequence[Node], depth: int, above: tuple[str, ...]) -> list[Unit]:
         """The nodes, those of a module together where that is one body."""
@@ -43,10 +58,14 @@ class _Reading(NamedTuple):
                 units.append(self._leaf(group[0], depth))
                 continue
             inner = [node for node in group if node.name.count(".") > depth]
-            if len(inner) < len(group):  # a module that is a node as well: no body of its own
-                units += [self._leaf(node, depth, is_whole=False) for node in group]
-                continue
-            units += self._parts(group, depth, above, segment)
+            own = [node for node in group if node.name.count(".") == depth]
+            if own and not self.ways.keeps_mixed:
+                own, inner = group, []
+            units += [self._leaf(node, depth, is_whole=False) for node in own]
+            if len(inner) == 1:
+                units.append(self._leaf(inner[0], depth, is_whole=False))
+            elif inner:
+                units += self._parts(inner, depth, above, segment)
         taken: set[str] = set()
         for unit in units:
             wanted, number = unit.name, 1
@@ -107,7 +126,8 @@ class _Reading(NamedTuple):
             return None
         (entry,), (result,) = entering, leaving
         try:
-            body = body_of(self.units(group, depth + 1, path), entry, result)
+            units = _begin_with_letters(self.units(group, depth + 1, path))
+            body = body_of(units, entry, result)
         except Tangled:
             return None
         channels = self.graph.shape(entry)[0]

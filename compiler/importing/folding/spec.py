@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from archspec.compiler.importing.folding.elements import CALL, USUAL, Element
 from archspec.compiler.importing.folding.folded import fold, read_names
 from archspec.compiler.importing.folding.known import DEFAULTS
-from archspec.compiler.importing.folding.modules import read_modules
+from archspec.compiler.importing.folding.modules import Ways, read_modules
 from archspec.compiler.importing.folding.sequences import EITHER_WAY, Tangled
 from archspec.compiler.importing.folding.templates import Table
 from archspec.errors import SpecError
@@ -34,10 +35,21 @@ class Folded:
 
 
 def fold_graph(graph: Graph) -> Folded | None:
-    """None where no folding is found that gives the graph again, node by node."""
+    """The shortest that is found; None where none gives the graph again, node by node."""
+    ways = product((False, True), repeat=len(Ways._fields))
+    found = [_fold_by(graph, Ways(*said)) for said in ways]
+    return min(filter(None, found), key=_length, default=None)
+
+
+def _length(folded: Folded) -> tuple[int, int]:
+    text = spec_text(folded.spec)
+    return text.count("\n"), len(text)
+
+
+def _fold_by(graph: Graph, ways: Ways) -> Folded | None:
     try:
         table = Table()
-        body = fold(read_modules(graph), table)
+        body = fold(read_modules(graph, ways), table)
     except Tangled:
         return None
     order = [name for element in body for name in element.flat_names()]
@@ -174,8 +186,8 @@ class _Writer:
         self.read = read
 
     def template(self, template: Json) -> Json:
-        args = {name: {} if value is None else value for name, value in template["args"].items()}
-        return {**({"args": args} if args else {}), "body": self.body(template["body"])}
+        args = {"args": template["args"]} if template["args"] else {}
+        return {**args, "body": self.body(template["body"])}
 
     def body(self, body: list[Element]) -> Any:
         written = [self.node(element) for element in body]

@@ -14,6 +14,8 @@ from typing import Any
 from archspec.compiler.importing.folding.elements import STRUCTURE, Element
 
 Path = tuple[Any, ...]
+REQUIRED: dict[str, Any] = {}
+"""Of an argument that each call has to give, as a spec says it."""
 
 
 def skeleton(body: list[Element], *, loose: bool = False) -> Hashable:
@@ -77,7 +79,7 @@ class Table:
         if name in self.templates:
             args = {key: self.templates[name]["args"][key] for key in args}
         self.templates[name] = {"args": args, "body": pattern}
-        self.defaults[name] = {key: value for key, value in args.items() if value is not None}
+        self.defaults[name] = {key: value for key, value in args.items() if value != REQUIRED}
         elements: list[Element] = []
         for body, own in zip(bodies, calls, strict=True):
             leaves = [leaf for element in body for leaf in element.flat_names()]
@@ -115,8 +117,8 @@ RESERVED = (
 def unify(
     bodies: list[list[Element]],
 ) -> tuple[list[dict[str, Any]], dict[str, Any], list[Element]]:
-    """For each body its arguments, what each argument is by default (None: it must be given), and
-    the body that has them."""
+    """For each body its arguments, what each argument is by default (or REQUIRED), and the body
+    that has them."""
     pattern = [element.copy_whole() for element in bodies[0]]
     places = {place: (owner, key_of(place)) for place, owner, _ in values(pattern)}
     columns: dict[Path, list[Any]] = defaultdict(list)
@@ -142,7 +144,8 @@ def unify(
     for name, column in named.items():
         usual, count = Counter(map(json.dumps, column)).most_common(1)[0]
         is_usual = 2 * count >= len(column) and not name.endswith("channels")
-        args[name] = json.loads(usual) if is_usual else None
+        is_left_out = any(value is None for value in column)  # null is nobody's argument
+        args[name] = None if is_left_out else json.loads(usual) if is_usual else REQUIRED
     calls = [{name: column[i] for name, column in named.items()} for i in range(len(bodies))]
     return calls, args, pattern
 
