@@ -21,6 +21,10 @@ REGISTERED = frozenset({"ConvTranspose", "Div", "Elu", "Erf", "Identity", "Pow",
 """Registered for ai.onnx::11 in Huawei's public parser plugin (similar_opp_plugins.cc, and
 conv2d_transpose_plugin.cc, which of 2020 took no groups and no dilation of ConvTranspose)."""
 
+QUANTIZED = frozenset({"QuantizeLinear", "DequantizeLinear"})
+"""In quantised models alone, which AMCT takes and atc does not: amct_onnx.convert_qat_model makes
+AscendQuant and AscendDequant of them first."""
+
 ALLOWED = DOCUMENTED | REGISTERED
 """Never written though ONNX has them: HardSwish (opset 14 on), Mish (opset 18 on), MaxPool with
 ceil_mode or dilations, Softmax of another axis than the last, Resize but for nearest asymmetric."""

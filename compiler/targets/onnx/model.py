@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -25,6 +25,9 @@ from archspec.node import Node
 from archspec.shapes import Shape
 from archspec.writing import write_whole
 
+if TYPE_CHECKING:
+    from archspec.compiler.quantize.quantization import Quantization
+
 DYNAMIC_BATCH = "N"
 LARGEST = 2**31 - 1
 """Bytes that a protobuf message can have."""
@@ -36,16 +39,18 @@ def to_onnx(
     opset: int = 11,
     batch: int | None = 1,
     notes: Mapping[str, str] | None = None,
+    quantization: Quantization | None = None,
 ) -> onnx.ModelProto:
     """The model in ONNX: input "image" (batch, channels, height, width), outputs as the spec calls
     them, weights by their paths; any batch ("N") where `batch` is None. `notes` join what the file
-    says of its spec.
+    says of its spec. With the `quantization` of the model what is int8 is written so, see
+    `quantized`, which takes opset 13 or 17.
 
     The same model gives the same bytes. Raises UsageError where the model has no weights, is too
     large for one file, or has an output called "image", and for an opset that is not written;
     ModelError where the weights are not the graph's.
     """
-    proto = _write(model, opset, batch, notes)
+    proto = _write(model, opset, batch, notes, quantization)
     _check(serialize(proto), model.graph.name)
     return proto
 
@@ -54,7 +59,7 @@ def write_onnx(
     model: Model, path: str | os.PathLike[str], *, opset: int = 11, batch: int | None = 1
 ) -> None:
     """Write `to_onnx(...)` to a file, which is either whole or as it was. Raises UsageError."""
-    content = serialize(_write(model, opset, batch, None))
+    content = serialize(_write(model, opset, batch, None, None))
     _check(content, model.graph.name)
     write_whole(path, content)
 
@@ -78,7 +83,11 @@ def operators_of(graph: Graph, weights: Mapping[str, Any], node: Node, opset: in
 
 
 def _write(
-    model: Model, opset: int, batch: int | None, notes: Mapping[str, str] | None
+    model: Model,
+    opset: int,
+    batch: int | None,
+    notes: Mapping[str, str] | None,
+    quantization: Quantization | None,
 ) -> onnx.ModelProto:
     _refuse_what_cannot_be_written(model, opset, batch)
     check_spellings("onnx", model.graph)
@@ -96,12 +105,23 @@ def _write(
     for key, tensor in graph.outputs.items():
         size = 1 if tensor.node in graph.without_image else batch
         proto.graph.output.extend(_values({key: graph.shape(tensor)}, size))
-    net = Net(proto.graph, graph, model.weights, opset)
+    net = _net(proto.graph, model, opset, quantization)
     for node in graph.nodes.values():
         spell(node.op, Site(net, node))
     _name_again(graph, net)
     helper.set_model_props(proto, {**_properties(model), **(notes or {})})
     return proto
+
+
+def _net(
+    proto: onnx.GraphProto, model: Model, opset: int, quantization: Quantization | None
+) -> Net:
+    weights = model.weights or {}
+    if quantization is None:
+        return Net(proto, model.graph, weights, opset)
+    from archspec.compiler.targets.onnx.quantized import QuantizedNet
+
+    return QuantizedNet(proto, model.graph, weights, opset, quantization)
 
 
 def _refuse_what_cannot_be_written(model: Model, opset: int, batch: int | None) -> None:

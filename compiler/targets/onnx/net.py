@@ -46,6 +46,10 @@ class Net:
         """The name of a tensor that has been computed."""
         return self._values[tensor]
 
+    def read(self, node: Node, tensor: Tensor) -> str:
+        """What a node has as its input: the tensor itself."""
+        return self.value(tensor)
+
     def name_results(self, node: Node) -> list[str]:
         """Names for a node's results, which can be read from now on."""
         for tensor in node.results:
@@ -71,7 +75,7 @@ class Net:
     def weight(self, path: str, shape: Shape | None = None) -> str:
         """An initializer of a weight, in another shape where one is given."""
         array = self._weights[path]
-        return self._initializer(path, array if shape is None else array.reshape(shape))
+        return self.constant(path, array if shape is None else array.reshape(shape))
 
     def values_of(self, path: str) -> np.ndarray:
         """A weight's array."""
@@ -79,27 +83,28 @@ class Net:
 
     def floats(self, *values: float) -> str:
         """One float32 constant: a number, or the vector of several."""
-        return self._constant(values[0] if len(values) == 1 else values, np.float32)
+        return self._number(values[0] if len(values) == 1 else values, np.float32)
 
     def integers(self, values: Iterable[int], dtype: type = np.int64) -> str:
         """A vector of integers: int64 where ONNX will have it so."""
-        return self._constant(tuple(values), dtype)
+        return self._number(tuple(values), dtype)
 
     def matrix(self, name: str, array: np.ndarray) -> str:
         """A float32 constant of a node."""
-        return self._initializer(self.reserve(name), array.astype(np.float32))
+        return self.constant(self.reserve(name), array.astype(np.float32))
 
     def no_floats(self) -> str:
         """An empty vector, for the inputs that ONNX wants and nobody reads."""
-        return self._initializer("constant/none", np.zeros(0, np.float32))
+        return self.constant("constant/none", np.zeros(0, np.float32))
 
-    def _constant(self, value: Any, dtype: type) -> str:
+    def _number(self, value: Any, dtype: type) -> str:
         # Equal constants are one; "/" keeps them apart from the names of a graph's nodes.
         array = np.array(value, dtype)
         parts = "_".join(map(str, array.ravel().tolist()))
-        return self._initializer(f"constant/{array.dtype}/{parts}", array)
+        return self.constant(f"constant/{array.dtype}/{parts}", array)
 
-    def _initializer(self, name: str, array: np.ndarray) -> str:
+    def constant(self, name: str, array: np.ndarray) -> str:
+        """An initializer: the name is taken as it is, and what has it already stays."""
         if name not in self._written:
             self._written.add(name)
             # Filled in place: a message handed over would be copied, and weights are large.
@@ -118,7 +123,7 @@ class Site:
     def __init__(self, net: Net, node: Node):
         self.net = net
         self.node = node
-        self.inputs = [net.value(tensor) for tensor in node.inputs]
+        self.inputs = [net.read(node, tensor) for tensor in node.inputs]
         self.alone = [tensor.node in net.without_image for tensor in node.inputs]
         self.shapes = node.layer.input_shapes
         self._results = net.name_results(node)

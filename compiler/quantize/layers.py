@@ -1,0 +1,50 @@
+"""What of a graph can be int8, within what Huawei's AMCT takes of a QDQ model (convert_qat_model in
+its manuals for CANN 8.0 to 9.0): convolutions, transposed ones without dilation, dense layers, and
+sums of two tensors."""
+
+from __future__ import annotations
+
+from archspec.graph import Graph
+from archspec.node import Node
+from archspec.ops.conv import Conv, ConvTranspose
+from archspec.ops.linear import Dense
+from archspec.ops.merge import Add
+
+
+def has_int8_weights(node: Node) -> bool:
+    """Whether the node's weight and its input can be integers."""
+    op = node.op
+    if isinstance(op, ConvTranspose):
+        return op.dilation == (1, 1)
+    return isinstance(op, (Conv, Dense))
+
+
+def channel_axis(node: Node) -> int | None:
+    """The axis of the weight along which each channel may have a scale of its own; None where AMCT
+    takes one scale alone, as of a matrix."""
+    if isinstance(node.op, Dense):
+        return None
+    # input channels come first, then the outputs of each group
+    return 1 if isinstance(node.op, ConvTranspose) else 0
+
+
+def find_layers(graph: Graph) -> list[str]:
+    """The nodes whose weights can be integers, in order; none that no image reaches."""
+    return [
+        name
+        for name, node in graph.nodes.items()
+        if has_int8_weights(node) and node.inputs[0].node not in graph.without_image
+    ]
+
+
+def find_sums(graph: Graph, layers: set[str]) -> list[str]:
+    """The sums of two tensors of one shape that an int8 layer takes part in: directly, or through
+    sums. Both tensors can be integers, which makes the whole block one of integers."""
+    found: set[str] = set()
+    for name, node in graph.nodes.items():
+        if not isinstance(node.op, Add) or len(node.inputs) != 2:
+            continue
+        one, other = node.layer.input_shapes
+        if one == other and any(t.node in layers or t.node in found for t in node.inputs):
+            found.add(name)
+    return [name for name in graph.nodes if name in found]

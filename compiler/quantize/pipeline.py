@@ -1,0 +1,78 @@
+"""A float model and calibration images to a quantised one, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from archspec.compiler.model import Model
+from archspec.compiler.quantize.bias import correct_biases
+from archspec.compiler.quantize.calibrate import Observations, choose_factors, observe
+from archspec.compiler.quantize.equalize import equalize, find_pairs, highest_inputs
+from archspec.compiler.quantize.factors import Array, factors_of_weight
+from archspec.compiler.quantize.layers import channel_axis, find_layers, find_sums
+from archspec.compiler.quantize.quantization import WEIGHT, Quantization
+from archspec.errors import SpecError
+
+BATCH = 8
+"""Images that are run at a time."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What is wanted. `weights`: one scale for each channel, or one for a whole weight; `sums`:
+    whether sums read integers too; `searches_weights`: ranges of weights by least square error."""
+
+    weights: Literal["channel", "tensor"] = "channel"
+    observer: str = "min-max"
+    equalizes: bool = False
+    corrects: bool = True
+    sums: bool = True
+    searches_weights: bool = False
+
+
+def quantize(
+    model: Model,
+    images: Array,
+    scheme: Scheme,
+    left_float: Collection[str] = (),
+    told: Callable[[str, int], None] | None = None,
+) -> tuple[Quantization, Observations]:
+    """Quantise a model that is ready for deployment, by float images (n, channels, height, width)
+    as the network takes them. `left_float` are nodes that stay float; `told` is told what is being
+    done, and images done. Raises SpecError where a layer has no range."""
+    layers = [name for name in find_layers(model.graph) if name not in left_float]
+    if not layers:
+        raise SpecError(
+            f"{model.graph.name} has no layer that could be int8; use a network with convolutions"
+            " or dense layers, and fewer --float"
+        )
+    say = told or (lambda what, count: None)
+    if scheme.equalizes:
+        pairs = find_pairs(model)
+        highest = highest_inputs(model, pairs, batches(images))
+        model = equalize(model, pairs, highest)
+    sums = [s for s in find_sums(model.graph, set(layers)) if s not in left_float]
+    sums = sums if scheme.sums else []
+    nodes = model.graph.nodes
+    tensors = {t: None for name in (*layers, *sums) for t in nodes[name].inputs}
+    found = observe(model, tensors, batches(images), lambda n: say("calibrating", n))
+    weights = {
+        name: factors_of_weight(
+            np.asarray((model.weights or {})[f"{name}.{WEIGHT}"]),
+            channel_axis(nodes[name]) if scheme.weights == "channel" else None,
+            scheme.searches_weights,
+        )
+        for name in layers
+    }
+    if scheme.corrects:
+        model = correct_biases(model, weights, found.means)
+    activations = choose_factors(found, scheme.observer)
+    return Quantization(model, activations, weights, frozenset(sums), tuple(layers)), found
+
+
+def batches(images: Array, size: int = BATCH) -> Iterable[Array]:
+    return (images[start : start + size] for start in range(0, len(images), size))
