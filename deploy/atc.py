@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from archspec.deploy import aipp
+from archspec.deploy import aipp, amct
 from archspec.deploy.atc_codes import finding
 from archspec.deploy.cann import HOMES, LIBRARIES, SOURCED, Toolkit, environment_for
 from archspec.deploy.om.container import HEADER_SIZE, NotAnOm, read_container
@@ -50,7 +50,8 @@ class Conversion:
     """What atc is asked for.
 
     `gears` are the batch sizes of an ONNX for any batch; without them its batch is fixed. `aipp` is
-    the text of the AIPP file; without it the OM takes float32.
+    the text of the AIPP file; without it the OM takes float32. `is_quantized`: the ONNX is QDQ,
+    which AMCT has to make atc's own quantised form of first.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Conversion:
     image: Shape
     gears: tuple[int, ...] = ()
     aipp: str = ""
+    is_quantized: bool = False
 
     @property
     def stem(self) -> str:
@@ -68,10 +70,11 @@ class Conversion:
 def arguments(conversion: Conversion, version: tuple[int, int] | None) -> list[str]:
     """atc's options, for files beside each other in the working directory, under a CANN of this
     version; what every CANN takes where it is not known (None)."""
+    onnx = f"{conversion.stem}.onnx"
     gears = ",".join(map(str, conversion.gears))
     shape = ",".join(map(str, (-1, *conversion.image)))
     return [
-        f"--model={conversion.stem}.onnx",
+        f"--model={amct.deployed(conversion.stem) if conversion.is_quantized else onnx}",
         f"--framework={ONNX}",
         f"--output={conversion.stem}",
         f"--soc_version={conversion.soc}",
@@ -121,11 +124,13 @@ def convert(
         yield _check(folder, conversion, log)
 
 
-def leave_kit(folder: Path, conversion: Conversion, onnx: bytes) -> None:
-    """Put the ONNX, the AIPP file and a script that converts them into a folder, in place of an
-    earlier one. Raises UsageError where another thing has its name."""
+def leave_kit(folder: Path, conversion: Conversion, onnx: bytes, record: str = "") -> None:
+    """Put the ONNX, the AIPP file, AMCT's record and a script that converts them into a folder, in
+    place of an earlier one. Raises UsageError where another thing has its name."""
     with whole_folder(_free(folder, conversion)) as new:
         _put_inputs(new, conversion, onnx)
+        if record:
+            (new / amct.RECORD).write_text(record)
         path = new / SCRIPT
         path.write_text(script(conversion))
         path.chmod(0o755)
@@ -134,6 +139,7 @@ def leave_kit(folder: Path, conversion: Conversion, onnx: bytes) -> None:
 def script(conversion: Conversion) -> str:
     """A bash script that converts the files beside it with whatever CANN is there."""
     homes = " ".join(home.replace("~", '"$HOME"') for home in HOMES)
+    before = amct.script_lines(conversion.stem) if conversion.is_quantized else ""
     options = " \\\n  ".join(shlex.quote(option) for option in arguments(conversion, None))
     return f"""\
 #!/usr/bin/env bash
@@ -166,7 +172,7 @@ fi
 
 export ASCEND_SLOG_PRINT_TO_STDOUT=1
 rm -f {conversion.stem}*.om
-"${{ATC:-atc}}" \\
+{before}"${{ATC:-atc}}" \\
   {options} 2>&1 | tee {conversion.stem}.om.log
 
 for om in {conversion.stem}*.om; do
@@ -190,6 +196,7 @@ def _put_inputs(folder: Path, conversion: Conversion, onnx: bytes) -> None:
 def _free(folder: Path, conversion: Conversion) -> Path:
     """The folder, where there is none or one of ours is taken away."""
     ours = {f"{conversion.stem}.onnx", f"{conversion.stem}.om.json", aipp.FILE, SCRIPT}
+    ours.add(amct.RECORD)
     if folder.is_dir() and not folder.is_symlink():
         names = {path.name for path in folder.iterdir()}
         if SCRIPT in names and names <= ours:

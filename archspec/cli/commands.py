@@ -44,6 +44,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "compile": "write a network as source of MindSpore or PyTorch, MindIR or ONNX",
         "export": "write a network for deployment: ONNX, MindIR, AIR, or OM by atc",
         "infer": "accuracy and latency of an exported model over a folder of images",
+        "quantize": "a trained network in int8: QDQ ONNX, or a folder that becomes an OM",
         "om": "look into an Ascend offline model (.om)",
         "preprocess": "write images as the .bin files that older Ascend tools read",
         "accuracy": "top-1 and top-5 from the result folders of older Ascend tools",

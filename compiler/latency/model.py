@@ -12,12 +12,13 @@ Efficiency and the time of a launch are fitted to measured networks; the rest is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from archspec.compiler.latency.device import Device
+from archspec.compiler.latency.int8 import int8_work_of
 from archspec.compiler.latency.kernels import MAX_LAYERS, Role, roles
 from archspec.compiler.latency.work import CUBE, NOTHING, Load, read_again, work_of
 from archspec.graph import Graph
@@ -139,14 +140,19 @@ def time_of(work: Load, device: Device) -> LayerTime:
     )
 
 
-def estimate(graph: Graph, device: Device, batch: int) -> Estimate:
+def estimate(graph: Graph, device: Device, batch: int, int8: Collection[str] = ()) -> Estimate:
     """The time of each node of a graph as given; what `archspec export` writes of a network is
-    compiler.pipeline.for_deployment of it."""
+    compiler.pipeline.for_deployment of it. `int8` are layers with weights whose numbers are
+    integers, see int8.CAUTION."""
     rows: list[NodeTime] = []
     parts = dict.fromkeys(BOUNDS, 0.0)
     for name, role in roles(graph).items():
         layer = graph.nodes[name].layer
-        time = _layer_time(layer, device, batch, role)
+        if name in int8 and role == "kernel" and layer.op.work().has_filters:
+            work = int8_work_of(layer.op, layer.input_shapes, layer.output_shapes, batch)
+            time = time_of(work, device)
+        else:
+            time = _layer_time(layer, device, batch, role)
         for bound, ms in time.parts().items():
             parts[bound] += ms
         if time.ms:

@@ -21,6 +21,9 @@ from archspec.compiler.rewrite import Draft
 from archspec.compiler.targets.reference.dispatch import forward
 from archspec.node import Node, Tensor
 
+ROOM = 2**30
+"""Steps that the largest bias may have: half of an int32, for what is added to it."""
+
 
 def correct_biases(
     model: Model, weights: Mapping[str, Factors], means: Mapping[Tensor, Array]
@@ -37,6 +40,28 @@ def correct_biases(
         bias = arrays.get(BIAS, np.zeros_like(lost)) + lost
         draft.put(name, {BIAS: bias.astype(np.float32)})
     return draft.model()
+
+
+def make_room_for_biases(
+    model: Model, weights: Mapping[str, Factors], activations: Mapping[Tensor, Factors]
+) -> dict[str, Factors]:
+    """The factors of weights with scales that are large enough for each bias, in steps of scale
+    times scale, to be an int32. A channel of next to no weights has one that is too small."""
+    found: dict[str, Factors] = {}
+    for name, factors in weights.items():
+        bias = (model.weights or {}).get(f"{name}.{BIAS}")
+        activation = activations[model.graph.nodes[name].inputs[0]]
+        if bias is None:
+            found[name] = factors
+            continue
+        needed = np.abs(bias.astype(np.float64)) / (float(activation.scale) * ROOM)
+        if factors.axis is None:
+            needed = needed.max()
+        else:
+            needed = needed.reshape(-1, len(factors.scale)).max(axis=0)
+        scale = np.maximum(factors.scale, needed).astype(np.float32)
+        found[name] = replace(factors, scale=scale)
+    return found
 
 
 def _mean_loss(node: Node, weight: Array, factors: Factors, mean: Array) -> Array:

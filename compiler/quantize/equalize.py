@@ -70,7 +70,9 @@ def _has_output_first(node: Node) -> bool:
     return has_int8_weights(node) and node.op.name in ("conv", "dense")
 
 
-def highest_inputs(model: Model, pairs: Iterable[Pair], batches: Iterable[Array]) -> dict[str, Array]:
+def highest_inputs(
+    model: Model, pairs: Iterable[Pair], batches: Iterable[Array]
+) -> dict[str, Array]:
     """Of each relu6 between a pair the largest number that each of its channels was given."""
     wanted: dict[Tensor, str] = {p.cut.inputs[0]: p.cut.name for p in pairs if p.cut is not None}
     found: dict[str, Array] = {}

@@ -51,8 +51,8 @@ def mse(histogram: Histogram) -> Range:
 
 def entropy(histogram: Histogram) -> Range:
     """The range whose 256 levels tell most of how numbers are spread: the least Kullback-Leibler
-    divergence, as in Migacz, "8-bit Inference with TensorRT", 2017, for ranges with two ends. Zeros,
-    which an activation makes many of and every range holds exactly, do not count."""
+    divergence, as in Migacz, "8-bit Inference with TensorRT", 2017, for ranges with two ends.
+    Zeros, of which activations make many and which every range holds exactly, do not count."""
     centers, counts = histogram.centers, histogram.counts.astype(np.float64)
     zero = -histogram.first
     if 0 <= zero < len(counts) - 1:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from archspec.compiler.model import Model
-from archspec.compiler.quantize.bias import correct_biases
+from archspec.compiler.quantize.bias import correct_biases, make_room_for_biases
 from archspec.compiler.quantize.calibrate import Observations, choose_factors, observe
 from archspec.compiler.quantize.equalize import equalize, find_pairs, highest_inputs
 from archspec.compiler.quantize.factors import Array, factors_of_weight
@@ -39,18 +39,17 @@ def quantize(
     images: Array,
     scheme: Scheme,
     left_float: Collection[str] = (),
-    told: Callable[[str, int], None] | None = None,
+    told: Callable[[int], None] | None = None,
 ) -> tuple[Quantization, Observations]:
     """Quantise a model that is ready for deployment, by float images (n, channels, height, width)
-    as the network takes them. `left_float` are nodes that stay float; `told` is told what is being
-    done, and images done. Raises SpecError where a layer has no range."""
+    as the network takes them. `left_float` are nodes that stay float; `told` is told how
+    many images were looked at. Raises SpecError where a layer has no range."""
     layers = [name for name in find_layers(model.graph) if name not in left_float]
     if not layers:
         raise SpecError(
             f"{model.graph.name} has no layer that could be int8; use a network with convolutions"
             " or dense layers, and fewer --float"
         )
-    say = told or (lambda what, count: None)
     if scheme.equalizes:
         pairs = find_pairs(model)
         highest = highest_inputs(model, pairs, batches(images))
@@ -59,7 +58,7 @@ def quantize(
     sums = sums if scheme.sums else []
     nodes = model.graph.nodes
     tensors = {t: None for name in (*layers, *sums) for t in nodes[name].inputs}
-    found = observe(model, tensors, batches(images), lambda n: say("calibrating", n))
+    found = observe(model, tensors, batches(images), told)
     weights = {
         name: factors_of_weight(
             np.asarray((model.weights or {})[f"{name}.{WEIGHT}"]),
@@ -68,10 +67,12 @@ def quantize(
         )
         for name in layers
     }
+    source = model
     if scheme.corrects:
         model = correct_biases(model, weights, found.means)
     activations = choose_factors(found, scheme.observer)
-    return Quantization(model, activations, weights, frozenset(sums), tuple(layers)), found
+    weights = make_room_for_biases(model, weights, activations)
+    return Quantization(model, activations, weights, frozenset(sums), tuple(layers), source), found
 
 
 def batches(images: Array, size: int = BATCH) -> Iterable[Array]:

@@ -1,4 +1,5 @@
-"""A model with the factors of all that is int8 in it: a value, which targets write and numpy runs."""
+"""A model with the factors of all that is int8 in it: a value, which targets write and numpy
+runs."""
 
 from __future__ import annotations
 
@@ -34,6 +35,7 @@ class Quantization:
     weights: Mapping[str, Factors]
     sums: frozenset[str]
     layers: tuple[str, ...]
+    source: Model
     is_for_amct: bool = False
 
     @cached_property
