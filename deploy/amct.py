@@ -22,7 +22,7 @@ inference (310P), Atlas 200I/500 A2 (310B), training (910), A2, A3 and 950."""
 NOT_LISTED = "Ascend310"
 
 
-def deployed(stem: str) -> str:
+def deploy_model(stem: str) -> str:
     """The file that AMCT leaves for atc."""
     return f"amct/{stem}_deploy_model.onnx"
 
@@ -39,8 +39,8 @@ rm -rf amct
 mkdir amct
 "$python" -c 'import amct_onnx
 amct_onnx.convert_qat_model("{stem}.onnx", "amct/{stem}")'
-if [ ! -f {deployed(stem)} ]; then
-  echo "amct_onnx left no {deployed(stem)}" >&2
+if [ ! -f {deploy_model(stem)} ]; then
+  echo "amct_onnx left no {deploy_model(stem)}" >&2
   exit 1
 fi
 

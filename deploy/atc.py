@@ -74,7 +74,7 @@ def arguments(conversion: Conversion, version: tuple[int, int] | None) -> list[s
     gears = ",".join(map(str, conversion.gears))
     shape = ",".join(map(str, (-1, *conversion.image)))
     return [
-        f"--model={amct.deployed(conversion.stem) if conversion.is_quantized else onnx}",
+        f"--model={amct.deploy_model(conversion.stem) if conversion.is_quantized else onnx}",
         f"--framework={ONNX}",
         f"--output={conversion.stem}",
         f"--soc_version={conversion.soc}",

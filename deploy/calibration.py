@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,6 @@ from archspec.compiler.images.preprocess import UnreadableImage, preprocess_byte
 from archspec.compiler.images.steps import Preprocessing
 from archspec.deploy.folders import images_in
 from archspec.errors import SpecError, UsageError
-
-MAX_IMAGES = 4096
 
 
 def read_calibration_images(
@@ -28,17 +27,10 @@ def read_calibration_images(
     folder = _open(path)
     if len(folder.classes) < 2:
         raise SpecError(
-            f"{folder.where} has one class, {folder.classes[0]!r}, and ranges of one class fit no"
-            " other; use images of all classes, in a folder each"
+            f"{folder.where} has one class, {', '.join(folder.classes)!r}, and ranges of one class"
+            " fit no other; use images of all classes, in a folder each"
         )
-    found: list[np.ndarray] = []
-    for index in _in_turn(folder, seed):
-        try:
-            found.append(preprocess_bytes(folder.read(index), preprocessing))
-        except (OSError, UnreadableImage):
-            continue
-        if len(found) == count:
-            break
+    found = [*islice(_in_turn(folder, preprocessing, seed), count)]
     if not found:
         raise SpecError(
             f"{folder.where}: none of its {len(folder.files)} images can be read; use JPEG or PNG"
@@ -62,14 +54,28 @@ def _open(path: str | os.PathLike[str]) -> ImageFolder:
         raise SpecError(f"there are no calibration images: {error}") from None
 
 
-def _in_turn(folder: ImageFolder, seed: int) -> Iterator[int]:
-    """The images of each class in a drawn order, one of each class at a time."""
+def _in_turn(folder: ImageFolder, preprocessing: Preprocessing, seed: int) -> Iterator[np.ndarray]:
+    """One image of each class after the other, those of a class in a drawn order."""
     random = np.random.default_rng(seed)
-    left = [
-        [*random.permutation(np.flatnonzero(folder.labels == label))]
+    classes = [
+        _readable(folder, preprocessing, random.permutation(np.flatnonzero(folder.labels == label)))
         for label in range(len(folder.classes))
     ]
-    while any(left):
-        for images in left:
-            if images:
-                yield int(images.pop())
+    while classes:
+        left: list[Iterator[np.ndarray]] = []
+        for images in classes:
+            for image in images:
+                yield image
+                left.append(images)
+                break
+        classes = left
+
+
+def _readable(
+    folder: ImageFolder, preprocessing: Preprocessing, indices: np.ndarray
+) -> Iterator[np.ndarray]:
+    for index in indices:
+        try:
+            yield preprocess_bytes(folder.read(int(index)), preprocessing)
+        except (OSError, UnreadableImage):
+            continue

@@ -48,8 +48,8 @@ class Checked:
 
     def __str__(self) -> str:
         return (
-            f"each layer in onnxruntime is numpy's, to {self.difference:.0e}; the outputs of its"
-            f" int8 kernels have a cosine of {self.cosine:.4f} or more with numpy's"
+            f"onnxruntime's layers are numpy's, to {self.difference:.0e}; its int8 kernels'"
+            f" outputs: cosine {self.cosine:.4f}"
         )
 
 

@@ -352,6 +352,8 @@ ASK_FOR_KINDS = {
     "archspec.compiler.latency.kernels",  # the activations that a device does on the way out
     "archspec.compiler.latency.lint",  # a rule advises on one kind
     "archspec.compiler.latency.validity",
+    "archspec.compiler.quantize.equalize",  # what a factor passes through
+    "archspec.compiler.quantize.layers",  # what AMCT takes
     "archspec.compiler.supernet.derivation",
     "archspec.compiler.targets.onnx.operators.borders",
     "archspec.compiler.weights.maps.mindcv",

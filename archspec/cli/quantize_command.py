@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     for name in ("weights", "data"):
         if getattr(options, name) is None:
-            raise UsageError(f"--{name} is missing; use --{name} with {_wanted(name)}")
+            raise UsageError(f"--{name} is missing; use --{name} with {_form_of(name)}")
     output = options.output or ""
     kind = Path(output).suffix
     if kind not in (".onnx", ".om"):
@@ -138,7 +138,7 @@ def _check(options: argparse.Namespace) -> None:
             _refuse_model(path)
 
 
-def _wanted(name: str) -> str:
+def _form_of(name: str) -> str:
     return "a file of weights" if name == "weights" else "a folder of class folders of images"
 
 

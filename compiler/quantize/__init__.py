@@ -1,4 +1,4 @@
-"""Integers of eight bits in place of float32: which factors, at what loss, and what helps against it.
+"""Integers of eight bits in place of float32: which factors, at what loss, what helps against it.
 
 Numpy alone; no framework and no device. `pipeline` is all of it in one call, and the order of the
 rest: layers (what can be int8), equalize (scales moved between layers), walking (a graph in numpy,

@@ -16,8 +16,6 @@ Array: TypeAlias = np.ndarray
 LEAST, MOST = -128, 127
 SMALLEST = np.float32(1e-30)
 """A scale below it would not survive float32."""
-SHRINKING = np.linspace(1.0, 0.5, 51)
-"""Shares of a channel's largest weight that are tried as its range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +32,7 @@ class Factors:
         scale = float(self.scale)
         return scale * (LEAST - self.offset), scale * (MOST - self.offset)
 
-    def shaped(self, rank: int) -> Array:
+    def scale_at_rank(self, rank: int) -> Array:
         """The scale, to meet an array of this rank."""
         if self.axis is None:
             return self.scale
@@ -50,33 +48,23 @@ def factors_of_range(low: float, high: float) -> Factors:
     return Factors(scale.reshape(()), offset)
 
 
-def factors_of_weight(weight: Array, axis: int | None, is_searched: bool = False) -> Factors:
-    """For a weight, of each index along an axis (None: of the whole). `is_searched`: of ranges down
-    to half of the largest number, that with the least square error."""
+def factors_of_weight(weight: Array, axis: int | None) -> Factors:
+    """For a weight, of each index along an axis (None: of the whole): its largest number is 127."""
     others = None if axis is None else tuple(k for k in range(weight.ndim) if k != axis)
     largest = np.abs(weight).max(axis=others)
     scale = np.where(largest > 0, largest / MOST, 1.0).astype(np.float32)
-    found = Factors(np.maximum(scale, SMALLEST), axis=axis)
-    if not is_searched:
-        return found
-    best, least = found.scale, np.full(np.shape(scale), np.inf)
-    for share in SHRINKING:
-        tried = Factors((found.scale * np.float32(share)).astype(np.float32), axis=axis)
-        error = ((weight - round_weight(weight, tried)) ** 2).sum(axis=others)
-        better = error < least
-        best, least = np.where(better, tried.scale, best), np.where(better, error, least)
-    return Factors(best.astype(np.float32), axis=axis)
+    return Factors(np.maximum(scale, SMALLEST), axis=axis)
 
 
 def to_integers(x: Array, factors: Factors) -> Array:
     """int8, ties to even, as ONNX's QuantizeLinear has it."""
-    scaled = np.rint(x / factors.shaped(x.ndim)) + factors.offset
+    scaled = np.rint(x / factors.scale_at_rank(x.ndim)) + factors.offset
     return np.clip(scaled, LEAST, MOST).astype(np.int8)
 
 
 def round_tensor(x: Array, factors: Factors) -> Array:
     """What the integers of a tensor stand for, in the precision of `x`."""
-    scale = factors.shaped(x.ndim).astype(x.dtype)
+    scale = factors.scale_at_rank(x.ndim).astype(x.dtype)
     result = x / scale
     np.rint(result, out=result)
     np.clip(result, LEAST - factors.offset, MOST - factors.offset, out=result)
@@ -86,9 +74,11 @@ def round_tensor(x: Array, factors: Factors) -> Array:
 
 def weight_integers(weight: Array, factors: Factors) -> Array:
     """int8 from -127 to 127."""
-    return np.clip(np.rint(weight / factors.shaped(weight.ndim)), -MOST, MOST).astype(np.int8)
+    return np.clip(np.rint(weight / factors.scale_at_rank(weight.ndim)), -MOST, MOST).astype(
+        np.int8
+    )
 
 
 def round_weight(weight: Array, factors: Factors) -> Array:
     """What the integers of a weight stand for."""
-    return weight_integers(weight, factors) * factors.shaped(weight.ndim)
+    return weight_integers(weight, factors) * factors.scale_at_rank(weight.ndim)

@@ -5,7 +5,8 @@ sums of two tensors."""
 from __future__ import annotations
 
 from archspec.graph import Graph
-from archspec.node import Node
+from archspec.node import INPUT, Node, Tensor
+from archspec.ops.activation import Act
 from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add
@@ -39,12 +40,20 @@ def find_layers(graph: Graph) -> list[str]:
 
 def find_sums(graph: Graph, layers: set[str]) -> list[str]:
     """The sums of two tensors of one shape that an int8 layer takes part in: directly, or through
-    sums. Both tensors can be integers, which makes the whole block one of integers."""
+    activations and sums. Both tensors can be integers, which makes the whole block one of integers."""
     found: set[str] = set()
     for name, node in graph.nodes.items():
         if not isinstance(node.op, Add) or len(node.inputs) != 2:
             continue
         one, other = node.layer.input_shapes
-        if one == other and any(t.node in layers or t.node in found for t in node.inputs):
+        sources = {_source(graph, tensor) for tensor in node.inputs}
+        if one == other and sources & (layers | found):
             found.add(name)
     return [name for name in graph.nodes if name in found]
+
+
+def _source(graph: Graph, tensor: Tensor) -> str:
+    """The node that a tensor comes from, activations left aside."""
+    while tensor.node != INPUT and isinstance(graph.nodes[tensor.node].op, Act):
+        tensor = graph.nodes[tensor.node].inputs[0]
+    return tensor.node

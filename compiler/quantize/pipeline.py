@@ -24,14 +24,13 @@ BATCH = 8
 @dataclass(frozen=True)
 class Scheme:
     """What is wanted. `weights`: one scale for each channel, or one for a whole weight; `sums`:
-    whether sums read integers too; `searches_weights`: ranges of weights by least square error."""
+    whether sums read integers too."""
 
     weights: Literal["channel", "tensor"] = "channel"
     observer: str = "min-max"
     equalizes: bool = False
     corrects: bool = True
     sums: bool = True
-    searches_weights: bool = False
 
 
 def quantize(
@@ -44,7 +43,8 @@ def quantize(
     """Quantise a model that is ready for deployment, by float images (n, channels, height, width)
     as the network takes them. `left_float` are nodes that stay float; `told` is told how
     many images were looked at. Raises SpecError where a layer has no range."""
-    layers = [name for name in find_layers(model.graph) if name not in left_float]
+    every = tuple(find_layers(model.graph))
+    layers = [name for name in every if name not in left_float]
     if not layers:
         raise SpecError(
             f"{model.graph.name} has no layer that could be int8; use a network with convolutions"
@@ -63,7 +63,6 @@ def quantize(
         name: factors_of_weight(
             np.asarray((model.weights or {})[f"{name}.{WEIGHT}"]),
             channel_axis(nodes[name]) if scheme.weights == "channel" else None,
-            scheme.searches_weights,
         )
         for name in layers
     }
@@ -72,7 +71,7 @@ def quantize(
         model = correct_biases(model, weights, found.means)
     activations = choose_factors(found, scheme.observer)
     weights = make_room_for_biases(model, weights, activations)
-    return Quantization(model, activations, weights, frozenset(sums), tuple(layers), source), found
+    return Quantization(model, activations, weights, frozenset(sums), every, source), found
 
 
 def batches(images: Array, size: int = BATCH) -> Iterable[Array]:

@@ -3,8 +3,8 @@
     x --> QuantizeLinear --> DequantizeLinear --> Conv <-- DequantizeLinear <-- int8 weight
 
 Only what AMCT's manual lists is written: pairs of equal factors before Conv, ConvTranspose, Gemm
-and both inputs of an Add, weights without offset, activations by one scale, float biases. A tensor has
-one pair for all that read its integers.
+and both inputs of an Add, weights without offset, activations by one scale, float biases. A tensor
+has one pair for all that read its integers.
 
 For AMCT, whose manual speaks of pairs alone and of int8, weights are float32 with a pair and what
 flows is int8. For onnxruntime the same real numbers are stored as int8 weights, a quarter of the
