@@ -40,7 +40,7 @@ def find_layers(graph: Graph) -> list[str]:
 
 def find_sums(graph: Graph, layers: set[str]) -> list[str]:
     """The sums of two tensors of one shape that an int8 layer takes part in: directly, or through
-    activations and sums. Both tensors can be integers, which makes the whole block one of integers."""
+    activations and sums. With both as integers a whole block is one of integers."""
     found: set[str] = set()
     for name, node in graph.nodes.items():
         if not isinstance(node.op, Add) or len(node.inputs) != 2:
