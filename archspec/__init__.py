@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from archspec.api.evaluating import evaluate
     from archspec.api.exporting import export
     from archspec.api.predicting import predict
+    from archspec.api.quantizing import quantize
     from archspec.compiler import build
     from archspec.training import train
     from archspec.training.search import search
@@ -69,6 +70,7 @@ __all__ = [
     "load",
     "loads",
     "predict",
+    "quantize",
     "search",
     "train",
 ]

@@ -5,6 +5,7 @@ loads neither numpy nor a framework.
     archspec.evaluate    evaluating                     `archspec eval`, `archspec infer`
     archspec.predict     predicting                     `archspec predict`
     archspec.export      exporting                      `archspec export`
+    archspec.quantize    quantizing                     `archspec quantize`
     archspec.search      archspec.training.search       `archspec search`
 
 The commands are faces of these: they read options, call, and tell. docs/api.md shows each.
@@ -20,6 +21,7 @@ FUNCTIONS: Mapping[str, str] = {
     "evaluate": "archspec.api.evaluating",
     "predict": "archspec.api.predicting",
     "export": "archspec.api.exporting",
+    "quantize": "archspec.api.quantizing",
     "search": "archspec.training.search",
 }
 """Names of archspec's that are imported when they are asked for, and where from."""

@@ -7,33 +7,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from archspec.api.quantizing import IMAGES, OBSERVERS, Quantized, quantize
 from archspec.cli.common import add_format, add_overrides, add_spec, counted, graph_of, print_json
 from archspec.cli.estimating import add_device
-from archspec.cli.exporting import classes_of, model_of, read_images
+from archspec.cli.exporting import read_images
+from archspec.cli.infer_command import tell_note
 from archspec.cli.outputs import OutputPath
-from archspec.errors import SpecError, UsageError
+from archspec.errors import UsageError
 from archspec.extras import need
 from archspec.tables import shown_bytes, write_table
 from archspec.writing import write_whole
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from archspec.compiler.quantize.pipeline import Scheme
-    from archspec.compiler.quantize.quantization import Quantization
-    from archspec.compiler.quantize.report import Told
-    from archspec.graph import Graph
-
-OBSERVERS = ("percentile", "min-max", "mse", "entropy")
-"""The first unless told otherwise: see docs/quantize.md for what they come to."""
 WEIGHTS = ("channel", "tensor")
-IMAGES = 128
-REPORTED = 16
-"""Calibration images that the report of the layers is of."""
+
+EXAMPLES = (
+    "archspec quantize run/spec.json --weights run/best.safetensors --data digits -o q.onnx",
+    "archspec quantize mobilenet_v2 --weights w.safetensors --data photographs --max-drop 0.5 "
+    "--picture q.png -o q.onnx",
+    "archspec quantize mobilenet_v2 --weights w.safetensors --data photographs --soc "
+    "Ascend310B4 -o q.om",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,138 +92,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     need("archspec quantize", "numpy")
     need("archspec quantize", "onnx")
-    _check(options)
-    from archspec.compiler.latency.device import find_device
-    from archspec.compiler.quantize import report
-
-    count = read_images("--calibrate", options.calibrate, 4096)
-    device = find_device(options.device)
-    graph = graph_of(options.spec, options)
-    images, quantization, outcome, left = _quantize(graph, options, count)
-    told = report.tell(quantization, outcome, device, left)
-    lines = _write(graph, options, quantization, images)
-    _write_reports(options, told)
-    if options.format == "json":
-        print_json(report.as_json(told))
-        return 0
-    for line in lines:
-        print(line)
-    print()
-    write_table(report.table_of(told), options.format)
+    count = _check(options)
+    batch = read_images("--batch", options.batch or "1", 2048)
+    is_model = Path(options.spec).suffix == ".onnx"
+    done = quantize(
+        options.spec if is_model else graph_of(options.spec, options), options.output,
+        weights=options.weights, data=options.data, calibrate=count, seed=options.seed,
+        observer=options.observer, per=options.per, equalize=options.equalize,
+        bias_correction=options.bias_correction, sums=options.sums, left_float=options.left,
+        max_drop=options.max_drop, batch=batch, soc=options.soc, pixels=not options.no_aipp,
+        device=options.device, tell=tell_note,
+    )  # fmt: skip
+    _tell(options, done)
     return 0
 
 
-def _check(options: argparse.Namespace) -> None:
-    for name in ("weights", "data"):
-        if getattr(options, name) is None:
-            raise UsageError(f"--{name} is missing; use --{name} with {_form_of(name)}")
-    output = options.output or ""
-    kind = Path(output).suffix
-    if kind not in (".onnx", ".om"):
-        raise UsageError(f"-o {output or 'is missing'}: use a name that ends in .onnx or .om")
-    if kind == ".om" and not options.soc:
-        raise UsageError("an OM is for one chip, and --soc is missing; use --soc Ascend310B4, say")
-    for name in ("soc", "no_aipp"):
-        if kind == ".onnx" and getattr(options, name):
-            raise UsageError(f"--{name.replace('_', '-')} is for an OM; use -o with .om, or none")
+def _check(options: argparse.Namespace) -> int:
+    """How many images calibrate. Raises UsageError for options that do not fit."""
+    if options.weights is None:
+        raise UsageError("--weights is missing; use --weights FILE, the network's weights")
+    if options.data is None:
+        raise UsageError("--data is missing; use --data DIR, a folder of class folders of images")
+    if options.output is None:
+        raise UsageError("-o is missing; use -o with a name that ends in .onnx or .om")
+    if options.no_aipp and Path(options.output).suffix == ".onnx":
+        raise UsageError("--no-aipp is for an OM; use -o with .om, or none")
     if options.max_drop is not None and not 0 <= options.max_drop <= 100:
         raise UsageError(f"--max-drop {options.max_drop:g}: it must be 0 to 100 points")
-    for path in (options.spec, options.weights):
-        if Path(path).suffix == ".onnx" and Path(path).is_file():
-            _refuse_model(path)
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: it must be 0 or more")
+    return read_images("--calibrate", options.calibrate, 4096)
 
 
-def _form_of(name: str) -> str:
-    return "a file of weights" if name == "weights" else "a folder of class folders of images"
-
-
-def _refuse_model(path: str) -> None:
-    """Raises SpecError for an ONNX where a spec or weights are wanted, by what is in it."""
-    is_quantized = b"QuantizeLinear" in Path(path).read_bytes()
-    what = "is quantised already" if is_quantized else "is a model"
-    raise SpecError(
-        f"{path} {what}; use the spec that it was made of and its float weights (archspec import"
-        " onnx reads a float model of others)"
-    )
-
-
-def _quantize(
-    graph: Graph, options: argparse.Namespace, count: int
-) -> tuple[np.ndarray, Quantization, Any, list[str]]:
-    from archspec.compiler.images.steps import preprocessing_of
-    from archspec.compiler.node_patterns import nodes_that_fit
-    from archspec.compiler.pipeline import for_deployment
-    from archspec.compiler.quantize.fidelity import compare
-    from archspec.compiler.quantize.harm import leave_harmful_float
-    from archspec.compiler.quantize.pipeline import batches, quantize
-    from archspec.deploy.calibration import read_calibration_images
-    from archspec.deploy.progress import Progress
-
-    if options.soc:
-        from archspec.deploy import amct
-        from archspec.deploy.socs import check_soc
-
-        amct.check_chip(check_soc(options.soc))
-    model = for_deployment(model_of(graph, options.weights))
-    left_float = nodes_that_fit(model.graph, options.left, "--float") if options.left else ()
-    preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
-    images = read_calibration_images(options.data, preprocessing, count, options.seed)
-    if len(images) < count:
-        print(f"note: {options.data} has {counted(len(images), 'image')}", file=sys.stderr)
-    with Progress(f"calibrating {graph.name}") as progress:
-        quantization, found = quantize(
-            model, images, _scheme(options), left_float, lambda n: progress(n, len(images))
-        )
-    left: list[str] = []
-    if options.max_drop is not None:
-        total = len(quantization.nodes)
-        with Progress("trying which layers do harm") as progress:
-            quantization, left = leave_harmful_float(
-                quantization, images, options.max_drop / 100, lambda n: progress(n, total)
-            )
-    outcome = compare(quantization, found, batches(images[:REPORTED]))
-    return images, quantization, outcome, left
-
-
-def _scheme(options: argparse.Namespace) -> Scheme:
-    from archspec.compiler.quantize.pipeline import Scheme
-
-    is_onnx = Path(options.output).suffix == ".onnx"
-    equalizes = options.per == "tensor" if options.equalize is None else options.equalize
-    sums = is_onnx if options.sums is None else options.sums
-    return Scheme(options.per, options.observer, equalizes, options.bias_correction, sums)
-
-
-def _write(
-    graph: Graph, options: argparse.Namespace, quantization: Quantization, images: np.ndarray
-) -> list[str]:
-    from archspec.deploy.quantize import leave_quantized_kit, write_quantized_onnx
-
-    notes = classes_of(options.weights, graph)
-    batch = read_images("--batch", options.batch or "1", 2048)
-    count = counted(len(quantization.weights), "layer")
-    if Path(options.output).suffix == ".om":
-        script, checked = leave_quantized_kit(
-            quantization, options.output, options.soc, images, batch, not options.no_aipp, notes
-        )
-        lines = [
-            f"wrote {script.parent}: {count} in int8 for {options.soc}; where CANN and its"
-            f" amct_onnx are installed: bash {script}",
-        ]
-    else:
-        checked = write_quantized_onnx(quantization, options.output, images, batch, notes)
-        size = shown_bytes(Path(options.output).stat().st_size)
-        lines = [f"wrote {options.output}: {count} in int8, {size}"]
-    return [*lines, *([] if checked is None else [f"checked: {checked}"])]
-
-
-def _write_reports(options: argparse.Namespace, told: Told) -> None:
+def _tell(options: argparse.Namespace, done: Quantized) -> None:
     from archspec.compiler.quantize import report
-    from archspec.deploy.amct import record_of
 
+    said = report.as_json(done.told)
     if options.report:
-        write_whole(options.report, json.dumps(report.as_json(told), indent=2) + "\n")
+        write_whole(options.report, json.dumps(said, indent=2) + "\n")
     if options.picture:
-        write_whole(options.picture, report.picture_of(told))
+        write_whole(options.picture, report.picture_of(done.told))
     if options.record:
-        write_whole(options.record, record_of(told.quantization))
+        from archspec.deploy.amct import record_of
+
+        write_whole(options.record, record_of(done.told.quantization))
+    if options.format == "json":
+        print_json(said)
+        return
+    count = counted(len(done.told.quantization.weights), "layer")
+    if done.path.suffix == ".onnx":
+        print(f"wrote {done.path}: {count} in int8, {shown_bytes(done.path.stat().st_size)}")
+    else:
+        print(f"wrote {done.path.parent}: {count} in int8 for {options.soc}")
+        print(f"where CANN and its amct_onnx are installed: bash {done.path}")
+    if done.checked is not None:
+        print(f"checked: {done.checked}")
+    print()
+    write_table(report.table_of(done.told), options.format)

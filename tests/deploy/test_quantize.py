@@ -57,7 +57,7 @@ def test_a_quantised_model_is_run_like_any_other(place, run):
         *WORDS, "-o", "q.onnx", "--report", "q.json", "--picture", "q.png", "--float", "stem.*"
     )
     assert code == OK, err
-    assert err == "note: images has 12 images\n"
+    assert err == "note: images has 12 images that can be read\n"
     assert "wrote q.onnx: 2 layers in int8" in out and "checked: onnxruntime's layers" in out
     assert max(map(len, out.splitlines())) <= 100
     report = json.loads(Path("q.json").read_text())
@@ -98,7 +98,7 @@ def test_the_kit_calls_amct_and_then_atc(place, run, monkeypatch):
     """Each stand-in refuses what the manual of its original does; atc gets what AMCT left."""
     code, out, err = run(*WORDS, "-o", "my net.om", "--soc", "Ascend310B4", "--no-aipp")
     assert code == OK, err
-    assert "in int8 for Ascend310B4; where CANN and its amct_onnx are installed: bash" in out
+    assert "in int8 for Ascend310B4\nwhere CANN and its amct_onnx are installed: bash" in out
     kit = Path("my net_om")
     assert sorted(path.name for path in kit.iterdir()) == [
         "convert.sh", "my_net.om.json", "my_net.onnx", "record.txt"
