@@ -76,6 +76,9 @@ def environment() -> dict[str, str]:
         **os.environ,
         "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "100",
+        "ONEDNN_MAX_CPU_ISA": os.environ.get(
+            "ONEDNN_MAX_CPU_ISA", "AVX2"
+        ),  # or some CPUs have a note
         "PHOTOGRAPHS": str(ROOT / "tests" / "data" / "photographs"),
     }
 

