@@ -292,7 +292,11 @@ def _describe_end(code: int, log: Path) -> str:
     # atc is a shell script around a program, and a shell turns the end by signal 9 into 137
     number = -code if code < 0 else code - 128
     if number in _SIGNALS:
-        likely = ", as happens where memory runs out" if number == signal.SIGKILL else ""
+        likely = (
+            ", as happens where memory runs out (use TE_PARALLEL_COMPILER=1, or an x86 machine)"
+            if number == signal.SIGKILL
+            else ""
+        )
         return f"was ended by {_SIGNALS[number]}{likely}"
     return f"failed (exit code {code}): {finding(_tail(log))}"
 

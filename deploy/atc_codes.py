@@ -45,6 +45,27 @@ _PATH = Advice(
     "make room in the folder for temporary files (TMPDIR), and in your home folder for atc's own",
 )
 
+_WRONG_KERNELS = Advice(
+    "the chip has no kernel for an operator of this shape",
+    "use the ops or kernels package of the very chip that --soc names, and one batch size (--batch"
+    " N)"
+    " on a chip that takes no dynamic shape, as the 310",
+)
+_OLD_PYTHON = Advice(
+    "CANN's op compiler does not work under this Python",
+    "use Python 3.9 to 3.11 for atc, in a virtual environment: what the message names came with"
+    " 3.13",
+)
+_OLD_NUMPY = Advice(
+    "CANN's op compiler needs numpy 1",
+    "run pip install 'numpy<2' for the Python that atc finds",
+)
+_ON_BOARD = Advice(
+    "compiling took more memory than this board has",
+    "use export TE_PARALLEL_COMPILER=1 and some swap, or convert on an x86 machine: archspec export"
+    " leaves a folder with a convert.sh for it, and the OM is the same",
+)
+
 _OTHER_CANN = (
     "use one of CANN 5.0 to 9.1, and where it is one already, a report to archspec with the log"
 )
@@ -53,7 +74,7 @@ _AGAIN = "export it again"
 CODES: Mapping[str, Advice] = {
     "E10001": Advice(
         "an option has a value that this CANN does not take",
-        "if it is --soc_version, use a CANN that still knows the chip (for Ascend310 7.0 to 8.2),"
+        "if it is --soc_version, use a CANN that still knows the chip (for Ascend310 5.0 to 8.2),"
         " with the chip's own ops or kernels package",
     ),
     "E10002": _INPUT_SHAPE,
@@ -96,8 +117,20 @@ CODES: Mapping[str, Advice] = {
     "E18888": Advice("CANN itself went wrong", "ask Huawei's support, with the log"),
     "E19010": _NOT_PARSED,
     "E19999": Advice("CANN itself went wrong", f"often {_PACKAGES}"),
+    "E20001": Advice(
+        "an operator could not be compiled, often for a dimension that is not fixed",
+        "use --batch N in place of --dynamic-batch, and where it is fixed already, the chip's own"
+        " ops"
+        " or kernels package",
+    ),
     "E76002": _NOT_PARSED,
+    "E89999": Advice(
+        "an operator got integers that its kernel does not take, often INT64 in place of INT32",
+        "use an ONNX that archspec wrote, which has none; the log names the operator",
+    ),
     "EC0010": _COMPILER,
+    "EZ3002": _WRONG_KERNELS,
+    "EZ3003": _WRONG_KERNELS,
     "EZ9010": _NOT_PARSED,
     "EZ9999": Advice("the op compiler went wrong", f"often {_PACKAGES}"),
 }
@@ -124,6 +157,12 @@ SYMPTOMS: tuple[tuple[str, Advice], ...] = (
         "error while loading shared libraries",
         Advice("a library of CANN is not found", "source CANN's set_env.sh first"),
     ),
+    ("FrameLocalsProxy", _OLD_PYTHON),
+    ("np.float_", _OLD_NUMPY),
+    ("module 'numpy' has no attribute 'float_'", _OLD_NUMPY),
+    ("MemoryError", _ON_BOARD),
+    ("std::bad_alloc", _ON_BOARD),
+    ("Cannot allocate memory", _ON_BOARD),
     ("ModuleNotFoundError", _COMPILER),
     (
         "unknown command line flag",

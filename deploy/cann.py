@@ -128,6 +128,16 @@ def has_npu() -> bool:
     return any(Path("/dev").glob("davinci*"))
 
 
+def note_on_board(machine: str, has_device: bool) -> str:
+    """What is said where a board with a chip is to compile by itself: nothing elsewhere."""
+    if machine not in ("aarch64", "arm64") or not has_device:
+        return ""
+    return (
+        "boards take minutes to hours for this, and run out of memory; export"
+        " TE_PARALLEL_COMPILER=1 takes less of it, and an x86 machine with CANN makes the same OM"
+    )
+
+
 def arch_folder() -> str:
     return f"{platform.machine()}-linux"
 

@@ -12,6 +12,7 @@ own.
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import sys
@@ -27,10 +28,10 @@ from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.deploy import aipp
 from archspec.deploy.atc import SCRIPT, Conversion, convert, leave_kit
-from archspec.deploy.cann import Toolkit, find_toolkit, how_to_source
+from archspec.deploy.cann import Toolkit, find_toolkit, has_npu, how_to_source, note_on_board
 from archspec.deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
 from archspec.deploy.description import remove_sidecar, write_sidecar
-from archspec.deploy.socs import cautions, check_soc
+from archspec.deploy.socs import cautions, check_soc, chip_of
 from archspec.errors import UsageError
 from archspec.writing import whole_file
 
@@ -158,6 +159,9 @@ def write_om(
             raise _without_atc(source, target, conversion, onnx)
         release = f"CANN {toolkit.release}" if toolkit.release else "CANN of unknown release"
         print(f"converting for {soc} by {toolkit.atc} ({release}), log in {log}", file=sys.stderr)
+        slow = note_on_board(platform.machine(), has_npu())
+        if slow:
+            print(f"note: {slow}", file=sys.stderr)
         with convert(conversion, onnx, toolkit, log, timeout) as om:
             _copy(om, file)
         remove_sidecar(path)
@@ -195,12 +199,14 @@ def _preprocessing(model: Model) -> Preprocessing:
 
 
 def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: bytes) -> UsageError:
+    chip = chip_of(conversion.soc)
+    release = "" if chip is None else f" {chip.cann}"
     kit = target.with_name(target.stem + KIT)
     leave_kit(kit, conversion, onnx)
     write_sidecar(kit / f"{conversion.stem}.om", source.model.spec_graph, source.notes)
     return UsageError(
-        f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN is"
-        f" installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}`"
+        f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN{release}"
+        f" is installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}`"
     )
 
 

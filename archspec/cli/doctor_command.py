@@ -115,14 +115,18 @@ def _tools() -> Iterator[Finding]:
 def _atc() -> Finding:
     """CANN's converter, wherever `archspec export --format om` would find it."""
     from archspec.deploy.cann import find_toolkit
+    from archspec.deploy.socs import CHIPS, chips_under
 
     try:
         toolkit = find_toolkit(os.environ)
     except UsageError as error:
         return Finding("atc", "no", str(error))
     if toolkit is None:
-        return Finding("atc", "no", "Ascend's converter, a part of CANN")
-    return Finding("atc", "yes", f"{toolkit.atc}, CANN {toolkit.release or 'of unknown release'}")
+        takes = ", ".join(f"{chip.name} takes CANN {chip.cann}" for chip in CHIPS[:3])
+        return Finding("atc", "no", f"Ascend's converter, a part of CANN; {takes}")
+    names = ", ".join(chip.name for chip in chips_under(toolkit.version))
+    release = toolkit.release or "of unknown release"
+    return Finding("atc", "yes", f"{toolkit.atc}, CANN {release}, which lists the chips {names}")
 
 
 def _version(package: str) -> str:

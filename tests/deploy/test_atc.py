@@ -25,11 +25,20 @@ from pathlib import Path
 import pytest
 
 from archspec.cli import INTERRUPTED, OK, USAGE, WRONG, main
+from archspec.compiler.latency import devices
 from archspec.deploy import cann
 from archspec.deploy.atc_codes import CODES, FAMILIES, SYMPTOMS, advice_on, finding
-from archspec.deploy.cann import Toolkit, environment_for, find_toolkit, join_paths
+from archspec.deploy.cann import Toolkit, environment_for, find_toolkit, join_paths, note_on_board
 from archspec.deploy.description import read_sidecar
-from archspec.deploy.socs import SOCS, cautions, check_soc
+from archspec.deploy.socs import (
+    CHIPS,
+    SOCS,
+    cautions,
+    check_soc,
+    chip_of,
+    chip_table,
+    chips_under,
+)
 from archspec.errors import SpecError, UsageError
 
 pytest.importorskip("onnx")
@@ -279,13 +288,15 @@ def test_the_stand_in_gives_out_nothing_that_looks_real(journal, export, tmp_pat
         ),
         (
             "killed",
-            "atc was ended by SIGKILL, as happens where memory runs out; all it said is in"
-            " net.om.log",
+            "atc was ended by SIGKILL, as happens where memory runs out (use"
+            " TE_PARALLEL_COMPILER=1,"
+            " or an x86 machine); all it said is in net.om.log",
         ),
         (
             "killed_within",
-            "atc was ended by SIGKILL, as happens where memory runs out; all it said is in"
-            " net.om.log",
+            "atc was ended by SIGKILL, as happens where memory runs out (use"
+            " TE_PARALLEL_COMPILER=1,"
+            " or an x86 machine); all it said is in net.om.log",
         ),
         (
             "library",
@@ -490,7 +501,8 @@ def test_without_atc_all_is_left_ready(place, export, monkeypatch):
     assert (code, out) == (USAGE, "")
     assert err == (
         "error: there is no atc here, so no OM was made; my net_om has all that it takes: where"
-        " CANN is installed, `source /usr/local/Ascend/ascend-toolkit/set_env.sh` (from CANN 8.5 on"
+        " CANN 5.0 to 8.2 is installed, `source /usr/local/Ascend/ascend-toolkit/set_env.sh` (from"
+        " CANN 8.5 on"
         " `source /usr/local/Ascend/cann/set_env.sh`) and `bash 'my net_om/convert.sh'`"
     )
     assert [path.name for path in place.iterdir()] == ["my net_om"]
@@ -775,13 +787,75 @@ def test_a_cann_that_forgot_the_310(release, is_warned, tmp_path, journal, expor
     assert code == OK
     short = ".".join(release.split(".")[:2])
     warning = (
-        f"warning: CANN {short} no longer lists Ascend310; use CANN 7.0 to 8.2, and the device"
+        f"warning: CANN {short} no longer lists Ascend310; use CANN 5.0 to 8.2, and the device"
         " needs one that is not older"
     )
     assert err == (warning if is_warned else "")
 
 
+@pytest.mark.parametrize(
+    "log, code, meaning, remedy",
+    [
+        (
+            "EZ3003: [PID: 3] No supported Ops kernel and engine are found for [Conv_0], optype"
+            " [Conv2D].", "EZ3003", "no kernel for an operator", "very chip that --soc names",
+        ),
+        (
+            "EZ3002: [PID: 3] Optype [Conv2D] of Ops kernel [AIcoreEngine] is unsupported. Reason:"
+            " dynamic shape.", "EZ3002", "no kernel for an operator", "one batch size (--batch N)",
+        ),
+        (
+            "E20001: [PID: 3] Failed to compile Op [Conv_0, [Conv2D]]: shape has -1.",
+            "E20001", "could not be compiled", "--batch N in place of --dynamic-batch",
+        ),
+        (
+            "E89999: Inner Error!\nE89999[PID: 3] Op Gather has invalid dtype INT64, INT32 wanted",
+            "E89999", "INT64 in place of INT32", "an ONNX that archspec wrote",
+        ),
+        (
+            "EZ9999: Inner Error!\nTypeError: cannot pickle 'FrameLocalsProxy' object\n",
+            "EZ9999", "does not work under this Python", "3.9 to 3.11",
+        ),
+        (
+            "EZ9999: Inner Error!\nAttributeError: `np.float_` was removed in the NumPy 2.0"
+            " release."
+            " Use `np.float64` instead.", "EZ9999", "needs numpy 1", "pip install 'numpy<2'",
+        ),
+        (
+            "EZ9999: Inner Error!\nOSError: [Errno 12] Cannot allocate memory",
+            "EZ9999", "more memory than this board has", "TE_PARALLEL_COMPILER=1",
+        ),
+    ],
+)  # fmt: skip
+def test_what_people_meet_on_boards(log, code, meaning, remedy):
+    """The words are made by hand after those that people report; no atc of ours printed them."""
+    found = finding(f"ATC start working now, please wait for a moment.\n...\n{log}\n")
+    assert found.code == code
+    assert found.advice is not None
+    assert meaning in found.advice.meaning and remedy in found.advice.remedy
+
+
+def test_who_compiles_on_a_board_is_told():
+    assert "TE_PARALLEL_COMPILER=1" in note_on_board("aarch64", True)
+    assert note_on_board("aarch64", False) == note_on_board("x86_64", True) == ""
+
+
+def test_the_table_of_chips():
+    """Every name stands in one row, each time is that of a device there is, and the page shows the
+    table as it is."""
+    assert len({*SOCS}) == len(SOCS) == sum(len(chip.socs) for chip in CHIPS)
+    assert {chip.device for chip in CHIPS if chip.device} == devices().keys()
+    assert [chip.name for chip in chips_under((8, 2))] == ["310B", "310P", "310", "910", "A2"]
+    assert "310" not in [chip.name for chip in chips_under((8, 3))]
+    assert chip_of("Ascend310B4").name == CHIPS[0].name == "310B"
+    rows = chip_table()
+    lines = [f"| {' | '.join(row.values())} |" for row in rows]
+    page = (ROOT / "docs" / "ascend.md").read_text()
+    assert "\n".join([f"| {' | '.join(rows[0])} |", "|---" * len(rows[0]) + "|", *lines]) in page
+
+
 def test_cautions():
+    assert "may not know Ascend310B4; use CANN 7.0 or newer" in cautions("Ascend310B4", (6, 0))[0]
     assert cautions("Ascend310", None) == []
     assert cautions("Ascend310P3", (9, 1)) == []
     (caution,) = cautions("Ascend910B", None)
