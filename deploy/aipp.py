@@ -6,6 +6,9 @@ of grey, and crops and normalises them itself. AIPP cannot resize, so that stays
 pixels; where it resizes the short side, the host also cuts the long side to a square, placed so
 that AIPP's fixed crop gives the pixels that the spec's own centre crop would.
 
+In place of R, G, B it takes NV12 ("yuv420sp"), as DVPP and cameras give it, [N, 3/2 height, width]:
+then its sides are even, and AIPP makes red, green and blue of it first.
+
 AIPP computes (pixel - mean_chn - min_chn) * var_reci_chn in float16. The fields are those of
 insert_op.proto, with the limits of Huawei's template of the file.
 """
@@ -21,6 +24,7 @@ import numpy as np
 
 from archspec.compiler.images.preprocess import open_image, resize_image
 from archspec.compiler.images.steps import Crop, Preprocessing, centre
+from archspec.deploy.nv12 import INPUT_BIAS, MATRIX, rows_of, to_nv12
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 
 FILE = "aipp.cfg"
@@ -93,36 +97,75 @@ FIELDS: Mapping[str, Field] = {
 atc takes them and they do nothing."""
 
 
-def source_size(preprocessing: Preprocessing) -> tuple[int, int]:
-    """(height, width) of the pixels that an OM with AIPP takes."""
-    if isinstance(preprocessing.resize, int):
-        return preprocessing.resize, preprocessing.resize
-    return preprocessing.resize
+RGB, YUV420SP, YUV400 = "rgb", "yuv420sp", "yuv400"
+PIXELS = {RGB: "RGB888_U8", YUV420SP: "YUV420SP_U8", YUV400: "YUV400_U8"}
+"""What an OM may take, and what AIPP calls it."""
 
 
-def host_pixels(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
-    """The bytes of an image file as an OM with AIPP takes them: uint8, (height, width, channels).
-    Raises UnreadableImage."""
+def check_pixels(pixels: str, preprocessing: Preprocessing) -> str:
+    """The pixels that an OM is to take: of a grey network "rgb" means its one plane. Raises
+    UsageError where the network has no use for them."""
+    if pixels not in PIXELS:
+        raise UsageError(f"{pixels!r} is not what an OM takes; use {listed([*PIXELS])}")
+    if preprocessing.channels == 1:
+        if pixels == YUV420SP:
+            raise UsageError(f"the network takes grey images; use {YUV400}, their one plane")
+        return YUV400
+    if pixels == YUV400:
+        raise UsageError(f"the network takes colours; use {RGB} or {YUV420SP}")
+    sides = (preprocessing.height, preprocessing.width)
+    if pixels == YUV420SP and any(side % 2 for side in sides):
+        raise UsageError(
+            f"{YUV420SP} has even sides, and the network takes {sides[0]}x{sides[1]}; use {RGB}"
+        )
+    return pixels
+
+
+def source_size(preprocessing: Preprocessing, pixels: str = RGB) -> tuple[int, int]:
+    """(height, width) of the picture that an OM with AIPP takes."""
+    resize = preprocessing.resize
+    height, width = (resize, resize) if isinstance(resize, int) else resize
+    if pixels == YUV420SP:  # a side that is odd gets a row or a column that is not looked at
+        return height + height % 2, width + width % 2
+    return height, width
+
+
+def source_shape(preprocessing: Preprocessing, pixels: str = RGB) -> tuple[int, ...]:
+    """Of the bytes of one picture as an OM with AIPP takes it."""
+    height, width = source_size(preprocessing, pixels)
+    if pixels == YUV420SP:
+        return rows_of(height), width
+    return height, width, preprocessing.channels
+
+
+def host_pixels(data: bytes, preprocessing: Preprocessing, pixels: str = RGB) -> np.ndarray:
+    """The bytes of an image file as an OM with AIPP takes them: uint8, of `source_shape`. Raises
+    UnreadableImage."""
     image = open_image(data, preprocessing.channels)
     _, resize, crop, _ = preprocessing.steps(image.size)
-    height, width = source_size(preprocessing)
-    fixed = fixed_crop(preprocessing)
+    height, width = source_size(preprocessing, pixels)
+    fixed = fixed_crop(preprocessing, pixels)
     around = Crop(crop.left - fixed.left, crop.top - fixed.top, width, height)
     image = resize_image(image, resize, around)
+    if pixels == YUV420SP:
+        return to_nv12(image)
     return np.asarray(image, np.uint8).reshape(height, width, preprocessing.channels)
 
 
-def fixed_crop(preprocessing: Preprocessing) -> Crop:
-    """The part of the pixels it takes that AIPP cuts out."""
-    height, width = source_size(preprocessing)
+def fixed_crop(preprocessing: Preprocessing, pixels: str = RGB) -> Crop:
+    """The part of the pixels it takes that AIPP cuts out; of NV12 it begins at an even place."""
+    height, width = source_size(preprocessing, pixels)
     left, top = centre(width, preprocessing.width), centre(height, preprocessing.height)
+    if pixels == YUV420SP:
+        left, top = left - left % 2, top - top % 2
     return Crop(left, top, preprocessing.width, preprocessing.height)
 
 
-def config(preprocessing: Preprocessing) -> str:
+def config(preprocessing: Preprocessing, pixels: str = RGB) -> str:
     """The AIPP file of a spec's preprocessing, checked. Raises UsageError where AIPP has no room
     for it."""
-    height, width = source_size(preprocessing)
+    pixels = check_pixels(pixels, preprocessing)
+    height, width = source_size(preprocessing, pixels)
     if not (2 <= width <= EXTENT.most and 1 <= height <= EXTENT.most):
         raise UsageError(
             f"AIPP takes images of 1x2 to 4096x4096 pixels and the spec's are {height}x{width};"
@@ -134,7 +177,7 @@ def config(preprocessing: Preprocessing) -> str:
                 f"AIPP multiplies pixels by a float16, which 1 / (255 x {std:g}) does not fit;"
                 " use --no-aipp"
             )
-    lines = [f"  {name}: {_write(value)}" for name, value in _fields(preprocessing)]
+    lines = [f"  {name}: {_write(value)}" for name, value in _fields(preprocessing, pixels)]
     text = "\n".join(["aipp_op {", *lines, "}", ""])
     check(text)
     return text
@@ -148,24 +191,28 @@ def check(text: str) -> None:
         raise SpecError(problems)
 
 
-def _fields(preprocessing: Preprocessing) -> Iterator[tuple[str, Value]]:
-    height, width = source_size(preprocessing)
+def _fields(preprocessing: Preprocessing, pixels: str) -> Iterator[tuple[str, Value]]:
+    height, width = source_size(preprocessing, pixels)
     yield "aipp_mode", "static"
     yield "related_input_rank", 0
-    yield "input_format", "RGB888_U8" if preprocessing.channels == 3 else "YUV400_U8"
+    yield "input_format", PIXELS[pixels]
     yield "src_image_size_w", width
     yield "src_image_size_h", height
     if (height, width) == (preprocessing.height, preprocessing.width):
         yield "crop", False
     else:
-        crop = fixed_crop(preprocessing)
+        crop = fixed_crop(preprocessing, pixels)
         yield "crop", True
         yield "load_start_pos_w", crop.left
         yield "load_start_pos_h", crop.top
         yield "crop_size_w", crop.width
         yield "crop_size_h", crop.height
-    yield "csc_switch", False
+    yield "csc_switch", pixels == YUV420SP
     yield "rbuv_swap_switch", False
+    if pixels == YUV420SP:
+        for row, numbers in enumerate(MATRIX):
+            yield from ((f"matrix_r{row}c{column}", n) for column, n in enumerate(numbers))
+        yield from ((f"input_bias_{place}", bias) for place, bias in enumerate(INPUT_BIAS))
     for channel in range(preprocessing.channels):
         # mean_chn takes whole numbers alone, min_chn is subtracted too and takes any
         yield f"mean_chn_{channel}", 0

@@ -136,7 +136,7 @@ def write_om(
     path: str | os.PathLike[str],
     soc: str | None,
     *,
-    has_aipp: bool = True,
+    pixels: str | None = aipp.RGB,
     timeout: float | None = None,
 ) -> Om:
     """Write an OM for a chip, of an ONNX checked as by `write_onnx`, with what it was made of in
@@ -151,7 +151,7 @@ def write_om(
     for caution in cautions(soc, toolkit.version if toolkit else None):
         print(f"warning: {caution}", file=sys.stderr)
     target = Path(path)
-    conversion = _conversion(source, target.stem, soc, has_aipp)
+    conversion = _conversion(source, target.stem, soc, pixels)
     log = target.with_name(target.name + LOG)
     with whole_file(path) as file:
         onnx, comparison = _checked_onnx(source)
@@ -166,27 +166,28 @@ def write_om(
             _copy(om, file)
         remove_sidecar(path)
     write_sidecar(path, source.model.spec_graph, source.notes)
-    return Om(soc, input_of(source, has_aipp), comparison, toolkit, log)
+    return Om(soc, input_of(source, pixels), comparison, toolkit, log)
 
 
-def input_of(source: Source, has_aipp: bool) -> str:
+def input_of(source: Source, pixels: str | None) -> str:
     """What an OM takes, in words."""
     batches = " or ".join(map(str, source.gears or (source.batch,)))
-    if not has_aipp:
+    if pixels is None:
         extents = "x".join(map(str, source.model.graph.input_shape))
         return f"float32 {batches}x{extents}, normalised"
     preprocessing = _preprocessing(source.model)
-    height, width = aipp.source_size(preprocessing)
-    return f"uint8 {batches}x{height}x{width}x{preprocessing.channels}, resized only"
+    shape = aipp.source_shape(preprocessing, aipp.check_pixels(pixels, preprocessing))
+    kind = " NV12 (YUV420SP)" if pixels == aipp.YUV420SP else ""
+    return f"uint8{kind} {batches}x{'x'.join(map(str, shape))}, resized only"
 
 
-def _conversion(source: Source, name: str, soc: str, has_aipp: bool) -> Conversion:
+def _conversion(source: Source, name: str, soc: str, pixels: str | None) -> Conversion:
     if source.batch is None and not FEWEST_GEARS <= len(source.gears) <= MAX_GEARS:
         raise UsageError(
             f"an OM has {FEWEST_GEARS} to {MAX_GEARS} batch sizes to choose from, and"
             f" --dynamic-batch gives {len(source.gears)}; use --batch N for one"
         )
-    text = aipp.config(_preprocessing(source.model)) if has_aipp else ""
+    text = "" if pixels is None else aipp.config(_preprocessing(source.model), pixels)
     return Conversion(name, soc, source.model.graph.input_shape, source.gears, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from archspec.compiler.images.lookahead import in_order, one_ahead
 from archspec.compiler.images.preprocess import UnreadableImage, preprocess_bytes
 from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
-from archspec.deploy.aipp import host_pixels, source_size
+from archspec.deploy.aipp import RGB, YUV420SP, host_pixels, source_shape
 from archspec.deploy.engines import Port
 from archspec.errors import SpecError, UsageError
 from archspec.shapes import written
@@ -48,7 +49,8 @@ class Feed:
     def image(self, data: bytes) -> np.ndarray:
         """One image of this shape and the port's type. Raises UnreadableImage."""
         if self.port.dtype == "uint8":
-            return host_pixels(data, self.preprocessing)
+            found = host_pixels(data, self.preprocessing, pixels_of(self.port, self.preprocessing))
+            return found.reshape(self.shape)
         return preprocess_bytes(data, self.preprocessing).astype(self.port.dtype, copy=False)
 
     def nothing(self) -> np.ndarray:
@@ -91,13 +93,28 @@ def feed_of(port: Port, preprocessing: Preprocessing, wanted: int | None, where:
     batch = _batch(port, wanted, where)
     shape = preprocessing.shape
     if port.dtype == "uint8":
-        shape = (*source_size(preprocessing), preprocessing.channels)
-    if port.shape[1:] != shape or port.dtype not in ("float32", "float16", "uint8"):
+        shape = source_shape(preprocessing, pixels_of(port, preprocessing))
+    if _plain(port.shape[1:]) != _plain(shape) or port.dtype not in ("float32", "float16", "uint8"):
         raise SpecError(
             f"{where}: its input {port.name!r} is {port}, and images of this spec are prepared as"
             f" {written(shape)}; use the spec that it was made of"
         )
     return Feed(port, batch, preprocessing)
+
+
+def pixels_of(port: Port, preprocessing: Preprocessing) -> str:
+    """Which pixels an OM with AIPP takes, by how many bytes an image has: NV12 has half of"
+    " RGB's."""
+    if preprocessing.channels == 3:
+        shape = source_shape(preprocessing, YUV420SP)
+        if math.prod(extent or 0 for extent in port.shape[1:]) == math.prod(shape):
+            return YUV420SP
+    return RGB
+
+
+def _plain(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """A shape without extents of 1: NV12's one channel is there or not."""
+    return tuple(extent for extent in shape if extent != 1)
 
 
 def _batch(port: Port, wanted: int | None, where: str) -> int:

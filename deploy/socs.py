@@ -70,7 +70,8 @@ CHIPS: tuple[Chip, ...] = (
         (7, 0), None, "fp16, bf16, fp32, int8", AMCT,
     ),
 )  # fmt: skip
-"""Most asked for first. `last` is what the manuals of --soc_version show: 310 stands on the pages of
+"""Most asked for first. `last` is what the manuals of --soc_version show: 310 stands on the pages
+of
 CANN 8.1 and 8.2 and on none from 8.3 on. `since` is common knowledge that nobody here checked; it
 warns, and refuses nothing."""
 

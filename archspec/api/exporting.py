@@ -88,8 +88,7 @@ def _write(
     from archspec.deploy import export as writers
 
     if kind == "om":
-        pixels = options.pop("pixels")
-        om = writers.write_om(source, path, has_aipp=pixels is not None, **options)
+        om = writers.write_om(source, path, **options)
         return om.comparison, om
     if kind == "air":
         writers.write_air(source, path)

@@ -15,7 +15,8 @@ from archspec.cli.infer_command import tell_note
 from archspec.cli.outputs import OutputPath
 from archspec.errors import UsageError
 
-ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",), "timeout": ("om",),
+ONLY_FOR = {"opset": ("onnx", "om"), "soc": ("om",), "no_aipp": ("om",),
+            "pixels": ("om",), "timeout": ("om",),
             "tolerance": ("onnx", "mindir", "om")}  # fmt: skip
 """Options that mean nothing to the other formats."""
 MAX_IMAGES = 2048
@@ -53,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for om: take normalised float32, not pixels that AIPP crops and normalises",
     )
     parser.add_argument(
+        "--pixels",
+        choices=("rgb", "yuv420sp", "yuv400"),
+        help="for om: what it takes: rgb, NV12 as cameras and DVPP give it, or grey; default: rgb,"
+        " or yuv400 of a grey network",
+    )
+    parser.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="for om: stop atc after that long"
     )
     parser.add_argument(
@@ -77,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     written = export(
         graph, options.output or f"{graph.name}.{kind}", weights=options.weights, format=kind,
         batch=batch, gears=gears, opset=options.opset or OPSETS[0], soc=options.soc,
-        pixels=None if options.no_aipp else "rgb", timeout=options.timeout,
+        pixels=None if options.no_aipp else options.pixels or "rgb", timeout=options.timeout,
         tolerance=options.tolerance, tell=tell_note,
     )  # fmt: skip
     tell_written(str(written.path), written.params, _lines(written))
@@ -90,6 +97,8 @@ def _refuse_what_means_nothing(options: argparse.Namespace, kind: str) -> None:
             raise UsageError(
                 f"--{name.replace('_', '-')} is for {' and '.join(kinds)}; leave it out for {kind}"
             )
+    if options.pixels and options.no_aipp:
+        raise UsageError("--pixels is for AIPP, which --no-aipp leaves out; use one of them")
     if options.tolerance is not None and not 0 < options.tolerance <= 1:
         raise UsageError(f"--tolerance {options.tolerance:g}: it must be more than 0 and at most 1")
     if options.timeout is not None and not options.timeout > 0:

