@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archspec.cli.common import add_format, add_overrides, graph_of, print_json
 from archspec.cli.estimating import add_batch, add_device, checked_batch
@@ -15,9 +16,13 @@ from archspec.report import GROUPINGS
 from archspec.tables import write_table
 from archspec.writing import write_whole, written_json
 
+if TYPE_CHECKING:
+    from archspec.compiler.latency.device import Device
+
 USAGE = """%(prog)s SPEC ... [--device NAME|FILE] [--batch N] [--by node|block|op]
        %(prog)s devices
-       %(prog)s calibrate MEASUREMENTS.csv [--device NAME|FILE] [-o DEVICE.json]"""
+       %(prog)s calibrate MEASUREMENTS.csv [--device NAME|FILE] [-o DEVICE.json]
+       %(prog)s calibrate SPEC=PROFILE ... --batch N [--device NAME|FILE] [-o DEVICE.json]"""
 
 EXAMPLES = (
     "archspec latency isynet_n0 isynet_n1 resnet50",
@@ -94,20 +99,77 @@ def _calibrate(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from archspec.compiler.latency.device import find_device
     from archspec.compiler.latency.measurements import read_measurements
 
-    if len(rest) != 1:
-        raise UsageError(
-            f"calibrate takes one CSV file, not {len(rest)}; use `archspec latency calibrate"
-            " measurements.csv`"
-        )
     output = options.output
     if output and not output.endswith(".json"):
         raise UsageError(f"-o {output}: use a name that ends in .json, which --device takes")
-    refit = calibrate(find_device(options.device), read_measurements(rest[0]), rest[0])
-    if output:
-        device = replace(refit.device, name=Path(output).stem)
-        write_whole(output, written_json(device.as_json()) + "\n")
+    device = find_device(options.device)
+    if rest and all("=" in word for word in rest):
+        return _calibrate_profiles(options, device, rest)
+    if len(rest) != 1:
+        raise UsageError(
+            f"calibrate takes one CSV file, not {len(rest)}; use `archspec latency calibrate"
+            " measurements.csv`, or SPEC=FILE for each profile"
+        )
+    refit = calibrate(device, read_measurements(rest[0]), rest[0])
+    _write_device(refit.device, output)
     if options.format == "json":
         print_json(report.refit_as_json(refit))
     else:
         write_table(report.refit_table(refit), options.format)
     return 0
+
+
+def _calibrate_profiles(options: argparse.Namespace, device: Device, words: Sequence[str]) -> int:
+    """Of files that msprof or ais_bench wrote: of layers where all tell them, else of networks."""
+    from archspec.compiler.latency import report
+    from archspec.compiler.latency.calibrate import calibrate
+    from archspec.compiler.latency.layers import MeasuredLayers, fit_layers
+    from archspec.compiler.latency.measurements import measured_network
+    from archspec.deploy.profile.msprof import read_profile
+    from archspec.deploy.profile.others import is_ais_bench, is_op_statistic
+
+    batch = checked_batch(options.batch)
+    pairs = [(name, Path(file)) for name, _, file in (word.partition("=") for word in words)]
+    for name, file in pairs:
+        if is_op_statistic(file):
+            raise UsageError(
+                f"{name}={file}: op_statistic adds up all runs; use the op_summary beside it"
+            )
+    kinds = {is_ais_bench(file) for _, file in pairs}
+    if len(kinds) > 1:
+        raise UsageError("profiles of msprof's and of ais_bench's do not mix; use one kind")
+    profiles = [(name, read_profile(file, graph_of(name, options), batch)) for name, file in pairs]
+    if kinds == {True}:
+        measurements = [
+            measured_network(name, batch, profile.milliseconds, profile.source)
+            for name, profile in profiles
+        ]
+        refit = calibrate(device, measurements, "profiles of ais_bench's")
+        _write_device(refit.device, options.output)
+        if options.format == "json":
+            print_json(report.refit_as_json(refit))
+        else:
+            write_table(report.refit_table(refit), options.format)
+        return 0
+    fit = fit_layers(
+        device,
+        [
+            MeasuredLayers(
+                graph_of(name, options), batch,
+                {row.layer: row.milliseconds for row in profile.rows}, profile.source,
+            )
+            for name, profile in profiles
+        ],
+    )  # fmt: skip
+    _write_device(fit.device, options.output)
+    if options.format == "json":
+        print_json({"device": fit.device.as_json(), "networks": [vars(row) for row in fit.rows]})
+    else:
+        write_table(fit.table(), options.format)
+    return 0
+
+
+def _write_device(device: Device, output: str | None) -> None:
+    if output:
+        device = replace(device, name=Path(output).stem)
+        write_whole(output, written_json(device.as_json()) + "\n")

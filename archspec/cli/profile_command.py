@@ -44,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--msprof", action="store_true", help="measure with msprof, or say what keeps it from that"
     )
     parser.add_argument(
-        "--op-summary", metavar="PATH", help="read msprof's own files, made on another machine"
+        "--op-summary",
+        metavar="PATH",
+        help="read files made on another machine: msprof's folder,"
+        " op_summary*.csv or"
+        " op_statistic*.csv, or ais_bench's *_summary.json",
     )
     add_spec(parser, "--spec")
     add_overrides(parser)

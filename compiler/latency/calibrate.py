@@ -87,7 +87,7 @@ def calibrate(device: Device, measurements: Sequence[Measurement], source: str) 
             )
         )
     samples = [(works_of(m.graph, m.batch), m.ms) for m in measurements]
-    fitted = _fit(device, samples)
+    fitted = fit_constants(device, samples)
     if fitted is None:
         raise SpecError(
             Problem(
@@ -100,7 +100,7 @@ def calibrate(device: Device, measurements: Sequence[Measurement], source: str) 
     left_out_ms: dict[int, float] = {}
     for indices in by_network.values():
         others = [sample for index, sample in enumerate(samples) if index not in indices]
-        without = _fit(device, others)
+        without = fit_constants(device, others)
         if without is None:
             continue
         left_out[measurements[indices[0]].name] = (without.efficiency, without.launch_us)
@@ -122,7 +122,7 @@ Sample = tuple[Sequence[Load], float]
 """The kernels of a network, and its measured milliseconds."""
 
 
-def _fit(device: Device, samples: Sequence[Sample]) -> Device | None:
+def fit_constants(device: Device, samples: Sequence[Sample]) -> Device | None:
     """The device with the constants that fit the samples best; None where the samples do not tell
     the two apart."""
     try:

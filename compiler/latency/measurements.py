@@ -71,6 +71,11 @@ class Measurement:
         return graph if self.export == "other" else for_deployment(graph).graph
 
 
+def measured_network(spec: str, batch: int, ms: float, source: str) -> Measurement:
+    """A network as archspec exports it, and milliseconds of a batch."""
+    return Measurement(spec, batch, ms, {}, None, EXPORTS[0], spec, source, source)
+
+
 @cache
 def load_published() -> tuple[Measurement, ...]:
     """Latencies on an Ascend 310 that were published with their networks."""

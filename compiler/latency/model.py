@@ -172,13 +172,18 @@ def total_ms(graph: Graph, device: Device, batch: int) -> float:
 
 def works_of(graph: Graph, batch: int) -> list[Load]:
     """The work of each node that takes time, whatever the device."""
-    works: list[Load] = []
+    return [*works_by_node(graph, batch).values()]
+
+
+def works_by_node(graph: Graph, batch: int) -> dict[str, Load]:
+    """The same by the nodes' names."""
+    works: dict[str, Load] = {}
     for name, role in roles(graph).items():
         layer = graph.nodes[name].layer
         if role == "kernel":
-            works.append(work_of(layer.op, layer.input_shapes, layer.output_shapes, batch))
+            works[name] = work_of(layer.op, layer.input_shapes, layer.output_shapes, batch)
         elif role == "read":
-            works.append(read_again(layer.input_shapes, batch))
+            works[name] = read_again(layer.input_shapes, batch)
     return works
 
 

@@ -15,8 +15,14 @@ from archspec.deploy.cann import HOME_VARIABLES, HOMES, how_to_source
 from archspec.deploy.description import check_made_of, read_sidecar
 from archspec.deploy.profile.joining import join
 from archspec.deploy.profile.op_summary import find_op_summary, is_stand_in, read_op_summary
+from archspec.deploy.profile.others import (
+    is_ais_bench,
+    is_op_statistic,
+    read_ais_bench,
+    read_op_statistic,
+)
 from archspec.deploy.profile.repeat import WARM_UP
-from archspec.deploy.profile.report import MEASURED, SIMULATED, Profile
+from archspec.deploy.profile.report import MEASURED, SIMULATED, LayerTime, Profile
 from archspec.errors import SpecError, UsageError
 from archspec.graph import Graph
 from archspec.processes import python_command
@@ -89,7 +95,17 @@ def run_msprof(
 
 
 def read_profile(place: str | os.PathLike[str], graph: Graph | None, batch: int) -> Profile:
-    """The profile in msprof's own files, wherever they were made, of runs of this batch."""
+    """The profile in msprof's own files or ais_bench's, wherever they were made, of runs of this
+    batch. Raises SpecError and UsageError for what is none of them."""
+    path, name = Path(place), graph.name if graph else Path(place).name
+    if is_op_statistic(path):
+        kernels = read_op_statistic(path)
+        rows = join(kernels, None, batch)
+        note = "op_statistic adds up all runs of its file and tells kinds of operators, not layers"
+        return Profile(name, MEASURED, f"msprof, read from {place}", batch, rows, (note,))
+    if is_ais_bench(path):
+        rows = (LayerTime("(the whole network)", "", read_ais_bench(path)),)
+        return Profile(name, MEASURED, f"ais_bench, read from {place}", batch, rows)
     paths = find_op_summary(Path(place))
     is_simulated = is_stand_in(Path(place))
     return Profile(

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from archspec.deploy.profile.joining import Kernel
@@ -79,27 +79,38 @@ def read_op_summary(paths: Iterable[Path], warm_up: int = 0) -> list[Kernel]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows by their columns' names, small and without spaces; those without a time left out."""
+    """Rows by their columns' names; those without a time left out."""
+    rows = read_table(path, "op_summary", ("Op Name", "OP Type", "Task Duration(us)"))
+    return [row for row in rows if number_in(row.get(DURATION)) is not None]
+
+
+def read_table(path: Path, what: str, titles: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of one of msprof's tables by their columns' names, small and without spaces. Raises
+    SpecError where it cannot be read or lacks one of these titles."""
     try:
         with io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
             table = [line for line in csv.reader(file) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SpecError(f"{path} cannot be read ({error})") from None
-    titles = [re.sub(r"\s+", "", title).lower() for title in table[0]] if table else []
-    missing = [title for title in (NAME, KIND, DURATION) if title not in titles]
-    if missing:
-        raise SpecError(
-            f"{path} is not an op_summary: it has no column Op Name, OP Type or Task Duration(us)"
-        )
-    rows = [dict(zip(titles, line, strict=False)) for line in table[1:]]
-    return [row for row in rows if _number(row.get(DURATION)) is not None]
+    found = [_key(title) for title in table[0]] if table else []
+    if any(_key(title) not in found for title in titles):
+        raise SpecError(f"{path} is not an {what}: it has no column {_listed(titles)}")
+    return [dict(zip(found, line, strict=False)) for line in table[1:]]
+
+
+def _listed(titles: Sequence[str]) -> str:
+    return f"{', '.join(titles[:-1])} or {titles[-1]}"
+
+
+def _key(title: str) -> str:
+    return re.sub(r"\s+", "", title).lower()
 
 
 def _bound(row: Mapping[str, str]) -> str | None:
     """The unit that was busy for the largest share of the time."""
     shares: dict[str, float] = {}
     for title, text in row.items():
-        met, share = RATIO.match(title), _number(text)
+        met, share = RATIO.match(title), number_in(text)
         if met and share is not None:
             unit = UNITS[met[1]]
             shares[unit] = max(shares.get(unit, 0.0), share)
@@ -107,8 +118,8 @@ def _bound(row: Mapping[str, str]) -> str | None:
     return busiest if busiest is not None and shares[busiest] > 0 else None
 
 
-def _number(text: str | None) -> float | None:
-    """None for what msprof writes where it has nothing: "N/A", or nothing."""
+def number_in(text: str | None) -> float | None:
+    """A cell's number; None for what msprof writes where it has nothing: "N/A", or nothing."""
     try:
         return float(text or "")
     except ValueError:

