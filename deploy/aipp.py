@@ -24,7 +24,7 @@ import numpy as np
 
 from archspec.compiler.images.preprocess import open_image, resize_image
 from archspec.compiler.images.steps import Crop, Preprocessing, centre
-from archspec.deploy.nv12 import INPUT_BIAS, MATRIX, rows_of, to_nv12
+from archspec.deploy.camera_pixels import INPUT_BIAS, MATRIX, rows_of, to_nv12
 from archspec.errors import Problem, SpecError, UsageError, did_you_mean, first_problems, listed
 
 FILE = "aipp.cfg"

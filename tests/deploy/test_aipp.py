@@ -29,9 +29,9 @@ from archspec.compiler.images.steps import Preprocessing, preprocessing_of  # no
 from archspec.compiler.targets import reference  # noqa: E402
 from archspec.compiler.weights.importing import import_weights  # noqa: E402
 from archspec.deploy import aipp  # noqa: E402
+from archspec.deploy.camera_pixels import to_nv12  # noqa: E402
 from archspec.deploy.engines import Port  # noqa: E402
 from archspec.deploy.feeding import feed_of  # noqa: E402
-from archspec.deploy.nv12 import to_nv12  # noqa: E402
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "data" / "photographs"
 WHOLE, UNSIGNED, REAL, FLAG, TEXT, WORD = 5, 13, 2, 8, 9, 14
