@@ -55,12 +55,21 @@ def need(who: str, package: str, extra: str = "") -> None:
         raise UsageError(lacking(who, package, extra=extra))
 
 
-def install_hint(extra: str) -> str:
-    """The command that installs one of the extras of pyproject.toml: from the checkout that runs,
-    or, where archspec came as a wheel, the packages themselves. No index has archspec yet."""
+def install_hint(*extras: str) -> str:
+    """The command that installs extras of pyproject.toml: from the checkout that runs, or, where
+    archspec came as a wheel, the packages themselves. No index has archspec yet."""
+    names = ",".join(extras)
     if (Path(HOME) / "pyproject.toml").is_file():
-        return f"pip install -e {shlex.quote(f'{HOME}[{extra}]')}"
-    return f"pip install {' '.join(map(shlex.quote, packages_of(extra)))}"
+        return f"pip install -e {shlex.quote(f'{HOME}[{names}]')}"
+    packages = dict.fromkeys(package for extra in extras for package in packages_of(extra))
+    return f"pip install {' '.join(map(shlex.quote, packages))}"
+
+
+def is_there(extra: str) -> bool:
+    """Whether all of an extra can be imported, as far as that is known without trying."""
+    return not any(
+        why_missing(name) for name, package in PACKAGES.items() if package.extra == extra
+    )
 
 
 def why_missing(package: str) -> str:

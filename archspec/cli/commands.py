@@ -57,3 +57,15 @@ GROUPS: dict[str, dict[str, str]] = {
 """A row a command; its module is archspec.cli.NAME_command, with hyphens as underscores."""
 
 COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
+
+NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "write": (("studio",), ("lsp",), ("mcp",)),
+    "see": (),
+    "weigh": (("onnx",), ("calibrate",)),
+    "train": (("torch", "mindspore"),),
+    "search": (("search",), ("torch", "mindspore")),
+    "bring": (("onnx",),),
+    "ship": (("onnx",), ("mindspore",)),
+    "this machine": (("completion",),),
+}
+"""The extras of pyproject.toml that a group needs for all that it can do; of one row, any."""

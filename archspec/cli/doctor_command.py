@@ -12,16 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from archspec.cli.commands import GROUPS, NEEDS
 from archspec.cli.common import add_format, print_json
 from archspec.compiler.targets import written_by
 from archspec.errors import UsageError
-from archspec.extras import PACKAGES, install_hint, why_missing
+from archspec.extras import PACKAGES, install_hint, is_there, why_missing
 from archspec.machine import DEVICES
 from archspec.tables import Column, Table, write_table
 
 
 class Finding(NamedTuple):
-    """One row: what was looked at, "yes", "no" or "-" where it does not matter, and the rest."""
+    """One row: what was looked at, "yes", "no", "part" or "-" where it does not matter, and the
+    rest."""
 
     what: str
     there: str
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    findings = [*_packages(), *_targets(), *_devices(), *_onednn(), *_tools()]
+    findings = [*_groups(), *_packages(), *_targets(), *_devices(), *_onednn(), *_tools()]
     if options.format == "json":
         print_json([finding._asdict() for finding in findings])
         return 0
@@ -51,6 +53,18 @@ def run(options: argparse.Namespace) -> int:
     table = Table(columns, [finding._asdict() for finding in findings])
     write_table(table, options.format)
     return 0
+
+
+def _groups() -> Iterator[Finding]:
+    """What people want of archspec, and the one command that adds what is missing for it."""
+    for group, needs in NEEDS.items():
+        missing = [either for either in needs if not any(map(is_there, either))]
+        if not missing:
+            yield Finding(group, "yes", ", ".join(GROUPS[group]))
+            continue
+        lacking = " and ".join(" or ".join(either) for either in missing)
+        hint = install_hint(*(either[0] for either in missing))
+        yield Finding(group, "part", f"lacks {lacking}; run {hint}")
 
 
 def _packages() -> Iterator[Finding]:

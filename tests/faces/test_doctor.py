@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from archspec.cli import COMMANDS, OK, USAGE, doctor_command, main
+from archspec.cli.commands import GROUPS, NEEDS
 from archspec.compiler.targets import written_by
 from archspec.extras import install_hint
 
@@ -57,7 +58,8 @@ def test_json_has_a_row_each(no_probe, capsys):
     rows = findings(capsys.readouterr().out)
     assert set(doctor_command.PACKAGES) < set(rows)
     assert {f"target {name}" for name in written_by("compile")} < set(rows)
-    assert {row["there"] for row in rows.values()} <= {"yes", "no", "-"}
+    assert {row["there"] for row in rows.values()} <= {"yes", "no", "part", "-"}
+    assert set(GROUPS) == set(NEEDS) < set(rows)
 
 
 def test_without_any_framework(tmp_path):
@@ -72,6 +74,12 @@ def test_without_any_framework(tmp_path):
         assert rows[f"device CPU, {name}"]["there"] == "no"
         assert rows[f"device CPU, {name}"]["note"] == f"lacks {name}"
     assert rows["Python"]["there"] == rows["archspec"]["there"] == "yes"
+    assert rows["see"]["there"] == "yes"
+    trains = f"lacks torch or mindspore; run {install_hint('torch')}"
+    assert (rows["train"]["there"], rows["train"]["note"]) == ("part", trains)
+    ships = f"lacks onnx and mindspore; run {install_hint('onnx', 'mindspore')}"
+    assert (rows["ship"]["there"], rows["ship"]["note"]) == ("part", ships)
+    assert rows["ship"]["note"].endswith("[onnx,mindspore]'")
 
 
 @pytest.mark.parametrize("verdict", ["fine", "capped", "hopeless", "unknown"])
