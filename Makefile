@@ -10,7 +10,7 @@ SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.10; do \
 	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo studio studio-bundle test test-fast nightly core lint format bench fuzz schema pages docs lock clean
+.PHONY: demo studio studio-bundle test test-fast nightly core lint format bench fuzz schema pages docs dist lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/archspec validate specs/isynet_n1.json
@@ -88,6 +88,10 @@ pages: $(VENV)/.installed
 # The site, into build/site; its search works without a server. A link that leads nowhere is an error.
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Wheel and sdist, tried in environments of their own; FRAMEWORKS=1 make dist tries all extras.
+dist: $(VENV)/.installed
+	.ci/dist
 
 # Needs uv (pip install uv); everything else but PyTorch installs from the lock alone.
 lock:
