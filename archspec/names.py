@@ -18,6 +18,7 @@ from archspec.library import Definition, Library
 from archspec.ops import OPS
 from archspec.syntax import (
     INPUT,
+    MODIFIERS,
     Arguments,
     Call,
     Node,
@@ -35,6 +36,9 @@ Beside: TypeAlias = "Mapping[str, Arguments] | None"
 
 DEEPEST_CALLS = 50
 _LONGEST_CIRCLE = 8
+
+_BESIDE = (*MODIFIERS, "join")
+"""What a call may have beside its arguments."""
 
 INPUT_NAMES = ("in_channels", "in_height", "in_width")
 
@@ -172,7 +176,7 @@ def _check_call(call: Call, library: Library) -> Iterator[Problem]:
         if name not in parameters:
             yield value.at.problem(
                 f"{call.target} has no argument {name!r}"
-                f"{_advice(name, parameters) or _listed(parameters)}"
+                f"{_advice(name, [*parameters, *_BESIDE]) or _listed(parameters)}"
             )
         else:
             yield from _check_options(value, partial(check_argument, parameters[name]))

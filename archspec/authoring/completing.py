@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from archspec import grammar
 from archspec.authoring.draft import Draft
 from archspec.authoring.expression_words import complete_expression, scope_names
 from archspec.authoring.hovering import argument_owner
+from archspec.authoring.linking import texts_beside
 from archspec.authoring.naming import names_within, target_of
 from archspec.authoring.roles import (
     ARG,
@@ -41,8 +40,6 @@ from archspec.sources import shipped_libraries, shipped_names
 from archspec.syntax import JOINS
 
 Words = Iterator[Completion]
-MOST_FILES = 500
-"""Looked at in a folder."""
 
 
 def complete(draft: Draft, offset: int) -> tuple[Completion, ...]:
@@ -143,8 +140,7 @@ def _starting_value(draft: Draft, name: str, fragment: Schema) -> str:
     words = [word for part in options_of(fragment) for word in part.get("enum", ())]
     if words:
         return '"$1"' if all(isinstance(word, str) for word in words) else "$1"
-    types = {part.get("type") for part in options_of(fragment)}
-    if "boolean" in types:
+    if any(part.get("type") == "boolean" for part in options_of(fragment)):
         return "${1:true}"
     example = draft.known.example(name)
     return f"${{1:{example}}}" if isinstance(example, (int, float, str)) else "$1"
@@ -166,13 +162,12 @@ def _fragment_keys(
 def _empty_value(fragment: Schema) -> str:
     """What a value of this kind begins with."""
     for part in options_of(fragment):
-        kind = part.get("type")
         if "const" in part:
             return json.dumps(part["const"])
         if "$ref" in part:
             return "[$1]" if "node" in part["$ref"] else "$1"
-        if kind in _EMPTY:
-            return _EMPTY[kind]
+        if isinstance(part.get("type"), str) and part["type"] in _EMPTY:
+            return _EMPTY[part["type"]]
         if "enum" in part:
             return '"$1"'
     return "$1"
@@ -206,7 +201,8 @@ def _values(draft: Draft, spot: Spot) -> Words:
 def _nodes(draft: Draft, spot: Spot) -> Words:
     """Words that are nodes, and nodes to fill in."""
     if not spot.is_in_string:
-        written = {name: callee.written for name, callee in draft.known.templates.items()}
+        callees = draft.known.templates.items()
+        written = {name: {"doc": callee.doc, "args": callee.args} for name, callee in callees}
         for snippet in snippets_of(written)["defaultSnippets"]:
             body = snippet["body"]
             name = body if isinstance(body, str) else body.get("op", "")
@@ -254,21 +250,10 @@ def _node_around(spot: Spot) -> Any:
 def _references(draft: Draft, spot: Spot) -> Words:
     """Texts of the project and shipped specs."""
     is_import = spot.place.parent is not None and role_of(spot.place.parent) == "imports"
-    for name in _texts_beside(draft):
+    for name in texts_beside(draft):
         yield spot.string(name, "file", "a text of this project")
     for name in shipped_libraries() if is_import else shipped_names():
         yield spot.string(name, "file", "comes with archspec")
-
-
-def _texts_beside(draft: Draft) -> list[str]:
-    """Other texts, as a reference from this one would call them: those of its folder, or of a
-    project that tells what it has."""
-    own, path = draft.source.name, draft.path_of(draft.source)
-    if path is None:
-        return [name for name in draft.project.names() if name != own]
-    folder = Path(path).parent
-    files = (each.name for each in islice(folder.glob("*.json"), MOST_FILES))
-    return sorted(name for name in files if name != Path(path).name)
 
 
 def _argument_values(draft: Draft, spot: Spot) -> Words:

@@ -14,9 +14,8 @@ from archspec.errors import Problem
 
 _WHERE = re.compile(r"(?P<name>.*?):(?P<line>\d+):(?P<column>\d+)\Z", re.DOTALL)
 _CALLED = re.compile(r"(?:called|referred to) at (?P<where>.*?:\d+:\d+)(?: as .*)?\Z", re.DOTALL)
-_OF_KEY = re.compile(
-    r"(?: has no (?:argument |arg )?|\A)(?P<key>'[^']*')(?: cannot be a name|;|\Z)"
-)
+_QUOTED = re.compile(r"'([^']*)'")
+_MET = re.compile(r", not '([^']*)'")
 _WORD = re.compile(r"[\w.$+-]+|.", re.DOTALL)
 
 
@@ -34,7 +33,8 @@ def _located(draft: Draft, problems: Sequence[Problem], severity: Severity) -> I
         item, start, end = _place(draft, problem)
         is_here = _offset(draft, problem.where) is not None
         message = problem.message if is_here else f"{problem.where}: {problem.message}"
-        fixes = find_fixes(draft, problem.message, item, (start, end)) if is_here else ()
+        is_fixable = is_here or (item is not None and item.kind == "string")
+        fixes = find_fixes(draft, problem.message, item, (start, end)) if is_fixable else ()
         yield Diagnostic(
             start, end, severity, message, fixes, problem.where, problem.pointer, problem.stack
         )
@@ -51,13 +51,21 @@ def _place(draft: Draft, problem: Problem) -> tuple[Item | None, int, int]:
         called = _CALLED.search(call)
         offset = None if called is None else _offset(draft, called["where"])
         if offset is not None:
-            item = draft.tree.innermost(offset + 1)
-            return None, *_first_line(draft, item.start, item.end)
+            item = _given(draft.tree.innermost(offset + 1), problem.message)
+            return item, *_first_line(draft, item.start, item.end)
     if offset is None:
         return None, *_first_line(draft, draft.tree.start, draft.tree.end)
     word = _WORD.match(draft.text, offset)
     end = word.end() if word is not None else offset
     return None, offset if offset < end else max(0, offset - 1), end
+
+
+def _given(call: Item, message: str) -> Item:
+    """What a call gives that is found wrong in the template, or the call itself."""
+    met = _MET.search(message)
+    if met is None:
+        return call
+    return next((i for i in call.walk() if i.kind == "string" and i.value == met[1]), call)
 
 
 def _offset(draft: Draft, where: str) -> int | None:
@@ -87,8 +95,9 @@ def _item_at(root: Item, pointer: Pointer) -> Item | None:
 
 def _span_to_mark(draft: Draft, item: Item, message: str) -> tuple[int, int]:
     """The key where the message is about that, else the value, of a long one its first line."""
-    about = _OF_KEY.search(message)
-    if about is not None and about["key"] == repr(item.key) and item.key_start >= 0:
+    quoted = _QUOTED.search(message)
+    is_key = quoted is not None and quoted[1] == item.key and item.key_start >= 0
+    if is_key and item.value != item.key:
         return item.key_span
     return _first_line(draft, item.start, item.end)
 

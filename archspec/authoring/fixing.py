@@ -7,14 +7,18 @@ import re
 from collections.abc import Callable, Iterator
 
 from archspec.authoring.draft import Draft
+from archspec.authoring.linking import texts_beside
+from archspec.authoring.roles import role_of
 from archspec.authoring.tree import Item
 from archspec.authoring.values import Edit, Fix
+from archspec.errors import find_close
 
 _MEANT = re.compile(r"; did you mean (?P<quote>'?)(?P<word>.+?)(?P=quote)\?")
 _USE = re.compile(r"; use '(?P<word>[^']+)'\Z")
 _USE_CALL = re.compile(r'; use (?P<node>\{"op": .*\})\Z')
 _EXPECTED = re.compile(r"\Aexpected [\d,]+ (?:params|macs).* the network has (?P<number>[\d,]+) \(")
 _REMOVE = re.compile(r"(?:leave it out|remove it|remove the import|use it once)\Z")
+_NO_TEXT = re.compile(r"cannot be read: no such file|there is no text of this name")
 _MET = re.compile(r"'(?P<word>[^']*)'")
 _EXTRA_COMMA = re.compile(r"\A'[}\]]' stands where (?:a key in double quotes|a value) must be")
 _NO_COMMA = re.compile(r" stands where a comma or a closing bracket must be\Z")
@@ -28,7 +32,7 @@ def find_fixes(draft: Draft, message: str, item: Item | None, span: Span) -> tup
     if item is None:
         found = _fix_comma(draft, message.partition(": ")[2], span)
     else:
-        makers = (_fix_word, _fix_call, _fix_number, _fix_by_removing)
+        makers = (_fix_word, _fix_call, _fix_number, _fix_by_removing, _fix_reference)
         found = next(filter(None, (make(draft, message, item, span) for make in makers)), None)
     return () if found is None else (found,)
 
@@ -45,6 +49,8 @@ def _fix_word(draft: Draft, message: str, item: Item, span: Span) -> Fix | None:
     if span == item.key_span:
         return Fix(title, (Edit(*span, json.dumps(word, ensure_ascii=False)),))
     place = _place_of_word(draft, message[: meant.start()], item)
+    if place is None and item.kind == "object":
+        place = _key_near(item, word)
     return None if place is None else Fix(title, (Edit(*place, word),))
 
 
@@ -73,6 +79,13 @@ def _key_in(item: Item, message: str) -> Span | None:
     return None
 
 
+def _key_near(item: Item, word: str) -> Span | None:
+    """The key of an object that is nearest to one that it lacks."""
+    keys = {str(each.key): each for each in item.items if each.key_start >= 0}
+    near = keys.get(find_close(word, keys))
+    return None if near is None else (near.key_start + 1, near.key_end - 1)
+
+
 def _fix_call(draft: Draft, message: str, item: Item, span: Span) -> Fix | None:
     """A node, for a word that is none by itself."""
     use = _USE_CALL.search(message)
@@ -98,6 +111,14 @@ def _fix_by_removing(draft: Draft, message: str, item: Item, span: Span) -> Fix 
         return None
     what = item.key if isinstance(item.key, str) else "it"
     return Fix(f"Remove {what}", (remove_entry(draft.text, item),))
+
+
+def _fix_reference(draft: Draft, message: str, item: Item, span: Span) -> Fix | None:
+    """Another text of the project for one that is not there."""
+    if _NO_TEXT.search(message) is None or role_of(item) != "reference":
+        return None
+    near = find_close(item.value, texts_beside(draft))
+    return Fix(f"Change to {near}", (Edit(*item.inner, near),)) if near else None
 
 
 def remove_entry(text: str, item: Item) -> Edit:

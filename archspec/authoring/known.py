@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from archspec import schema
 from archspec.document import At, Document, parse_document
@@ -38,8 +38,9 @@ class Callee:
 
     @property
     def args(self) -> Mapping[str, Any]:
+        """Its arguments as written; a doc that is no text is none."""
         args = self.written.get("args")
-        return args if isinstance(args, dict) else {}
+        return {name: _without_odd_doc(one) for name, one in args.items()} if _is_dict(args) else {}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ class Callee:
         outputs = self.written.get("outputs")
         if self.library is not None and self.name.endswith(NETWORK):
             outputs = self.library.document.data.get("outputs")
-        return tuple(name.removesuffix(LIST) for name in outputs or ())
+        return tuple(n.removesuffix(LIST) for n in outputs) if _is_dict(outputs) else ()
 
     @property
     def own_name(self) -> str:
@@ -144,6 +145,16 @@ class Known:
     def example(self, name: str) -> Any:
         """A value to start from."""
         return EXAMPLES.get(name, 1)
+
+
+def _is_dict(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _without_odd_doc(written: Any) -> Any:
+    if not _is_dict(written) or isinstance(written.get("doc", ""), str):
+        return written
+    return {key: value for key, value in written.items() if key != "doc"}
 
 
 def read_known(data: Any, source: Source, shown: str) -> Known:

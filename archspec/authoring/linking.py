@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,6 +17,9 @@ from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.project import Source
 from archspec.sources import find_reference
+
+MOST_FILES = 500
+"""Looked at in a folder."""
 
 
 def find_nodes(draft: Draft, offset: int, graph: Graph | None = None) -> Origin | None:
@@ -137,6 +142,17 @@ def resolve_reference(draft: Draft, reference: str, is_import: bool) -> Source |
         return find_reference(reference, At(document), is_import)
     except SpecError:
         return None
+
+
+def texts_beside(draft: Draft) -> list[str]:
+    """Other texts, as a reference from this one would call them: those of its folder, or of a
+    project that tells what it has."""
+    own, path = draft.source.name, draft.path_of(draft.source)
+    if path is None:
+        return [name for name in draft.project.names() if name != own]
+    folder = Path(path).parent
+    files = (each.name for each in islice(folder.glob("*.json"), MOST_FILES))
+    return sorted(name for name in files if name != Path(path).name)
 
 
 def place_of_text(draft: Draft, reference: str, is_import: bool) -> Place | None:
