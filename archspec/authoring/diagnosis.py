@@ -32,7 +32,8 @@ def _located(draft: Draft, problems: Sequence[Problem], severity: Severity) -> I
     for problem in problems:
         item, start, end = _place(draft, problem)
         is_here = _offset(draft, problem.where) is not None
-        message = problem.message if is_here else f"{problem.where}: {problem.message}"
+        is_elsewhere = problem.where and not is_here
+        message = f"{problem.where}: {problem.message}" if is_elsewhere else problem.message
         is_fixable = is_here or (item is not None and item.kind == "string")
         fixes = find_fixes(draft, problem.message, item, (start, end)) if is_fixable else ()
         yield Diagnostic(

@@ -15,6 +15,7 @@ from archspec.authoring.lines import Lines
 from archspec.authoring.naming import Body, read_bodies
 from archspec.authoring.tree import Item, read_tree
 from archspec.authoring.watching import Shapes, Watcher
+from archspec.document import LARGEST_FILE
 from archspec.errors import SpecError
 from archspec.expand import Expander
 from archspec.graph import Graph
@@ -52,8 +53,9 @@ class Draft:
 
     @cached_property
     def tree(self) -> Item:
-        """The text's values with their places, whatever is wrong with it."""
-        return read_tree(self.plain)
+        """The text's values with their places, whatever is wrong with it; none of one that is
+        longer than a file may be."""
+        return read_tree(self.plain if len(self.text) <= LARGEST_FILE else "")
 
     @cached_property
     def source(self) -> Source:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from archspec.authoring.draft import Draft
 from archspec.authoring.known import Callee
-from archspec.authoring.linking import nodes_of
+from archspec.authoring.linking import nodes_of, values_of
 from archspec.authoring.meanings import source_meaning
 from archspec.authoring.naming import target_of
 from archspec.authoring.roles import (
@@ -27,6 +28,7 @@ from archspec.shapes import Shape, written
 from archspec.tables import shown_amount
 
 MOST_NAMES = 3
+MOST_VALUES = 8
 
 
 def hover(draft: Draft, offset: int) -> Hover | None:
@@ -51,12 +53,23 @@ def _hover_key(draft: Draft, item: Item, span: tuple[int, int] | None = None) ->
     """What a key means: an argument of what is called, or a word of the language."""
     start, end = span or item.key_span
     doc = key_doc(draft, item)
-    rows: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, str], ...] = tuple(_values(draft, item))
     if item.key == "body" and item.parent is not None and role_of(item.parent) == DOCUMENT:
         rows = tuple(_totals(draft))
     if not doc and not rows:
         return None
     return Hover(start, end, str(item.key), doc, rows)
+
+
+def _values(draft: Draft, item: Item) -> Iterator[tuple[str, str]]:
+    """What an argument that an expression gives comes to."""
+    node = argument_owner(item)
+    if node is None or item.kind != "string" or not item.value.startswith("="):
+        return
+    found = [json.dumps(value, default=str) for value in values_of(draft, node, str(item.key))]
+    more = f" or {len(found) - MOST_VALUES} more" if len(found) > MOST_VALUES else ""
+    if found:
+        yield "comes to", " or ".join(found[:MOST_VALUES]) + more
 
 
 def key_doc(draft: Draft, item: Item) -> str:

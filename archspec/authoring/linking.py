@@ -15,6 +15,8 @@ from archspec.authoring.values import Origin, Place
 from archspec.document import At, Document, Pointer, written_pointer
 from archspec.errors import SpecError
 from archspec.graph import Graph
+from archspec.json_values import freeze
+from archspec.ops.base import as_json
 from archspec.project import Source
 from archspec.sources import find_reference
 
@@ -42,6 +44,25 @@ def nodes_of(draft: Draft, item: Item, graph: Graph | None = None) -> Origin:
         name for name, places in index.nodes.items() if any(_is_within(p, pointer) for p in places)
     ]
     return Origin(found.start, found.end, found.pointer, tuple(nodes), tuple(calls))
+
+
+def values_of(draft: Draft, node: Item, argument: str) -> list[Any]:
+    """What an argument of a call comes to, each value once, wherever the call stands in the
+    network."""
+    graph = draft.graph
+    if graph is None:
+        return []
+    index = _index_of(graph, draft.name)
+    pointer = node.pointer
+    found: dict[Any, Any] = {}
+    for path, at in index.calls.items():
+        if at == pointer and argument in graph.calls[path].arguments:
+            value = graph.calls[path].arguments[argument]
+            found.setdefault(freeze(value), value)
+    for path, op in ((path, graph.nodes[path].op) for path in index.own(pointer)):
+        value = graph.nodes[path].layer.given.get(argument, getattr(op, argument, None))
+        found.setdefault(freeze(as_json(value)), as_json(value))
+    return list(found.values())
 
 
 def find_places(draft: Draft, node: str, graph: Graph | None = None) -> tuple[Place, ...]:
@@ -77,6 +98,7 @@ class _Index:
     def __init__(self, graph: Graph, name: str):
         self.calls: dict[str, Pointer] = {}
         self.nodes: dict[str, list[Pointer]] = {}
+        self.written: dict[str, Pointer] = {}
         around: dict[str, list[Pointer]] = {"": []}
         for path, call in graph.calls.items():
             outer = around[_call_around(path, around)]
@@ -88,6 +110,12 @@ class _Index:
             outer = around[_call_around(path, around)]
             own = _pointer_in(node.origin, name)
             self.nodes[path] = outer if own is None else [*outer, own]
+            if own is not None:
+                self.written[path] = own
+
+    def own(self, pointer: Pointer) -> list[str]:
+        """The nodes that are written at a place, not in what is called there."""
+        return [name for name, at in self.written.items() if at == pointer]
 
 
 def _call_around(path: str, calls: dict[str, Any]) -> str:

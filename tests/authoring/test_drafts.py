@@ -55,6 +55,11 @@ def test_offsets_are_told_as_editors_count():
         assert lines.from_units(lines.units(offset)) == offset
         if not re.search(r"\r\Z", before):
             assert lines.offset(line, units) == offset
+    for encoding, codec, width in (("utf-8", "utf-8", 1), ("utf-32", "utf-32-le", 4)):
+        lines = authoring.Lines(text, encoding)
+        for offset in range(len(text) + 1):
+            units = len(text[:offset].encode(codec)) // width
+            assert (lines.units(offset), lines.from_units(units)) == (units, offset)
 
 
 def test_words_at_a_position(mark):
@@ -80,3 +85,25 @@ def test_hover_tells_shapes_and_cost():
     assert told is not None and told.title == "max_pool"
     rows = dict(told.rows)
     assert (rows["input"], rows["output"]) == ("64x112x112", "64x56x56")
+    draft = draft_of("mobilenet_v3_large")
+    graph = draft.graph
+    assert graph is not None
+    told = authoring.hover(draft, draft.text.index("divisible(16"))
+    assert told is not None
+    assert dict(told.rows)["comes to"] == str(graph.nodes["stem.conv"].op.channels)
+
+
+def test_positions_and_nodes_find_each_other():
+    """Of every node of the graph the place that wrote it, and of that place the node."""
+    for name in ("resnet50", "hrnet_w18", "mobilenet_v3_large"):
+        draft = draft_of(name)
+        graph = draft.graph
+        assert graph is not None
+        for node in list(graph.nodes)[::17]:
+            places = [place for place in authoring.find_places(draft, node) if place.is_here]
+            assert places, node
+            for place in places:
+                origin = authoring.find_nodes(draft, place.start + 1)
+                assert origin is not None and node in origin.nodes
+        whole = authoring.find_nodes(draft, draft.tree.get("body").start)
+        assert whole is None  # the body is no node

@@ -25,7 +25,7 @@ SPECS = [name for name in shipped_names() if "/" not in name]
 class Editor:
     """A client with one server, whose answers are waited for."""
 
-    def __init__(self, root: Path, encodings=(types.PositionEncodingKind.Utf16,)):
+    def __init__(self, root: Path):
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -45,7 +45,9 @@ class Editor:
         )
         hover = types.HoverClientCapabilities(content_format=[types.MarkupKind.Markdown])
         capabilities = types.ClientCapabilities(
-            general=types.GeneralClientCapabilities(position_encodings=list(encodings)),
+            general=types.GeneralClientCapabilities(
+                position_encodings=[types.PositionEncodingKind.Utf16]
+            ),
             text_document=types.TextDocumentClientCapabilities(completion=completion, hover=hover),
         )
         params = types.InitializeParams(capabilities, root_uri=root.as_uri())
