@@ -52,7 +52,7 @@ def _place(draft: Draft, problem: Problem) -> tuple[Item | None, int, int]:
         called = _CALLED.search(call)
         offset = None if called is None else _offset(draft, called["where"])
         if offset is not None:
-            item = _given(draft.tree.innermost(offset + 1), problem.message)
+            item = _culprit(draft.tree.innermost(offset + 1), problem.message)
             return item, *_first_line(draft, item.start, item.end)
     if offset is None:
         return None, *_first_line(draft, draft.tree.start, draft.tree.end)
@@ -61,7 +61,7 @@ def _place(draft: Draft, problem: Problem) -> tuple[Item | None, int, int]:
     return None, offset if offset < end else max(0, offset - 1), end
 
 
-def _given(call: Item, message: str) -> Item:
+def _culprit(call: Item, message: str) -> Item:
     """What a call gives that is found wrong in the template, or the call itself."""
     met = _MET.search(message)
     if met is None:
