@@ -34,10 +34,10 @@ class Chip:
     def cann(self) -> str:
         """Which CANN it takes, in words."""
         first = ".".join(map(str, self.since))
-        return f"{first} or newer" if self.last is None else f"{first} to {_dotted(self.last)}"
+        return f"{first} or newer" if self.last is None else f"{first} to {_spell(self.last)}"
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def _spell(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))
 
 
@@ -118,11 +118,11 @@ def cautions(name: str, version: tuple[int, int] | None) -> list[str]:
         return found
     if chip.last is not None and version > chip.last:
         found.append(
-            f"CANN {_dotted(version)} no longer lists {name}; use CANN {chip.cann}, and the device"
+            f"CANN {_spell(version)} no longer lists {name}; use CANN {chip.cann}, and the device"
             " needs one that is not older"
         )
     elif version < chip.since:
-        found.append(f"CANN {_dotted(version)} may not know {name}; use CANN {chip.cann}")
+        found.append(f"CANN {_spell(version)} may not know {name}; use CANN {chip.cann}")
     return found
 
 

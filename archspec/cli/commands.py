@@ -45,12 +45,14 @@ GROUPS: dict[str, dict[str, str]] = {
         "export": "write a network for deployment: ONNX, MindIR, AIR, or OM by atc",
         "infer": "accuracy and latency of an exported model over a folder of images",
         "quantize": "a trained network in int8: QDQ ONNX, or a folder that becomes an OM",
+        "compare-outputs": "how far two ways of running one network are apart, image by image",
         "om": "look into an Ascend offline model (.om)",
         "preprocess": "write images as the .bin files that older Ascend tools read",
         "accuracy": "top-1 and top-5 from the result folders of older Ascend tools",
     },
     "this machine": {
         "doctor": "what this machine can do: versions, targets, devices",
+        "report-device": "one file with what was measured on a device, to send back",
         "completion": "complete commands and options in bash, zsh or fish",
     },
 }

@@ -124,6 +124,20 @@ def find_images(root: Path) -> tuple[list[str], tuple[str, ...]]:
     return tree.files[""], tree.notes()
 
 
+def scan_images(root: Path, most: int | None = None) -> ImageFolder:
+    """The first images below a folder, by name, whatever folders they are in: a Source of one
+    class. Raises UsageError where there are none."""
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder; use a folder of images")
+    tree = _Tree(root)
+    tree.add("")
+    files = tree.files[""][:most]
+    if not files:
+        raise UsageError(f"{root} has no images; use a folder that has some")
+    labels, stats = np.zeros(len(files), np.int32), np.array(tree.stats[""][:most], np.int64)
+    return ImageFolder(root, ("",), tuple(files), labels, stats.reshape(-1, 2), tree.notes())
+
+
 class _Tree:
     """What is found below a folder, by class."""
 

@@ -19,12 +19,12 @@ import struct
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from archspec.cli import INTERRUPTED, OK, USAGE, WRONG, main
+from archspec.cli.parsing import module_of
 from archspec.compiler.latency import devices
 from archspec.deploy import cann
 from archspec.deploy.atc_codes import CODES, FAMILIES, SYMPTOMS, advice_on, finding
@@ -872,7 +872,7 @@ def test_the_commands_of_the_checklist_are_real():
     assert len(commands) > 10
     for command in commands:
         name, *options = shlex.split(command.partition(" > ")[0])[1:]
-        module = import_module(f"archspec.cli.{name}_command")
+        module = module_of(name)
         parser = argparse.ArgumentParser(exit_on_error=False)
         module.add_arguments(parser)
         parser.parse_args(options)
