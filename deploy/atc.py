@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from archspec.deploy import aipp, amct
+from archspec.deploy import aipp, amct, lite_kit
 from archspec.deploy.atc_codes import finding
 from archspec.deploy.cann import HOMES, LIBRARIES, SOURCED, Toolkit, environment_for
 from archspec.deploy.om.container import HEADER_SIZE, NotAnOm, read_container
@@ -196,7 +196,7 @@ def _put_inputs(folder: Path, conversion: Conversion, onnx: bytes) -> None:
 def _free(folder: Path, conversion: Conversion) -> Path:
     """The folder, where there is none or one of ours is taken away."""
     ours = {f"{conversion.stem}.onnx", f"{conversion.stem}.om.json", aipp.FILE, SCRIPT}
-    ours.add(amct.RECORD)
+    ours |= {amct.RECORD, lite_kit.CONFIG, lite_kit.SCRIPT}
     if folder.is_dir() and not folder.is_symlink():
         names = {path.name for path in folder.iterdir()}
         if SCRIPT in names and names <= ours:

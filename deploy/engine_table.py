@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 class EngineRow(NamedTuple):
     """`kind` is the class in `module`, imported on use: Class(path, *, device=0, threads=None),
-    which raises UsageError for a file that is not its own. Files of the engine end in `ending`.
+    which raises UsageError for a file that is not its own. Files of the engine end in `ending`; in
+    none where another engine has theirs, and --engine has to say so.
     Results depend on the versions of `packages`. `is_cpu`: its device is this machine's CPU, which
     prepares the images too. `times_layers`: it can tell how long each layer takes."""
 
@@ -36,7 +37,11 @@ ENGINES: Mapping[str, EngineRow] = {
         "archspec.deploy.engines.acl", "AclEngine", ".om",
         ("numpy", "pillow"), is_cpu=False, times_layers=True,
     ),
+    "lite": EngineRow(
+        "archspec.deploy.engines.lite", "LiteEngine", "",
+        ("numpy", "pillow"), is_cpu=False, times_layers=False,
+    ),
 }  # fmt: skip
 
-ENDINGS: Mapping[str, str] = {row.ending: name for name, row in ENGINES.items()}
+ENDINGS: Mapping[str, str] = {row.ending: name for name, row in ENGINES.items() if row.ending}
 """The engine of a file by the ending of its name."""

@@ -31,6 +31,7 @@ from archspec.deploy.atc import SCRIPT, Conversion, convert, leave_kit
 from archspec.deploy.cann import Toolkit, find_toolkit, has_npu, how_to_source, note_on_board
 from archspec.deploy.checking import Comparison, check_mindir, check_onnx, told_when_slow
 from archspec.deploy.description import remove_sidecar, write_sidecar
+from archspec.deploy.lite_kit import put_lite
 from archspec.deploy.socs import cautions, check_soc, chip_of
 from archspec.errors import UsageError
 from archspec.writing import whole_file
@@ -204,6 +205,8 @@ def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: byt
     release = "" if chip is None else f" {chip.cann}"
     kit = target.with_name(target.stem + KIT)
     leave_kit(kit, conversion, onnx)
+    image = conversion.image
+    put_lite(kit, conversion.stem, conversion.soc, source.batch, image, bool(conversion.aipp))
     write_sidecar(kit / f"{conversion.stem}.om", source.model.spec_graph, source.notes)
     return UsageError(
         f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN{release}"

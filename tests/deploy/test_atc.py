@@ -507,7 +507,9 @@ def test_without_atc_all_is_left_ready(place, export, monkeypatch):
     )
     assert [path.name for path in place.iterdir()] == ["my net_om"]
     names = sorted(path.name for path in (place / "my net_om").iterdir())
-    assert names == ["aipp.cfg", "convert.sh", "my_net.om.json", "my_net.onnx"]
+    assert names == [
+        "aipp.cfg", "convert.sh", "convert_lite.sh", "lite.cfg", "my_net.om.json", "my_net.onnx",
+    ]  # fmt: skip
     assert os.access("my net_om/convert.sh", os.X_OK)
 
 
