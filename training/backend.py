@@ -102,6 +102,10 @@ class Trainer(Predictor, Reader, Stateful, Protocol):
         """The first network's, by weight path, as copies."""
         ...
 
+    def notes(self) -> dict[str, str]:
+        """What is to be known of these weights beside their numbers, for the file's metadata."""
+        ...
+
     def serving(self, averaged: bool = True) -> AbstractContextManager[None]:
         """Within it the first network is as it is served, and `logits` answers: in inference, with
         the first process's batch statistics in all, and where the recipe has a moving average of

@@ -31,7 +31,7 @@ from archspec.training.data import (
     scan,
     usable_workers,
 )
-from archspec.training.precision import ON_CPU, fit_precision
+from archspec.training.precision import ON_CPU, check_int8, fit_precision
 from archspec.training.recipe import BALANCED, Recipe, Step
 from archspec.training.recipe_files import read_recipe
 from archspec.training.tuning import find_frozen, find_paces
@@ -146,6 +146,7 @@ def plan_run(
     recipe, weighed = weigh_classes(recipe, train)
     notes += weighed
     backend = backend or choose_backend(device, "training")
+    check_int8(recipe, backend)
     notes += _warnings(recipe, device, workers, backend)
     return Plan(
         (graph, *peers), teacher, given, recipe, Path(data), train, val, weights, device, workers,

@@ -389,9 +389,8 @@ class Recipe(Section):
     )
     precision: Precision = section(Precision, "of the arithmetic", Precision())
     ema: Ema | None = section(Ema, "a moving average of the weights", None)
-    early_stop: EarlyStop | None = section(
-        EarlyStop, "an end before the last epoch where nothing is gained any more", None
-    )
+    early_stop: EarlyStop | None = section(EarlyStop, "an end once nothing is gained", None)
+    quantize: str | None = setting(or_null({"enum": ["int8"]}), "learn for int8 (torch)", None)
     checkpoint: Checkpoint = section(Checkpoint, "what is kept", Checkpoint())
 
 

@@ -48,6 +48,7 @@ class SavedWeights:
             "top1": f"{top1:.6f}",
             "recipe": self.run.facts["recipe"],
             "classes": self.run.classes_as_text,
+            **self.trainer.notes(),
         }
         path = self.run.path / name
         if path.is_symlink():

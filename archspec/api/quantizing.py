@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -75,6 +75,7 @@ def quantize(
     from archspec.compiler.quantize import report
     from archspec.compiler.quantize.fidelity import compare
     from archspec.compiler.quantize.pipeline import Scheme, batches
+    from archspec.compiler.quantize.ranges import read_ranges
     from archspec.deploy.calibration import read_calibration_images
     from archspec.deploy.quantize import leave_quantized_kit, write_quantized_onnx
 
@@ -84,10 +85,13 @@ def quantize(
     images = read_calibration_images(data, preprocessing, calibrate, seed)
     if tell is not None and len(images) < calibrate:
         tell(f"{os.fspath(data)} has {len(images)} images that can be read")
-    equalizes = per == "tensor" if equalize is None else equalize
-    sums = kind == ".onnx" if sums is None else sums
-    scheme = Scheme(per, observer, equalizes, bias_correction, sums)
-    quantization, found = _calibrate(graph, weights, images, scheme, left_float)
+    ranges = read_ranges(weights)
+    if ranges and tell is not None:
+        tell(f"{os.fspath(weights)} learnt for int8, and keeps the ranges that it learnt with")
+    equalizes = (per == "tensor" and not ranges) if equalize is None else equalize
+    sums = (kind == ".onnx" and not ranges) if sums is None else sums
+    scheme = Scheme(per, observer, equalizes, bias_correction and not ranges, sums)
+    quantization, found = _calibrate(graph, weights, images, scheme, left_float, ranges)
     quantization, left = _leave_float(quantization, images, max_drop)
     outcome = compare(quantization, found, batches(images[:REPORTED]))
     told = report.tell(quantization, outcome, estimated, left)
@@ -120,6 +124,7 @@ def _calibrate(
     images: np.ndarray,
     scheme: Scheme,
     patterns: Sequence[str],
+    ranges: Mapping[str, tuple[float, float]],
 ) -> tuple[Quantization, Observations]:
     from archspec.compiler.node_patterns import nodes_that_fit
     from archspec.compiler.pipeline import for_deployment
@@ -130,7 +135,7 @@ def _calibrate(
     left_float = nodes_that_fit(model.graph, patterns, "--float") if patterns else ()
     with Progress(f"calibrating {graph.name}") as progress:
         return pipeline.quantize(
-            model, images, scheme, left_float, lambda n: progress(n, len(images))
+            model, images, scheme, left_float, lambda n: progress(n, len(images)), ranges
         )
 
 

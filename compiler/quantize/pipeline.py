@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from archspec.compiler.quantize.equalize import equalize, find_pairs, highest_in
 from archspec.compiler.quantize.factors import Array, factors_of_weight
 from archspec.compiler.quantize.layers import channel_axis, find_layers, find_sums
 from archspec.compiler.quantize.quantization import WEIGHT, Quantization
+from archspec.compiler.quantize.ranges import factors_of_ranges
 from archspec.errors import SpecError
 
 BATCH = 8
@@ -39,10 +40,12 @@ def quantize(
     scheme: Scheme,
     left_float: Collection[str] = (),
     told: Callable[[int], None] | None = None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> tuple[Quantization, Observations]:
     """Quantise a model that is ready for deployment, by float images (n, channels, height, width)
     as the network takes them. `left_float` are nodes that stay float; `told` is told how
-    many images were looked at. Raises SpecError where a layer has no range."""
+    many images were looked at. `ranges` are those that nodes learnt with, in place of what an
+    observer finds. Raises SpecError where a layer has no range."""
     every = tuple(find_layers(model.graph))
     layers = [name for name in every if name not in left_float]
     if not layers:
@@ -69,7 +72,8 @@ def quantize(
     source = model
     if scheme.corrects:
         model = correct_biases(model, weights, found.means)
-    activations = choose_factors(found, scheme.observer)
+    learnt = factors_of_ranges(model.graph, ranges or {})
+    activations = {**choose_factors(found, scheme.observer), **learnt}
     weights = make_room_for_biases(model, weights, activations)
     return Quantization(model, activations, weights, frozenset(sums), every, source), found
 

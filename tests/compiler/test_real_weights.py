@@ -62,3 +62,34 @@ def test_a_photograph_of_coffee_is_an_espresso(lite0, tmp_path, capsys):
         "rocket": "missile",
     }
     assert seen["coffee"]["probability"] == pytest.approx(0.953, abs=0.005)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per", ["channel", "tensor"])
+def test_int8_agrees_with_float_as_onnxruntimes_own_does(per, monkeypatch):
+    """16 crops of the photographs; a scale for a whole weight takes equalisation, and onnxruntime,
+    which has none, is right about fewer."""
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    import bench_quantize as bench
+
+    graph = archspec.load("efficientnet_lite0")
+    weights = import_weights(packaged(bench.PACKAGE, bench.FILE), graph).weights
+    model = bench.for_deployment(bench.Model(graph, weights))
+    images, others = bench.crops(graph, 24, 0), bench.crops(graph, bench.OF_DESIGN, 1)
+    wanted = bench.run(bench.serialize(bench.to_onnx(model, batch=None)), others)
+
+    def agree(content):
+        found = bench.run(content, others)
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+        cosines = (found * wanted).sum(axis=1) / lengths
+        return (found.argmax(axis=1) == wanted.argmax(axis=1)).sum(), cosines.min()
+
+    scheme = bench.Scheme(per, "percentile", per == "tensor")
+    quantization, _ = bench.quantize(model, images, scheme)
+    proto = bench.to_onnx(quantization.rounded, opset=13, batch=None, quantization=quantization)
+    same, cosine = agree(bench.serialize(proto))
+    assert same >= (15 if per == "channel" else 13) and cosine >= 0.89
+    theirs = agree(bench.peer(model, images, per == "channel"))
+    assert (same, cosine) >= theirs

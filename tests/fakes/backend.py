@@ -152,6 +152,9 @@ class NumpyTrainer:
     def weights(self) -> dict[str, np.ndarray]:
         return {name: self.values[name].copy() for name in ("dense.weight", "dense.bias")}
 
+    def notes(self) -> dict[str, str]:
+        return {}
+
     @contextmanager
     def serving(self, averaged: bool = True) -> Iterator[None]:
         held = self.values

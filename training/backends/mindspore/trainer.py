@@ -103,6 +103,9 @@ class CellTrainer:
         found = {p.name: p for p in self.networks[0].get_parameters()}
         return {path: found[path].asnumpy().copy() for path in weights_of(self._graph)}
 
+    def notes(self) -> dict[str, str]:
+        return {}
+
     @contextmanager
     def serving(self, averaged: bool = True) -> Iterator[None]:
         network = self.networks[0]

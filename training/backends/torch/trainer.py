@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +15,7 @@ from archspec.compiler.images.preprocess import factors_of
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.model import Model, node_of
 from archspec.compiler.pipeline import for_training
+from archspec.compiler.quantize.ranges import RANGES
 from archspec.compiler.targets.torch import to_module, weight_names
 from archspec.compiler.targets.torch.source import module_names
 from archspec.compiler.weights.arrays import Array
@@ -22,6 +24,7 @@ from archspec.training.backend import Pending
 from archspec.training.backends.torch.device import on_device, taken_device
 from archspec.training.backends.torch.ema import Ema
 from archspec.training.backends.torch.failures import explain_failures, explain_scoring
+from archspec.training.backends.torch.int8 import RANGE, ranges_in, round_layers
 from archspec.training.backends.torch.layout import lay_out
 from archspec.training.backends.torch.losses import build_loss
 from archspec.training.backends.torch.noise import HostNoise, set_masks, take_over
@@ -34,7 +37,7 @@ from archspec.training.distributed import Ranks
 from archspec.training.precision import fit_precision
 from archspec.training.schedules import Rates
 
-STATISTICS = ("running_mean", "running_var")
+STATISTICS = ("running_mean", "running_var", RANGE)
 
 
 def build_module(model: Model) -> nn.Module:
@@ -101,6 +104,9 @@ class ModuleTrainer:
             torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = not learners.switches.get("deterministic", True)
         self.networks = [build_module(model) for model in learners.models]
+        if recipe.quantize:
+            for network, model in zip(self.networks, learners.models, strict=True):
+                round_layers(network, model.graph)
         self._served = self.networks[0]
         settings = recipe.optimizer
         self.ema = recipe.ema and Ema(self.networks[0], recipe.ema.decay, recipe.ema.warmup)
@@ -114,7 +120,7 @@ class ModuleTrainer:
             parameters = {n: p for n, p in network.named_parameters() if p.requires_grad}
             names = weight_names(model.graph)
             optimized |= {prefix + p: parameters[n] for p, n in names.items() if n in parameters}
-            if learners.switches.get("compile"):
+            if learners.switches.get("compile") and not recipe.quantize:
                 network.compile(fullgraph=True)
         self.skips_steps = self.precision.loss_scale.is_dynamic
         self._images = Images(learners.models[0].graph)
@@ -159,6 +165,11 @@ class ModuleTrainer:
 
     def weights(self) -> dict[str, Array]:
         return weights_in(self._served, self._learners.models[0].graph)
+
+    def notes(self) -> dict[str, str]:
+        graph = self._learners.models[0].graph
+        ranges = ranges_in(self._served, graph) if self._learners.recipe.quantize else {}
+        return {RANGES: json.dumps(ranges)} if ranges else {}
 
     @contextmanager
     def serving(self, averaged: bool = True) -> Iterator[None]:
