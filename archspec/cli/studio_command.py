@@ -4,6 +4,7 @@ machine alone serves."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 from archspec.errors import UsageError
 from archspec.extras import need
@@ -35,5 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from archspec.studio.app import serve
     from archspec.studio.opening import open_what
 
-    serve(open_what(options.what), options.port, not options.no_browser)
+    # Ctrl-C is how it is meant to end, and uvicorn raises it again
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(open_what(options.what), options.port, not options.no_browser)
     return 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from oracles import runs
 
 from archspec.extras import install_hint
@@ -106,3 +109,18 @@ def test_hints_install_what_the_extras_ask_for(monkeypatch, tmp_path):
     assert install_hint("search").startswith("pip install 'numpy")
     assert install_hint("search").endswith(" 'optuna>=4.5'")
     assert "mindspore" in install_hint("mindspore")
+
+
+def test_ctrl_c_ends_a_studio_and_what_it_started(tmp_path):
+    """The terminal sends it to the whole group; nobody has anything to complain of."""
+    pytest.importorskip("starlette")
+    pytest.importorskip("uvicorn")
+    studio = subprocess.Popen(
+        [sys.executable, "-m", "archspec", "studio", "--no-browser", "--port", "0"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": HOME},
+    )  # fmt: skip
+    assert "the studio is at" in studio.stdout.readline()
+    os.killpg(studio.pid, signal.SIGINT)
+    _, said = studio.communicate(timeout=60)
+    assert (studio.returncode, said) == (0, "")
