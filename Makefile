@@ -50,7 +50,7 @@ test-fast: $(VENV)/.installed
 
 # All of it, with what is marked slow (.venv/bin/pytest -m slow --collect-only lists that): over an hour.
 nightly: $(VENV)/.torch $(ENGINES)/.installed $(EXTENSION)/.installed
-	$(BIN)/python -m pytest -n auto -m "slow or not slow"
+	$(BIN)/python -m pytest -n auto --all
 
 # One part: make test-language, test-compiler, test-training, test-search, test-deploy, test-faces.
 test-%: $(VENV)/.torch $(ENGINES)/.installed $(EXTENSION)/.installed

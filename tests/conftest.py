@@ -1,6 +1,7 @@
-"""The `archspec` command, for tests of what it says. Hypothesis draws the same examples every time;
+"""The `archspec` command, for tests of what it says. Hypothesis draws the same examples every time,
+a third of those that `--all` takes, which also runs what is slow (make nightly);
 ARCHSPEC_EXAMPLES=5000 asks for other, more. `--fast` leaves out what needs a framework, starts
-processes or is marked as thorough, and two thirds of Hypothesis's examples (make test-fast)."""
+processes or is marked as thorough (make test-fast)."""
 
 import gc
 import os
@@ -21,12 +22,12 @@ sys.dont_write_bytecode = False
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-settings.register_profile("same", deadline=None, derandomize=True, database=None)
-settings.register_profile("fast", settings.get_profile("same"), max_examples=33)
+settings.register_profile("all", deadline=None, derandomize=True, database=None)
+settings.register_profile("third", settings.get_profile("all"), max_examples=33)
 if "ARCHSPEC_EXAMPLES" in os.environ:
     examples = int(os.environ["ARCHSPEC_EXAMPLES"])
     settings.register_profile("more", deadline=None, max_examples=examples, print_blob=True)
-settings.load_profile("more" if "ARCHSPEC_EXAMPLES" in os.environ else "same")
+settings.load_profile("more" if "ARCHSPEC_EXAMPLES" in os.environ else "third")
 
 
 @pytest.fixture
@@ -123,14 +124,19 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fast", action="store_true", help="no framework is imported and no process started"
     )
+    parser.addoption(
+        "--all", action="store_true", help="what is slow as well, and all of Hypothesis's examples"
+    )
 
 
 def pytest_configure(config):
     if config.getoption("fast"):
         # whoever imports one meets a ModuleNotFoundError, as on a machine without it
         sys.modules.update(dict.fromkeys(FRAMEWORKS))
+    if config.getoption("all"):
+        config.option.markexpr = ""
         if "ARCHSPEC_EXAMPLES" not in os.environ:
-            settings.load_profile("fast")
+            settings.load_profile("all")
 
 
 def pytest_collection_finish(session):

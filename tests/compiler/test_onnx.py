@@ -40,7 +40,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from oracles import numpy_ops  # noqa: E402
-from oracles.covering import each_network  # noqa: E402
+from oracles.covering import each_network, slow  # noqa: E402
 from oracles.networks import around, network  # noqa: E402
 from oracles.numpy_ops import in_domain  # noqa: E402
 from oracles.rule_b import draw, image, with_random_weights  # noqa: E402
@@ -126,7 +126,9 @@ def test_the_numpy_reference_is_that_of_the_plain_loops(op, shapes):
             np.testing.assert_allclose(other[sample], one, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("opset, batch", [(11, 1), (11, 3), (11, None), (13, None), (17, 1)])
+@pytest.mark.parametrize(
+    "opset, batch", [(11, 3), (13, None), (17, 1), slow(11, 1), slow(11, None)]
+)
 @on_every_case
 def test_onnxruntime_gives_the_reference(op, shapes, opset, batch):
     model = with_random_weights(around(op, shapes))

@@ -24,7 +24,11 @@ from oracles.rule_b import image, with_random_weights  # noqa: E402
 from archspec.compiler import build  # noqa: E402
 from archspec.compiler.targets import reference  # noqa: E402
 
-SOME = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(
+    max_examples=settings.default.max_examples // 8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 kernels = st.tuples(st.integers(1, 6), st.integers(1, 6))
 strides = st.tuples(st.integers(1, 4), st.integers(1, 4))
 sides = st.integers(0, 5)

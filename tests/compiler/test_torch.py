@@ -43,7 +43,7 @@ np = pytest.importorskip("numpy")
 
 # These need numpy, so they come after the line that skips where it is missing.
 from oracles import rule_b  # noqa: E402
-from oracles.covering import each_network  # noqa: E402
+from oracles.covering import each_network, slow  # noqa: E402
 from oracles.numpy_ops import in_domain  # noqa: E402
 
 from archspec.compiler import build  # noqa: E402
@@ -350,8 +350,9 @@ def test_channels_last_stays_so(name, torch):
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["tiny/resnext", "tiny/isynet", "resnet18", "unet",
-                                  "shufflenet_v2_x1_0", "efficientnet_b0"])  # fmt: skip
+@pytest.mark.parametrize("name", ["tiny/resnext", "tiny/isynet", "unet", *map(
+    slow, ("resnet18", "shufflenet_v2_x1_0", "efficientnet_b0")
+)])  # fmt: skip
 def test_no_break_in_a_compiled_graph(name, torch):
     model = rule_b.with_random_weights(small(name), seed=5)
     module = build(model, target="torch")
@@ -393,7 +394,9 @@ def test_compiled_code_computes_the_same(torch):
     )
 
 
-@pytest.mark.parametrize("name", ["tiny/spnas", "resnet18", "resnet50_bifpn", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "name", ["tiny/spnas", "resnet50_bifpn", slow("resnet18"), slow("mobilenet_v2")]
+)
 def test_torch_exports_it(name, torch):
     model = rule_b.with_random_weights(small(name), seed=5)
     module = build(model, target="torch", purpose="deployment").eval()
@@ -565,7 +568,8 @@ def test_tracebacks_show_the_generated_line(torch):
     assert "x = self.conv(x)" in "".join(traceback.format_exception(failure.value))
 
 
-def test_both_frameworks_in_one_process(torch):
+@pytest.mark.parametrize("order", [("torch", "mindspore"), slow(("mindspore", "torch"))], ids=str)
+def test_both_frameworks_in_one_process(order, torch):
     pytest.importorskip("mindspore")
     code = (
         "import json, {}, {}\n"
@@ -576,9 +580,8 @@ def test_both_frameworks_in_one_process(torch):
         "print(json.dumps([list(a(torch.from_numpy(image)).shape),"
         " list(b(mindspore.Tensor(image)).shape)]))\n"
     )
-    for order in (("torch", "mindspore"), ("mindspore", "torch")):
-        result = subprocess.run(
-            [sys.executable, "-c", code.format(*order)], capture_output=True, text=True, cwd=ROOT
-        )
-        assert result.returncode == 0, result.stderr
-        assert json.loads(result.stdout.splitlines()[-1]) == [[1, 10], [1, 10]]
+    result = subprocess.run(
+        [sys.executable, "-c", code.format(*order)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == [[1, 10], [1, 10]]

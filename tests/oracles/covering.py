@@ -23,9 +23,12 @@ COVERING = frozenset(
 
 def each_network(names: Iterable[str]) -> list[Any]:
     """Parameters of a test, of which those that the others cover are slow."""
-    return [
-        name if name in COVERING else pytest.param(name, marks=pytest.mark.slow) for name in names
-    ]
+    return [name if name in COVERING else slow(name) for name in names]
+
+
+def slow(*values: Any) -> Any:
+    """Values of a test's parameters that make nightly takes."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def features_of(graph: Graph) -> set[tuple[Any, ...]]:

@@ -154,7 +154,7 @@ def test_killed_at_random_moments_it_goes_on_to_the_bit(inputs, begin, whole):
     moments = random.Random(SEED)
     run = inputs / "killed"
     process = begin("killed")
-    for lines in (2, 30, 55):
+    for lines in (2, 40):
         wait_for_lines(run, lines, process)
         time.sleep(moments.uniform(0, 0.3))
         kill(process)
@@ -231,11 +231,10 @@ def test_without_a_good_checkpoint_it_starts_again_only_when_told(inputs, whole)
     for path in runs.checkpoints(run):
         path.write_bytes(b"")
     before = contents(run)
-    for _ in range(2):
-        said = runs.command(inputs, "train", "--resume", "emptied", code=1)
-        assert "emptied has no good checkpoint left" in said
-        assert "archspec train --resume emptied --restart" in said
-        assert contents(run) == before
+    said = runs.command(inputs, "train", "--resume", "emptied", code=1)
+    assert "emptied has no good checkpoint left" in said
+    assert "archspec train --resume emptied --restart" in said
+    assert contents(run) == before
     said = runs.command(inputs, "train", "--resume", "emptied", "--restart")
     assert "what was learned is kept in emptied/earlier" in said
     same(run, whole)

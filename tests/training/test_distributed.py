@@ -158,11 +158,24 @@ def test_it_works_under_msrun(inputs, settings, three, framework):
     assert done_in(inputs / "msrun") == dict.fromkeys(range(WORKERS), STEPS * EPOCHS[framework])
 
 
+def test_two_groups_of_torchrun_are_one_training(inputs, settings, three, framework):
+    """As on two machines, of one process and of two."""
+    if framework != "torch":
+        pytest.skip("torchrun is PyTorch's")
+    for group in torchrun(inputs, *settings, "--out", "both"):
+        runs.finish(group)
+    run = inputs / "both"
+    assert runs.state(run) == runs.state(three)
+    assert runs.metrics(run) == runs.metrics(three)
+    assert done_in(run) == dict.fromkeys(range(WORKERS), STEPS * EPOCHS[framework])
+
+
+@pytest.mark.slow  # what it adds to the last two is who tells of the process that is lost
 def test_two_groups_of_torchrun_lose_a_process_and_go_on_to_the_bit(
     inputs, settings, three, framework
 ):
-    """As on two machines, of one process and of two: torchrun names who was killed, its own group
-    and the other one end at once, and both launchers take the run up again."""
+    """torchrun names who was killed, its own group and the other one end at once, and both
+    launchers take the run up again."""
     if framework != "torch":
         pytest.skip("torchrun is PyTorch's")
     run = inputs / "groups"

@@ -71,6 +71,7 @@ def trained(inputs):
 # What it learns.
 
 
+@pytest.mark.long_on("mindspore")  # of which the next test says that it learns
 def test_one_batch_is_learned_by_heart(tmp_path):
     data = runs.write_images(tmp_path / "data", train=4, val=4)
     (tmp_path / "noisy.json").write_text(json.dumps(runs.SPEC))
@@ -85,7 +86,7 @@ def test_one_batch_is_learned_by_heart(tmp_path):
     assert min(losses[-5:]) < 0.25
 
 
-COMPILED = ("finetune", "isynet", "tiny")
+COMPILED = ("finetune", "isynet")
 """Recipes of which MindSpore compiles a step in make test, which takes it a while."""
 
 
@@ -368,6 +369,7 @@ def test_it_goes_on_from_the_midst_of_an_epoch(there, tmp_path, monkeypatch, fra
     assert runs.metrics(run.path) == lines
 
 
+@pytest.mark.long_on("mindspore")
 def test_it_goes_on_from_the_last_step_of_an_epoch(there, trained, tmp_path, monkeypatch):
     """The epoch is still to be scored then, so the network is served before it is trained."""
     with Stop() as stop:
