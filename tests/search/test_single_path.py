@@ -628,6 +628,7 @@ def test_what_was_found_is_scored_the_same_by_itself(planted, far, backend):
     assert lines[-1]["assignment"] == dict(found.assignment)
 
 
+@pytest.mark.long_on("mindspore")  # of which test_old_files resumes one
 def test_a_search_that_is_there_is_not_made_again(planted, far, far_run, backend):
     folder = far_run / "single_path"
     began = (folder / "seed1-lam0.3/found.json").stat().st_mtime_ns
