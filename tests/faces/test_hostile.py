@@ -43,7 +43,10 @@ def calling(count, body, last, **keys):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path(".archspec").touch()
-    return tmp_path
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)  # as in a process of its own: MindSpore raises it
+    yield tmp_path
+    sys.setrecursionlimit(limit)
 
 
 def command(*arguments):
