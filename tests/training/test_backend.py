@@ -521,11 +521,15 @@ def test_killed_before_each_step_it_resumes_to_the_bit(inputs, whole):
     steps = runs.metrics(whole)[-1]["step"]
     assert steps == 8
     code = f"""
+import shutil
+import archspec.training.loop as loop
 import archspec.training.session as session
-session.CHECKPOINT_EVERY = -1.0
+session.CHECKPOINT_EVERY = loop.REPORT_EVERY = -1.0
 for step in range({steps}):
     fake.before_step[:] = at(step, kill)
     assert child(lambda: begin(f"killed{{step}}")) == -signal.SIGKILL
+    if step >= 4:  # an epoch is over
+        shutil.copy(f"killed{{step}}/report.md", f"report{{step}}.md")
     if step == 3:  # and once more, two steps further
         fake.before_step[:] = at(step + 2, kill)
         assert child(lambda: resume(f"killed{{step}}")) == -signal.SIGKILL
@@ -535,6 +539,11 @@ for step in range({steps}):
     run_parent(inputs, code)
     for step in range(steps):
         assert files(inputs / f"killed{step}") == files(whole)
+        assert "resumes it" not in (inputs / f"killed{step}" / "report.md").read_text()
+        if step >= 4:
+            told = (inputs / f"report{step}.md").read_text()
+            assert "after epoch 1, the best of 1;" in told
+            assert f" 1 epoch is left: `archspec train --resume killed{step}` resumes it." in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -548,10 +557,14 @@ fake.before_step[:] = at(2, wish({int(number)}))
 assert child(lambda: resume("{out}")) == 128 + {int(number)}
 """).stderr  # fmt: skip
     assert "stopping after this step" in said
+    report = inputs / out / "report.md"
+    resume = f"`archspec train --resume {out}` resumes it."
+    assert f"No epoch is over yet. {resume}" in report.read_text()
     assert runs.checkpoints(inputs / out)[-1].stem == "step-000000003"
     with Stop() as stop:
         assert train_run(open_run(out), stop, "none").stopped_by is None
     assert files(inputs / out) == files(whole)
+    assert "the best of 2;" in report.read_text() and "resumes it" not in report.read_text()
 
 
 # Searches.
