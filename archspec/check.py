@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any
 
 from archspec import grammar, schema
-from archspec.dialect import matches
 from archspec.document import At, Document
 from archspec.errors import Problem, did_you_mean, first_problems, listed, use
 from archspec.faults import (
@@ -22,6 +21,7 @@ from archspec.faults import (
     suggest_call,
 )
 from archspec.json_values import shown
+from archspec.judging import matches
 from archspec.ops import FUNCTIONS, OPS
 from archspec.shallow import shallow_choice, shallow_document, shallow_node, shallow_op, shallow_row
 from archspec.syntax import KINDS, MODIFIERS, is_declaration, is_op

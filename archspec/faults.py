@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from archspec import schema
-from archspec.dialect import matches
 from archspec.document import At
 from archspec.errors import MAX_PROBLEMS, Problem, did_you_mean, listed, use
 from archspec.json_values import freeze, shown
+from archspec.judging import matches
 from archspec.shallow import shallow_choice
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 MAX_REMEMBERED = 100_000
 MAX_UNKNOWN = 20
@@ -108,7 +109,7 @@ def _select_unchecked(validator: Any, value: dict[str, Any]) -> dict[str, Any]:
         known = (id(fragment), freeze(item))
         if known in _passed_literals:
             continue
-        if validator.evolve(schema=fragment).is_valid(item):
+        if type(validator)(fragment).is_valid(item):
             if len(_passed_literals) >= MAX_REMEMBERED:
                 _passed_literals.clear()
             _passed_literals.add(known)

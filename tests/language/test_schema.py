@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from dataclasses import MISSING
 from functools import cache
 from pathlib import Path
@@ -17,14 +19,18 @@ import archspec
 from archspec.check import check_document
 from archspec.dialect import Validator
 from archspec.document import parse_document
+from archspec.document_schema import DOCUMENTS
 from archspec.editor import document_schema, schema_for, schema_of, written_schema
 from archspec.errors import SpecError
+from archspec.judging import judge
 from archspec.library import read_library, standard_library
 from archspec.loading import build
 from archspec.ops import FUNCTIONS, OPS
 from archspec.program import program_of
 from archspec.referring import read_spec
+from archspec.shallow import shallow_document, shallow_op
 from archspec.sources import shipped_libraries, shipped_names
+from archspec.strict_dialect import StrictValidator
 
 COMMITTED = Path(archspec.__file__).parent / "schema.json"
 WHOLE = json.loads(COMMITTED.read_text())
@@ -265,6 +271,40 @@ def test_the_schema_for_one_file_refuses_unknown_arguments():
     assert not Validator(schema).is_valid(spec)
     spec["body"] = [{"op": "ConvNormAct", "channels": 4}]
     assert Validator(schema).is_valid(spec)
+
+
+ODD = (
+    True, False, None, 0, 1, -1, 1.0, 2.5, -0.0, math.nan, math.inf, 10**400, "", "half", "a b",
+    "x\n", "=1", [], [1], [1, 1], ["a", "a"], [1.0, True], [[]], {}, {"choice": []}, {"op": 1},
+    {"choice": [1, "=2"], "name": "x"}, {"type": "integer", "default": 2}, ["in", "in"],
+)  # fmt: skip
+
+
+def test_what_is_judged_without_jsonschema_it_judges_alike():
+    validators = [*map(shallow_op, OPS), *map(shallow_document, DOCUMENTS)]
+    fragments = [f for one in validators for f in one.schema["properties"].values()]
+    settled = 0
+    for fragment in fragments:
+        for value in ODD:
+            judged = judge(fragment, value)
+            settled += judged is not None
+            assert judged in (None, StrictValidator(fragment).is_valid(value)), (fragment, value)
+    assert settled > len(fragments) * len(ODD) / 2
+
+
+@examples(100)
+@given(damaged())
+def test_whole_documents_are_judged_alike(drawn):
+    for validator in map(shallow_document, DOCUMENTS):
+        judged = judge(validator.schema, drawn[1])
+        assert judged in (None, StrictValidator(validator.schema).is_valid(drawn[1]))
+
+
+def test_what_is_right_never_asks_jsonschema(monkeypatch):
+    """Which takes longer to import than a network to be read."""
+    monkeypatch.setitem(sys.modules, "archspec.strict_dialect", None)
+    for name in ("isynet_n1", "resnet50", "resnext152_64x4d", "swin_tiny_patch4_window7_224"):
+        archspec.load(name)
 
 
 NEEDED = {
