@@ -50,8 +50,6 @@ def make_app(studio: Studio) -> ASGIApp:
     async def live(_: Starlette) -> AsyncIterator[None]:
         await studio.worker.start()
         yield
-        await studio.worker.stop()
-        await studio.aside.stop()
 
     guard = Middleware(Guard, keys=studio.keys, port=lambda: studio.port)
     app = Starlette(routes=routes.all_routes(), middleware=[guard], lifespan=live)
@@ -64,19 +62,20 @@ def serve(opened: Opened, port: int | None, opens_browser: bool) -> None:
     listening = _listen(port)
     studio = Studio(opened, port=listening.getsockname()[1])
     config = uvicorn.Config(
-        make_app(studio), log_level="error", lifespan="on", timeout_graceful_shutdown=1,
+        make_app(studio), log_level="critical", lifespan="on", timeout_graceful_shutdown=1,
         server_header=False, loop="asyncio", http="h11", ws="none",
     )  # fmt: skip
-    address = f"{studio.address}{opened.fragment}"
-    _Server(config, address, opens_browser).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+        _Server(config, studio, opens_browser).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it answers."""
+    """Says where it is once it answers, and ends its processes with itself."""
 
-    def __init__(self, config: uvicorn.Config, address: str, opens_browser: bool):
+    def __init__(self, config: uvicorn.Config, studio: Studio, opens_browser: bool):
         super().__init__(config)
-        self._address = address
+        self._studio = studio
+        self._address = f"{studio.address}{studio.opened.fragment}"
         self._opens_browser = opens_browser
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
@@ -85,6 +84,12 @@ class _Server(uvicorn.Server):
         print("Ctrl-C ends it", flush=True)
         if self._opens_browser:
             webbrowser.open(self._address)
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        # first, for nobody is to wait for answers that do not come
+        await self._studio.worker.stop()
+        await self._studio.aside.stop()
+        await super().shutdown(sockets)
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -21,10 +21,13 @@ from archspec.studio.questions import LOOK
 
 DEADLINE = 20.0
 """Seconds that an answer may take."""
-PATIENCE = 2.0
+PATIENCE = 6.0
 """Seconds after which a look is given up because the text is another by now; one that takes less
 drops itself."""
 LONGEST_LINE = 1 << 30
+
+
+ENDED = "the process that expands specs has ended, perhaps for want of memory; try again"
 
 
 @dataclass(eq=False)
@@ -32,6 +35,8 @@ class _Asked:
     kind: str
     tab: str
     began: float
+    process: asyncio.subprocess.Process | None = None
+    """Which was asked."""
     parts: asyncio.Queue[bytes | str | None] = field(default_factory=asyncio.Queue)
     """Parts of the answer, why there is none, or None at its end."""
 
@@ -59,6 +64,7 @@ class Worker:
         self._reading = asyncio.create_task(self._read(self._process))
 
     async def stop(self) -> None:
+        """End the process; whoever waits for an answer is told."""
         self._is_stopped = True
         self._end_process()
         if self._reading is not None:
@@ -71,8 +77,9 @@ class Worker:
         if kind == LOOK:
             self._give_up(tab)
         asked = self._asked[number] = _Asked(kind, tab, time.monotonic())
+        is_new = True
         try:
-            await self._send({**request, "kind": kind, "id": number})
+            await self._send(asked, {**request, "kind": kind, "id": number})
             while True:
                 left = asked.began + self._deadline - time.monotonic()
                 try:
@@ -86,7 +93,14 @@ class Worker:
                     return
                 if part is None:
                     return
+                if part == ENDED and is_new and not self._is_stopped:
+                    is_new = False  # another's question was its end: the next one is asked
+                    await self._send(asked, {**request, "kind": kind, "id": number})
+                    continue
+                is_new = False
                 yield part if isinstance(part, bytes) else _failure(part)
+                if not isinstance(part, bytes):
+                    return
         finally:
             self._asked.pop(number, None)
 
@@ -112,10 +126,10 @@ class Worker:
                 self._process.kill()
             self._process = None
 
-    async def _send(self, request: Mapping[str, Any]) -> None:
+    async def _send(self, asked: _Asked, request: Mapping[str, Any]) -> None:
         if self._process is None or self._process.returncode is not None:
             await self.start()
-        process = self._process
+        process = asked.process = self._process
         assert process is not None and process.stdin is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
         with contextlib.suppress(ConnectionError):
@@ -124,14 +138,12 @@ class Worker:
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         """Hand out what a process says until it ends; then whoever waits for it waits in vain."""
         assert process.stdout is not None
-        met: set[int] = set(self._asked)
         async for line in process.stdout:
             head, _, rest = line.partition(b" ")
             mark, _, part = rest.partition(b" ")
             asked = self._asked.get(int(head))
             if asked is None:
                 continue
-            met.add(int(head))
             if part != b"null\n":
                 asked.parts.put_nowait(part.rstrip(b"\n"))
             if mark == b"1":
@@ -139,11 +151,9 @@ class Worker:
         await process.wait()
         if self._process is process:
             self._process = None
-        if not self._is_stopped:
-            for number, asked in self._asked.items():
-                if number in met or self._process is None:
-                    asked.parts.put_nowait("the process that expands specs has ended; try again")
-                    asked.parts.put_nowait(None)
+        for asked in self._asked.values():
+            if asked.process is process:
+                asked.parts.put_nowait(ENDED)
 
 
 def _failure(sentence: str) -> bytes:

@@ -45,7 +45,7 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
 export type Part = Record<string, any>;
 
 /** Ask the process that expands; `take` gets each part of the answer as it comes. */
-export async function ask(kind: string, body: unknown, take: (part: Part) => void): Promise<void> {
+export async function ask(kind: string, body: unknown, take: (part: Part, line: string) => void): Promise<void> {
   const init = { method: "POST", body: JSON.stringify(body) };
   const response = await checked(await send(`api/ask/${kind}`, init));
   const reader = response.body!.getReader();
@@ -58,7 +58,8 @@ export async function ask(kind: string, body: unknown, take: (part: Part) => voi
     rest += decoder.decode(value, { stream: !done });
     let end: number;
     while ((end = rest.indexOf("\n")) >= 0) {
-      take(JSON.parse(rest.slice(0, end)));
+      const line = rest.slice(0, end);
+      take(JSON.parse(line), line);
       rest = rest.slice(end + 1);
     }
     if (done) return;

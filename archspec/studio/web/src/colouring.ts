@@ -47,6 +47,5 @@ export function paint(svg: SVGElement): void {
   const legend = svg.querySelector("text.legend");
   if (legend) {
     legend.textContent = METRICS.find((one) => one.key === metric)!.legend;
-    legend.removeAttribute("textLength");
   }
 }

@@ -33,9 +33,9 @@ export function follow(): void {
 }
 
 function boxesOf(shown: Picture, place: number): Set<string> {
-  const found = Object.entries(shown.boxes).filter(([, box]) => box.places.includes(place));
-  // of boxes within each other the outer says it, unless the text wrote the inner one itself
-  return new Set(found.filter(([, box]) => box.places[0] === place || !box.block).map(([name]) => name));
+  const found = Object.keys(shown.boxes).filter((name) => shown.boxes[name]!.places.includes(place));
+  // of boxes within each other the outermost says it
+  return new Set(found.filter((name) => !found.some((outer) => name.startsWith(`${outer}.`))));
 }
 
 /** Choose a box; the editor shows the line that wrote it, and takes the keys where it `focuses`. */

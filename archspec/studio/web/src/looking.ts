@@ -14,9 +14,18 @@ let isWaiting = false;
 let isFresh = false;
 let readText: () => string = () => "";
 const shown: Record<string, number> = {};
+const lines: Record<string, string> = {};
 
-/** Times from a keystroke to what it changed, read by the tests that measure them. */
-export const clock = { asked: 0, shown: {} as Record<string, number> };
+let asked = 0;
+
+/** Say, to whoever measures, how long after the newest keystroke a part of its answer was painted. */
+function tellTime(part: string): void {
+  const since = asked;
+  requestAnimationFrame(() => {
+    const detail = { part, ms: performance.now() - since };
+    document.dispatchEvent(new CustomEvent("archspec:shown", { detail }));
+  });
+}
 
 export function lookAt(read: () => string): void {
   readText = read;
@@ -30,7 +39,7 @@ export function lookAt(read: () => string): void {
 export function look(fresh = false): void {
   if (!state.opened.value) return;
   isFresh ||= fresh;
-  clock.asked = performance.now();
+  asked = performance.now();
   newest += 1;
   if (flying >= AT_ONCE) {
     isWaiting = true;
@@ -53,7 +62,7 @@ async function send(number: number): Promise<void> {
   const saved = text === opened.saved ? undefined : opened.saved;
   const body = { tab, name: opened.name, text, saved, settings: state.settings.value, fresh };
   try {
-    await ask("look", body, (part) => take(number, opened.name, part));
+    await ask("look", body, (part, line) => take(number, opened.name, part, line));
     state.isGone.value = false;
   } catch (error) {
     if (error instanceof Gone) state.isGone.value = true;
@@ -67,7 +76,7 @@ async function send(number: number): Promise<void> {
   }
 }
 
-function take(number: number, name: string, part: Part): void {
+function take(number: number, name: string, part: Part, line: string): void {
   if (part["dropped"] || state.opened.value?.name !== name) return;
   if (part["failed"]) {
     if (number === newest) state.failure.value = String(part["failed"]);
@@ -76,6 +85,9 @@ function take(number: number, name: string, part: Part): void {
   const what = String(part["part"]);
   if (number < (shown[what] ?? 0)) return;
   shown[what] = number;
+  if (number === newest) tellTime(what);
+  if (lines[what] === line && !state.failure.value) return; // nothing of it has changed
+  lines[what] = line;
   if (what === "marks") {
     state.failure.value = "";
     state.kind.value = part["kind"];
@@ -84,10 +96,10 @@ function take(number: number, name: string, part: Part): void {
   } else if (what === "figures") state.figures.value = part as unknown as Figures;
   else if (what === "picture") state.picture.value = part as unknown as Picture;
   else if (what === "times") state.times.value = part as unknown as Times;
-  if (number === newest) clock.shown[what] = performance.now();
 }
 
 export function forget(): void {
+  for (const what of Object.keys(lines)) delete lines[what];
   state.figures.value = state.picture.value = state.times.value = null;
   state.marks.value = [];
   state.failure.value = "";

@@ -26,7 +26,8 @@ export function Numbers() {
   if (time?.ms != null)
     lines.splice(2, 0, { title: `time on ${time.device}`, value: time.ms, before: time.saved_ms ?? undefined, show: milliseconds });
   return (
-    <section class={`numbers ${isStale.value ? "stale" : ""}`} aria-label="Numbers">
+    <section class="numbers" aria-label="Numbers">
+      {isStale.value && <p class="faint">of the last text without errors</p>}
       <dl>
         {lines.map((line) => (
           <div key={line.title}>

@@ -11,6 +11,7 @@ export class PanZoom {
   private width = 0;
   private height = 0;
   private isFitted = true;
+  private room = { width: 0, height: 0 };
 
   constructor(
     private frame: HTMLElement,
@@ -19,7 +20,11 @@ export class PanZoom {
     frame.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     frame.addEventListener("pointerdown", (event) => this.drag(event));
     frame.addEventListener("keydown", (event) => this.key(event));
-    new ResizeObserver(() => this.isFitted && this.fit()).observe(frame);
+    new ResizeObserver(([entry]) => {
+      // kept, for asking for it right after a drawing was put in would lay that out at once
+      this.room = entry!.contentRect;
+      if (this.isFitted) this.fit();
+    }).observe(frame);
   }
 
   /** Show another picture where the one before stood. */
@@ -38,7 +43,7 @@ export class PanZoom {
   }
 
   fit(): void {
-    const { clientWidth: width, clientHeight: height } = this.frame;
+    const { width, height } = this.room;
     if (!this.width || !width) return;
     this.factor = Math.min(Math.max(Math.min(width / this.width, height / this.height), LEAST), 2);
     this.x = (width - this.width * this.factor) / 2;

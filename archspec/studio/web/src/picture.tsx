@@ -65,6 +65,8 @@ function showPicture(stage: PanZoom): void {
   const parsed = new DOMParser().parseFromString(shown.svg, "image/svg+xml").documentElement;
   if (parsed.tagName !== "svg") return;
   const svg = document.importNode(parsed, true) as unknown as SVGSVGElement;
+  // the page has the typeface that texts were measured in; holding them to a width costs time
+  for (const words of svg.querySelectorAll("text")) words.removeAttribute("textLength");
   paint(svg);
   stage.show(svg, shown.width, shown.height);
   follow();

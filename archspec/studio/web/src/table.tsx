@@ -5,7 +5,7 @@ import { askOnce } from "./api";
 import { jump } from "./editor";
 import { amount, bytes, count, milliseconds } from "./format";
 import { about } from "./looking";
-import { figures, isStale, picture, selected, times } from "./state";
+import { figures, picture, selected, times } from "./state";
 import type { Row } from "./types";
 
 const HEIGHT = 25;
@@ -84,7 +84,7 @@ export function Table() {
   const first = Math.max(0, Math.floor(top / HEIGHT) - EXTRA);
   const seen = rows.slice(first, first + Math.ceil(room / HEIGHT) + 2 * EXTRA);
   return (
-    <section class={`table ${isStale.value ? "stale" : ""}`} aria-label="Table">
+    <section class="table" aria-label="Table">
       <div class="bar">
         <Choice />
         <span class="grow" />

@@ -1,0 +1,106 @@
+"""The process that expands for the studio: deadlines, newer texts, its end."""
+
+import asyncio
+import json
+import os
+import signal
+
+import pytest
+
+import archspec
+from archspec.studio import worker as rooms
+from archspec.studio.worker import Worker
+
+SPEC = json.dumps(
+    {
+        "archspec": 1,
+        "name": "small",
+        "input": {"shape": [3, 8, 8]},
+        "body": [{"op": "conv", "name": "only", "channels": 4, "kernel": 3}],
+    }
+)
+SLOW = json.dumps(
+    {
+        "archspec": 1,
+        "name": "slow",
+        "input": {"shape": [3, 64, 64]},
+        "body": [
+            {"repeat": 300, "name": f"part{k}x", "body": [
+                {"op": "conv", "channels": f"=index + {3 + k}", "kernel": 3},
+                {"op": "act", "function": "relu"},
+            ]}
+            for k in range(150)
+        ],
+    }
+)  # fmt: skip
+"""90,000 nodes, none of them like another: seconds for whoever expands it."""
+
+
+async def look(worker, text, tab="one"):
+    request = {"root": ".", "name": "a.json", "text": text, "tab": tab}
+    return [json.loads(part) async for part in worker.ask("look", request)]
+
+
+def run(scenario, **options):
+    async def main():
+        worker = Worker(**options)
+        await worker.start()
+        try:
+            return await scenario(worker)
+        finally:
+            await worker.stop()
+
+    return asyncio.run(main())
+
+
+def test_a_look_has_its_parts():
+    parts = run(lambda worker: look(worker, SPEC))
+    assert [part["part"] for part in parts] == ["marks", "figures", "picture"]
+    assert parts[1]["totals"]["params"] == archspec.loads(SPEC).params
+
+
+def test_what_takes_too_long_is_given_up_and_the_next_is_answered():
+    async def scenario(worker):
+        await look(worker, SPEC)  # by now it has imported what it needs
+        worker._deadline = 0.4
+        slow = await look(worker, SLOW)
+        worker._deadline = 60
+        return slow, await look(worker, SPEC)
+
+    slow, after = run(scenario, deadline=60)
+    assert "use fewer nodes" in slow[-1]["failed"]
+    assert after[-1]["part"] == "picture"
+
+
+def test_a_newer_text_is_not_kept_waiting(monkeypatch):
+    monkeypatch.setattr(rooms, "PATIENCE", 0.3)
+
+    async def scenario(worker):
+        await look(worker, SPEC)
+        older = asyncio.create_task(look(worker, SLOW))
+        await asyncio.sleep(0.5)
+        newer = await look(worker, SPEC)
+        return await older, newer
+
+    older, newer = run(scenario, deadline=120)
+    assert older[-1] == {"dropped": True}
+    assert newer[-1]["part"] == "picture"
+
+
+def test_another_page_is_answered_although_the_process_ended():
+    async def scenario(worker):
+        await look(worker, SPEC)
+        os.kill(worker._process.pid, signal.SIGSTOP)
+        waiting = asyncio.create_task(look(worker, SPEC, "two"))
+        await asyncio.sleep(0.1)
+        os.kill(worker._process.pid, signal.SIGKILL)
+        return await waiting
+
+    assert run(scenario)[-1]["part"] == "picture"
+
+
+@pytest.mark.parametrize("text", ["", "[", '"a"', "{}", "\0", "{" * 5000, '{"archspec": 1e999}'])
+def test_broken_texts_have_marks_alone(text):
+    parts = run(lambda worker: look(worker, text))
+    assert [part["part"] for part in parts] == ["marks"]
+    assert parts[0]["marks"]
