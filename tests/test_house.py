@@ -358,6 +358,7 @@ ASK_FOR_KINDS = {
     "archspec.compiler.supernet.derivation",
     "archspec.compiler.targets.onnx.operators.borders",
     "archspec.compiler.weights.maps.mindcv",
+    "archspec.compiler.weights.maps.mindcv_later",
     "archspec.compiler.weights.maps.torch_zoo",
     "archspec.compiler.weights.residuals",
     "archspec.compiler.weights.siblings",

@@ -43,13 +43,15 @@ class Rule:
     """Our node and their module, as patterns.
 
     `unless` and `given` are patterns of our nodes: the rule holds where such a node is not, or is,
-    in the graph. {*} in theirs is one tensor a group of a grouped convolution, stacked. `share`
+    in the graph. {*} in theirs is one tensor a group of a grouped convolution, stacked; {q|k|v} is
+    one of each of these, stacked in this order. `share`
     (start, stop, of) takes the parts from start up to stop of the equal parts that their rows have:
     (0, 1, 2) is the first half; with `heads`, the name of our attention, of each of its heads'
     rows. `swap` exchanges the halves of the input channels, where a concat has the other order.
     `pixel` says that our dense layer is their 1x1 convolution of a single pixel, `linear` that our
     1x1 convolution (or map of one pixel) is their dense layer (or vector), `spread` that our vector
-    is their map of one pixel, `turned` that our first axis is their last.
+    is their map of one pixel, `turned` that our first axis is their last, `lead` that theirs has
+    so many axes of 1 before.
     """
 
     ours: str
@@ -63,6 +65,7 @@ class Rule:
     linear: bool = False
     spread: bool = False
     turned: bool = False
+    lead: int = 0
 
 
 def conv_norm(
@@ -172,7 +175,8 @@ class Source:
             others = [*others, 1, 1]
         elif self.rule.spread:
             others = [1, 1]
-        return (int(rows / self.fraction) // len(self.names), *others)
+        lead = (1,) * self.rule.lead
+        return (*lead, int(rows / self.fraction) // len(self.names), *others)
 
     def assemble(self, pieces: Sequence[Array], shape: Shape) -> Array:
         """The weight from the tensors."""
@@ -208,6 +212,8 @@ def sources(family: Family, graph: Graph) -> dict[str, Source] | None:
             if "{*}" in module:
                 groups = node.op.work().groups
                 names = tuple(names[0].replace("{*}", str(group)) for group in range(groups))
+            elif several := re.search(r"\{(\w(?:\|\w)+)\}", module):
+                names = tuple(names[0].replace(several[0], part) for part in several[1].split("|"))
             result[f"{node.name}.{weight.name}"] = Source(names, rule, heads)
     return result
 

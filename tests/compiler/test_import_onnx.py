@@ -363,7 +363,8 @@ def test_modules_that_are_alike_become_one_template(tmp_path):
     first, second, classifier = spec["body"]
     assert (first["op"], first["repeat"], first["first"]) == (name, 3, {"stride": 2})
     assert (second["op"], second["repeat"]) == (name, 2)
-    assert classifier == {"op": "Classifier", "name": "classifier", "classes": 5}
+    assert spec["args"] == {"classes": 5}
+    assert classifier == {"op": "Classifier", "name": "classifier", "classes": "=classes"}
     assert spec["templates"][name]["body"]["join"] == "='add' if stride == 1 else 'none'"
 
 

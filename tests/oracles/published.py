@@ -31,7 +31,8 @@ height and width of the images: small where no weight belongs to a place on the 
 
 MINDCV = {
     "resnet50": 64, "mobilenet_v2_100": 64, "mobilenet_v3_large_100": 64, "efficientnet_b0": 64,
-    "densenet121": 64, "repvgg_a0": 64, "inception_v3": 107,
+    "densenet121": 64, "repvgg_a0": 64, "inception_v3": 107, "convnextv2_atto": 64,
+    "swin_tiny": 224, "vit_tiny": 224, "hrnet_w32": 64,
 }  # fmt: skip
 """Networks of MindCV whose logits with drawn weights are in tests/data/mindcv_logits.json, with the
 height and width of the images."""
@@ -67,13 +68,15 @@ NETWORKS = {
         f"mindcv/{name}": (name, "mindcv")
         for name in (
             "resnet18", "resnet34", "resnet50", "resnext50_32x4d", "efficientnet_b0",
-            "densenet121", "inception_v3", "repvgg_a0",
+            "densenet121", "inception_v3", "repvgg_a0", "convnextv2_atto", "hrnet_w32",
         )
     },
     "mindcv/resnet101": ("resnet50", "mindcv"),
     "mindcv/resnet152": ("resnet50", "mindcv"),
     "mindcv/mobilenet_v2_100": ("mobilenet_v2", "mindcv"),
     "mindcv/mobilenet_v3_large_100": ("mobilenet_v3_large", "mindcv"),
+    "mindcv/swin_tiny": ("swin_tiny_patch4_window7_224", "mindcv"),
+    "mindcv/vit_tiny": ("vit_tiny_patch16_224", "mindcv"),
 }  # fmt: skip
 """Each list's spec and publisher."""
 
@@ -84,6 +87,7 @@ ARGS = {
     },
     "mindcv/resnet101": {"depths": [3, 4, 23, 3]},
     "mindcv/resnet152": {"depths": [3, 8, 36, 3]},
+    "mindcv/hrnet_w32": {"head_bias": False},
 }
 """What a list's spec is called with, where it is not its defaults."""
 
@@ -113,9 +117,11 @@ def fill(shapes: dict[str, tuple[int, ...]], dtype: type = np.float32) -> dict[s
 
 def draw(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     """Weights of a PyTorch module or a MindSpore cell by its names, with which signals stay near 1
-    and every tensor shows; counters are 0."""
+    and every tensor shows; counters are 0. What follows from sizes alone stays as it is."""
     random = np.random.default_rng(seed)
-    return {name: _draw(random, name, shape) for name, shape in shapes.items()}
+    fixed = ("attn_mask", "relative_bias.index")
+    drawn = {name: shape for name, shape in shapes.items() if not name.endswith(fixed)}
+    return {name: _draw(random, name, shape) for name, shape in drawn.items()}
 
 
 def _draw(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -92,11 +92,14 @@ def _spec(graph: Graph, body: list[Element], table: Table) -> Json:
     read = read_names(body)
     for template in table.templates.values():
         read |= read_names(template["body"])
+    classes = _name_classes(body)
     writer = _Writer({**DEFAULTS, **table.defaults, CALL: {**USUAL, **usual}}, read)
     spec: Json = {"archspec": 1, "name": graph.name}
     if graph.doc:
         spec["doc"] = graph.doc
     spec["input"] = graph.normal_form()["input"]
+    if classes:
+        spec["args"] = {"classes": classes}
     defaults = {key: value for key, value in usual.items() if value != USUAL[key]}
     if defaults:
         spec["defaults"] = {CALL: defaults}
@@ -106,6 +109,18 @@ def _spec(graph: Graph, body: list[Element], table: Table) -> Json:
         }
     spec["body"] = writer.body(body)
     return spec
+
+
+def _name_classes(body: list[Element]) -> int:
+    """Let the width of the last layer be an argument, as who trains for other classes wants it;
+    what it is, 0 where no such layer is the last."""
+    last = body[-1].node
+    key = {"Classifier": "classes", "dense": "channels"}.get(last.get("op", ""), "")
+    count = last.get(key)
+    if not isinstance(count, int):
+        return 0
+    last[key] = "=classes"
+    return count
 
 
 def _usual(body: list[Element], table: Table) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.compiler.weights.maps import (
     mindcv,
+    mindcv_later,
     modelzoo,
     timm_attention,
     timm_convolutional,
@@ -13,6 +14,7 @@ from archspec.compiler.weights.maps import (
 FAMILIES = (
     *modelzoo.FAMILIES,
     *mindcv.FAMILIES,
+    *mindcv_later.FAMILIES,
     *torch_zoo.FAMILIES,
     *timm_attention.FAMILIES,
     *timm_convolutional.FAMILIES,
