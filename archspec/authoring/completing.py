@@ -64,8 +64,6 @@ def _keys(draft: Draft, spot: Spot) -> Words:
         yield from _node_keys(draft, spot, written)
     elif role == ROW:
         yield from _argument_keys(draft, spot, written, _row_target(holder))
-        if holder.parent is not None and role_of(holder.parent) == "defaults":
-            return
     elif role == "defaults":
         for name, doc in draft.known.calls.items():
             if name not in written:

@@ -23,8 +23,10 @@ from archspec.project import Project, ReferenceRefused, Source
 from archspec.sources import Folder, ProjectLike, project_of
 from archspec.verdict import Verdict, judge_text
 
-KEPT = 16
+KEPT = 32
 """Drafts that are remembered, each while what it refers to is as it was."""
+MOST_TEXTS = 200
+"""Of a project, that are looked at again; a name is a new one with each letter that is typed."""
 
 
 class Draft:
@@ -131,6 +133,9 @@ class _Reads(Project):
 
     def look_again(self) -> int:
         """The version, after everything was read once more."""
+        if len(self._texts) > MOST_TEXTS:
+            self._texts.clear()
+            self.version += 1
         before = dict(self._texts)
         for name in before:
             with suppress(SpecError):

@@ -88,7 +88,8 @@ def scope_names(draft: Draft, item: Item) -> Iterator[tuple[str, str]]:
     for arg in args.items if args is not None and args.kind == "object" else ():
         if args is not None and _is_before(arg, item, args):
             yield str(arg.key), _doc_of(arg)
-    if owner.get("inputs") is None or owner.get("inputs", 0) is None:
+    inputs = owner.get("inputs")
+    if inputs is None or inputs.plain() == [INPUT]:
         yield from zip(INPUT_NAMES, INPUT_DOCS, strict=True)
     for above in item.ancestors():
         if above.kind == "object" and role_of(above) == NODE:
@@ -119,6 +120,3 @@ def _doc_of(arg: Item) -> str:
     if is_declaration(written):
         return str(written.get("doc", "")) or "an argument"
     return f"an argument, {written!r} unless given"
-
-
-__all__ = ["INPUT", "complete_expression", "scope_names", "scope_owner"]

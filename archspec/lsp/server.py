@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from importlib.metadata import version
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from lsprotocol import types
 from pygls import uris
@@ -226,4 +226,5 @@ def serve() -> None:
     """Answer one editor over standard input and output until it says that it ends."""
     assert sys.__stdin__ is not None and sys.__stdout__ is not None
     # bytes of a protocol are for a program: what sys.stdout guards is text for people
-    make_server().start_io(sys.__stdin__.buffer, sys.__stdout__.buffer)
+    streams = (cast("BinaryIO", stream.buffer) for stream in (sys.__stdin__, sys.__stdout__))
+    make_server().start_io(*streams)
