@@ -1,9 +1,10 @@
-"""Top-1 and top-5 accuracy of weights on the val images of a folder."""
+"""Top-1 and top-5 accuracy of weights, or of an exported model, on the val images of a folder."""
 
 from __future__ import annotations
 
 import argparse
 
+from archspec.api.networks import is_model, refuse_for_model
 from archspec.cli.answer_options import (
     add_answers,
     answers_as_json,
@@ -13,6 +14,7 @@ from archspec.cli.answer_options import (
 from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, print_json
 from archspec.cli.device_options import add_device
 from archspec.cli.infer_command import tell_note
+from archspec.errors import UsageError
 
 EXAMPLES = (
     "archspec eval run/spec.json --weights run/best.safetensors --data digits",
@@ -23,12 +25,12 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_overrides(parser)
-    parser.add_argument("--weights", required=True, metavar="FILE", help="the network's weights")
+    parser.add_argument("--weights", metavar="FILE", help="of a spec: the network's weights")
     parser.add_argument(
         "--data", required=True, metavar="DIR", help="holds val/CLASS/IMAGE, or MindRecord"
     )
-    parser.add_argument("--split", default="val", metavar="NAME", help="default: val")
-    parser.add_argument("--batch", type=int, default=64, metavar="N", help="default: 64")
+    parser.add_argument("--split", metavar="NAME", help="default: val")
+    parser.add_argument("--batch", type=int, metavar="N", help="default: 64, or what a model takes")
     parser.add_argument(
         "--workers", type=int, default=8, metavar="N", help="threads that read images; default: 8"
     )
@@ -45,10 +47,16 @@ def run(options: argparse.Namespace) -> int:
     from archspec.training.predict import writes
 
     check_report(options.report)
+    if is_model(options.spec):
+        _score_model(options)
+        return 0
+    if not options.weights:
+        raise UsageError("--weights is missing; use --weights FILE, or an exported model")
     device = options.device or "CPU"
     graph = graph_of(options.spec, options)
     found = evaluate(
-        graph, options.data, weights=options.weights, split=options.split, batch=options.batch,
+        graph, options.data, weights=options.weights, split=options.split or "val",
+        batch=options.batch or 64,
         workers=options.workers, device=device, backend=options.backend, flip=options.flip,
         tell=tell_note,
     )  # fmt: skip
@@ -61,3 +69,20 @@ def run(options: argparse.Namespace) -> int:
         print(found.scores)
     tell_answers(found, options)
     return 0
+
+
+def _score_model(options: argparse.Namespace) -> None:
+    """As `archspec infer` does, which has its latency too."""
+    from archspec.api.evaluating import evaluate
+
+    refuse_for_model(options.spec, device=options.device, set=options.set, input=options.input)
+    found = evaluate(
+        options.spec, options.data, weights=options.weights, split=options.split,
+        batch=options.batch, workers=options.workers, backend=options.backend, flip=options.flip,
+        tell=tell_note,
+    )  # fmt: skip
+    if options.format == "json":
+        print_json({**vars(found.scores), **answers_as_json(found, options)})
+    else:
+        print(found.scores)
+    tell_answers(found, options)

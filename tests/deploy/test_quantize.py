@@ -67,6 +67,8 @@ def test_a_quantised_model_is_run_like_any_other(place, run):
     assert code == OK and len(json.loads(out)) == 4, err
     code, out, err = run("infer", "q.onnx", "--data", "images", "--format", "json")
     assert code == OK, err
+    code, scores, err = run("eval", "q.onnx", "--data", "images")
+    assert code == OK and "Total data: 12, top1 accuracy" in scores, err
 
 
 def test_the_same_images_give_the_same_file(place, told):
