@@ -17,6 +17,9 @@ from archspec.studio.editing import draft_of, marks
 from archspec.studio.questions import Pause, Question
 from archspec.studio.subject import Settings, make_subject, read_settings, read_subject
 
+MAX_TABS = 8
+"""Pages of which something is remembered; one that is loaded again is another."""
+
 
 class Looker:
     """Looks at texts. It knows how the last picture of each page was laid out, so that the next one
@@ -62,7 +65,7 @@ class Looker:
         tab = question["tab"]
         before = None if question.get("fresh") else self._arrangements.get(tab)
         picture = draw(graph, settings.folded, before)
-        self._arrangements[tab] = picture.arrangement
+        _remember(self._arrangements, tab, picture.arrangement)
         return picture
 
     def _saved_graph(self, question: Question, settings: Settings) -> Graph | None:
@@ -76,5 +79,13 @@ class Looker:
         if known is None or known[0] != key:
             root = Path(question["root"])
             subject = read_subject(root, question["name"], text, settings, is_brief=True)
-            known = self._saved[question["tab"]] = (key, subject.graph)
+            known = (key, subject.graph)
+            _remember(self._saved, question["tab"], known)
         return known[1]
+
+
+def _remember(kept: dict[str, Any], tab: str, value: Any) -> None:
+    kept.pop(tab, None)
+    kept[tab] = value
+    if len(kept) > MAX_TABS:
+        del kept[next(iter(kept))]

@@ -5,7 +5,7 @@ import { json } from "@codemirror/lang-json";
 import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } from "@codemirror/language";
 import { lintGutter, lintKeymap } from "@codemirror/lint";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, type Extension } from "@codemirror/state";
+import { EditorState, type Extension, Prec } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
@@ -24,7 +24,6 @@ export interface Listener {
 }
 
 export let editor: EditorView | null = null;
-const locked = new Compartment();
 
 function extensions(listener: Listener, more: Extension): Extension {
   const nonce = document.querySelector<HTMLMetaElement>("meta[name=style-nonce]")!.content;
@@ -48,11 +47,9 @@ function extensions(listener: Listener, more: Extension): Extension {
     lintGutter(),
     colours,
     highlighting,
-    locked.of([]),
     EditorView.contentAttributes.of({ "aria-label": "The spec, as JSON", spellcheck: "false" }),
     keymap.of([
       { key: "Mod-s", preventDefault: true, run: () => (listener.save(), true) },
-      { key: "Escape", run: (view) => (view.contentDOM.blur(), false) },
       ...closeBracketsKeymap,
       ...searchKeymap,
       ...historyKeymap,
@@ -61,6 +58,8 @@ function extensions(listener: Listener, more: Extension): Extension {
       ...defaultKeymap,
       indentWithTab,
     ]),
+    // last, once nothing else is to be closed: the Tab key then leaves the text
+    Prec.lowest(keymap.of([{ key: "Escape", run: (view) => (view.contentDOM.blur(), true) }])),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) listener.changed();
       if (update.docChanged || update.selectionSet) listener.moved();
