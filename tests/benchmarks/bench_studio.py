@@ -22,7 +22,7 @@ from archspec.sources import spec_path  # noqa: E402
 from archspec.writing import written_json  # noqa: E402
 
 NETWORKS = ("resnet50", "hrnet_w18", "densenet121", "resnext152_64x4d")
-EDITS = 15
+EDITS = 50
 PAUSE = 150
 """Milliseconds between two of them, as of somebody who types."""
 PROCESSES = ((b"chromium", b"--type=renderer"), (b"archspec.studio.desk",))
