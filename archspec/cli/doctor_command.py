@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -119,6 +120,7 @@ def _onednn() -> Iterator[Finding]:
 
 def _tools() -> Iterator[Finding]:
     yield _atc()
+    yield _cann_by_chip()
     beside = str(Path(sys.executable).parent)
     msrun = shutil.which("msrun") or shutil.which("msrun", path=beside)
     yield Finding("msrun", "yes" if msrun else "no", msrun or "comes with mindspore")
@@ -129,18 +131,27 @@ def _tools() -> Iterator[Finding]:
 def _atc() -> Finding:
     """CANN's converter, wherever `archspec export --format om` would find it."""
     from archspec.deploy.cann import find_toolkit
-    from archspec.deploy.socs import CHIPS, chips_under
 
     try:
         toolkit = find_toolkit(os.environ)
     except UsageError as error:
         return Finding("atc", "no", str(error))
     if toolkit is None:
-        takes = ", ".join(f"{chip.name} takes CANN {chip.cann}" for chip in CHIPS[:3])
-        return Finding("atc", "no", f"Ascend's converter, a part of CANN; {takes}")
-    names = ", ".join(chip.name for chip in chips_under(toolkit.version))
-    release = toolkit.release or "of unknown release"
-    return Finding("atc", "yes", f"{toolkit.atc}, CANN {release}, which lists the chips {names}")
+        return Finding("atc", "no", "Ascend's converter, a part of CANN")
+    return Finding("atc", "yes", f"{toolkit.atc}, CANN {toolkit.release or 'of unknown release'}")
+
+
+def _cann_by_chip() -> Finding:
+    """Which chips the installed CANN lists, or which CANN each of those that people have takes."""
+    from archspec.deploy.cann import find_toolkit
+    from archspec.deploy.socs import CHIPS, chips_under
+
+    with suppress(UsageError):
+        toolkit = find_toolkit(os.environ)
+        if toolkit is not None and toolkit.version is not None:
+            names = ", ".join(chip.name for chip in chips_under(toolkit.version))
+            return Finding("CANN's chips", "-", f"{toolkit.release} lists {names}")
+    return Finding("CANN by chip", "-", ", ".join(f"{c.name} {c.cann}" for c in CHIPS[:3]))
 
 
 def _version(package: str) -> str:

@@ -184,3 +184,19 @@ def test_a_device_that_is_running_already_may_be_asked_for_again():
         "set_device('CPU'); set_device('CPU', 0)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_which_cann_a_chip_takes(told, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("ATC", "ASCEND_TOOLKIT_HOME", "ASCEND_HOME_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (line,) = (one for one in told("doctor").splitlines() if one.startswith("CANN"))
+    assert line.endswith("310B 7.0 or newer, 310P 6.0 or newer, 310 5.0 to 8.2")
+    home = tmp_path / "ascend-toolkit" / "8.3.RC1"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "atc").write_text("#!/bin/sh\n")
+    (home / "bin" / "atc").chmod(0o755)
+    monkeypatch.setenv("ASCEND_TOOLKIT_HOME", str(home))
+    (line,) = (one for one in told("doctor").splitlines() if one.startswith("CANN"))
+    assert line.endswith("8.3.RC1 lists 310B, 310P, 910, A2")
