@@ -526,7 +526,7 @@ def test_a_kit_is_made_anew_unless_something_else_is_in_it(place, export, monkey
     export("-o", "net.om")
     export("-o", "net.om", "--no-aipp")
     assert {path.name for path in Path("net_om").iterdir()} == {
-        "convert.sh", "net.om.json", "net.onnx"
+        "convert.sh", "convert_lite.sh", "lite.cfg", "net.om.json", "net.onnx"
     }  # fmt: skip
     Path("net_om/notes.txt").write_text("mine")
     code, _, err = export("-o", "net.om")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from test_isynet_format import NETWORKS, original
 import archspec
 from archspec.cli import COMMANDS, OK, main
 from archspec.cli.outputs import OutputPath
+from archspec.cli.parsing import module_of
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import save_weights
 
@@ -47,6 +47,17 @@ WRITES = {
     "export": (
         ["export", NET, "--weights", "w.npz", "-o", f"{DEEP}/net.onnx"],
         ["export", NET, "--weights", "nope.npz", "-o"],
+    ),
+    "compare-outputs": (
+        ["compare-outputs", "net.onnx", "--data", "digits/val/3", "-o", f"{DEEP}/o.npz"],
+        ["compare-outputs", "nope.onnx", "--data", "digits", "-o"],
+    ),
+    "report-device": (
+        ["report-device", "-o", f"{DEEP}/r.json"], ["report-device", "nope.json", "-o"],
+    ),
+    "quantize": (
+        ["quantize", NET, "--weights", "w.npz", "--data", "digits", "-o", f"{DEEP}/q.onnx"],
+        ["quantize", NET, "--weights", "nope.npz", "--data", "digits", "-o"],
     ),
     "data split": (
         ["data", "split", "digits/val", f"{DEEP}/split"], ["data", "split", "nope"],
@@ -171,7 +182,7 @@ def test_what_is_refused_leaves_no_folder(name, run, there):
 def test_no_command_that_writes_is_missing_above():
     for command in COMMANDS:
         parser = argparse.ArgumentParser()
-        import_module(f"archspec.cli.{command}_command").add_arguments(parser)
+        module_of(command).add_arguments(parser)
         for path, action in actions_of(parser, command):
             # infer's --output alone is the name of one of a model's outputs
             if set(WRITTEN) & set(action.option_strings) and action.metavar != "NAME":
