@@ -28,11 +28,17 @@ class CommandParser(argparse.ArgumentParser):
         return super().add_subparsers(**options)
 
     def own_examples(self) -> list[str]:
-        return [line for line in self.examples if f"{line} ".startswith(f"{self.prog} ")][:SHOWN]
+        own = f"{self.prog} "
+        return [line for line in self.examples if f"{called_by(line)} ".startswith(own)][:SHOWN]
 
     def format_help(self) -> str:
         lines = "".join(f"  {line}\n" for line in self.own_examples())
         return f"{super().format_help()}\nexamples:\n{lines}" if lines else super().format_help()
+
+
+def called_by(example: str) -> str:
+    """The last command of a line of a shell, without where its output goes."""
+    return example.rpartition(" | ")[2].partition(" > ")[0]
 
 
 def module_of(name: str) -> ModuleType:

@@ -18,7 +18,7 @@ import archspec
 from archspec.cli import COMMANDS, main
 from archspec.cli.commands import GROUPS
 from archspec.cli.completion_command import SHELLS
-from archspec.cli.parsing import parser_of, parsers_below
+from archspec.cli.parsing import called_by, parser_of, parsers_below
 from archspec.sources import shipped_names, spec_path
 
 STATS_KEYS = {
@@ -259,7 +259,7 @@ def test_every_help_ends_with_examples_that_the_command_takes(command):
         assert len(examples) >= 2, parser.prog
         assert parser.format_help().endswith("\n".join(f"  {line}" for line in examples) + "\n")
     for line in whole.examples:
-        name, *arguments = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+        name, *arguments = shlex.split(called_by(line), comments=True)[1:]
         assert name == command
         whole.parse_args(arguments)  # which ends the process where it does not fit
 
