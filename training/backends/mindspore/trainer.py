@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import mindspore as ms
@@ -15,6 +15,7 @@ from archspec.compiler.model import node_of, weights_of
 from archspec.compiler.weights.arrays import Array
 from archspec.training.backend import Pending
 from archspec.training.backends.mindspore.ema import Ema
+from archspec.training.backends.mindspore.failures import explain_memory
 from archspec.training.backends.mindspore.losses import build_loss
 from archspec.training.backends.mindspore.noise import PREFIX, HostNoise, set_masks, take_over
 from archspec.training.backends.mindspore.optimizers import build_optimizer
@@ -49,6 +50,7 @@ class CellTrainer:
         # nothing draws from it, and what might some day is not left to chance
         ms.set_seed(recipe.seed)
         self._graph = learners.models[0].graph
+        self._batch, self._device = recipe.batch, learners.device
         self._ranks = ranks
         self.networks = [build(model) for model in learners.models]
         # The peers get names of their own first, for a new parent renames what masks are called.
@@ -86,11 +88,16 @@ class CellTrainer:
     def step(
         self, images: np.ndarray, labels: np.ndarray, masks: Mapping[str, np.ndarray]
     ) -> Pending:
-        set_masks(self.masks, masks)
-        return self.cell(Tensor(images), Tensor(labels))
+        with self._explaining():
+            set_masks(self.masks, masks)
+            return self.cell(Tensor(images), Tensor(labels))
 
     def read(self, pending: Sequence[Pending]) -> list[tuple[float, np.ndarray]]:
-        return read(pending)
+        with self._explaining():  # a step may have been waited for by no one before
+            return read(pending)
+
+    def _explaining(self, task: str = "a step on") -> AbstractContextManager[None]:
+        return explain_memory(self._graph, self._batch, self._device, task)
 
     def state(self) -> dict[str, np.ndarray]:
         return {name: parameter.asnumpy() for name, parameter in self.cell.state().items()}
@@ -118,7 +125,8 @@ class CellTrainer:
                 self._set_train()
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        return self.networks[0](Tensor(images)).asnumpy()
+        with self._explaining("scoring"):
+            return self.networks[0](Tensor(images)).asnumpy()
 
     def _share_statistics(self) -> None:
         """Every process gathers batch statistics of its own images. Training never looks at them;
