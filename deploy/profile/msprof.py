@@ -102,7 +102,7 @@ def read_profile(place: str | os.PathLike[str], graph: Graph | None, batch: int)
         kernels = read_op_statistic(path)
         rows = join(kernels, None, batch)
         note = "op_statistic adds up all runs of its file and tells kinds of operators, not layers"
-        return Profile(name, MEASURED, f"msprof, read from {place}", batch, rows, (note,))
+        return Profile(name, MEASURED, f"msprof, read from {place}", batch, rows, (note,), True)
     if is_ais_bench(path):
         rows = (LayerTime("(the whole network)", "", read_ais_bench(path)),)
         return Profile(name, MEASURED, f"ais_bench, read from {place}", batch, rows)

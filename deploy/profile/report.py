@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.tables import Column, Table, shown_amount, shown_share
@@ -43,7 +43,8 @@ class LayerTime:
 
 @dataclass(frozen=True)
 class Profile:
-    """`kind` is MEASURED, ESTIMATED or SIMULATED; `source` who says so and of what device."""
+    """`kind` is MEASURED, ESTIMATED or SIMULATED; `source` who says so and of what device. Times
+    are of a batch, or of all runs together where `is_of_all_runs`."""
 
     network: str
     kind: str
@@ -51,6 +52,7 @@ class Profile:
     batch: int
     rows: tuple[LayerTime, ...]
     notes: tuple[str, ...] = ()
+    is_of_all_runs: bool = False
 
     @property
     def milliseconds(self) -> float:
@@ -70,7 +72,7 @@ class Profile:
         folded = (_fold(name, rows) for name, rows in groups.items())
         if grouping == "op":
             folded = sorted(folded, key=lambda row: -row.milliseconds)
-        return Profile(self.network, self.kind, self.source, self.batch, tuple(folded), self.notes)
+        return replace(self, rows=tuple(folded))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +80,7 @@ class Profile:
             "kind": self.kind.lower(),
             "source": self.source,
             "batch": self.batch,
+            "is_of_all_runs": self.is_of_all_runs,
             "milliseconds": self.milliseconds,
             "notes": list(self.notes),
             "layers": self._rows(),
@@ -103,6 +106,8 @@ class Profile:
             said += f", {shown_amount(macs)} MACs, {rate:,.0f} GMAC/s"
         else:
             said += "; with --spec SPEC its MACs too"
+        if self.is_of_all_runs:
+            said = f"total       {total:.3f} ms of all runs together"
         notes = [said, *(f"note        {note}" for note in self.notes)]
         title = f"{self.network}, batch {self.batch}: {self.kind}, {self.source}"
         return Table(columns, self._rows(), title=title, notes=notes)
