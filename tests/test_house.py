@@ -363,6 +363,7 @@ ASK_FOR_KINDS = {
     "archspec.compiler.weights.residuals",
     "archspec.compiler.weights.siblings",
     "archspec.training.backends.mindspore.noise",
+    "archspec.training.backends.torch.int8",  # a standardised filter is made anew at each step
     "archspec.training.noise",
 }
 """Where one kind of op is looked for, because of what stands beside it or of one publisher's use.
