@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from archspec.errors import UsageError
 from archspec.judging import judge
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ class Validator:
             yield from self._strict().iter_errors(value)
 
     def _strict(self) -> Any:
-        from archspec.strict_dialect import StrictValidator
-
+        try:
+            from archspec.strict_dialect import StrictValidator
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"something here is not right, and {error.name} is needed to say what, which is not"
+                " installed; run pip install jsonschema"
+            ) from None
         return StrictValidator(self.schema)
