@@ -163,6 +163,7 @@ HUGE = {
     "a key that takes for ever to hash": b"\x80\x02}" + b")" + b"\x85" * 5_000 + b"Ns.",
     "no end": b"\x80\x02}",
     "an empty stack": b"\x80\x02.",
+    "two values": b"\x80\x02}}.",
 }
 
 

@@ -57,6 +57,7 @@ def import_onnx(
         if with_norms:
             unfold_norms(plan)
     model, covers = _model(plan, name, Path(shown).name, net.producer, _read_input(said, plan))
+    net.constants.clear()  # those that stand otherwise in ours: the proof needs the memory
     folded = None if is_flat else fold_graph(model.graph)
     spec = model.graph.normal_form()
     if folded:

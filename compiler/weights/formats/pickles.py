@@ -9,6 +9,7 @@ may read, by its steps, and because a reference is never copied.
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple, cast
@@ -70,15 +71,19 @@ def read_pickle(
     """What one pickle says. `calls` says by name what a call gives, `persistent` what a persistent
     ID is. Raises Damage for what is not a pickle, Refused for a call that `calls` does not have."""
     machine = _Machine(calls, persistent)
+    steps = pickletools.genops(cast(IO[bytes], source))
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], source))):
-            if count > MAX_STEPS:
-                raise Damage(f"it has more than {MAX_STEPS:,} steps")
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in damaged strings
+            for count, (opcode, argument, _) in enumerate(steps):
+                if count > MAX_STEPS:
+                    raise Damage(f"it has more than {MAX_STEPS:,} steps")
+                machine.step(opcode.name, argument)
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError):
         raise Damage("it is not a pickle of tensors, or its end is missing") from None
-    (result,) = machine.stack or (None,)
-    return result
+    if len(machine.stack) > 1:
+        raise Damage("it leaves more than one value behind")
+    return machine.stack[0] if machine.stack else None
 
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
