@@ -19,6 +19,7 @@ from archspec.names import DEEPEST_CALLS
 from archspec.passing import Nodes, PassedNode, find_target, pass_on
 from archspec.scope import Body, Results, results_of
 from archspec.shapes import Shapes
+from archspec.sharing import find_owner
 from archspec.syntax import NOTHING, Arguments, Call, Modifiers, constant
 
 Counts: TypeAlias = "tuple[int | None, ...] | None"
@@ -145,7 +146,10 @@ class Calls:
         """Put the op `name` into the body; its attributes as written and as evaluated. Raises
         SpecError."""
         layer = layer_of(node, name, values, attributes, body.shapes(refs))
-        return body.append(Item(path, layer, refs, node, values, index))
+        owner = None
+        if isinstance(node, Call) and node.owner is not None:
+            owner = find_owner(body, node, path, layer, index)
+        return body.append(Item(path, layer, refs, node, values, index, owner))
 
     def _place_template(
         self,
@@ -176,7 +180,10 @@ class Calls:
             if key is not None and self.settled == settled:
                 self._all_fragments.keep(key, fragment, self._fragments)
         self._steps.taken += fragment.weight
-        return body.append(Item(path, fragment, refs, node, values, index))
+        owner = None
+        if node.owner is not None:
+            owner = find_owner(body, node, path, fragment, index)
+        return body.append(Item(path, fragment, refs, node, values, index, owner))
 
     def _expand_call(
         self,

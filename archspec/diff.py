@@ -60,7 +60,7 @@ class _Part:
     def signature(self) -> tuple[Any, ...]:
         """Equal for parts that do the same on the same shapes."""
         if self.node is not None:
-            return (self.node.layer.meaning, self.node.layer.input_shapes)
+            return (self.node.layer.meaning, self.node.layer.input_shapes, self.node.borrows)
         return tuple((name, part.signature) for name, part in self.parts.items())
 
 
@@ -155,6 +155,8 @@ def _node_change(one: Node, other: Node) -> str:
     if before.input_shapes == after.input_shapes and type(meanings[0]) is type(meanings[1]):
         ops = meanings
     words = _argument_changes(vars(ops[0]), vars(ops[1]))
+    if one.borrows != other.borrows:
+        words.append(f"weights of {one.owner} -> {other.owner}")
     if words:
         return ", ".join(words)
     shapes = [" and ".join(map(written, layer.input_shapes)) for layer in (before, after)]
@@ -190,6 +192,8 @@ def _wiring_changes(old: Graph, new: Graph) -> Iterator[Change]:
             before = ", ".join(tensor.node for tensor in node.inputs)
             after = ", ".join(tensor.node for tensor in other.inputs)
             yield Change(node.name, f"takes {before} -> {after}", 0, 0)
+        if other is not None and node.owner != other.owner:
+            yield Change(node.name, f"weights of {node.owner} -> {other.owner}", 0, 0)
     for name in old.outputs:
         if new.outputs.get(name) != old.outputs[name]:
             yield Change("outputs", f"{name} is another node's result", 0, 0)

@@ -31,7 +31,7 @@ def explain(graph: Graph, name: str) -> list[str]:
     if name in graph.nodes:
         return [*_node_lines(graph, graph.nodes[name]), *_origin_lines(graph, name)]
     owner, _, weight = name.rpartition(".")
-    if owner in graph.nodes and any(w.name == weight for w in graph.nodes[owner].layer.weights):
+    if owner in graph.nodes and any(w.name == weight for w in graph.nodes[owner].layer.uses):
         return explain(graph, owner)
     below = [node for node in graph.nodes.values() if node.name.startswith(f"{name}.")]
     if not below:
@@ -58,10 +58,13 @@ def _node_lines(graph: Graph, node: Node) -> Iterator[str]:
         f"the output {key}" for key, tensor in graph.outputs.items() if tensor.node == node.name
     ]
     yield f"  used by     {', '.join(users) or 'nothing'}"
-    for weight in layer.weights:
+    for weight in layer.uses:
         kind = "" if weight.trainable else ", running statistic"
         shape = f"{written(weight.shape)} ({weight.size:,}{kind})"
-        yield f"  weight      {node.name}.{weight.name} {shape}"
+        yield f"  weight      {node.owner}.{weight.name} {shape}"
+    sharing = [other.name for other in graph.nodes.values() if other.owner == node.owner]
+    if len(sharing) > 1 and layer.uses:
+        yield f"  shared by   {', '.join(sharing)}"
     share = f", {100 * layer.macs / graph.macs:.2f}% of the network's" if graph.macs else ""
     if layer.macs:
         yield f"  MACs        {layer.macs:,}{share}"

@@ -19,7 +19,8 @@ and so on. Plain numbers, since a search through a space makes millions."""
 
 class Item(NamedTuple):
     """A layer or a fragment placed in a fragment, under a name relative to it; and where it came
-    from: the node as written, the value that each attribute took, and its copy, counted from 0."""
+    from: the node as written, the value that each attribute took, and its copy, counted from 0.
+    `owner` is the name of the item before it whose weights it uses, where they are not its own."""
 
     name: str
     part: Layer | Fragment
@@ -27,6 +28,7 @@ class Item(NamedTuple):
     node: Modifiers
     values: Arguments
     copy: int | None
+    owner: str | None = None
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -91,8 +93,10 @@ def place(
     inputs: tuple[Tensor, ...],
     nodes: dict[str, Node],
     calls: dict[str, TemplateCall],
+    owner: str | None = None,
 ) -> tuple[Tensor, ...]:
-    """Add a fragment's nodes and calls under their full names; the result is its outputs."""
+    """Add a fragment's nodes and calls under their full names; the result is its outputs. `owner`
+    is what the names begin with of the nodes whose weights its own use, where they use others'."""
     results: list[Tensor] = []
 
     def tensor(ref: Ref) -> Tensor:
@@ -102,13 +106,21 @@ def place(
         name = prefix + item.name
         sources = tuple(map(tensor, item.inputs))
         part = item.part
+        other = None
+        if owner is not None:
+            other = owner + item.name
+        elif item.owner is not None:
+            other = prefix + item.owner
         if isinstance(part, Layer):
-            node = nodes[name] = Node(name, part, sources, item)
+            if other is not None and part.uses:
+                other = nodes[other].owner
+            node = nodes[name] = Node(name, part, sources, item, other)
             results += node.results
         else:
             template, arguments = part.template, part.arguments
             calls[name] = TemplateCall(template, arguments, item)  # before the calls within it
-            placed = place(part, f"{name}.", sources, nodes, calls)
+            shared = None if other is None else f"{other}."
+            placed = place(part, f"{name}.", sources, nodes, calls, shared)
             calls[name] = TemplateCall(
                 template, arguments, item, part.input_names, sources, part.output_names, placed,
                 part.network,

@@ -143,6 +143,8 @@ class Graph:
         for node in self.nodes.values():
             entry: dict[str, Any] = {"op": node.op.name, "name": names[node.name]}
             entry.update(attributes(node.layer))
+            if node.borrows:
+                entry["weights"] = names[node.owner]
             if node.inputs and node.inputs != (previous,):
                 sources = [self._name_tensor(tensor, names) for tensor in node.inputs]
                 entry["from"] = sources[0] if len(sources) == 1 else sources

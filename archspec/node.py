@@ -29,8 +29,10 @@ class Layer:
     `params` are trainable weights, `buffers` elements that training does not move (running
     statistics), `macs` multiply-accumulates, `elementwise` other scalar operations, `stored` the
     elements of the results that need memory of their own (a weight has its own already), `window`
-    what a result sees of the input. `given` are the op's attributes as a spec gave them. A layer is
-    a value: thousands of networks share the same few hundred.
+    what a result sees of the input. `uses` are the weights that it computes with, `weights` those
+    of them that are its own: all, or none where it borrows another's. `given` are the op's
+    attributes as a spec gave them. A layer is a value: thousands of networks share the same few
+    hundred.
     """
 
     nodes = 1
@@ -42,8 +44,8 @@ class Layer:
     fragments."""
 
     __slots__ = (
-        "_meaning", "buffers", "elementwise", "given", "input_shapes", "macs", "op",
-        "output_shapes", "params", "stored", "weights", "window",
+        "_borrowing", "_meaning", "buffers", "elementwise", "given", "input_shapes", "macs", "op",
+        "output_shapes", "params", "stored", "uses", "weights", "window",
     )  # fmt: skip
 
     def __init__(self, op: Op, inputs: Shapes, given: Mapping[str, Any] | None = None):
@@ -51,6 +53,7 @@ class Layer:
         self.op = op
         self.given = vars(op) if given is None else given
         self._meaning: Op | None = None
+        self._borrowing: Layer | None = None
         self.input_shapes = inputs
         self.output_shapes = op.infer(inputs)
         for shape in self.output_shapes:
@@ -58,7 +61,8 @@ class Layer:
                 raise ShapeError(
                     f"{op.name} gives {written(shape)}, more elements than 2**53; use fewer"
                 )
-        self.weights: tuple[Weight, ...] = op.weights(inputs)
+        self.uses: tuple[Weight, ...] = op.weights(inputs)
+        self.weights = self.uses
         self.params = sum(weight.size for weight in self.weights if weight.trainable)
         self.buffers = sum(weight.size for weight in self.weights if not weight.trainable)
         self.macs = op.macs(inputs, self.output_shapes)
@@ -74,16 +78,41 @@ class Layer:
             self._meaning = self.op.resolve(self.input_shapes)
         return self._meaning
 
+    @property
+    def signature(self) -> Any:
+        """What it is, whatever it takes: its op, and whether the weights are its own."""
+        return self.op if self.weights or not self.uses else (self.op, "weights of another")
+
+    @property
+    def borrowing(self) -> Layer:
+        """The same with another's weights, which count there; itself where it has none."""
+        if not self.weights:
+            return self
+        if self._borrowing is None:
+            layer = self._borrowing = Layer(self.op, self.input_shapes, self.given)
+            layer.weights = ()
+            layer.params = layer.buffers = 0
+        return self._borrowing
+
 
 class Node:
     """A layer in its place: `results` are its outputs as tensors, `origin` is what the expansion
-    knows of where it came from."""
+    knows of where it came from. `owner` is the name of the node whose weights it uses: its own
+    where none is given, and one that owns its weights where one is."""
 
-    __slots__ = ("inputs", "layer", "name", "origin", "results")
+    __slots__ = ("inputs", "layer", "name", "origin", "owner", "results")
 
-    def __init__(self, name: str, layer: Layer, inputs: tuple[Tensor, ...], origin: Any = None):
+    def __init__(
+        self,
+        name: str,
+        layer: Layer,
+        inputs: tuple[Tensor, ...],
+        origin: Any = None,
+        owner: str | None = None,
+    ):
         self.name = name
-        self.layer = layer
+        self.owner = name if owner is None or not layer.uses else owner
+        self.layer = layer if self.owner == name else layer.borrowing
         self.inputs = inputs
         self.origin = origin
         count = len(layer.output_shapes)
@@ -94,6 +123,11 @@ class Node:
     @property
     def op(self) -> Op:
         return self.layer.op
+
+    @property
+    def borrows(self) -> bool:
+        """Whether it uses another node's weights."""
+        return self.owner != self.name
 
     def __repr__(self) -> str:
         return f"Node({self.name!r}, {self.op}, inputs={[tensor.node for tensor in self.inputs]})"

@@ -190,6 +190,7 @@ class Reader:
             target_at=at / "op",
             arguments=self.arguments(own, at, "node"),
             computed=self.value(word, at / "op", key="op") if is_computed else None,
+            owner=raw.get("weights"),
         )
 
     def _branches(

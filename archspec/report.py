@@ -170,6 +170,7 @@ def _totals(graph: Graph, stats: Stats) -> list[str]:
     lines = [
         f"{graph.name}: input {written(graph.input_shape)}, output {outputs}, batch {stats.batch}",
         f"parameters   {stats.params:,} trainable, {stats.buffers:,} running statistics",
+        *_sharing(graph),
         f"MACs         {stats.macs:,} (multiply-accumulates of layers and matrix products)",
         f"other ops    {stats.elementwise:,} element-wise, normalising and pooling",
         f"activations  {shown_bytes(stats.activation_bytes)} in float32,"
@@ -188,6 +189,13 @@ def _totals(graph: Graph, stats: Stats) -> list[str]:
         note = graph.source["published"].get("note", "")
         lines.append(f"published    {figures}{f' ({note})' if note else ''}")
     return lines
+
+
+def _sharing(graph: Graph) -> list[str]:
+    """A line on weights that several nodes use, where there are any."""
+    count = sum(node.borrows for node in graph.nodes.values())
+    nodes = "1 node uses" if count == 1 else f"{count:,} nodes use"
+    return [f"shared       {nodes} weights of others, which count once"] if count else []
 
 
 def _timing_as_json(timing: Timing | None, batch: int) -> dict[str, Any]:

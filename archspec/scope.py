@@ -87,6 +87,8 @@ class Body:
         self._value_shapes: list[Shape] = []
         self.names: dict[str, Any] = {}
         self.items: list[Item] = []
+        self._items: dict[str, Item] = {}
+        """Those of `items` that were looked up by their names so far."""
         self.results: dict[str, Results] = {}
         self.taken: set[str] = set()
         self.ordinals: dict[str, int] = {}
@@ -122,7 +124,8 @@ class Body:
         self.nodes += part.nodes or 1
         if self.nodes > MAX_NODES:
             raise too_many_nodes(item.node)
-        self.params += part.params
+        if item.owner is None:
+            self.params += part.params
         self.macs += part.macs
         number = len(self._value_shapes)
         self.items.append(item)
@@ -143,7 +146,7 @@ class Body:
         """Put the last item, which has one result, in once more for each copy from `index` up to
         `stop`, each fed by the one before it. The results are the last copy's. Raises SpecError
         where these are too many nodes."""
-        _, part, _, written, values, _ = self.items[-1]
+        _, part, _, written, values, _, _ = self.items[-1]
         count = stop - index
         if self.nodes + count * part.nodes > MAX_NODES:
             raise too_many_nodes(node)
@@ -158,6 +161,12 @@ class Body:
             self.results[name] = Results((number,))
             number += 1
         return Results((number - 1,))
+
+    def item(self, name: str) -> Item | None:
+        """The item of this full name within the template."""
+        for item in self.items[len(self._items) :]:
+            self._items[item.name] = item
+        return self._items.get(name)
 
     def shapes_of(self, name: str) -> list[Shape] | Shape:
         """For channels('name') and its like in expressions."""

@@ -60,7 +60,10 @@ def word_of(graph: Graph) -> Word:
     """The word that a network is."""
     places = {name: place for place, name in enumerate(graph.nodes)}
     return tuple(
-        (node.op, tuple((here - places.get(t.node, -1), t.output) for t in node.inputs))
+        (
+            node.layer.signature,
+            tuple((here - places.get(t.node, -1), t.output) for t in node.inputs),
+        )
         for here, node in enumerate(graph.nodes.values())
     )
 

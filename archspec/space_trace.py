@@ -159,18 +159,22 @@ def content_of(items: Sequence[Item], start: int, refs: tuple[Ref, ...]) -> Any:
         values += [("before", first + k) for k in range(len(item.part.output_shapes))]
     nodes: list[Any] = []
     for item in items[start:]:
-        values += _place(item.part, [_value(values, ref) for ref in item.inputs], nodes)
+        sources = [_value(values, ref) for ref in item.inputs]
+        values += _place(item.part, sources, nodes, item.owner is not None)
     return tuple(nodes), tuple(_value(values, ref) for ref in refs)
 
 
-def _place(part: Layer | Fragment, inputs: Sequence[Any], nodes: list[Any]) -> list[Any]:
+def _place(
+    part: Layer | Fragment, inputs: Sequence[Any], nodes: list[Any], borrows: bool
+) -> list[Any]:
     if isinstance(part, Layer):
-        nodes.append((part.op, tuple(inputs)))
+        layer = part.borrowing if borrows else part
+        nodes.append((layer.signature, tuple(inputs)))
         return [(len(nodes), k) for k in range(len(part.output_shapes))]
     values: list[Any] = []
     for item in part.items:
         sources = [values[r] if r >= 0 else inputs[-1 - r] for r in item.inputs]
-        values += _place(item.part, sources, nodes)
+        values += _place(item.part, sources, nodes, borrows or item.owner is not None)
     return [values[r] if r >= 0 else inputs[-1 - r] for r in part.outputs]
 
 

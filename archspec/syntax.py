@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 from archspec.document import DEEPEST_NESTING, At
 
 KINDS = ("op", "body", "residual", "branches", "choice")
-MODIFIERS = ("name", "doc", "from", "when", "repeat", "each", "parallel", "first", "last")
+MODIFIERS = (
+    "name", "doc", "from", "weights", "when", "repeat", "each", "parallel", "first", "last",
+)  # fmt: skip
 COPYING = ("repeat", "each", "parallel")
 """The modifiers that make copies of a node, of which it has one."""
 JOINS = ("add", "sub", "mul", "div", "max", "min", "concat", "none")
@@ -120,6 +122,8 @@ class Call(Modifiers):
     target_at: At
     arguments: Arguments
     computed: Value | None = None
+    owner: str | None = None
+    """The node whose weights it uses; its own name where its copies use the first one's."""
 
     @cached_property
     def is_op(self) -> bool:
@@ -128,6 +132,8 @@ class Call(Modifiers):
     @cached_property
     def is_steady(self) -> bool:
         """Whether nothing of the call depends on which copy it is, nor settles a choice."""
+        if self.owner is not None:
+            return False
         own = [*self.arguments.values(), *([] if self.when is None else [self.when])]
         return not any(value.has_choice or INDEX in value.names for value in own)
 

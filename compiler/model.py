@@ -35,7 +35,8 @@ class Model:
 
 
 def weights_of(graph: Graph) -> dict[str, Weight]:
-    """Every array a graph owns, by its path, in execution order."""
+    """Every array a graph owns, by its path, in execution order; one that several nodes use is its
+    owner's."""
     return {
         f"{node.name}.{weight.name}": weight
         for node in graph.nodes.values()

@@ -30,8 +30,12 @@ class Draft:
         self.outputs: dict[str, Tensor] = dict(model.graph.outputs)
         self._arrays = None if model.weights is None else dict(model.weights)
         self._readers: dict[Tensor, list[str]] = {}
+        self._users: dict[str, list[str]] = {}
+        """By the node that owns weights, who else uses them, in execution order."""
         for node in self.nodes.values():
             self._enter(node)
+            if node.borrows:
+                self._users.setdefault(node.owner, []).append(node.name)
 
     @property
     def has_weights(self) -> bool:
@@ -69,7 +73,11 @@ class Draft:
         """A node's weights by their names within the op. Only where the model has weights."""
         if self._arrays is None:
             raise ValueError("this model has no weights")
-        return {w.name: self._arrays[f"{node.name}.{w.name}"] for w in node.layer.weights}
+        return {w.name: self._arrays[f"{node.owner}.{w.name}"] for w in node.layer.uses}
+
+    def shares(self, node: Node) -> bool:
+        """Whether the weights that a node uses are another's too, so that they must stay."""
+        return node.borrows or bool(self._users.get(node.name))
 
     # Changing.
 
@@ -84,7 +92,7 @@ class Draft:
         same = new_op == old.op and shapes == old.layer.input_shapes
         layer = old.layer if same else Layer(new_op, shapes)
         self._leave(old)
-        self.nodes[name] = Node(name, layer, new_inputs, old.origin)
+        self.nodes[name] = Node(name, layer, new_inputs, old.origin, old.owner)
         self._enter(self.nodes[name])
 
     def put(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -106,8 +114,26 @@ class Draft:
         self.remove(name)
 
     def remove(self, name: str) -> None:
-        """Remove a node that nobody reads any more."""
-        self._leave(self.nodes.pop(name))
+        """Remove a node that nobody reads any more. Of weights that others use too, the next of
+        those is the owner from then on."""
+        node = self.nodes.pop(name)
+        self._leave(node)
+        if node.borrows:
+            self._users[node.owner].remove(name)
+        elif self._users.get(name):
+            self._hand_over(node)
+
+    def _hand_over(self, owner: Node) -> None:
+        heir, *others = self._users.pop(owner.name)
+        old = self.nodes[heir]
+        layer = Layer(old.op, old.layer.input_shapes, old.layer.given)
+        self.nodes[heir] = Node(heir, layer, old.inputs, old.origin)
+        for name in others:
+            user = self.nodes[name]
+            self.nodes[name] = Node(name, user.layer, user.inputs, user.origin, heir)
+        self._users[heir] = others
+        if self._arrays is not None:
+            self.put(heir, {w.name: self._arrays[f"{owner.name}.{w.name}"] for w in layer.uses})
 
     def _enter(self, node: Node) -> None:
         for tensor in node.inputs:

@@ -44,6 +44,7 @@ def _graph_problems(graph: Graph) -> Iterator[str]:
                 yield f"{name!r} reads {_place(tensor)}, which does not stand before it"
                 return
         yield from _layer_problems(node, tuple(known[tensor] for tensor in node.inputs))
+        yield from _sharing_problems(graph, node)
         shapes = zip(node.results, node.layer.output_shapes, strict=True)
         known.update(shapes)
     for key, tensor in graph.outputs.items():
@@ -73,6 +74,20 @@ def _layer_problems(node: Node, inputs: tuple[Shape, ...]) -> Iterator[str]:
             f"{node.name!r} is laid out to give {_several(layer.output_shapes)} and gives"
             f" {_several(inferred)}"
         )
+
+
+def _sharing_problems(graph: Graph, node: Node) -> Iterator[str]:
+    if not node.borrows:
+        if node.layer.weights != node.layer.uses:
+            yield f"{node.name!r} has no weights of its own and uses no other's"
+        return
+    owner = graph.nodes.get(node.owner)
+    if owner is None or owner.borrows:
+        yield f"{node.name!r} uses the weights of {node.owner!r}, which has none"
+        return
+    forms = [[(w.name, w.shape) for w in one.layer.uses] for one in (node, owner)]
+    if forms[0] != forms[1]:
+        yield f"{node.name!r} uses the weights of {node.owner!r}, which are not of its shapes"
 
 
 def _weight_problems(graph: Graph, weights: Weights) -> Iterator[str]:

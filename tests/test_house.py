@@ -26,7 +26,7 @@ ORDER = [
     "dialect", "shallow", "faults",
     "check_values", "check", "sources", "referring", "library", "names", "program", "fragment",
     "limits", "scope", "observer", "decisions", "passing", "feeding", "binding", "copies",
-    "layers", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
+    "layers", "sharing", "calls", "walk", "expansion", "expand", "loading", "space", "warn",
     "space_networks", "space_tree", "space_trace", "space_cost", "space_gates", "writing",
     "processes", "machine", "extras", "tables", "report", "diff", "explain", "pages", "verdict",
     "starter", "editor", "authoring", "isynet_format", "plot", "api", "", "studio", "lsp",

@@ -5,7 +5,7 @@ Both are about the network that a recipe is for; those that learn beside it lear
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.compiler.model import node_of, weights_of
@@ -33,7 +33,7 @@ def find_frozen(graph: Graph, recipe: Recipe) -> frozenset[str]:
     """Names of the nodes that do not learn: they compute as in evaluation, norms by their running
     statistics, which stay as they are. Raises SpecError for a pattern that fits no node, and where
     nothing is left to learn."""
-    frozen = nodes_that_fit(graph, recipe.freeze, "freeze")
+    frozen = _owners_that_fit(graph, recipe.freeze, "freeze")
     learns = [path for path, weight in weights_of(graph).items() if weight.trainable]
     if frozen and all(node_of(path) in frozen for path in learns):
         raise SpecError(
@@ -48,7 +48,7 @@ def find_paces(graph: Graph, recipe: Recipe, frozen: frozenset[str]) -> dict[str
     found: dict[str, Pace] = {}
     for number, group in enumerate(recipe.groups):
         where = f"groups.{number}.match"
-        nodes = nodes_that_fit(graph, (group.match,), where) - frozen
+        nodes = _owners_that_fit(graph, (group.match,), where) - frozen
         if not nodes:
             message = f"{shown(group.match)} fits frozen nodes alone; leave them out of freeze"
             raise SpecError(Problem(message, where))
@@ -57,6 +57,18 @@ def find_paces(graph: Graph, recipe: Recipe, frozen: frozenset[str]) -> dict[str
             if fits(node_of(path), (group.match,)):
                 found.setdefault(path, pace)
     return found
+
+
+def _owners_that_fit(graph: Graph, patterns: Sequence[str], where: str) -> frozenset[str]:
+    """The nodes that fit the patterns, and all that share their weights. Raises SpecError for a
+    pattern of those that use the weights of a node which it does not fit."""
+    found = nodes_that_fit(graph, patterns, where)
+    for name in found:
+        owner = graph.nodes[name].owner
+        if owner not in found:
+            message = f"{name} uses the weights of {owner}; use a pattern that fits that"
+            raise SpecError(Problem(message, where))
+    return found.union(node.name for node in graph.nodes.values() if node.owner in found)
 
 
 def class_weights_of(loss: Loss) -> tuple[float, ...] | None:

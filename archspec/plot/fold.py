@@ -87,7 +87,8 @@ class Folder:
 
 def _describe(node: Node) -> Any:
     """What of an op the picture tells: not the rate of drop path, which grows with depth."""
-    return node.op.name if node.op.name == "drop_path" else node.op
+    op = node.op.name if node.op.name == "drop_path" else node.op
+    return (op, node.owner) if node.borrows else op
 
 
 def _as_one(copies: list[Item]) -> Item:

@@ -37,8 +37,9 @@ def is_heavy(node: Node) -> bool:
 
 
 def op_words(node: Node) -> str:
-    """One op, e.g. "conv 3x3 /2, 64", "BN", "max pool 3x3 /2"."""
-    return WORDS[node.op.name].of(node)
+    """One op, e.g. "conv 3x3 /2, 64", "BN", "max pool 3x3 /2", "conv 3x3, 64 (as stem)"."""
+    words = WORDS[node.op.name].of(node)
+    return f"{words} (as {node.owner})" if node.borrows and is_heavy(node) else words
 
 
 def shape_words(shape: Shape) -> str:

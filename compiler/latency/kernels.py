@@ -206,7 +206,7 @@ class Placement:
 def replace_input(node: Node, tensor: Tensor, instead: Tensor) -> Node:
     """The node, reading another tensor of the same shape."""
     inputs = tuple(instead if one == tensor else one for one in node.inputs)
-    return Node(node.name, node.layer, inputs, node.origin)
+    return Node(node.name, node.layer, inputs, node.origin, node.owner)
 
 
 def _place(nature: _Nature, source: _Source) -> tuple[Role, _Source]:

@@ -5,7 +5,7 @@
     s = gamma / sqrt(moving_variance + epsilon),  t = beta - s moving_mean
 
 A convolution that others read too, or that is an output, keeps its batch norm; so does one whose
-filters are still to be standardised (see standardize_filters).
+filters are still to be standardised (see standardize_filters), or whose weights others use too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def fold_batch_norm(model: Model) -> Model:
         if not isinstance(norm.op, BatchNorm):
             continue
         layer = draft.own_producer(norm.inputs[0])
-        if layer is None or layer.op.folding() != "affine":
+        if layer is None or layer.op.folding() != "affine" or draft.shares(layer):
             continue
         if draft.has_weights:
             affine = affine_of(norm.op, draft.arrays(norm))

@@ -1,5 +1,5 @@
 """Multiply a layer_scale into the weights of what comes before it: a convolution, a dense layer, a
-normalisation or another layer_scale that works for it alone.
+normalisation or another layer_scale that works for it alone, with weights that are its alone.
 
     conv (w, b) --> layer_scale g --> add      ==>      conv (g w, g b) --> add
     norm (gamma, beta) --> layer_scale g       ==>      norm (g gamma, g beta)
@@ -20,7 +20,7 @@ def fold_layer_scale(model: Model) -> Model:
         if not isinstance(scale.op, LayerScale):
             continue
         layer = draft.own_producer(scale.inputs[0])
-        if layer is None or layer.op.folding() == "nothing":
+        if layer is None or layer.op.folding() == "nothing" or draft.shares(layer):
             continue
         if draft.has_weights:
             factors = draft.arrays(scale)["gamma"].astype("float64")

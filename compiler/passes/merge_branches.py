@@ -109,7 +109,7 @@ def _convolutions(draft: Draft, addends: Sequence[Tensor]) -> list[Branch]:
     found: list[Branch] = []
     for addend in addends:
         node = draft.own_producer(addend)
-        if node is None or not isinstance(node.op, Conv):
+        if node is None or not isinstance(node.op, Conv) or draft.shares(node):
             continue
         if node.op.folding() == "affine":
             found.append(Branch(addend, node, _taps(node)))

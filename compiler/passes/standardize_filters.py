@@ -24,7 +24,7 @@ def standardize_filters(model: Model) -> Model:
     draft = Draft(model)
     for name, node in model.graph.nodes.items():
         if isinstance(node.op, Conv) and node.op.weight_standardization:
-            if draft.has_weights:
+            if draft.has_weights and not node.borrows:
                 draft.put(name, {"weight": standardize(draft.arrays(node)["weight"])})
             draft.change(name, replace(node.op, weight_standardization=False))
     return draft.model()

@@ -74,6 +74,7 @@ def supernet_of(space: Space) -> Supernet:
     options = {key: sorted(set(decision.options)) for key, decision in decisions.items()}
     largest = {key: values[-1] for key, values in options.items()}
     graph = space.assign(largest)
+    _refuse_shared_weights(space, graph)
     parts = {
         key: _Parts(key, decisions[key], graph, len(values)) for key, values in options.items()
     }
@@ -81,6 +82,16 @@ def supernet_of(space: Space) -> Supernet:
         for level, option in enumerate(values[:-1]):
             parts[key].compare(level, option, _smaller(space, decisions[key], key, option, largest))
     return _assemble(space, graph, options, parts)
+
+
+def _refuse_shared_weights(space: Space, graph: Graph) -> None:
+    for node in graph.nodes.values():
+        if node.borrows:
+            raise space.program.at.error(
+                f"no supernet holds {space.program.name}: {node.name} uses the weights of"
+                f" {node.owner}, whose parts would be another network's for each; leave its"
+                f' "weights" out, {ELSE}'
+            )
 
 
 def _decisions(space: Space) -> dict[str, Decision]:

@@ -85,8 +85,9 @@ def import_into_parts(
 def _backbones(graph: Graph, entries: Mapping[str, Entry]) -> Iterator[Backbone]:
     """The networks that a graph calls, outer ones before those within them."""
     for path, call in graph.calls.items():
-        if call.network is None or not any(name.startswith(f"{path}.") for name in graph.nodes):
-            continue
+        inside = [node for name, node in graph.nodes.items() if name.startswith(f"{path}.")]
+        if call.network is None or not any(node.layer.weights for node in inside):
+            continue  # nothing of it is left, or its weights are those of another call
         alone = _alone(graph, path, call)
         shapes = shapes_of(alone)
         name = f"{program_of_network(call.network).name} at {path}"
@@ -127,7 +128,9 @@ def _alone(graph: Graph, path: str, call: TemplateCall) -> Graph:
                 outside.get(one) or Tensor(one.node.removeprefix(prefix), one.output)
                 for one in node.inputs
             )
-            nodes[short] = Node(short, node.layer, tuple(inputs), node.origin)
+            is_inside = node.owner.startswith(prefix)
+            owner = node.owner.removeprefix(prefix) if is_inside else None
+            nodes[short] = Node(short, node.layer, tuple(inputs), node.origin, owner)
     return Graph(
         name=path,
         input_shape=graph.shape(call.taken[0]),

@@ -37,7 +37,11 @@ def last_gammas(graph: Graph) -> list[str]:
             name = _ending_norm(graph, order, one if lengths[0] > lengths[1] else other)
             if name:
                 found[name] = None
-    return list(found)
+    users: dict[str, set[str]] = {}
+    for node in graph.nodes.values():
+        users.setdefault(node.owner, set()).add(node.name)
+    # weights that others use too would be zero where no shortcut stands beside them
+    return [name for name in found if users[graph.nodes[name].owner] <= found.keys()]
 
 
 def _parting(

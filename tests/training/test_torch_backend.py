@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import published, runs
+from oracles import runs
 
 import archspec
 from archspec import training
@@ -486,27 +486,6 @@ def test_a_fitting_batch_is_counted(there):
     assert fitting_batch(models, recipe, 10**12) == 63
     twice = fitting_batch(models * 2, recipe, 300_000)
     assert 0 < twice < fitting_batch(models, recipe, 300_000)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", published.TIMM)
-def test_networks_of_timm_learn_a_batch(name, tmp_path):
-    """20 steps on the same 8 images of 64 pixels."""
-    data = runs.write_images(tmp_path / "data", classes=4, train=2, val=1, side=64)
-    settings = [
-        "epochs=20", "batch=8", "schedule.name=constant", "schedule.warmup_epochs=0", "augment=[]",
-        "optimizer={name: adamw, lr: 1e-3}", "data.workers=1",
-    ]  # fmt: skip
-    window = {"window": 2} if name.startswith("swin") else {}
-    result = training.train(
-        name, "tiny", data, tmp_path / "run", settings=settings, backend="torch",
-        arguments={"classes": 4, **window}, input_shape=(3, 64, 64),
-    )  # fmt: skip
-    assert result.steps == 20
-    losses = [line["loss"] for line in result.run.metrics() if line["kind"] == "step"]
-    assert len(losses) == 20
-    assert np.isfinite(losses).all()
-    assert np.mean(losses[-3:]) < losses[0]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 6])

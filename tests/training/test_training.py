@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
-from oracles import runs
+from oracles import published, runs
 from PIL import Image
 
 import archspec
@@ -151,6 +151,42 @@ def test_every_recipe_learns_with_its_own_network(name, tmp_path):
     losses = [line["loss"] for line in result.run.metrics() if line["kind"] == "step"]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
+
+
+UNET = {
+    "archspec": 1, "name": "segmenting", "input": {"shape": [3, 64, 64]},
+    "import": {"unet": "unet_transposed"}, "args": {"classes": 4},
+    "body": [
+        {"op": "unet.Network", "classes": 16, "width": 8}, "global_avg_pool", "flatten",
+        {"op": "dense", "name": "classifier", "features": "=classes"},
+    ],
+}  # fmt: skip
+"""A U-Net gives an image, and what is learned here are classes of images."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*published.TIMM, "unet_transposed"])
+def test_networks_of_others_learn_a_batch(name, tmp_path):
+    """20 steps on the same 8 images of 64 pixels."""
+    data = runs.write_images(tmp_path / "data", classes=4, train=2, val=1, side=64)
+    settings = [
+        "epochs=20", "batch=8", "schedule.name=constant", "schedule.warmup_epochs=0", "augment=[]",
+        "optimizer={name: adamw, lr: 1e-3}", "data.workers=1",
+    ]  # fmt: skip
+    spec = name
+    if name == "unet_transposed":
+        spec = tmp_path / "segmenting.json"
+        spec.write_text(json.dumps(UNET))
+    window = {"window": 2} if name.startswith("swin") else {}
+    result = training.train(
+        spec, "tiny", data, tmp_path / "run", settings=settings,
+        arguments={"classes": 4, **window}, input_shape=(3, 64, 64),
+    )  # fmt: skip
+    assert result.steps == 20
+    losses = [line["loss"] for line in result.run.metrics() if line["kind"] == "step"]
+    assert len(losses) == 20
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < losses[0]
 
 
 # What it writes.

@@ -83,7 +83,7 @@ def _reorder(graph: Graph, expanded: Graph, flat: Mapping[str, str]) -> Graph | 
             inputs = theirs
         if any(t.node in graph.nodes and t.node not in nodes for t in inputs):
             return None
-        nodes[mine.name] = Node(mine.name, mine.layer, inputs)
+        nodes[mine.name] = Node(mine.name, mine.layer, inputs, owner=mine.owner)
     return replace(graph, nodes=nodes)
 
 

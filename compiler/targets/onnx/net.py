@@ -31,6 +31,7 @@ class Net:
         self._proto = proto
         self._weights = weights
         self._written: set[str] = set()
+        self._forms: dict[str, tuple[int, ...]] = {}
         self._taken = {INPUT_NAME, *graph.outputs, *weights}
         self._values = {Tensor(INPUT): INPUT_NAME}
         self._outputs: dict[Tensor, str] = {}
@@ -75,7 +76,11 @@ class Net:
     def weight(self, path: str, shape: Shape | None = None) -> str:
         """An initializer of a weight, in another shape where one is given."""
         array = self._weights[path]
-        return self.constant(path, array if shape is None else array.reshape(shape))
+        form = array.shape if shape is None else shape
+        if self._forms.setdefault(path, form) == form:
+            return self.constant(path, array.reshape(form))
+        # shared by nodes on images and on vectors, which see it in two shapes
+        return self.constant(f"{path}/{'x'.join(map(str, form))}", array.reshape(form))
 
     def values_of(self, path: str) -> np.ndarray:
         """A weight's array."""
@@ -172,13 +177,13 @@ class Site:
         self.result(kind, value, rest[-1])
 
     def weight(self, name: str) -> str:
-        return self.net.weight(f"{self.node.name}.{name}")
+        return self.net.weight(f"{self.node.owner}.{name}")
 
     def array(self, name: str) -> np.ndarray:
         """A weight's values, for what is worked out of them here."""
-        return self.net.values_of(f"{self.node.name}.{name}")
+        return self.net.values_of(f"{self.node.owner}.{name}")
 
     def per_channel(self, name: str) -> str:
         """A weight of (channels,), shaped to meet every position of an image."""
         channels, *extent = self.shapes[0]
-        return self.net.weight(f"{self.node.name}.{name}", (channels, *[1] * len(extent)))
+        return self.net.weight(f"{self.node.owner}.{name}", (channels, *[1] * len(extent)))

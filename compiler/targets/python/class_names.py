@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.names import camel, identifier, is_safe
-from archspec.compiler.targets.python.outline import outline_graph
 from archspec.compiler.targets.python.parameters import parametrize
 from archspec.compiler.targets.python.patterns import Pattern, patterns_of, split_number
 from archspec.graph import Graph
@@ -17,8 +16,8 @@ _PART_WORDS = ("Norm", "Act")
 
 def classes_of(graph: Graph, dialect: Dialect) -> tuple[list[Pattern], dict[str, str]]:
     """The classes of a network, still without names, and what the spec calls attributes that could
-    not have its words."""
-    patterns = patterns_of(outline_graph(graph), dialect)
+    not have its words. Raises SpecError as patterns_of."""
+    patterns = patterns_of(graph, dialect)
     for pattern in patterns:
         parametrize(pattern, dialect.reserved)
     return patterns, _name_parts(patterns, dialect)
@@ -32,7 +31,10 @@ def _name_parts(patterns: Sequence[Pattern], dialect: Dialect) -> dict[str, str]
     for pattern in patterns:
         seen: dict[str, int] = {}
         attributes: list[str] = []
-        for name in pattern.part_names():
+        for part, name in zip(pattern.parts, pattern.part_names(), strict=True):
+            if part.reuses is not None:
+                attributes.append("")
+                continue
             seen[name] = seen.get(name, 0) + 1
             if seen[name] == 1 and is_safe(name) and name not in dialect.members:
                 attributes.append(name)
@@ -42,7 +44,10 @@ def _name_parts(patterns: Sequence[Pattern], dialect: Dialect) -> dict[str, str]
                 odd[key] = identifier(name, taken)
                 taken.add(odd[key])
             attributes.append(odd[key])
-        pattern.attributes = tuple(attributes)
+        pattern.attributes = tuple(
+            name if part.reuses is None else attributes[part.reuses]
+            for part, name in zip(pattern.parts, attributes, strict=True)
+        )
     return {found: name for (name, _), found in odd.items()}
 
 

@@ -7,7 +7,7 @@ stand in the level above under longer names ("main.enter").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -59,9 +59,10 @@ class Group:
 Item: TypeAlias = "Leaf | Group"
 
 
-def outline_graph(graph: Graph) -> Group:
-    """The whole graph as a group without a name, its outputs those of the graph in their order."""
-    return _Outline(graph).root()
+def outline_graph(graph: Graph, opened: Set[str] = frozenset()) -> Group:
+    """The whole graph as a group without a name, its outputs those of the graph in their order;
+    groups of the paths that are `opened` are none."""
+    return _Outline(graph, opened).root()
 
 
 DEEPEST = 40
@@ -70,8 +71,9 @@ and Python's own stack ends somewhere."""
 
 
 class _Outline:
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, opened: Set[str]):
         self.graph = graph
+        self.opened = opened
         self.position = {name: index for index, name in enumerate(graph.nodes)}
         self.segments = {name: name.split(".") for name in graph.nodes}
         self.live = self._live_nodes()
@@ -113,7 +115,7 @@ class _Outline:
         self, names: Sequence[str], depth: int
     ) -> tuple[dict[tuple[str, bool], list[str]], list[tuple[str, bool]]]:
         """The nodes by (path, whether the path is a node's own), groups in circles opened."""
-        opened: set[str] = set()
+        opened = set(self.opened)
         while True:
             parts: dict[tuple[str, bool], list[str]] = {}
             owner: dict[str, tuple[str, bool]] = {}

@@ -46,7 +46,8 @@ def slots_of(pattern: Pattern, use: Use) -> Iterator[Slot]:
     count = 0
     for part, values in zip(pattern.parts, use.values, strict=True):
         is_entry = not entering.isdisjoint(part.inputs)
-        yield from _slots(part, part.name, values, is_entry)
+        if part.reuses is None:
+            yield from _slots(part, part.name, values, is_entry)
         if part.is_live:
             if is_entry and part.spelling is not None and _keeps_channels(part.spelling):
                 entering.add(count)

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.names import is_safe
-from archspec.compiler.targets.python.outline import Group, Item, Leaf
+from archspec.compiler.targets.python.outline import Group, Item, Leaf, outline_graph
+from archspec.compiler.targets.python.reuse import find_borrowers, find_lender, holds
 from archspec.compiler.targets.python.spelling import Spelling, Symbol
-from archspec.node import Tensor
+from archspec.errors import SpecError
+from archspec.graph import Graph
+from archspec.node import Node, Tensor
 
 Ref: TypeAlias = int
 """A value inside a class: its inputs are -1, -2 and so on, its parts' results counted from 0."""
@@ -23,7 +26,8 @@ Key: TypeAlias = Any
 @dataclass(frozen=True, eq=False)
 class Part:
     """A child of a class: a cell or an expression of one op, a cell of another class, a chain of
-    parts (the dialect's sequential cell), or a loop that makes equal parts named stem1, stem2..."""
+    parts (the dialect's sequential cell), or a loop that makes equal parts named stem1, stem2...
+    One that `reuses` another, which it tells by its place, runs that one's cell again."""
 
     name: str
     inputs: tuple[Ref, ...]
@@ -33,6 +37,7 @@ class Part:
     pattern: Pattern | None = None
     chain: tuple[Part, ...] | None = None
     unit: Part | None = None
+    reuses: int | None = None
 
     @property
     def is_cell(self) -> bool:
@@ -109,11 +114,17 @@ class Pattern:
         ]
 
 
-def patterns_of(root: Group, dialect: Dialect) -> list[Pattern]:
-    """The classes of a network, each after those it uses; the last is the network's own."""
-    reader = _Reader(dialect)
-    reader.use(root, reader.contents(root))
-    return list(reader.patterns.values())
+def patterns_of(graph: Graph, dialect: Dialect) -> list[Pattern]:
+    """The classes of a network, each after those it uses; the last is the network's own. Raises
+    SpecError where nodes share weights that the dialect's cells cannot."""
+    opened: set[str] = set()
+    while True:
+        root = outline_graph(graph, opened)
+        reader = _Reader(dialect, any(node.borrows for node in graph.nodes.values()))
+        reader.use(root, reader.contents(root))
+        if not reader.to_open:
+            return list(reader.patterns.values())
+        opened |= reader.to_open
 
 
 # Reading groups.
@@ -130,8 +141,11 @@ class _Contents:
 
 
 class _Reader:
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, shares: bool) -> None:
         self.dialect = dialect
+        self.shares = shares
+        self.to_open: set[str] = set()
+        """Paths of groups that stand between weights and who uses them."""
         self.patterns: dict[Key, Pattern] = {}
         self._twins: dict[Key, int] = {}
 
@@ -176,7 +190,39 @@ class _Reader:
             contents.values.append(values)
             contents.twins.append(twin)
         contents.outputs = tuple(refs[tensor] for tensor in group.outputs)
+        if self.shares:
+            self._reuse(group, contents)
         return contents
+
+    def _reuse(self, group: Group, contents: _Contents) -> None:
+        """Let parts whose weights are all another part's be that one once more; where groups stand
+        between, they are to be opened."""
+        items = contents.items
+        for place, item in enumerate(items):
+            borrowers = find_borrowers(item, group)
+            if not borrowers:
+                continue
+            lender = find_lender(item, borrowers, items)
+            if lender is not None and self._is_same(contents, place, lender):
+                contents.parts[place] = replace(contents.parts[place], reuses=lender)
+                continue
+            owners = (one for one in items for node in borrowers if holds(one, node.owner))
+            groups = {one.path for one in (item, *owners) if isinstance(one, Group)}
+            if not groups:
+                raise SpecError(self._apart(item, borrowers[0]))
+            self.to_open |= groups
+
+    def _is_same(self, contents: _Contents, place: int, lender: int) -> bool:
+        """Whether the cells of two parts are made alike."""
+        one, other = contents.parts[place], contents.parts[lender]
+        return contents.twins[place] == contents.twins[lender] and _kind(one) == _kind(other)
+
+    def _apart(self, item: Item, node: Node) -> str:
+        return (
+            f"{item.path} ({node.op.name}) uses the weights of {node.owner} and differs from it,"
+            f" and {self.dialect.target} makes one cell of both; use attributes that come to the same"
+            " on inputs of these sizes"
+        )
 
     def _part(self, item: Item, refs: Mapping[Tensor, Ref]) -> tuple[Part, Values, Key]:
         if isinstance(item, Leaf):
@@ -226,6 +272,8 @@ class _Reader:
             name_fits = is_safe(part.name) and part.name not in self.dialect.members
             if not (name_fits and part.is_cell and part.is_live and part.results == 1):
                 return False
+            if part.reuses is not None:
+                return False
             if part.inputs != (index - 1,):
                 return False
         return contents.outputs == (len(contents.parts) - 1,)
@@ -238,7 +286,7 @@ def strict(value: Any) -> Key:
 
 def _structure(part: Part) -> Key:
     """What two parts have in common where the same class can hold either."""
-    return part.name, part.inputs, part.results, part.is_live, _kind(part)
+    return part.name, part.inputs, part.results, part.is_live, part.reuses, _kind(part)
 
 
 def _kind(part: Part) -> Key:

@@ -85,7 +85,7 @@ def _class_lines(
         return [*lines, "", *head, *lines_of(made, 2)]
     cells: list[str] = []
     for part, values, name in zip(pattern.parts, use.values, pattern.attributes, strict=True):
-        if part.is_cell:
+        if part.is_cell and part.reuses is None:
             cells += lines_of(making.make(part, values), 2, f"self.{name} = ")
     if root is not None and renamed and dialect.rename is not None:
         cells += dialect.rename(renamed)

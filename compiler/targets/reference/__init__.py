@@ -32,8 +32,11 @@ def run(graph: Graph, weights: Arrays, image: Array) -> dict[str, Array]:
     for name, node in graph.nodes.items():
         if forward.dispatch(type(node.op)) is forward.dispatch(object):
             raise SpecError(missing_spelling("inference in numpy", node))
-        own = {w.name: weights[f"{name}.{w.name}"].astype(image.dtype) for w in node.layer.weights}
-        results = forward(node.op, [values[tensor] for tensor in node.inputs], own)
+        used = {
+            weight.name: weights[f"{node.owner}.{weight.name}"].astype(image.dtype)
+            for weight in node.layer.uses
+        }
+        results = forward(node.op, [values[tensor] for tensor in node.inputs], used)
         values.update(((name, index), result) for index, result in enumerate(results))
         for tensor in set(node.inputs) - kept:
             if last_reader[tensor] == name:
