@@ -220,8 +220,8 @@ class _Reader:
     def _apart(self, item: Item, node: Node) -> str:
         return (
             f"{item.path} ({node.op.name}) uses the weights of {node.owner} and differs from it,"
-            f" and {self.dialect.target} makes one cell of both; use attributes that come to the same"
-            " on inputs of these sizes"
+            f" and {self.dialect.target} makes one cell of both; use attributes that come to the"
+            " same on inputs of these sizes"
         )
 
     def _part(self, item: Item, refs: Mapping[Tensor, Ref]) -> tuple[Part, Values, Key]:
