@@ -158,7 +158,7 @@ UNET = {
     "import": {"unet": "unet_transposed"}, "args": {"classes": 4},
     "body": [
         {"op": "unet.Network", "classes": 16, "width": 8}, "global_avg_pool", "flatten",
-        {"op": "dense", "name": "classifier", "features": "=classes"},
+        {"op": "dense", "name": "classifier", "channels": "=classes"},
     ],
 }  # fmt: skip
 """A U-Net gives an image, and what is learned here are classes of images."""

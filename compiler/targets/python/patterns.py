@@ -11,7 +11,12 @@ from typing import Any, NamedTuple, TypeAlias
 from archspec.compiler.targets.python.dialect import Dialect
 from archspec.compiler.targets.python.names import is_safe
 from archspec.compiler.targets.python.outline import Group, Item, Leaf, outline_graph
-from archspec.compiler.targets.python.reuse import find_borrowers, find_lender, holds
+from archspec.compiler.targets.python.reuse import (
+    find_borrowers,
+    first_users,
+    holds,
+    stands_for,
+)
 from archspec.compiler.targets.python.spelling import Spelling, Symbol
 from archspec.errors import SpecError
 from archspec.graph import Graph
@@ -198,18 +203,23 @@ class _Reader:
         """Let parts whose weights are all another part's be that one once more; where groups stand
         between, they are to be opened."""
         items = contents.items
+        users = first_users(items)
         for place, item in enumerate(items):
-            borrowers = find_borrowers(item, group)
+            borrowers = find_borrowers(item)
             if not borrowers:
                 continue
-            lender = find_lender(item, borrowers, items)
-            if lender is not None and self._is_same(contents, place, lender):
+            lender = users[borrowers[0].owner]
+            is_other = lender != place and stands_for(items[lender], item)
+            if is_other and self._is_same(contents, place, lender):
                 contents.parts[place] = replace(contents.parts[place], reuses=lender)
                 continue
-            owners = (one for one in items for node in borrowers if holds(one, node.owner))
+            near = [node for node in borrowers if holds(group, node.owner)]
+            if not near:
+                continue  # which the group around this one settles
+            owners = (one for one in items for node in near if holds(one, node.owner))
             groups = {one.path for one in (item, *owners) if isinstance(one, Group)}
             if not groups:
-                raise SpecError(self._apart(item, borrowers[0]))
+                raise SpecError(self._apart(item, near[0]))
             self.to_open |= groups
 
     def _is_same(self, contents: _Contents, place: int, lender: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archspec.compiler.targets.python.outline import Group, Item, Leaf
+from archspec.compiler.targets.python.outline import Item, Leaf
 from archspec.node import Node
 
 
@@ -17,29 +17,33 @@ def nodes_of(item: Item) -> Iterator[Node]:
             yield from nodes_of(inner)
 
 
-def find_borrowers(item: Item, group: Group) -> list[Node]:
-    """The nodes in an item of a group that use weights of others of the group."""
-    found = (node for node in nodes_of(item) if node.borrows and not holds(item, node.owner))
-    return [node for node in found if not group.path or holds(group, node.owner)]
+def find_borrowers(item: Item) -> list[Node]:
+    """The nodes in an item that use weights of others than its own."""
+    return [node for node in nodes_of(item) if node.borrows and not holds(item, node.owner)]
 
 
 def holds(item: Item, name: str) -> bool:
-    """Whether a node of this name is in an item."""
-    return item.path == name if isinstance(item, Leaf) else name.startswith(f"{item.path}.")
+    """Whether a node of this name is in an item; every one is in the group of the whole network."""
+    if isinstance(item, Leaf):
+        return item.path == name
+    return not item.path or name.startswith(f"{item.path}.")
 
 
-def find_lender(item: Item, borrowers: Sequence[Node], items: Sequence[Item]) -> int | None:
-    """The place of the one whose weights are those of the item, node for node: the only that can
-    stand for it."""
-    for place, other in enumerate(items):
-        if type(other) is type(item) and other is not item and holds(other, borrowers[0].owner):
-            return place if _has_all(other, item) else None
-    return None
+def first_users(items: Sequence[Item]) -> dict[str, int]:
+    """By the node that owns weights, the place of the item that has it, or of the first that uses
+    them where none has."""
+    found: dict[str, int] = {}
+    for place, item in enumerate(items):
+        for node in nodes_of(item):
+            found.setdefault(node.owner, place)
+    for place, item in enumerate(items):
+        found.update((node.name, place) for node in nodes_of(item) if not node.borrows)
+    return found
 
 
-def _has_all(lender: Item, item: Item) -> bool:
-    """Whether all weights that an item uses are what the lender uses at the same place; noise is
-    drawn for each place apart."""
+def stands_for(lender: Item, item: Item) -> bool:
+    """Whether all weights that an item uses are what the lender uses at the same places, so that
+    its cell can be the other's; noise is drawn for each place apart."""
     owners = {node.name[len(lender.path) :]: node.owner for node in nodes_of(lender)}
     return not any(
         node.op.is_noise
