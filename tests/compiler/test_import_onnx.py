@@ -13,7 +13,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from oracles import rule_b
 from oracles.damage import damage
+from oracles.networks import of_convolutions
+from test_ops import EXAMPLES
 
 import archspec
 from archspec.cli import main
@@ -24,7 +27,11 @@ from archspec.compiler.targets import reference
 from archspec.compiler.targets.onnx import to_onnx
 from archspec.compiler.weights.loading import load_weights
 from archspec.errors import SpecError
-from archspec.ops import OPS
+from archspec.ops import FUNCTIONS, OPS
+from archspec.ops.activation import Act
+from archspec.ops.attention import Attention
+from archspec.ops.learnt import Param
+from archspec.ops.resize import Upsample
 
 pytest.importorskip("onnxruntime")  # reading a file compares its numbers
 
@@ -74,6 +81,74 @@ def test_an_op_of_ours_comes_back(name, tmp_path):
     # folded, a sum or a product may be written the other way round
     found = import_onnx(saved(to_onnx(deployed), tmp_path), "net", is_flat=True)
     assert found.model.graph.fingerprint == deployed.graph.fingerprint
+
+
+UNREAD = [
+    (Param((6,)), "its input 'image' has 2 axes"),
+    (Attention(4, 2, 0.3), "reads a part of a tensor where all of it is needed"),
+    (Attention(2, bias="distance"), "by places of queries and keys on different maps"),
+    (
+        Attention(3, bias="offset", partition="window", window=(2, 3), shift=1),
+        "the rolls that shift them are not around it",
+    ),
+    (
+        Attention(2, partition="window", window=2, shift=(0, 1)),
+        "the rolls that shift them are not around it",
+    ),
+    (
+        Attention(2, 1, bias="offset", partition="grid", window=(2, 3)),
+        "reads a part of a tensor where all of it is needed",
+    ),
+]
+"""Of the examples, all that is refused, and why: vectors for images, keys on other maps than the
+queries, and windows that are shifted inside of one op, where other networks roll the whole map."""
+
+
+def test_every_op_on_all_its_examples_comes_back(tmp_path):
+    """Or what gives the same: reading a file compares the numbers. Most are the op itself."""
+    functions = [(Act(name), ((3, 4, 5),)) for name in FUNCTIONS]
+    unread = dict(UNREAD)
+    same = 0
+    for op, shapes in [*EXAMPLES, *functions]:
+        graph = of_convolutions(op, shapes)
+        deployed = for_deployment(rule_b.with_random_weights(graph))
+        path = saved(to_onnx(deployed, opset=11), tmp_path)
+        try:
+            found = import_onnx(path, "net", is_flat=True)
+        except SpecError as error:
+            assert unread.get(op, "?") in str(error), f"{op} on {shapes}: {error}"
+            continue
+        same += found.model.graph.fingerprint == deployed.graph.fingerprint
+    assert same / (len(EXAMPLES) + len(functions)) > 0.75
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(11, 5), (32, 24), (1, 40)])
+def test_a_size_of_torch_is_an_upsample(mode, size, tmp_path):
+    def resize(torch, module, x):
+        return torch.nn.functional.interpolate(x, size=size, mode=mode)
+
+    found = import_onnx(exported(of_torch(resize), tmp_path), "net", is_flat=True)
+    (node,) = found.model.graph.nodes.values()
+    assert node.layer.meaning == Upsample(mode=mode, size=size).resolve(((8, 16, 16),))
+
+
+def test_what_is_undefined_on_both_sides_proves_nothing_alone(tmp_path):
+    """Roots of numbers below 0: of half the numbers it is held against the other half."""
+    root = {"op": "act", "function": "sqrt"}
+    negative = {"op": "scale", "factor": -1.0}
+    square = {"op": "act", "function": "square"}
+    for body, is_read in (([root], True), ([square, negative, root], False)):
+        spec = {
+            "archspec": 1, "name": "root", "input": {"shape": [3, 8, 8]}, "body": body,
+        }  # fmt: skip
+        graph = archspec.loads(json.dumps(spec))
+        path = saved(to_onnx(Model(graph, {})), tmp_path)
+        if is_read:
+            assert ops_of(path) == ["sqrt"]
+        else:
+            with pytest.raises(SpecError, match="differ by nan"):
+                import_onnx(path, "net")
 
 
 # What torch writes.

@@ -6,9 +6,10 @@ from archspec.graph import Graph
 from archspec.node import INPUT, Layer, Node, Tensor
 from archspec.ops import Op
 from archspec.ops.axes import Reshape
+from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
 from archspec.ops.merge import Add
-from archspec.ops.pool import AvgPool
+from archspec.ops.pool import AvgPool, GlobalAvgPool
 from archspec.ops.regularize import LayerScale
 from archspec.ops.reshape import Flatten, Identity, Slice
 from archspec.shapes import elements
@@ -81,3 +82,26 @@ def around(op: Op, shapes: tuple[tuple[int, ...], ...]) -> Graph:
         outputs = {f"part{k}": f"op.{k}" for k in range(1, op.outputs + 1)}
     sources = (f"input{index}" for index in range(len(shapes)))
     return network(whole, *layers, ("op", op, *sources), outputs=outputs)
+
+
+def of_convolutions(op: Op, shapes: tuple[tuple[int, ...], ...]) -> Graph:
+    """A network of one op on inputs of these shapes, each a convolution of one image, or the means
+    of its channels. What takes no input is added to the image."""
+    if not shapes:
+        return network(op.infer(())[0], ("op", op), ("sum", Add(), "in", "op"))
+    maps = [shape for shape in shapes if len(shape) == 3] or [(1, 4, 5)]
+    whole = tuple(max(axis) for axis in zip(*(shape[1:] for shape in maps), strict=True))
+    layers: list[tuple[str | Op, ...]] = []
+    sources: list[str] = []
+    for index, shape in enumerate(shapes):
+        layers.append((f"conv{index}", Conv(shape[0], 1, bias=True), "in"))
+        if len(shape) == 1:
+            layers += [(f"mean{index}", GlobalAvgPool()), (f"flat{index}", Flatten())]
+        elif shape[1:] != whole:
+            kernel = [one - other + 1 for one, other in zip(whole, shape[1:], strict=True)]
+            layers.append((f"pool{index}", AvgPool(kernel, padding="valid")))
+        sources.append(str(layers[-1][0]))
+    outputs = {"logits": "op"}
+    if op.outputs > 1:
+        outputs = {f"result{k}": f"op.{k}" for k in range(1, op.outputs + 1)}
+    return network((3, *whole), *layers, ("op", op, *sources), outputs=outputs)

@@ -19,7 +19,7 @@ from archspec.compiler.importing.onnx.views import (
     replace_axis,
     size_of,
 )
-from archspec.ops.axes import AXES
+from archspec.ops.axes import AXES, Reshape
 from archspec.ops.merge import Concat
 from archspec.ops.pool import MaxPool
 from archspec.ops.rearrange import PixelShuffle, Roll, SpaceToDepth
@@ -41,7 +41,13 @@ def reshape(at: Site) -> list[View]:
             return [
                 View(x.result, x.base, tuple(a for p, a in enumerate(x.axes) if p not in places))
             ]
-    return [x.regroup(at.shape)]
+    try:
+        return [x.regroup(at.shape)]
+    except Unsaid:
+        if not len(x.shape) == len(at.shape) == 4 or x.shape[0] != at.shape[0]:
+            raise
+        # the numbers of a map in their order, as another map
+        return [at.fresh(at.add(Reshape(*at.shape[1:]), at.image().result))]
 
 
 @says("Transpose")

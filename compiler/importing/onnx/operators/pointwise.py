@@ -343,6 +343,8 @@ def reduce(at: Site) -> list[View]:
     keep = bool(at.settings.get("keepdims", 1))
     if not atoms:
         laid = x
+        if at.operator.kind == "ReduceL2":  # of one number each
+            laid = x.over(at.add(Act("abs"), x.result))
     else:
         over = _over(x, atoms)
         if over is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from archspec.ops.conv import Conv, ConvTranspose
 from archspec.ops.norm import LocalResponseNorm
 from archspec.ops.pool import AdaptiveAvgPool, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.reshape import Pad, Slice
-from archspec.ops.resize import Upsample
+from archspec.ops.resize import TAPS, Upsample, weigh
+from archspec.ops.window import Sampling
 from archspec.shapes import Padding, Pair, Sides, resolve_padding
 
 
@@ -154,7 +157,7 @@ def _digits(number: float) -> float:
 
 @says("Stretch")
 def stretch(at: Site) -> list[View]:
-    """By matrices: bilinear enlargement, or means of windows by PyTorch's rule."""
+    """By matrices: another size, or means of windows by PyTorch's rule."""
     x = at.image()
     given = x.result.shape[1:]
     ways = (at.settings["rows"], at.settings["columns"])
@@ -163,11 +166,28 @@ def stretch(at: Site) -> list[View]:
     size = (len(ways[0]), len(ways[1]))
     if all(_is_near(way, mean_matrix(way.shape[1], len(way))) for way in ways):
         return [at.fresh(at.add(AdaptiveAvgPool(size), x.result))]
-    if all(len(way) % way.shape[1] == 0 for way in ways):
-        scale = (size[0] // given[0], size[1] // given[1])
-        if all(_is_near(w, blend_matrix(w.shape[1], f)) for w, f in zip(ways, scale, strict=True)):
-            return [at.fresh(at.add(Upsample(scale, "bilinear"), x.result))]
-    raise Unsaid("multiplies by matrices that neither enlarge nor take means")
+    for mode, is_aligned in itertools.product(TAPS, (False, True)):
+        op = _resize_to(given, size, mode, is_aligned)
+        wanted = map(_matrix_of, op.samplings((x.result.shape,)), given, size)
+        if all(_is_near(way, matrix) for way, matrix in zip(ways, wanted, strict=True)):
+            return [at.fresh(at.add(op, x.result))]
+    raise Unsaid("multiplies by matrices that neither resize nor take means")
+
+
+def _resize_to(given: Sequence[int], size: Pair, mode: str, is_aligned: bool) -> Upsample:
+    """By a factor where that is whole."""
+    if any(after % before for before, after in zip(given, size, strict=True)):
+        return Upsample(mode=mode, size=size, align_corners=is_aligned)
+    scale = (size[0] // given[0], size[1] // given[1])
+    return Upsample(scale, mode, align_corners=is_aligned)
+
+
+def _matrix_of(sampling: Sampling, extent: int, size: int) -> np.ndarray:
+    """(size, extent): what each new pixel is of the old ones."""
+    pixels, shares = map(np.array, weigh(sampling, extent, size))
+    matrix = np.zeros((size, extent))
+    np.add.at(matrix, (np.arange(size)[:, None], pixels), shares)
+    return matrix
 
 
 def _is_near(array: np.ndarray, other: np.ndarray) -> bool:
@@ -181,12 +201,6 @@ def mean_matrix(extent: int, count: int) -> np.ndarray:
         start, end = place * extent // count, -(-(place + 1) * extent // count)
         matrix[place, start:end] = 1 / (end - start)
     return matrix
-
-
-def blend_matrix(extent: int, scale: int) -> np.ndarray:
-    """(extent * scale, extent): what each new pixel is of the old ones by the half-pixel rule."""
-    places = np.clip((np.arange(extent * scale) + 0.5) / scale - 0.5, 0, extent - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(extent)[None]))
 
 
 @says("Pad")
