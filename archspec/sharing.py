@@ -73,7 +73,7 @@ def _differences(part: Layer | Fragment, owner: Layer | Fragment) -> Iterator[tu
         elif _standardises(part) != _standardises(owner):
             yield "", "one of the two standardises its filters and the other does not"
         elif _forms(part) != _forms(owner):
-            yield "", f"it has {_said(part)} and the other {_said(owner)}"
+            yield "", f"it has {_tell(part)} and the other {_tell(owner)}"
         return
     if isinstance(owner, Layer):
         yield "", f"it is a template and the other is one {owner.op.name}"
@@ -97,9 +97,9 @@ def _forms(layer: Layer) -> list[tuple[str, tuple[int, ...], bool]]:
     return [(weight.name, weight.shape, weight.trainable) for weight in layer.uses]
 
 
-def _said(layer: Layer) -> str:
-    return " and ".join(map(_say, layer.uses))
+def _tell(layer: Layer) -> str:
+    return " and ".join(map(_tell_one, layer.uses))
 
 
-def _say(weight: Weight) -> str:
+def _tell_one(weight: Weight) -> str:
     return f"{weight.name} {written(weight.shape)}"
