@@ -45,7 +45,14 @@ def quantize(
     """Quantise a model that is ready for deployment, by float images (n, channels, height, width)
     as the network takes them. `left_float` are nodes that stay float; `told` is told how
     many images were looked at. `ranges` are those that nodes learnt with, in place of what an
-    observer finds. Raises SpecError where a layer has no range."""
+    observer finds. Raises SpecError where a layer has no range, and where nodes share weights, of
+    which each use would want integers of its own."""
+    sharing = [node for node in model.graph.nodes.values() if node.borrows]
+    if sharing:
+        raise SpecError(
+            f"{sharing[0].name} of {model.graph.name} uses the weights of {sharing[0].owner}, and"
+            " shared weights have no int8; use the network in float"
+        )
     every = tuple(find_layers(model.graph))
     layers = [name for name in every if name not in left_float]
     if not layers:

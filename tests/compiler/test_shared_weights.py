@@ -20,6 +20,7 @@ from oracles import rule_b  # noqa: E402
 from test_passes import rewrite  # noqa: E402
 
 from archspec.compiler import build, for_deployment, for_training  # noqa: E402
+from archspec.compiler.quantize.pipeline import Scheme, quantize  # noqa: E402
 from archspec.compiler.supernet import supernet_of  # noqa: E402
 from archspec.compiler.targets import TARGETS, reference  # noqa: E402
 from archspec.compiler.weights.files import open_tensors  # noqa: E402
@@ -357,3 +358,8 @@ def test_no_supernet_holds_what_is_shared(tmp_path):
     (tmp_path / "s.json").write_text(json.dumps(spec_of(body)))
     with pytest.raises(SpecError, match="b uses the weights of a"):
         supernet_of(Space(tmp_path / "s.json"))
+
+
+def test_shared_weights_stay_float(model):
+    with pytest.raises(SpecError, match=r"head2\.conv of shared uses the weights of head1\.conv"):
+        quantize(for_deployment(model), rule_b.image(SHAPE, 2), Scheme())
