@@ -361,5 +361,5 @@ def test_no_supernet_holds_what_is_shared(tmp_path):
 
 
 def test_shared_weights_stay_float(model):
-    with pytest.raises(SpecError, match=r"head2\.conv of shared uses the weights of head1\.conv"):
+    with pytest.raises(SpecError, match=r"head1\.last of shared uses the weights of head1\.conv"):
         quantize(for_deployment(model), rule_b.image(SHAPE, 2), Scheme())
