@@ -80,6 +80,10 @@ class UsageError(Exception):
     """The command was called wrongly (exit code 2)."""
 
 
+class LackingError(UsageError):
+    """What was asked for is right, and this machine lacks something for it (exit code 1)."""
+
+
 _MAX_CANDIDATES = 1000
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.processes import HOME
 
 PACKAGE = "archspec-nn"
@@ -50,9 +50,9 @@ def lacking(who: str, package: str, error: ImportError | None = None, extra: str
 
 
 def need(who: str, package: str, extra: str = "") -> None:
-    """Raises UsageError where a package is not installed, without importing it."""
+    """Raises LackingError where a package is not installed, without importing it."""
     if find_spec(package) is None:
-        raise UsageError(lacking(who, package, extra=extra))
+        raise LackingError(lacking(who, package, extra=extra))
 
 
 def install_hint(*extras: str) -> str:

@@ -33,7 +33,7 @@ from archspec.deploy.checking import Comparison, check_mindir, check_onnx, told_
 from archspec.deploy.description import remove_sidecar, write_sidecar
 from archspec.deploy.lite_kit import put_lite
 from archspec.deploy.socs import cautions, check_soc, chip_of
-from archspec.errors import UsageError
+from archspec.errors import LackingError, UsageError
 from archspec.writing import whole_file
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def write_air(source: Source, path: str | os.PathLike[str]) -> None:
     ms = mindspore()
     lacking = missing_for("Ascend")
     if lacking:
-        raise UsageError(
+        raise LackingError(
             f"MindSpore writes AIR on an Ascend device alone, and {lacking} is missing here;"
             " use --format om, which needs CANN but no device"
         )
@@ -208,7 +208,7 @@ def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: byt
     image = conversion.image
     put_lite(kit, conversion.stem, conversion.soc, source.batch, image, bool(conversion.aipp))
     write_sidecar(kit / f"{conversion.stem}.om", source.model.spec_graph, source.notes)
-    return UsageError(
+    return LackingError(
         f"there is no atc here, so no OM was made; {kit} has all that it takes: where CANN{release}"
         f" is installed, {how_to_source()} and `bash {shlex.quote(str(kit / SCRIPT))}`"
     )

@@ -18,7 +18,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from archspec.errors import Problem, SpecError, UsageError, did_you_mean
+from archspec.errors import LackingError, Problem, SpecError, UsageError, did_you_mean
 from archspec.extras import PACKAGES, install_hint, lacking
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def choose_backend(device: str, what: str = "this") -> str:
         return (told or installed)[0]
     packages = [BACKENDS[name].packages[-1] for name in preferred]
     if len(packages) == 1:
-        raise UsageError(lacking(what, packages[0]))
+        raise LackingError(lacking(what, packages[0]))
     titles, extras = zip(*(PACKAGES[package] for package in packages), strict=True)
     raise UsageError(
         f"{what} needs {' or '.join(titles)}, of which none is installed; run"
@@ -302,7 +302,7 @@ def find_backend(name: str, what: str = "this run") -> Backend:
             f"{did_you_mean(name, BACKENDS)}; use one of {', '.join(BACKENDS)}"
         )
     if not is_installed(name):
-        raise UsageError(lacking(what, BACKENDS[name].packages[-1]))
+        raise LackingError(lacking(what, BACKENDS[name].packages[-1]))
     _check_launcher(name)
     return _import_backend(name)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from archspec.cli.commands import COMMANDS, GROUPS
 from archspec.cli.outputs import folders_above
 from archspec.cli.parsing import module_of, parser_of
-from archspec.errors import SpecError, UsageError, find_slip, printable, use
+from archspec.errors import LackingError, SpecError, UsageError, find_slip, printable, use
 from archspec.terminal import OUTPUT, guard
 
 NO_THREAD = "can't start new thread"
@@ -45,7 +45,7 @@ def _guarded_main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except UsageError as error:
-        return _fail(str(error), USAGE)
+        return _fail(str(error), WRONG if isinstance(error, LackingError) else USAGE)
     except SpecError as error:
         return _fail(str(error), WRONG)
     except OSError as error:

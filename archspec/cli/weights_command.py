@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.common import add_overrides, add_spec, graph_of, print_json
 from archspec.cli.outputs import OutputPath
-from archspec.errors import UsageError, printable
+from archspec.errors import LackingError, printable
 from archspec.extras import lacking
 from archspec.shapes import written
 from archspec.tables import Column, Table, shown_bytes, shown_count, write_table
@@ -166,7 +166,7 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "numpy":
             raise
-        raise UsageError(lacking("archspec weights", "numpy")) from None
+        raise LackingError(lacking("archspec weights", "numpy")) from None
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from archspec.compiler.latency.measurements import Measurement
 from archspec.compiler.latency.model import time_of, works_of
 from archspec.compiler.latency.validity import kinds_of
 from archspec.compiler.latency.work import Load
-from archspec.errors import Problem, SpecError, UsageError
+from archspec.errors import LackingError, Problem, SpecError
 from archspec.extras import lacking
 
 FITTED = "efficiency, launch_us"
@@ -130,7 +130,7 @@ def fit_constants(device: Device, samples: Sequence[Sample]) -> Device | None:
         from numpy.linalg import qr
         from scipy.optimize import least_squares
     except ImportError as error:
-        raise UsageError(lacking("calibrating", "scipy", error)) from error
+        raise LackingError(lacking("calibrating", "scipy", error)) from error
     if len(samples) < 2:
         return None
 

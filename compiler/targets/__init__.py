@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from archspec.errors import Problem, SpecError, UsageError, did_you_mean
+from archspec.errors import LackingError, Problem, SpecError, UsageError, did_you_mean
 from archspec.extras import lacking, why_missing
 from archspec.graph import Graph
 from archspec.node import Node
@@ -107,7 +107,7 @@ def check_packages(target: Target) -> None:
     try:
         import_module(target.packages[-1])
     except ImportError as error:
-        raise UsageError(lacking(target.writes, target.packages[-1], error)) from error
+        raise LackingError(lacking(target.writes, target.packages[-1], error)) from error
 
 
 def check_spellings(name: str, graph: Graph) -> None:

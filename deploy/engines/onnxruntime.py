@@ -18,7 +18,7 @@ from archspec.deploy.engines import Port, check_arrays
 from archspec.deploy.engines.external import check_self_contained
 from archspec.deploy.engines.files import first_bytes
 from archspec.deploy.om.container import MAGIC, STAND_IN
-from archspec.errors import SpecError, UsageError
+from archspec.errors import LackingError, SpecError, UsageError
 from archspec.extras import lacking
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UsageError(lacking("this engine", "onnxruntime", error)) from None
+        raise LackingError(lacking("this engine", "onnxruntime", error)) from None
     return onnxruntime
 
 

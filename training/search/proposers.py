@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.extras import lacking
 from archspec.training.search.batch import tournament_of
 from archspec.training.search.encoding import Encoding
@@ -220,6 +220,6 @@ def optuna_package() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UsageError(lacking("this search", "optuna", error)) from None
+        raise LackingError(lacking("this search", "optuna", error)) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -10,13 +10,13 @@ tidying     drafts put together again; naming, proof
 
 from __future__ import annotations
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.extras import lacking
 
 try:
     import onnx as _onnx  # noqa: F401  (only whether it is there)
 except ImportError as error:
-    raise UsageError(lacking("archspec import onnx", "onnx", error)) from error
+    raise LackingError(lacking("archspec import onnx", "onnx", error)) from error
 
 from archspec.compiler.importing.onnx.importing import Found, import_onnx
 

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from archspec.compiler.targets.mindspore.installed import mindspore
-from archspec.errors import UsageError, did_you_mean
+from archspec.errors import LackingError, UsageError, did_you_mean
 from archspec.writing import write_whole
 
 CAP = "ONEDNN_MAX_CPU_ISA"
@@ -168,7 +168,7 @@ def missing_for(device: str) -> str:
 
 def set_device(name: str, number: int | None = None) -> None:
     """Let MindSpore work on a device, "CPU", "GPU" or "Ascend", and where the machine has several
-    on that of this number. Raises UsageError where it is not there, naming what is missing."""
+    on that of this number. Raises LackingError where it is not there, naming what is missing."""
     if name not in DEVICES:
         raise UsageError(
             f"there is no device {name!r}{did_you_mean(name, DEVICES)}"
@@ -177,7 +177,7 @@ def set_device(name: str, number: int | None = None) -> None:
     lacking = missing_for(name)
     if lacking:
         verb = "are" if " and " in lacking else "is"
-        raise UsageError(f"{name} cannot be used here: {lacking} {verb} missing; use CPU")
+        raise LackingError(f"{name} cannot be used here: {lacking} {verb} missing; use CPU")
     prepare()
     ms = mindspore()
     runs_on = ms.get_context("device_target"), ms.get_context("device_id")

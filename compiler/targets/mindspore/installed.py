@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.extras import lacking
 
 
@@ -13,5 +13,5 @@ def mindspore() -> Any:
     try:
         import mindspore as package
     except ImportError as error:
-        raise UsageError(lacking("this", "mindspore", error)) from error
+        raise LackingError(lacking("this", "mindspore", error)) from error
     return package

@@ -7,13 +7,13 @@
 Importing this raises UsageError where the onnx package is missing.
 """
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.extras import lacking
 
 try:
     import onnx as _onnx  # noqa: F401  (only whether it is there)
 except ImportError as error:
-    raise UsageError(lacking("ONNX", "onnx", error)) from error
+    raise LackingError(lacking("ONNX", "onnx", error)) from error
 
 from archspec.compiler.targets.onnx.model import to_onnx, write_onnx
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.extras import lacking
 
 
@@ -28,9 +28,9 @@ def missing_for(device: str) -> str:
 
 
 def torch() -> Any:
-    """The torch package, untyped as it is. Raises UsageError where it is missing."""
+    """The torch package, untyped as it is. Raises LackingError where it is missing."""
     try:
         import torch as package  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UsageError(lacking("this", "torch", error)) from error
+        raise LackingError(lacking("this", "torch", error)) from error
     return package

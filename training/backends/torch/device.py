@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError, UsageError
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _find(name: str, number: int) -> torch.device:
     if kind.package and find_spec(kind.package) is not None:
         importlib.import_module(kind.package)  # makes torch.npu
     if not _is_available(kind.word):
-        raise UsageError(
+        raise LackingError(
             f"--device {name} needs {kind.needs}, which PyTorch {torch.__version__} does not find"
             " here; use --device CPU, or see archspec doctor"
         )
@@ -93,7 +93,7 @@ def _try(name: str, device: torch.device) -> None:
         (torch.ones(2, device=device) + 1).sum().item()
     except Exception as error:  # drivers raise what they like
         reason = str(error).strip().partition("\n")[0]
-        raise UsageError(f"{_describe(name, device)} cannot be used: {reason}") from error
+        raise LackingError(f"{_describe(name, device)} cannot be used: {reason}") from error
 
 
 def _describe(name: str, device: torch.device) -> str:
