@@ -16,7 +16,7 @@ def commands_page(generated: str) -> Iterator[str]:
     yield "people (plain when piped); `--format json`, `csv` and `markdown` are for programs."
     yield from ("", "| exit code | what it says |", "|--:|---|")
     yield "| 0 | done; differences and findings are not faults, unless `--strict` asks for that |"
-    yield "| 1 | a spec or a file is wrong, or this machine lacks something; one sentence says what |"
+    yield "| 1 | a spec or a file is wrong, or this machine lacks something; a sentence says what |"
     yield "| 2 | the command is not used as it should be |"
     yield from ("| 130 | interrupted; a training or a search has saved where it was |", "")
     for group, rows in GROUPS.items():
