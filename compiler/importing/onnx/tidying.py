@@ -92,13 +92,13 @@ def _merge_thinning(plan: Plan) -> None:
             continue
         if len(plan.readers()[before, 0]) == 1:
             (a, b), (c, d) = before.op.stride, draft.op.stride  # type: ignore[attr-defined]
-            draft.op = MaxPool(1, (a * c, b * d))
+            draft.op = MaxPool((1, 1), (a * c, b * d))
             draft.inputs, draft.covers = before.inputs, before.covers + draft.covers
             plan.drop(before)
 
 
 def _thins(draft: Draft) -> bool:
-    return isinstance(draft.op, MaxPool) and draft.op == MaxPool(1, draft.op.stride)
+    return isinstance(draft.op, MaxPool) and draft.op == MaxPool((1, 1), draft.op.stride)
 
 
 def _drop_unread(plan: Plan) -> None:

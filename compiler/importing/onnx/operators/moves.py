@@ -133,7 +133,7 @@ def _thin(at: Site, x: View, axis: int, step: int) -> View:
     place = x.base.index(atoms)
     if place == 0:
         raise Unsaid(f"takes every {step}th of the channels")
-    result = at.add(MaxPool(1, (step, 1) if place == 1 else (1, step)), x.result)
+    result = at.add(MaxPool((1, 1), (step, 1) if place == 1 else (1, step)), x.result)
     return replace_axis(x, result, place)
 
 
