@@ -23,15 +23,18 @@ SIZE = {"width": 1280, "height": 800}
 
 
 @contextlib.contextmanager
-def serving(*arguments, folder, python=sys.executable):
-    """The address of a studio that was started in a folder, as a user starts it."""
-    command = [python, "-m", "archspec", "studio", *arguments, "--no-browser", "--port", "0"]
+def serving(*arguments, folder, python=sys.executable, with_process=False):
+    """The address of a studio that was started in a folder, as a user starts it; where asked for,
+    and its process."""
+    port = () if "--port" in arguments else ("--port", "0")
+    command = [python, "-m", "archspec", "studio", *arguments, "--no-browser", *port]
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, text=True,
         env={**os.environ, **({"PYTHONPATH": str(ROOT)} if python == sys.executable else {})},
     )  # fmt: skip
     try:
-        yield re.search(r"http\S+", process.stdout.readline()).group()
+        address = re.search(r"http\S+", process.stdout.readline()).group()
+        yield (address, process) if with_process else address
     finally:
         process.terminate()
         process.wait(20)

@@ -38,6 +38,13 @@ function saveOrName(): void {
   else void save();
 }
 
+function saveByKey(event: KeyboardEvent): void {
+  const isMeant = (event.ctrlKey || event.metaKey) && event.key === "s" && view.value === "edit";
+  if (!isMeant || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  saveOrName();
+}
+
 function Bar() {
   const isEditing = view.value === "edit";
   return (
@@ -81,6 +88,7 @@ function Edit() {
     lookAt(text);
     showMarks();
     watchDisk();
+    window.addEventListener("keydown", saveByKey); // the text itself has the same key
   }, []);
   return (
     <main class="edit" hidden={view.value !== "edit"}>
