@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.studio import editing, gallery, outputs, spaces
+from archspec.studio import editing, gallery, importing, outputs, spaces
 from archspec.studio.looking import Looker
-from archspec.studio.questions import Answer
+from archspec.studio.questions import IMPORT, Answer
 
 ANSWERS: Mapping[str, Answer] = {
     "look": Looker().look,
@@ -18,5 +18,6 @@ ANSWERS: Mapping[str, Answer] = {
     "write": outputs.write_output,
     "cards": gallery.list_cards,
     "card": gallery.draw_card,
+    IMPORT: importing.import_file,
     "range": spaces.tell_range,
 }

@@ -11,10 +11,11 @@ Pause: TypeAlias = Callable[[], None]
 """Called between parts of an answer; raises Dropped where the rest is not wanted any more."""
 Answer: TypeAlias = Callable[[Question, Pause], Iterator[Part]]
 
-LOOK = "look"
+LOOK, IMPORT = "look", "import"
 QUICK = ("complete", "hover", "define", "locate", "command", "card")
-SLOW = (LOOK, "cards", "range", "write")
+SLOW = (LOOK, "cards", "range", "write", IMPORT)
 """Kinds that wait while others are answered."""
-ANSWERED = (*QUICK, *SLOW)
-ASIDE = ("cards", "card", "range", "write")
+ANSWERED = tuple(kind for kind in (*QUICK, *SLOW) if kind != IMPORT)
+"""Kinds that the page asks itself; an import has an address of its own, with the file."""
+ASIDE = ("cards", "card", "range", "write", IMPORT)
 """Kinds that take long: another process answers them, so that no look waits for them."""

@@ -23,22 +23,30 @@ SIZE = {"width": 1280, "height": 800}
 
 
 @contextlib.contextmanager
-def serving(*arguments, folder, python=sys.executable, with_process=False):
-    """The address of a studio that was started in a folder, as a user starts it; where asked for,
-    and its process."""
+def starting(*arguments, folder, python=sys.executable):
+    """(address, process) of a studio that was started in a folder, as a user starts it."""
     port = () if "--port" in arguments else ("--port", "0")
     command = [python, "-m", "archspec", "studio", *arguments, "--no-browser", *port]
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, text=True,
         env={**os.environ, **({"PYTHONPATH": str(ROOT)} if python == sys.executable else {})},
     )  # fmt: skip
+    assert process.stdout is not None
     try:
-        address = re.search(r"http\S+", process.stdout.readline()).group()
-        yield (address, process) if with_process else address
+        found = re.search(r"http\S+", process.stdout.readline())
+        assert found
+        yield found.group(), process
     finally:
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def serving(*arguments, folder, python=sys.executable):
+    """The address alone."""
+    with starting(*arguments, folder=folder, python=python) as (address, _):
+        yield address
 
 
 @contextlib.contextmanager

@@ -246,7 +246,7 @@ def test_a_studio_that_is_killed_loses_no_text(browser, folder, tmp_path):
     context = browser.new_context()
     page = context.new_page()
     page.on("dialog", lambda dialog: dialog.accept())
-    started = studios.serving("mine.json", "--port", number, folder=tmp_path, with_process=True)
+    started = studios.starting("mine.json", "--port", number, folder=tmp_path)
     with started as (at, process):
         page.goto(at)
         page.wait_for_selector(".stage svg")

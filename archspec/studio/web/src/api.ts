@@ -42,6 +42,11 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
   return (await checked(await send(`api/${path}`, init))).json();
 }
 
+/** Send a file as it is. */
+export async function upload<T>(path: string, file: Blob): Promise<T> {
+  return (await checked(await send(`api/${path}`, { method: "POST", body: file }))).json();
+}
+
 export type Part = Record<string, any>;
 
 /** Ask the process that expands; `take` gets each part of the answer as it comes. */

@@ -1,6 +1,7 @@
 // What there is to begin with: the folder's specs and the shipped ones, with pictures and costs.
 import { signal } from "@preact/signals";
 import { ask } from "./api";
+import { chooseFile } from "./dropping";
 import { amount, count } from "./format";
 import { wish } from "./naming";
 import { message, SHIPPED, start } from "./state";
@@ -47,6 +48,7 @@ export function Gallery() {
       <p class="search">
         <input type="search" placeholder="find a network" aria-label="find a network" value={wanted.value} onInput={(event) => (wanted.value = event.currentTarget.value)} />
         <button class="main" onClick={() => (wish.value = "new")}>new</button>
+        <button onClick={chooseFile}>import ONNX…</button>
       </p>
       {own.length > 0 && <Shelf title={start.value.root} cards={own} />}
       <Shelf title="shipped with archspec" cards={shipped} />

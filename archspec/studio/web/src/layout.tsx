@@ -6,6 +6,7 @@ import { Conflict } from "./conflict";
 import { Controls } from "./controls";
 import { mountEditor, text } from "./editor";
 import { noteChange, open, save, watchDisk } from "./filing";
+import { Importing, takeDrops } from "./dropping";
 import { fill, Gallery } from "./gallery";
 import { follow } from "./linking";
 import { lookAt } from "./looking";
@@ -29,6 +30,7 @@ export function Layout() {
       <Naming />
       <Conflict />
       <Out />
+      <Importing />
     </>
   );
 }
@@ -88,6 +90,7 @@ function Edit() {
     lookAt(text);
     showMarks();
     watchDisk();
+    takeDrops();
     window.addEventListener("keydown", saveByKey); // the text itself has the same key
   }, []);
   return (

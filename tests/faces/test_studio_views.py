@@ -1,0 +1,105 @@
+"""What the studio shows beside one spec: imports, comparisons, runs; each view is accessible."""
+
+import json
+
+import pytest
+import studios
+
+import archspec
+
+SPEC = json.dumps(
+    {
+        "archspec": 1,
+        "name": "mine",
+        "input": {"shape": [3, 16, 16]},
+        "body": [
+            {"op": "conv", "name": "stem", "channels": 8, "kernel": 3},
+            {"op": "act", "name": "act", "function": "relu"},
+            {"op": "conv", "name": "last", "channels": 4, "kernel": 1},
+        ],
+    },
+    indent=1,
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with studios.browsing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("views")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with studios.serving(str(folder), folder=folder) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, address, folder):
+    (folder / "mine.json").write_text(SPEC)
+    with studios.showing(browser, f"{address}#edit/mine.json") as found:
+        found.wait_for_selector(".stage svg")
+        yield found
+
+
+def drop(page, name, content):
+    page.evaluate(
+        """([name, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name));
+            const to = document.querySelector(".cm-content") ?? document.body;
+            for (const kind of ["dragover", "drop"])
+              to.dispatchEvent(
+                new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+        }""",
+        [name, list(content)],
+    )
+
+
+def test_an_onnx_that_is_dropped_is_imported(page, folder):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper
+
+    numbers = [0.01 * (index % 17 - 8) for index in range(5 * 3 * 3 * 3)]
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1] * 4),
+             helper.make_node("Relu", ["y"], ["z"])],
+            "theirs",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 9, 11])],
+            [helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 5, 9, 11])],
+            [helper.make_tensor("w", TensorProto.FLOAT, [5, 3, 3, 3], numbers)],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )  # fmt: skip
+    onnx.checker.check_model(model)
+    text = page.locator(".cm-content").inner_text()
+    drop(page, "theirs.txt", b"no model")
+    page.wait_for_selector("text=is not an ONNX file")
+    drop(page, "theirs.onnx", b"no model either")
+    page.locator("dialog button.main").click()
+    page.wait_for_selector("dialog .problem >> text=theirs.onnx: not an ONNX model")
+    page.keyboard.press("Escape")
+    drop(page, "theirs.onnx", model.SerializeToString())
+    for name, words in (("../out", "leads out of the folder"), ("mine", "exists already")):
+        page.locator("dialog input[name=name]").fill(name)
+        page.locator("dialog button.main").click()
+        page.wait_for_selector(f"dialog .problem >> text={words}")
+    page.locator("dialog input[name=name]").fill("sub/theirs")
+    page.locator("dialog input[name=weights]").check()
+    page.locator("dialog button.main").click()
+    page.wait_for_selector("dialog .said >> text=onnxruntime and numpy agree")
+    assert page.locator(".cm-content").inner_text() == text
+    page.locator("dialog button.main").click()
+    page.wait_for_selector(".file >> text=sub/theirs.json")
+    page.wait_for_selector(".verdict.good")
+    graph = archspec.load(folder / "sub" / "theirs.json")
+    assert (graph.params, graph.input_shape) == (135, (3, 9, 11))
+    assert (folder / "sub" / "theirs.safetensors").exists()
