@@ -104,7 +104,7 @@ def _tell(options: argparse.Namespace, found: Found) -> None:
     counts = Counter(node.op.name for node in graph.nodes.values())
     ops = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     print(f"read {found.nodes:,} nodes as {len(graph.nodes):,}: {ops}")
-    print(f"onnxruntime and numpy agree, to {found.difference:.0e} of the largest number")
+    print(found.agreement)
     lines = Path(options.output).read_text().count("\n")
     amounts = f"{graph.params:,} parameters, {shown_amount(graph.macs)} MACs"
     print(f"wrote {options.output}: {amounts}, {lines} lines")

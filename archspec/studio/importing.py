@@ -59,5 +59,5 @@ def _report(found: Found) -> Iterator[str]:
     counts = Counter(node.op.name for node in graph.nodes.values())
     ops = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     yield f"read {found.nodes:,} nodes as {len(graph.nodes):,}: {ops}"
-    yield f"onnxruntime and numpy agree, to {found.difference:.0e} of the largest number"
+    yield str(found.agreement)
     yield f"{graph.params:,} parameters, {shown_amount(graph.macs)} MACs"

@@ -550,6 +550,7 @@ def test_the_light_models_of_onnx(name, params):
     """Of opset 9, weights all alike; the parameters are those of the published networks."""
     found = import_onnx(LIGHT / f"light_{name}.onnx", name)
     assert found.model.graph.params == params
+    assert "proves little" in str(found.agreement)
 
 
 def model_of(nodes, constants=(), shape=("n", 3, 8, 8), opset=17, outputs=("y",)):

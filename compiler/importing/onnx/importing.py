@@ -14,7 +14,7 @@ import numpy as np
 from archspec.compiler.importing.folding.spec import fold_graph, spec_text
 from archspec.compiler.importing.onnx.drafts import Plan, Result
 from archspec.compiler.importing.onnx.naming import name_drafts
-from archspec.compiler.importing.onnx.proof import hold
+from archspec.compiler.importing.onnx.proof import Agreement, hold
 from archspec.compiler.importing.onnx.reading import read_model
 from archspec.compiler.importing.onnx.recognising import recognise
 from archspec.compiler.importing.onnx.settling import settle
@@ -30,14 +30,14 @@ from archspec.writing import written_json
 @dataclass(frozen=True)
 class Found:
     """A network that was read: its spec as text, its graph and weights, for each
-    node the file's nodes that it stands for, how many those are, and by how much the two differ."""
+    node the file's nodes that it stands for, how many those are, and how far the two agree."""
 
     text: str
     model: Model
     covers: dict[str, list[str]]
     nodes: int
     producer: str
-    difference: float
+    agreement: Agreement
 
 
 def import_onnx(
@@ -65,11 +65,11 @@ def import_onnx(
         model = Model(folded.graph, _under_names(model.weights or {}, folded.flat))
         covers = {ours: covers[flat] for ours, flat in folded.flat.items()}
     spec = {**spec, "expect": _claims(model.graph, Path(shown).name)}
-    difference = hold(model, net, shown)
+    agreement = hold(model, net, shown)
     text = (spec_text if folded else written_json)(spec) + "\n"
     if loads(text).fingerprint != model.graph.fingerprint:
         raise SpecError(Problem("the spec that was made of it is another network", shown))
-    return Found(text, model, covers, nodes, net.producer, difference)
+    return Found(text, model, covers, nodes, net.producer, agreement)
 
 
 def _read_input(said: Mapping[str, str], plan: Plan) -> dict[str, Any]:
