@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.studio import editing, gallery, importing, outputs, spaces
+from archspec.studio import comparing, editing, gallery, importing, outputs, spaces
 from archspec.studio.looking import Looker
 from archspec.studio.questions import IMPORT, Answer
 
@@ -18,6 +18,7 @@ ANSWERS: Mapping[str, Answer] = {
     "write": outputs.write_output,
     "cards": gallery.list_cards,
     "card": gallery.draw_card,
+    "compare": comparing.compare,
     IMPORT: importing.import_file,
     "range": spaces.tell_range,
 }

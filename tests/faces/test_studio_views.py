@@ -6,6 +6,7 @@ import pytest
 import studios
 
 import archspec
+from archspec.diff import changes
 
 SPEC = json.dumps(
     {
@@ -103,3 +104,37 @@ def test_an_onnx_that_is_dropped_is_imported(page, folder):
     graph = archspec.load(folder / "sub" / "theirs.json")
     assert (graph.params, graph.input_shape) == (135, (3, 9, 11))
     assert (folder / "sub" / "theirs.safetensors").exists()
+
+
+def test_a_comparison_says_what_diff_says(page, folder):
+    old = archspec.loads(SPEC)
+    edited = json.loads(SPEC)
+    edited["body"][0]["channels"] = 16
+    edited["body"].insert(1, {"op": "conv", "name": "added", "channels": 16, "kernel": 5})
+    (folder / "other.json").write_text(json.dumps(edited, indent=1))
+    page.locator("button", has_text="compare…").click()
+    page.locator("dialog select").select_option("other.json")
+    page.wait_for_selector(".pair figcaption >> text=before: mine")
+    new = archspec.loads(json.dumps(edited))
+    expected = [str(change) for change in changes(new, old)]
+    page.wait_for_selector(f".changes >> text={expected[0]}")
+    assert page.locator(".changes button").all_inner_texts() == expected
+    left, right = page.locator(".pair .stage").all()
+    marked = "all => all.map(one => [one.dataset.node, one.classList[1]])"
+    assert ["added", "d-removed"] in left.locator("rect.row").evaluate_all(marked)
+    assert ["stem", "d-changed"] in right.locator("rect.row").evaluate_all(marked)
+    assert "added" not in right.inner_text()
+    page.locator(".changes button", has_text="stem").click()
+    framed = page.locator(".pair rect.chosen").evaluate_all(
+        "all => all.map(one => one.dataset.node)"
+    )
+    assert framed == ["stem", "stem"]
+    page.locator("dialog select").select_option("shipped:resnet50")
+    page.wait_for_selector(".pair figcaption >> text=before: resnet50")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" ")
+    page.locator("button", has_text="compare…").click()
+    page.wait_for_selector(".total >> text=are one architecture")

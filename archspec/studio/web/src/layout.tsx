@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { Budgets } from "./budgets";
 import { authoring } from "./completing";
+import { Compare, startComparing } from "./compare";
 import { Conflict } from "./conflict";
 import { Controls } from "./controls";
 import { mountEditor, text } from "./editor";
@@ -31,6 +32,7 @@ export function Layout() {
       <Conflict />
       <Out />
       <Importing />
+      <Compare />
     </>
   );
 }
@@ -67,6 +69,7 @@ function Bar() {
         <>
           <button class="main" onClick={saveOrName} disabled={!isDirty.value && !isShipped.value} title="Ctrl-S">save</button>
           <button onClick={() => (wish.value = "save")}>save as</button>
+          <button onClick={() => void startComparing()}>compare…</button>
           <button onClick={() => (isOut.value = true)}>write…</button>
         </>
       )}
