@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,31 +17,47 @@ folder that was opened."""
 @dataclass(frozen=True)
 class Opened:
     """`root` is the folder that was opened, `spec` what the page shows first, by its name, or ""
-    for the gallery."""
+    for the gallery; `line` is where, from 1, or 0."""
 
     root: Path
     spec: str = ""
+    line: int = 0
 
     @property
     def fragment(self) -> str:
         """What the address ends in to show that."""
         from urllib.parse import quote
 
-        return f"#edit/{quote(self.spec)}" if self.spec else ""
+        at = f":{self.line}" if self.line else ""
+        return f"#edit/{quote(self.spec)}{at}" if self.spec else ""
 
 
 def open_what(name: str | None) -> Opened:
     """What a word on the command line means: a folder, a file, or a shipped spec, which is shown
-    from the working folder. Raises SpecError where there is no such thing."""
+    from the working folder; of the last two with :LINE behind it, that line. Raises SpecError where
+    there is no such thing."""
     here = Path(real_path(os.curdir))
     if name is None:
         return Opened(here)
+    name, line = _split_line(name)
     path = Path(real_path(name))
     if path.is_dir():
         return Opened(path)
     path = Path(real_path(spec_path(name)))
     shipped = shipped_folder().resolve()
     if path.is_relative_to(shipped) and not here.is_relative_to(shipped):
-        return Opened(here, f"{SHIPPED}{path.relative_to(shipped).with_suffix('').as_posix()}")
+        return Opened(
+            here, f"{SHIPPED}{path.relative_to(shipped).with_suffix('').as_posix()}", line
+        )
     root = project_folder(path.parent)
-    return Opened(root, path.relative_to(root).as_posix())
+    return Opened(root, path.relative_to(root).as_posix(), line)
+
+
+def _split_line(name: str) -> tuple[str, int]:
+    """FILE:LINE or FILE:LINE:COLUMN as the file and the line, 0 where none is said or a file of the
+    whole name is there."""
+    file, line = name, 0
+    found = re.fullmatch(r"(.+?):(\d{1,9})(?::\d{1,9})?", name)
+    if found and not os.path.lexists(name):
+        file, line = found.group(1), int(found.group(2))
+    return file, line

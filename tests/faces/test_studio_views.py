@@ -1,12 +1,15 @@
 """What the studio shows beside one spec: imports, comparisons, runs; each view is accessible."""
 
 import json
+import shutil
+import subprocess
 
 import pytest
 import studios
 
 import archspec
 from archspec.diff import changes
+from archspec.studio.opening import open_what
 
 SPEC = json.dumps(
     {
@@ -138,3 +141,69 @@ def test_a_comparison_says_what_diff_says(page, folder):
     page.keyboard.type(" ")
     page.locator("button", has_text="compare…").click()
     page.wait_for_selector(".total >> text=are one architecture")
+
+
+def test_it_opens_at_a_line(browser, address, folder, monkeypatch):
+    (folder / "mine.json").write_text(SPEC)
+    monkeypatch.chdir(folder)
+    assert open_what("mine.json:12:3").fragment == "#edit/mine.json:12"
+    assert open_what("resnet50:7").fragment == "#edit/shipped%3Aresnet50:7"
+    with studios.showing(browser, f"{address}#edit/mine.json:14") as page:
+        page.wait_for_selector(".cm-lineNumbers .cm-activeLineGutter >> text=14")
+        page.keyboard.press("Control+End")  # the text has the keys
+        assert page.locator(".cm-activeLine").inner_text() == "}"
+    (folder / "odd.json:3").mkdir()  # a name that is there means itself
+    assert open_what("odd.json:3").root.name == "odd.json:3"
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """axe-core's source, of the page's own packages."""
+    web = studios.ROOT / "archspec" / "studio" / "web"
+    path = web / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.exists():
+        if shutil.which("npm") is None:
+            pytest.skip("npm is not on PATH: there is no axe-core")
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(command, cwd=web, check=True, timeout=600)
+    return path.read_text()
+
+
+def complaints(page, axe):
+    """What axe-core finds on a page, each with the first element that it is about."""
+    page.wait_for_timeout(250)
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(axe)
+    found = page.evaluate("axe.run().then(found => found.violations)")
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_view_is_accessible(browser, address, folder, axe, mode):
+    (folder / "mine.json").write_text(SPEC)
+    with studios.showing(browser, address, color_scheme=mode) as page:
+        page.wait_for_selector(".card >> text=mine.json")
+        found = {"gallery": complaints(page, axe)}
+        page.locator("button", has_text="new").click()
+        found["new"] = complaints(page, axe)
+        page.keyboard.press("Escape")
+        page.locator(".card", has_text="mine.json").click()
+        page.wait_for_selector(".stage svg")
+        page.wait_for_selector(".table tbody tr")
+        found["edit"] = complaints(page, axe)
+        for button in ("save as", "compare…", "write…"):
+            page.locator("header button", has_text=button).click()
+            page.wait_for_timeout(400)
+            found[button] = complaints(page, axe)
+            page.keyboard.press("Escape")
+        page.locator(".cm-content").click()
+        page.keyboard.press("Control+End")
+        page.keyboard.type("x")
+        page.wait_for_selector(".verdict.bad")
+        found["broken"] = complaints(page, axe)
+        page.goto(f"{address}#edit/shipped:spaces%2Ftiny")
+        page.wait_for_selector(".stage svg")
+        found["space"] = complaints(page, axe)
+        drop(page, "a.onnx", b"no")
+        found["import"] = complaints(page, axe)
+    assert {view: told for view, told in found.items() if told} == {}

@@ -47,7 +47,7 @@ function extensions(listener: Listener, more: Extension): Extension {
     lintGutter(),
     colours,
     highlighting,
-    EditorView.contentAttributes.of({ "aria-label": "The spec, as JSON", spellcheck: "false" }),
+    EditorView.contentAttributes.of({ "aria-label": "The spec, as JSON", spellcheck: "false", tabindex: "0" }),
     keymap.of([
       { key: "Mod-s", preventDefault: true, run: () => (listener.save(), true) },
       ...closeBracketsKeymap,
@@ -87,6 +87,11 @@ export function replaceText(text: string): void {
 
 export function text(): string {
   return editor ? editor.state.doc.toString() : "";
+}
+
+/** Put the cursor at the beginning of a line, from 1. */
+export function jumpToLine(line: number): void {
+  if (editor) jump(editor.state.doc.line(Math.min(Math.max(line, 1), editor.state.doc.lines)).from);
 }
 
 /** Put the cursor at an offset, in the middle of what is seen. */

@@ -1,6 +1,7 @@
 // Where the page begins.
 import { render } from "preact";
 import { get } from "./api";
+import { jumpToLine } from "./editor";
 import { open } from "./filing";
 import { Layout, showGallery } from "./layout";
 import { message, type Start, start } from "./state";
@@ -11,9 +12,11 @@ function complain(error: Error): void {
 
 /** Show what the address says. */
 async function go(): Promise<void> {
-  const match = /^#edit\/(.+)$/.exec(location.hash);
-  if (match) await open(decodeURIComponent(match[1]!));
-  else showGallery();
+  const match = /^#edit\/(.+?)(?::(\d+))?$/.exec(location.hash);
+  if (match) {
+    await open(decodeURIComponent(match[1]!));
+    if (match[2]) jumpToLine(Number(match[2]));
+  } else showGallery();
 }
 
 async function begin(): Promise<void> {
