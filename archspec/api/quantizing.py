@@ -16,6 +16,7 @@ from archspec.graph import Graph
 if TYPE_CHECKING:
     import numpy as np
 
+    from archspec.compiler.latency.device import Device
     from archspec.compiler.quantize.calibrate import Observations
     from archspec.compiler.quantize.pipeline import Scheme
     from archspec.compiler.quantize.quantization import Quantization
@@ -71,7 +72,6 @@ def quantize(
     Raises SpecError and UsageError for whatever does not fit; then no file is left.
     """
     from archspec.compiler.images.steps import preprocessing_of
-    from archspec.compiler.latency.device import find_device
     from archspec.compiler.quantize import report
     from archspec.compiler.quantize.fidelity import compare
     from archspec.compiler.quantize.pipeline import Scheme, batches
@@ -80,7 +80,7 @@ def quantize(
     from archspec.deploy.quantize import leave_quantized_kit, write_quantized_onnx
 
     kind = _check(network, path, weights, soc)
-    estimated, graph = find_device(device), graph_of(network)
+    estimated, graph = _find_device(device), graph_of(network)
     preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
     images = read_calibration_images(data, preprocessing, calibrate, seed)
     if tell is not None and len(images) < calibrate:
@@ -101,6 +101,16 @@ def quantize(
         return Quantized(script, checked, told)
     checked = write_quantized_onnx(quantization, path, images, batch, notes)
     return Quantized(Path(path), checked, told)
+
+
+def _find_device(name: str) -> Device:
+    """Raises SpecError for one without int8, before anything is run."""
+    from archspec.compiler.latency.device import find_device
+    from archspec.compiler.latency.validity import int8_caution
+
+    found = find_device(name)
+    int8_caution(found)
+    return found
 
 
 def _leave_float(

@@ -19,13 +19,14 @@ from archspec.writing import write_whole, written_json
 if TYPE_CHECKING:
     from archspec.compiler.latency.device import Device
 
-USAGE = """%(prog)s SPEC ... [--device NAME|FILE] [--batch N] [--by node|block|op]
+USAGE = """%(prog)s SPEC ... [--device NAME|FILE] [--batch N] [--int8] [--by node|block|op]
        %(prog)s devices
        %(prog)s calibrate MEASUREMENTS.csv [--device NAME|FILE] [-o DEVICE.json]
        %(prog)s calibrate SPEC=PROFILE ... --batch N [--device NAME|FILE] [-o DEVICE.json]"""
 
 EXAMPLES = (
     "archspec latency isynet_n0 isynet_n1 resnet50",
+    "archspec latency mobilenet_v2 --device ascend310b1 --int8",
     "archspec latency devices",
     "archspec latency calibrate measurements.csv -o mine.json",
 )
@@ -43,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     add_device(parser)
     add_batch(parser)
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="as `archspec quantize` leaves it, by the device's data sheet; never calibrated",
+    )
     parser.add_argument("--by", choices=GROUPINGS, default="node", help="fold rows; default: node")
     parser.add_argument(
         "-o",
@@ -57,7 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     action, *rest = options.words
     if action == "calibrate":
+        if options.int8:
+            raise UsageError("--int8 is for an estimate; calibrate takes times in fp16")
         return _calibrate(options, rest)
+    if options.int8 and action == "devices":
+        raise UsageError("--int8 is for an estimate; use `archspec latency SPEC --int8`")
     if options.output:
         raise UsageError("-o is for calibrate; --format json or csv prints an estimate for others")
     return _devices(options, rest) if action == "devices" else _estimate(options)
@@ -66,10 +76,12 @@ def run(options: argparse.Namespace) -> int:
 def _estimate(options: argparse.Namespace) -> int:
     from archspec.compiler.latency import report
     from archspec.compiler.latency.device import find_device
+    from archspec.compiler.quantize.layers import find_layers
 
     batch = checked_batch(options.batch)
     device = find_device(options.device)
-    told = [report.tell(graph_of(name, options), device, batch) for name in options.words]
+    int8 = find_layers if options.int8 else None
+    told = [report.tell(graph_of(name, options), device, batch, int8) for name in options.words]
     if options.format == "json":
         print_json([report.estimate_as_json(one, options.by) for one in told])
     elif len(told) == 1:

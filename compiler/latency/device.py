@@ -45,7 +45,8 @@ class Device:
     """Devices are told apart by identity: two files can give one name different numbers.
 
     `efficiency` is the share of the cube's rate that is reached, `launch_us` what each kernel costs
-    beside its work; where `calibration` is None both are another device's.
+    beside its work; where `calibration` is None both are another device's. `int8_tops` are 1e12
+    integer operations a second, two a product; None where int8 is not known to be multiplied.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Device:
     launch_us: float
     provenance: Mapping[str, str]
     calibration: Calibration | None
+    int8_tops: float | None = None
 
     @property
     def cube_cycles_per_second(self) -> float:
@@ -70,6 +72,16 @@ class Device:
         return self.cube_cycles_per_second * MACS_PER_CYCLE
 
     @property
+    def int8_rate(self) -> float:
+        """Products of integers for each in half precision. Raises SpecError where there is none."""
+        if self.int8_tops is None:
+            raise SpecError(
+                f"{self.name} has no int8 path that is known (int8_tops is null or missing), so its"
+                " time in int8 cannot be estimated; use another --device, or fp16"
+            )
+        return self.int8_tops * 1e12 / 2 / self.macs_per_second
+
+    @property
     def vector_steps_per_second(self) -> float:
         return self.vector_cores * self.megahertz * 1e6
 
@@ -77,9 +89,13 @@ class Device:
     def bytes_per_second(self) -> float:
         return self.gigabytes_per_second * 1e9
 
-    def cube_use(self, macs: int, ms: float) -> float:
-        """The share of what the cubes could multiply in some milliseconds."""
-        return macs / (self.macs_per_second * ms * 1e-3) if ms else 0.0
+    def cube_use(self, macs: int, ms: float, int8_macs: int = 0) -> float:
+        """The share of what the cubes could multiply in some milliseconds; `int8_macs` of the
+        products are of integers."""
+        if not ms:
+            return 0.0
+        slow = macs - int8_macs + (int8_macs / self.int8_rate if int8_macs else 0)
+        return slow / (self.macs_per_second * ms * 1e-3)
 
     def as_json(self) -> dict[str, Any]:
         """The device as find_device reads it."""
@@ -129,6 +145,7 @@ SCHEMA = closed_object(
         "gigabytes_per_second": _number(0.01, 1_000_000),
         "efficiency": _number(0.001, 1),
         "launch_us": _number(0, 1_000_000),
+        "int8_tops": {"anyOf": [_number(0.001, 1_000_000), {"type": "null"}]},
         "provenance": {"type": "object", "additionalProperties": _TEXT},
         "calibration": {"anyOf": [{"type": "object"}, {"type": "null"}]},
     },

@@ -1,7 +1,8 @@
 """The work of a layer whose input and weights are int8, for a time that nothing was measured for.
 
-The cube of each chip in CANN's platform_config takes 16x32 by 32x16 integers in the cycle in which
-it takes 16x16 by 16x16 half-precision numbers, and memory holds blocks of 32 channels of a byte.
+The cube of each chip in CANN's platform_config takes 16x32 by 32x16 integers at once, where it
+takes 16x16 by 16x16 half-precision numbers, and memory holds blocks of 32 channels of a byte. How
+many it takes in a second is the device's `int8_tops`, from its data sheet.
 """
 
 from __future__ import annotations
@@ -10,16 +11,13 @@ from archspec.compiler.latency.work import CUBE, MACS_PER_CYCLE, Load, fill_tile
 from archspec.ops import Op
 from archspec.shapes import Shapes, elements
 
-RATE = 2
-"""Integers for each half-precision number, in the cube and in memory."""
-BLOCK = RATE * CUBE
-
-CAUTION = "int8 counts at twice the rate of fp16 and half its bytes, which no measurement confirms"
+BLOCK = 2 * CUBE
+"""Channels of integers, in the cube and in memory."""
 
 
-def int8_work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int) -> Load:
+def int8_work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int, rate: float) -> Load:
     """The work of a layer with weights, its result stored as int8 as well. Shapes are of one
-    sample."""
+    sample; `rate` is the device's, see Device.int8_rate."""
     work = op.work()
     macs = op.macs(inputs, outputs) * batch
     group_inputs = inputs[0][0] // work.groups
@@ -32,7 +30,7 @@ def int8_work_of(op: Op, inputs: Shapes, outputs: Shapes, batch: int) -> Load:
     moved = sum(fill_tile(shape[0], BLOCK) * elements(shape[1:]) for shape in (*inputs, *outputs))
     return Load(
         macs=macs,
-        cube_cycles=rounds * fill_tile(rows) * depth * across / (RATE * MACS_PER_CYCLE),
+        cube_cycles=rounds * fill_tile(rows) * depth * across / (rate * MACS_PER_CYCLE),
         bytes=moved * batch + rounds * depth * across,
         launches=1,
     )

@@ -57,7 +57,8 @@ class LayerTime(NamedTuple):
 
 class NodeTime(NamedTuple):
     """A row: a node that takes time, or several folded into one; the times of units do not add up
-    to `ms`, for they work side by side. `bound_by` is what most of `ms` is due to."""
+    to `ms`, for they work side by side. `bound_by` is what most of `ms` is due to, `int8_macs` are
+    those of `macs` that are of integers."""
 
     name: str
     op: str
@@ -70,6 +71,7 @@ class NodeTime(NamedTuple):
     ms: float
     bound_by: str
     nodes: int = 1
+    int8_macs: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Estimate:
     @property
     def cube_use(self) -> float:
         """The share that was multiplied of what the cubes could have multiplied meanwhile."""
-        return self.device.cube_use(self.macs, self.ms)
+        return self.device.cube_use(self.macs, self.ms, sum(row.int8_macs for row in self.rows))
 
     def fold(self, key: Callable[[NodeTime], str]) -> tuple[NodeTime, ...]:
         """One row for all that have the same key, named by it."""
@@ -143,20 +145,23 @@ def time_of(work: Load, device: Device) -> LayerTime:
 def estimate(graph: Graph, device: Device, batch: int, int8: Collection[str] = ()) -> Estimate:
     """The time of each node of a graph as given; what `archspec export` writes of a network is
     compiler.pipeline.for_deployment of it. `int8` are layers with weights whose numbers are
-    integers, see int8.CAUTION."""
+    integers, see validity.int8_caution. Raises SpecError where there are and the device has no
+    int8."""
     rows: list[NodeTime] = []
     parts = dict.fromkeys(BOUNDS, 0.0)
     for name, role in roles(graph).items():
         layer = graph.nodes[name].layer
-        if name in int8 and role == "kernel" and layer.op.work().has_filters:
-            work = int8_work_of(layer.op, layer.input_shapes, layer.output_shapes, batch)
+        is_int8 = name in int8 and role == "kernel" and layer.op.work().has_filters
+        if is_int8:
+            shapes = (layer.input_shapes, layer.output_shapes)
+            work = int8_work_of(layer.op, *shapes, batch, device.int8_rate)
             time = time_of(work, device)
         else:
             time = _layer_time(layer, device, batch, role)
         for bound, ms in time.parts().items():
             parts[bound] += ms
         if time.ms:
-            rows.append(_row(name, layer, time))
+            rows.append(_row(name, layer, time, is_int8))
     return Estimate(graph, device, batch, tuple(rows), parts)
 
 
@@ -198,7 +203,7 @@ def _layer_ms(layer: Layer, device: Device, batch: int, is_read: bool) -> float:
     return _layer_time(layer, device, batch, "read" if is_read else "kernel").ms
 
 
-def _row(name: str, layer: Layer, time: LayerTime) -> NodeTime:
+def _row(name: str, layer: Layer, time: LayerTime, is_int8: bool) -> NodeTime:
     parts = time.parts()
     return NodeTime(
         name,
@@ -207,6 +212,7 @@ def _row(name: str, layer: Layer, time: LayerTime) -> NodeTime:
         *time,
         ms=time.ms,
         bound_by=max(parts, key=parts.__getitem__),
+        int8_macs=time.macs if is_int8 else 0,
     )
 
 
@@ -226,4 +232,5 @@ def _fold(name: str, rows: Sequence[NodeTime]) -> NodeTime:
         ms=sum(row.ms for row in rows),
         bound_by=max(by_bound, key=by_bound.__getitem__),
         nodes=sum(row.nodes for row in rows),
+        int8_macs=sum(row.int8_macs for row in rows),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from archspec.compiler.latency.calibrate import Fitted, Refit
 from archspec.compiler.latency.device import Calibration, Device
 from archspec.compiler.latency.measurements import Measurement, published_for
 from archspec.compiler.latency.model import Estimate, NodeTime, estimate
-from archspec.compiler.latency.validity import Caution, cautions
+from archspec.compiler.latency.validity import Caution, cautions, int8_caution
 from archspec.compiler.pipeline import for_deployment
 from archspec.graph import Graph
 from archspec.report import Timing, shown_ms
@@ -26,6 +26,7 @@ class Told:
     estimate: Estimate
     cautions: Sequence[Caution]
     published: Measurement | None
+    is_int8: bool = False
 
     @property
     def off(self) -> float | None:
@@ -35,9 +36,19 @@ class Told:
         return self.estimate.ms_per_image / self.published.ms_per_image - 1
 
 
-def tell(graph: Graph, device: Device, batch: int) -> Told:
-    """The estimate of a network as it is deployed."""
+def tell(
+    graph: Graph,
+    device: Device,
+    batch: int,
+    int8_layers: Callable[[Graph], Collection[str]] | None = None,
+) -> Told:
+    """The estimate of a network as it is deployed, with the layers in int8 that are chosen of it.
+    Raises SpecError where some are wanted and the device has no int8."""
     deployed = for_deployment(graph).graph
+    if int8_layers is not None:
+        warned = (int8_caution(device), *cautions(deployed, device, batch))
+        found = estimate(deployed, device, batch, int8_layers(deployed))
+        return Told(graph, found, warned, None, True)
     return Told(
         graph,
         estimate(deployed, device, batch),
@@ -78,7 +89,8 @@ def estimate_as_json(told: Told, by: str = "node") -> dict[str, Any]:
         "device": found.device.name,
         "batch": found.batch,
         "is_estimate": True,
-        "is_calibrated": found.device.calibration is not None,
+        "is_int8": told.is_int8,
+        "is_calibrated": found.device.calibration is not None and not told.is_int8,
         "ms_per_batch": found.ms,
         "ms_per_image": found.ms_per_image,
         "images_per_second": found.images_per_second,
@@ -111,7 +123,10 @@ def estimate_table(told: Told, by: str = "node") -> Table:
     ]
     rows = [_row_values(row, found) for row in fold_rows(found, by)]
     return Table(
-        columns, rows, title_of(found), [*_totals(told), *grounds(found.device, told.cautions)]
+        columns,
+        rows,
+        title_of(found, told.is_int8),
+        [*_totals(told), *grounds(found.device, told.cautions)],
     )
 
 
@@ -150,7 +165,8 @@ def comparison_table(all_told: Sequence[Told]) -> Table:
         for told in all_told
         for caution in told.cautions
     ]
-    title = f"estimates on {first.device.name}, batch {first.batch}"
+    int8 = ", int8" if all_told[0].is_int8 else ""
+    title = f"estimates on {first.device.name}, batch {first.batch}{int8}"
     return Table(columns, rows, title, [*grounds(first.device, ()), *warned])
 
 
@@ -180,6 +196,7 @@ def devices_table(devices: Sequence[Device]) -> Table:
         Column("cores", "cores", is_number=True),
         Column("megahertz", "MHz", lambda value: f"{value:g}", True),
         Column("teraflops", "TFLOPS", lambda value: f"{value:.1f}", True),
+        Column("int8_tops", "int8 TOPS", lambda value: f"{value:g}", True),
         Column("gigabytes_per_second", "GB/s", lambda value: f"{value:g}", True),
         Column("efficiency", "efficiency", lambda value: f"{value:.3f}", True),
         Column("launch_us", "launch us", lambda value: f"{value:.1f}", True),
@@ -194,8 +211,8 @@ def devices_table(devices: Sequence[Device]) -> Table:
         for device in devices
     ]
     notes = [
-        "TFLOPS in fp16 and GB/s are data sheets'; what is calibrated on nothing has the efficiency"
-        " and the launch of ascend310"
+        "TFLOPS in fp16, TOPS in int8 and GB/s are data sheets'; what is calibrated on nothing has"
+        " the efficiency and the launch of ascend310, and nothing is calibrated in int8"
     ]
     return Table(columns, rows, notes=notes)
 
@@ -228,16 +245,17 @@ def refit_table(refit: Refit) -> Table:
     return Table(columns, rows, "ms an image", _refit_notes(refit))
 
 
-def title_of(found: Estimate) -> str:
+def title_of(found: Estimate, is_int8: bool = False) -> str:
     """What stands above a table of an estimate."""
-    return f"{found.graph.name} on {found.device.name}, batch {found.batch}: an estimate"
+    int8 = ", int8" if is_int8 else ""
+    return f"{found.graph.name} on {found.device.name}, batch {found.batch}{int8}: an estimate"
 
 
 def _row_values(row: NodeTime, found: Estimate) -> dict[str, Any]:
     return {
         **row._asdict(),
         "share": row.ms / found.ms,
-        "cube_use": found.device.cube_use(row.macs, row.ms),
+        "cube_use": found.device.cube_use(row.macs, row.ms, row.int8_macs),
     }
 
 

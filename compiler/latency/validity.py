@@ -24,7 +24,7 @@ NEAR = 1 / 7
 
 class Caution(NamedTuple):
     """One thing outside the calibration: what it is `about` ("device", "batch", "input",
-    "depthwise", "groups" or "ops"), and a sentence."""
+    "depthwise", "groups", "ops" or "int8"), and a sentence."""
 
     about: str
     text: str
@@ -71,6 +71,16 @@ def cautions(graph: Graph, device: Device, batch: int) -> tuple[Caution, ...]:
         *_unmeasured_input(graph, calibration),
         *_unmeasured_groups(unmeasured),
         *_unmeasured_ops(unmeasured),
+    )
+
+
+def int8_caution(device: Device) -> Caution:
+    """The same of layers in int8, whatever the device was calibrated with. Raises SpecError where
+    it has no int8."""
+    return Caution(
+        "int8",
+        f"int8 is not calibrated: its rate, {device.int8_rate:.3g} times that of fp16, is the data"
+        f" sheet's {device.int8_tops:g} TOPS, its efficiency and launch are those of fp16",
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archspec.compiler.latency.device import Device
-from archspec.compiler.latency.int8 import CAUTION
 from archspec.compiler.latency.model import estimate
+from archspec.compiler.latency.validity import int8_caution
 from archspec.compiler.quantize.fidelity import BEST, LayerFidelity, Outcome
 from archspec.compiler.quantize.quantization import Quantization
 from archspec.plot.display import Path, Picture, Rect, Shape, Text
@@ -83,7 +83,7 @@ def notes_of(told: Told) -> list[str]:
         f"{outcome.agreement:.1%} of {outcome.images} calibration images keep their likeliest"
         f" class; smallest cosine {outcome.smallest_cosine:.4f}",
         f"estimated for {told.device.name}, one image: {told.int8_ms:.3g} ms, in fp16"
-        f" {told.float_ms:.3g} ms; {CAUTION}",
+        f" {told.float_ms:.3g} ms; {int8_caution(told.device).text}",
     ]
     before = told.left[0][0] if told.left else ""
     if before:
@@ -105,7 +105,7 @@ def as_json(told: Told) -> dict[str, Any]:
         "device": told.device.name,
         "estimated_ms": told.int8_ms,
         "estimated_float_ms": told.float_ms,
-        "caution": CAUTION,
+        "caution": int8_caution(told.device).text,
         "left_float": [{"layer": name, "estimated_ms": ms} for name, ms in told.left],
         "layers": _rows(told),
     }

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from archspec.cli import OK, USAGE, WRONG
+from archspec.compiler.latency.device import devices
 from archspec.compiler.quantize.pipeline import Scheme, quantize
 from archspec.compiler.weights.initialize import initialize
 from archspec.compiler.weights.loading import load_weights, save_weights
@@ -236,6 +237,9 @@ def test_chips_without_int8_are_refused(place, run, monkeypatch):
     monkeypatch.setattr(socs, "SOCS", (*socs.SOCS, "Ascend610"))
     line = refused(run, *WORDS, "-o", "q.om", "--soc", "Ascend610")
     assert "Ascend610 has no int8 path that is known" in line
+    device = {**devices()["ascend310"].as_json(), "int8_tops": None}
+    Path("d.json").write_text(json.dumps(device))
+    assert "no int8 path" in refused(run, *WORDS, "-o", "q.onnx", "--device", "d.json")
     code, _, err = run(*WORDS, "-o", "q.om", "--soc", "Ascend310", "--no-aipp")
     assert code == OK and "nothing is certain; use such an AMCT" in err
 
