@@ -16,7 +16,7 @@ from archspec.compiler.quantize.calibrate import Observations
 from archspec.compiler.quantize.factors import Array, round_tensor
 from archspec.compiler.quantize.histograms import Histogram
 from archspec.compiler.quantize.quantization import Quantization
-from archspec.compiler.quantize.walking import outputs_of, walk, weights_of
+from archspec.compiler.quantize.walking import walk, weights_of
 from archspec.compiler.targets.reference.dispatch import forward
 from archspec.node import Node, Tensor
 
@@ -82,16 +82,6 @@ def compare(quantization: Quantization, found: Observations, batches: Iterable[A
     layers = tuple(_layer(quantization, found, name, sums[name]) for name in names)
     agreed, cosine = np.concatenate(alike), np.concatenate(cosines)
     return Outcome(layers, float(agreed.mean()), float(cosine.min()), len(agreed))
-
-
-def agreement_of(quantization: Quantization, batches: Iterable[Array]) -> float:
-    """The share of images whose likeliest class is that of the float network."""
-    found: list[Array] = []
-    for images in batches:
-        one, *_ = outputs_of(quantization.source, images).values()
-        other, *_ = quantization.run(images).values()
-        found.append(_agree(one, other))
-    return float(np.concatenate(found).mean())
 
 
 def _alone(quantization: Quantization, node: Node, inputs: Iterable[Array], images: Array) -> Array:

@@ -47,9 +47,15 @@ class Quantization:
         return node.name in self.nodes and tensor in self.activations
 
     def without(self, nodes: Collection[str]) -> Quantization:
-        """The same with some nodes left float."""
+        """The same with some nodes left float, by the biases that they had before correction."""
         weights = {name: f for name, f in self.weights.items() if name not in nodes}
-        return replace(self, weights=weights, sums=self.sums - set(nodes))
+        arrays, before = dict(self.model.weights or {}), self.source.weights or {}
+        for name in self.weights.keys() - weights.keys():
+            bias = arrays.get(f"{name}.{BIAS}")
+            if bias is not None:
+                arrays[f"{name}.{BIAS}"] = before.get(f"{name}.{BIAS}", np.zeros_like(bias))
+        model = replace(self.model, weights=arrays)
+        return replace(self, model=model, weights=weights, sums=self.sums - set(nodes))
 
     def integers(self, node: str) -> Array:
         """The int8 weight of a node."""
