@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.deploy.cann import how_to_source
 from archspec.deploy.engines.acl_codes import explain, is_of_the_file
-from archspec.errors import Problem, SpecError, UsageError
+from archspec.errors import LackingError, Problem, SpecError, UsageError
 
 LONGEST_SAYING = 300
 
@@ -116,7 +116,7 @@ def _acl() -> Any:
     try:
         module: Any = import_module("acl")
     except ImportError as error:
-        raise UsageError(
+        raise LackingError(
             f"the engine acl needs CANN and its Python module acl ({error}); use {how_to_source()}"
             " in this shell"
         ) from None

@@ -18,7 +18,7 @@ import numpy as np
 
 from archspec.deploy.engines import Port, check_arrays
 from archspec.deploy.engines.files import first_bytes
-from archspec.errors import SpecError, UsageError
+from archspec.errors import LackingError, SpecError, UsageError
 
 DTYPES = ("float32", "float16", "uint8", "int8", "int32", "int64", "float64")
 """numpy's names; Lite's are the same in capitals."""
@@ -94,7 +94,7 @@ def _import() -> Any:
     try:
         import mindspore_lite  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UsageError(
+        raise LackingError(
             f"the engine lite needs the Python package of MindSpore Lite's cloud version ({error});"
             " use --engine acl with an OM where that is not installed"
         ) from None

@@ -26,7 +26,7 @@ from oracles.rule_b import image, with_random_weights
 from test_doctor import archspec_without
 
 import archspec
-from archspec.cli import USAGE
+from archspec.cli import WRONG
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets import reference
 from archspec.compiler.targets.mindspore import set_device, write_mindir
@@ -263,7 +263,7 @@ def test_an_engine_that_is_not_installed(engine, folder, tmp_path):
     result = archspec_without(
         [engine], "infer", str(folder / f"net{ending}"), "--data", "data", folder=tmp_path
     )
-    assert result.returncode == USAGE, result.stderr
+    assert result.returncode == WRONG, result.stderr
     extra = {"onnxruntime": "onnx", "mindspore": "mindspore"}[engine]
     assert install_hint(extra) in result.stderr
     assert result.stderr.count("\n") == 1

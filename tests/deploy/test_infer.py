@@ -554,7 +554,7 @@ def test_help_and_errors_need_nothing_installed(tmp_path):
     ):
         assert archspec_without(nothing, command, "--help", folder=tmp_path).returncode == OK
         result = archspec_without(nothing, command, *arguments, folder=tmp_path)
-        assert result.returncode == USAGE
+        assert result.returncode == WRONG
         assert result.stderr == (f"error: {lacking(f'archspec {command}', 'numpy')}\n")
 
 

@@ -21,7 +21,7 @@ pytest.importorskip("onnxruntime")
 from stand_ins.fake_lite import fake_lite, write_model  # noqa: E402 (all need onnxruntime)
 
 import archspec  # noqa: E402
-from archspec.cli import OK, USAGE  # noqa: E402
+from archspec.cli import OK, USAGE, WRONG  # noqa: E402
 from archspec.deploy import lite_kit  # noqa: E402
 from archspec.deploy.engines import open_engine  # noqa: E402
 
@@ -71,7 +71,7 @@ def test_what_goes_wrong_is_a_sentence(lite, run, home, monkeypatch):
     assert "other.mindir is not a model that MindSpore Lite runs (build_from_file failed!" in err
     monkeypatch.setitem(sys.modules, "mindspore_lite", None)
     code, _, err = run("infer", "net_lite.mindir", "--engine", "lite", "--data", "digits")
-    assert code == USAGE and "needs the Python package of MindSpore Lite's cloud version" in err
+    assert code == WRONG and "needs the Python package of MindSpore Lite's cloud version" in err
 
 
 CONVERTER = """#!/bin/sh
@@ -95,7 +95,7 @@ echo "$@" > arguments.txt
 def test_the_converter_is_called_as_its_manual_has_it(soc, kind, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, _ = run("export", NET, "--format", "om", "--soc", soc, "--batch", "4", "-o", "net.om")
-    assert code == USAGE  # there is no atc, and a folder
+    assert code == WRONG  # there is no atc, and a folder
     folder = tmp_path / "net_om"
     assert (folder / "lite.cfg").read_text().splitlines() == [
         "[ascend_context]", "input_format=NCHW", "input_shape=image:[4,1,8,8]",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.cli import COMMANDS, OK, USAGE, doctor_command, main
+from archspec.cli import COMMANDS, OK, USAGE, WRONG, doctor_command, main
 from archspec.cli.commands import GROUPS, NEEDS
 from archspec.compiler.targets import written_by
 from archspec.extras import install_hint
@@ -134,7 +134,7 @@ def test_compile_says_which_extra(target, extra, blocked, tmp_path):
     result = archspec_without(
         blocked, "compile", "tiny/isynet", "--target", target, "-o", "net", folder=tmp_path
     )
-    assert result.returncode == USAGE
+    assert result.returncode == WRONG
     assert install_hint(extra) in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "net").exists()

@@ -55,6 +55,8 @@ CALLS: tuple[tuple[str, ...], ...] = (
     ("space", "info", "spaces/tiny"),
     ("doctor",),
     ("completion", "bash"),
+    ("compare-outputs", "plain.onnx", "plain.onnx", "--data", "data"),
+    ("report-device",),
 )
 """Every command in a way that takes a moment, after those whose files it reads."""
 
@@ -63,6 +65,8 @@ TRAININGS: tuple[tuple[str, ...], ...] = (
      "--backend", "torch", "--workers", "2", "--out", "run"),
     ("eval", "run/spec.json", "--weights", "run/best.safetensors", "--data", "data",
      "--backend", "torch"),
+    ("quantize", "run/spec.json", "--weights", "run/best.safetensors", "--data", "data",
+     "-o", "int8.onnx"),
     ("search", "space.json", "--objective", "max:accuracy", "--objective", "min:macs",
      "--engine", "random", "--trials", "2", "--recipe", "small.yaml", "--data", "data",
      "--backend", "torch", "--epochs", "1", "--seeds", "1", "--workers", "2", "--out", "found"),
@@ -137,7 +141,11 @@ def folder(tmp_path):
 
 
 def test_every_command_is_called():
-    called = {arguments[0] for arguments in (*CALLS, *TRAININGS)} | {"studio"}
+    called = {arguments[0] for arguments in (*CALLS, *TRAININGS)} | {
+        "studio",
+        "lsp",
+        "mcp",
+    }  # which serve
     assert called == set(COMMANDS)
 
 

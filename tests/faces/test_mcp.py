@@ -17,7 +17,7 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from test_doctor import archspec_without
 
-from archspec.cli import OK, USAGE
+from archspec.cli import OK, WRONG
 from archspec.extras import lacking
 
 SECONDS = 120
@@ -179,5 +179,5 @@ def test_nothing_outside_of_the_folder_is_read_or_written(program, tmp_path):
 def test_without_its_package_a_server_says_what_to_install(command, package, tmp_path):
     assert archspec_without([package], command, "--help", folder=tmp_path).returncode == OK
     result = archspec_without([package], command, folder=tmp_path)
-    assert result.returncode == USAGE
+    assert result.returncode == WRONG
     assert result.stderr == f"error: {lacking(f'archspec {command}', package)}\n"

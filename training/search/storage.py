@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
-from archspec.errors import UsageError, did_you_mean, listed, printable
+from archspec.errors import LackingError, UsageError, did_you_mean, listed, printable
 from archspec.locks import locked_file
 from archspec.training.search.patience import chain
 from archspec.training.search.trials import JOURNAL, Trials, cut_damaged_line
@@ -220,7 +220,7 @@ def _with_driver(url: str) -> str:
     use = (
         f"{there[0]}://, whose driver is installed" if there else f"pip install {listed(packages)}"
     )
-    raise UsageError(
+    raise LackingError(
         f"--storage {shown} needs the driver {missing}, which is not installed; use {use}"
     )
 
