@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.studio import comparing, editing, gallery, importing, outputs, spaces
+from archspec.studio import comparing, editing, gallery, importing, outputs, runs, spaces
 from archspec.studio.looking import Looker
 from archspec.studio.questions import IMPORT, Answer
 
@@ -19,6 +19,8 @@ ANSWERS: Mapping[str, Answer] = {
     "cards": gallery.list_cards,
     "card": gallery.draw_card,
     "compare": comparing.compare,
+    "run": runs.tell_run,
+    "trial": runs.tell_trial,
     IMPORT: importing.import_file,
     "range": spaces.tell_range,
 }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from archspec.sources import project_folder, real_path, shipped_folder, spec_path
 
+RUN_FACTS = "run.json"
+"""What the folder of a training or of a search has."""
 SHIPPED = "shipped:"
 """How the page calls a shipped spec, before its bare name; any other name is a file's below the
 folder that was opened."""
@@ -17,17 +19,21 @@ folder that was opened."""
 @dataclass(frozen=True)
 class Opened:
     """`root` is the folder that was opened, `spec` what the page shows first, by its name, or ""
-    for the gallery; `line` is where, from 1, or 0."""
+    for the gallery; `line` is where, from 1, or 0. `is_run` says that the folder is a run, which is
+    shown."""
 
     root: Path
     spec: str = ""
     line: int = 0
+    is_run: bool = False
 
     @property
     def fragment(self) -> str:
         """What the address ends in to show that."""
         from urllib.parse import quote
 
+        if self.is_run:
+            return "#run/."
         at = f":{self.line}" if self.line else ""
         return f"#edit/{quote(self.spec)}{at}" if self.spec else ""
 
@@ -42,7 +48,7 @@ def open_what(name: str | None) -> Opened:
     name, line = _split_line(name)
     path = Path(real_path(name))
     if path.is_dir():
-        return Opened(path)
+        return Opened(path, is_run=(path / RUN_FACTS).is_file())
     path = Path(real_path(spec_path(name)))
     shipped = shipped_folder().resolve()
     if path.is_relative_to(shipped) and not here.is_relative_to(shipped):

@@ -12,10 +12,10 @@ Pause: TypeAlias = Callable[[], None]
 Answer: TypeAlias = Callable[[Question, Pause], Iterator[Part]]
 
 LOOK, IMPORT = "look", "import"
-QUICK = ("complete", "hover", "define", "locate", "command", "card", "compare")
+QUICK = ("complete", "hover", "define", "locate", "command", "card", "compare", "run", "trial")
 SLOW = (LOOK, "cards", "range", "write", IMPORT)
 """Kinds that wait while others are answered."""
 ANSWERED = tuple(kind for kind in (*QUICK, *SLOW) if kind != IMPORT)
 """Kinds that the page asks itself; an import has an address of its own, with the file."""
-ASIDE = ("cards", "card", "compare", "range", "write", IMPORT)
+ASIDE = ("cards", "card", "compare", "run", "trial", "range", "write", IMPORT)
 """Kinds that take long: another process answers them, so that no look waits for them."""

@@ -8,9 +8,12 @@ import pytest
 import studios
 
 import archspec
+from archspec.cli import main
 from archspec.diff import changes
 from archspec.studio.opening import open_what
 
+OLD = studios.ROOT / "tests" / "data" / "f0ec3b9"
+"""Run folders that an earlier archspec wrote."""
 SPEC = json.dumps(
     {
         "archspec": 1,
@@ -49,6 +52,19 @@ def page(browser, address, folder):
     with studios.showing(browser, f"{address}#edit/mine.json") as found:
         found.wait_for_selector(".stage svg")
         yield found
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with a training that has just begun and a search that has ended."""
+    home = tmp_path_factory.mktemp("runs")
+    shutil.copytree(OLD / "run", home / "training", ignore=shutil.ignore_patterns("checkpoints"))
+    command = [
+        "search", "spaces/tiny", "--objective", "min:macs", "--objective", "max:params",
+        "--engine", "nsga2", "--trials", "40", "--out", str(home / "search"),
+    ]  # fmt: skip
+    assert main(command) == 0
+    return home
 
 
 def drop(page, name, content):
@@ -154,6 +170,63 @@ def test_it_opens_at_a_line(browser, address, folder, monkeypatch):
         assert page.locator(".cm-activeLine").inner_text() == "}"
     (folder / "odd.json:3").mkdir()  # a name that is there means itself
     assert open_what("odd.json:3").root.name == "odd.json:3"
+
+
+def test_a_training_is_shown_as_it_grows(browser, runs, axe):
+    metrics = runs / "training" / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    last = max(place for place, line in enumerate(lines) if json.loads(line)["kind"] == "epoch")
+    metrics.write_text("".join(lines[:2]))
+    with (
+        studios.serving("training", folder=runs) as address,
+        studios.showing(browser, address) as page,
+    ):
+        page.wait_for_selector(".chart >> nth=2")
+        page.wait_for_selector("text=nothing yet")
+        drawn = page.locator(".chart path.curve").first.get_attribute("d")
+        metrics.write_text("".join(lines[: last + 1]))
+        top1 = json.loads(lines[last])["top1"]
+        page.wait_for_selector(f".log li >> text=top-1 {top1:.2%}")
+        assert page.locator(".chart path.curve").first.get_attribute("d") != drawn
+        assert complaints(page, axe) == []
+        metrics.rename(metrics.with_suffix(".away"))
+        metrics.symlink_to("/etc/passwd")
+        page.wait_for_selector(".problem >> text=metrics.jsonl is a link")
+        assert "root:" not in page.content()
+        metrics.unlink()
+        metrics.with_suffix(".away").rename(metrics)
+        page.locator("text=open its spec").click()
+        page.wait_for_selector(".file >> text=spec.json")
+        page.locator("text=back to the run").click()
+        page.wait_for_selector(".log li")
+
+
+def test_a_searchs_networks_are_shown_and_opened(browser, runs, axe):
+    rows = (runs / "search" / "pareto.csv").read_text().splitlines()[1:]
+    with (
+        studios.serving(str(runs), folder=runs) as address,
+        studios.showing(browser, f"{address}#run/search", color_scheme="dark") as page,
+    ):
+        page.wait_for_selector(".dot.front")
+        assert page.locator(".dot.front").count() >= len(rows)
+        assert page.locator(".dot.random").count() == 40
+        first = page.locator(".dot.front").first
+        first.hover()
+        page.wait_for_selector(".small-picture")
+        identity = page.locator("section[aria-label='the network'] h2").inner_text()
+        (row,) = (row for row in rows if row.startswith(identity))
+        assert page.locator("section[aria-label='the network'] p").inner_text()
+        assert complaints(page, axe) == []
+        first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f".file >> text=search/archs/{identity}.json")
+        page.wait_for_selector(".stage svg")
+        params = page.locator(".numbers b").first.inner_text().replace(",", "")
+        assert params in row.split(",")
+        page.locator("text=back to the run").click()
+        page.wait_for_selector(".dot.front")
+        page.evaluate("location.hash = '#run/..'")
+        page.wait_for_selector(".problem >> text=leads out of the folder")
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,11 @@ function show(name: string, found: string, sum: string | null, saved: string): v
 /** Begin a new spec; it is a file once it is saved. */
 export async function begin(name: string): Promise<void> {
   const { text } = await post<{ text: string }>("new", { name });
+  beginWith(name, text);
+}
+
+/** The same with a text that is there already. */
+export function beginWith(name: string, text: string): void {
   show(name, text, null, "");
 }
 

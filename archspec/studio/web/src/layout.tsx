@@ -17,6 +17,7 @@ import { Numbers } from "./numbers";
 import { isOut, Out } from "./out";
 import { Picture } from "./picture";
 import { Problems } from "./problems";
+import { Run, runName } from "./runs";
 import { Splitter } from "./splitter";
 import { isDirty, isShipped, message, opened, SHIPPED, view } from "./state";
 import { Table } from "./table";
@@ -28,6 +29,7 @@ export function Layout() {
       <Bar />
       <Edit />
       {view.value === "gallery" && <Gallery />}
+      {view.value === "run" && <Run />}
       <Naming />
       <Conflict />
       <Out />
@@ -63,6 +65,7 @@ function Bar() {
           {isDirty.value && <span class="dot" title="not saved" role="img" aria-label="not saved" />}
         </span>
       )}
+      {isEditing && runName.value && <button onClick={() => (location.hash = `#run/${encodeURIComponent(runName.value)}`)}>back to the run</button>}
       <span class="grow" />
       <span class="message" role="status">{message.value}</span>
       {isEditing && (

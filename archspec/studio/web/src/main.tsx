@@ -4,6 +4,7 @@ import { get } from "./api";
 import { jumpToLine } from "./editor";
 import { open } from "./filing";
 import { Layout, showGallery } from "./layout";
+import { showRun } from "./runs";
 import { message, type Start, start } from "./state";
 
 function complain(error: Error): void {
@@ -16,7 +17,8 @@ async function go(): Promise<void> {
   if (match) {
     await open(decodeURIComponent(match[1]!));
     if (match[2]) jumpToLine(Number(match[2]));
-  } else showGallery();
+  } else if (location.hash.startsWith("#run/")) showRun(decodeURIComponent(location.hash.slice(5)));
+  else showGallery();
 }
 
 async function begin(): Promise<void> {

@@ -16,7 +16,7 @@ export interface Opened {
   lineBreak: "\n" | "\r\n";
 }
 
-export type View = "gallery" | "edit";
+export type View = "gallery" | "edit" | "run";
 
 export const start = signal<Start>({ root: "", spec: "", devices: [] });
 export const view = signal<View>("gallery");
