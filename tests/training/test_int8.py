@@ -1,9 +1,13 @@
 """Training for int8: what the step rounds is what numpy and onnxruntime round of its checkpoint."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from oracles import runs
 from oracles.networks import network
 from oracles.rule_b import image, with_random_weights
 
@@ -108,6 +112,46 @@ def test_a_backend_without_it_refuses():
     with pytest.raises(UsageError, match="mindspore has no training for int8; use --backend torch"):
         check_int8(recipe, "mindspore")
     check_int8(read_recipe("tiny"), "mindspore")
+
+
+DYING = """\
+import os, signal, sys
+from archspec.cli import main
+from archspec.training.backends.torch.trainer import ModuleTrainer
+
+step, done = ModuleTrainer.step, []
+
+def die(self, *inputs):
+    done.append(1)
+    if len(done) == 9:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, *inputs)
+
+ModuleTrainer.step = die
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_killed_in_the_midst_of_an_epoch_it_resumes_to_the_bit(told, tmp_path, monkeypatch):
+    """Its moving ranges, too."""
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    runs.write_inputs(tmp_path)
+    words = (
+        "train", "noisy.json", "--recipe", "small.yaml", "--data", "data", "--backend", "torch",
+        "--epochs", "2", "--set", "quantize=int8", "--out",
+    )  # fmt: skip
+    told(*words, "whole")
+    died = subprocess.run([sys.executable, "-c", DYING, *words, "killed"], capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert "resumed from step 6 " in told("train", "--resume", "killed")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert runs.state(killed) == runs.state(whole)
+    assert runs.metrics(killed) == runs.metrics(whole)
+    best = "best.safetensors"
+    assert (killed / best).read_bytes() == (whole / best).read_bytes()
+    found = read_ranges(killed / best)
+    assert len(found) == 5 and all(low < high for low, high in found.values())
 
 
 @pytest.mark.thorough
