@@ -62,7 +62,7 @@ CHIPS: tuple[Chip, ...] = (
     Chip(
         "910", "Atlas 300T, 800 (first generation)",
         ("Ascend910A", "Ascend910B", "Ascend910ProA", "Ascend910ProB", "Ascend910PremiumA"),
-        (5, 0), None, "fp16, fp32", "none named", "ascend910a", DATA_SHEET,
+        (5, 0), None, "fp16, fp32, int8", AMCT, "ascend910a", DATA_SHEET,
     ),
     Chip(
         "A2", "Atlas 300T A2, 800T A2, 800I A2",

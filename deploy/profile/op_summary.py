@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,13 +66,15 @@ def read_op_summary(paths: Iterable[Path], warm_up: int = 0) -> list[Kernel]:
     runs after those to warm up. Raises SpecError for what is not such a table."""
     times: dict[tuple[str, str], list[float]] = {}
     bounds: dict[tuple[str, str], str | None] = {}
+    paths = [*paths]
     for path in paths:
         for row in _rows(path):
             key = (row[NAME], row[KIND])
             times.setdefault(key, []).append(float(row[DURATION]) / 1e3)
             bounds[key] = _bound(row)
     if not times:
-        raise SpecError("op_summary has no operator that ran; use one of a whole run")
+        named = ", ".join(map(str, paths)) or "op_summary"
+        raise SpecError(f"{named} has no operator that ran; use one of a whole run")
     return [
         Kernel(name, kind, statistics.median(found[warm_up:] or found), bounds[name, kind])
         for (name, kind), found in times.items()
@@ -79,9 +82,16 @@ def read_op_summary(paths: Iterable[Path], warm_up: int = 0) -> list[Kernel]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """Rows by their columns' names; those without a time left out."""
+    """Rows by their columns' names; those without a time left out. Raises SpecError for a time
+    that none can be."""
     rows = read_table(path, "op_summary", ("Op Name", "OP Type", "Task Duration(us)"))
-    return [row for row in rows if number_in(row.get(DURATION)) is not None]
+    timed = [row for row in rows if number_in(row.get(DURATION)) is not None]
+    for row in timed:
+        if not 0 <= float(row[DURATION]) < math.inf:
+            raise SpecError(
+                f"{path}: Task Duration(us) of {row[NAME]} is {row[DURATION]}; it must be 0 or more"
+            )
+    return timed
 
 
 def read_table(path: Path, what: str, titles: Sequence[str]) -> list[dict[str, str]]:
@@ -91,7 +101,9 @@ def read_table(path: Path, what: str, titles: Sequence[str]) -> list[dict[str, s
         with io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
             table = [line for line in csv.reader(file) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SpecError(f"{path} cannot be read ({error})") from None
+        raise SpecError(
+            f"{path} cannot be read ({error}); use the CSV file as msprof wrote it"
+        ) from None
     found = [_key(title) for title in table[0]] if table else []
     if any(_key(title) not in found for title in titles):
         raise SpecError(f"{path} is not an {what}: it has no column {_listed(titles)}")

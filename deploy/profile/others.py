@@ -54,7 +54,9 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist; use a *_summary.json of ais_bench's") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SpecError(f"{path} cannot be read as JSON ({error})") from None
+        raise SpecError(
+            f"{path} cannot be read as JSON ({error}); use a *_summary.json of ais_bench's"
+        ) from None
     if not isinstance(content, dict):
         raise SpecError(f"{path} is not a summary of ais_bench's: it is not one JSON object")
     return content

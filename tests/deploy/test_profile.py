@@ -433,6 +433,9 @@ def test_tables_that_are_none(tmp_path):
         ("Op Name,OP Type\na,b\n", "is not an op_summary: it has no column"),
         ("Op Name,OP Type,Task Duration(us)\na,b,N/A\n", "has no operator that ran"),
         ("Op Name,OP Type,Task Duration(us)\na\n", "has no operator that ran"),
+        ("Op Name,OP Type,Task Duration(us)\na,b,nan\n", "of a is nan; it must be 0 or more"),
+        ("Op Name,OP Type,Task Duration(us)\na,b,-3\n", "of a is -3; it must be 0 or more"),
+        ("Op Name,OP Type,Task Duration(us)\na,b,inf\n", "of a is inf; it must be 0 or more"),
     ):
         path = tmp_path / "op_summary.csv"
         path.write_text(content)
