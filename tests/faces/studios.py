@@ -4,6 +4,7 @@ CI has Chromium (.ci/run installs it); a machine without it skips what needs it.
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -20,6 +21,20 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 SIZE = {"width": 1280, "height": 800}
+
+
+def install_packages():
+    """The folder of the page's sources, with the packages of its lock file. One process at a time
+    puts them there."""
+    web = ROOT / "archspec" / "studio" / "web"
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not on PATH: the page's own packages are not to be had")
+    with open(web / "package-lock.json") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (web / "node_modules" / ".package-lock.json").exists():
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(command, cwd=web, check=True, timeout=600)
+    return web
 
 
 @contextlib.contextmanager

@@ -1,11 +1,11 @@
 """The page's bundle in archspec/studio/static is what npm makes of archspec/studio/web."""
 
 import gzip
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import studios
 
 STUDIO = Path(__file__).parents[2] / "archspec" / "studio"
 WEB, STATIC = STUDIO / "web", STUDIO / "static"
@@ -14,13 +14,7 @@ MADE = ("studio.js", "studio.css")
 
 @pytest.fixture(scope="module")
 def npm():
-    """The folder of the page's sources, with the packages of its lock file."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not on PATH: the bundle is not built again")
-    if not (WEB / "node_modules" / "esbuild").is_dir():
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=WEB, check=True, timeout=600)
-    return WEB
+    return studios.install_packages()
 
 
 def test_the_bundle_is_what_its_sources_give(npm, tmp_path):

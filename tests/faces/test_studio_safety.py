@@ -115,6 +115,13 @@ def test_no_name_leads_out_of_the_folder(address, folder, name):
     out = {**request, "name": "mine.json", "output": "normal", "file": f"{name}.normal.json"}
     if name.startswith(("../", "a/", "out/", "/")):
         assert '"failed"' in send(address, "api/ask/write", out)[1]
+    compared = {**request, "name": "mine.json", "other": name}
+    assert '"failed"' in send(address, "api/ask/compare", compared)[1]
+    if name not in ("", "."):  # which are the folder itself
+        assert '"failed"' in send(address, "api/ask/run", {"run": name})[1]
+    imported = {**request, "file": str(folder / "mine.json")}  # the page names no file to read
+    assert send(address, "api/ask/import", imported)[0] == 400
+    assert send(address, f"api/import?name={quoted}", {})[0] == 400
     assert (folder.parent / "secret.json").read_text() == SECRET
     assert {path.name for path in folder.parent.iterdir()} == {"inner", "secret.json"}
 

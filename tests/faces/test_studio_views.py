@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 
 import pytest
 import studios
@@ -232,14 +231,7 @@ def test_a_searchs_networks_are_shown_and_opened(browser, runs, axe):
 @pytest.fixture(scope="module")
 def axe():
     """axe-core's source, of the page's own packages."""
-    web = studios.ROOT / "archspec" / "studio" / "web"
-    path = web / "node_modules" / "axe-core" / "axe.min.js"
-    if not path.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("npm is not on PATH: there is no axe-core")
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=web, check=True, timeout=600)
-    return path.read_text()
+    return (studios.install_packages() / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 def complaints(page, axe):
@@ -280,3 +272,41 @@ def test_every_view_is_accessible(browser, address, folder, axe, mode):
         drop(page, "a.onnx", b"no")
         found["import"] = complaints(page, axe)
     assert {view: told for view, told in found.items() if told} == {}
+
+
+def test_keys_alone_do(browser, address, folder):
+    (folder / "mine.json").write_text(SPEC)
+
+    def tab_to(page, found):
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate(f"document.activeElement.matches({found!r})"):
+                return
+        raise AssertionError(f"Tab does not come to {found}")
+
+    with studios.showing(browser, address) as page:
+        page.get_by_label("find a network").fill("mine.json")
+        page.wait_for_selector(".card >> text=mine.json")
+        page.wait_for_selector(".card >> text=tiny/isynet", state="detached")
+        page.get_by_label("find a network").focus()
+        tab_to(page, ".card")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".stage svg")
+        tab_to(page, ".cm-content")
+        page.keyboard.press("Control+End")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Escape")
+        tab_to(page, ".stage")
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowDown")
+        page.wait_for_selector(".stage .chosen")
+        tab_to(page, ".table tbody button")
+        page.keyboard.press("Control+s")
+        page.wait_for_selector("text=saved mine.json")
+        assert (folder / "mine.json").read_text() == f"{SPEC}\n"
+        page.locator("header button", has_text="compare…").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("dialog .total >> text=parameters")
+        tab_to(page, ".changes button")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("dialog", state="detached")
