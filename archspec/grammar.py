@@ -52,7 +52,6 @@ COPY_RULES = (
         "first and last must stand beside a repeat, an each or a parallel",
         beside=COPYING,
     ),
-    NodeRule(("weights",), "weights must stand beside an op", beside=("op",)),
     NodeRule(
         ("join",),
         "join must stand beside a parallel, a residual or branches",

@@ -148,11 +148,6 @@ MODIFIER_PROPERTIES: Schema = {
         'nodes to take as inputs instead of the previous result; "in" is the template\'s own,'
         ' "levels[0]" the first of a list',
     ),
-    "weights": described(
-        NAME,
-        "an earlier op or call whose weights this one uses: they are learned once for both, counted"
-        " and saved once; its own name where copies all use the first one's",
-    ),
     "when": described(writable({"type": "boolean"}), "false passes the input through"),
     "repeat": described(writable(REPEATS), "copies in sequence, named name1, name2..."),
     "parallel": described(writable(LANES), PARALLEL_DOC),
@@ -169,6 +164,11 @@ COPY_PROPERTIES: Schema = {
         f"{PARALLEL_DOC}; a number of copies, or a row of arguments for each",
     ),
     "join": LANES_JOIN,
+    "weights": described(
+        NAME,
+        "an earlier op or call whose weights this one uses: they are learned once for both, counted"
+        " and saved once; its own name where copies all use the first one's",
+    ),
 }
 
 KIND_PROPERTIES: dict[str, Schema] = {
