@@ -146,10 +146,12 @@ def test_boxes_and_lines_know_each_other(page):
     assert cursor_line(page) == 13
     rows = page.locator(".stage rect.row").count()
     page.locator('.stage rect.strip[data-node="block1"]').dblclick()
+    last = f".stage rect.row >> nth={rows - 1}"
     page.wait_for_selector("text=unfold all")
-    assert page.locator(".stage rect.row").count() < rows
+    page.wait_for_selector(last, state="detached")  # the picture comes after the button
     page.locator("text=unfold all").click()
     page.wait_for_selector("text=unfold all", state="detached")
+    page.wait_for_selector(last)
     assert page.locator(".stage rect.row").count() == rows
 
 
