@@ -57,11 +57,13 @@ async function openStudio(resource) {
     return;
   }
   await workspace.save?.(uri);
+  const isShown = editor?.document.uri.fsPath === uri.fsPath;
+  const line = isShown ? `:${editor.selection.active.line + 1}` : "";
   const [command, ...first] = settings().get("command");
   const terminal = window.createTerminal({
     name: "archspec studio",
     shellPath: command,
-    shellArgs: [...first, "studio", uri.fsPath],
+    shellArgs: [...first, "studio", uri.fsPath + line],
     cwd: workspace.getWorkspaceFolder(uri)?.uri,
   });
   terminal.show(true);
