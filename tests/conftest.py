@@ -113,9 +113,9 @@ def backend(framework, request):
 FRAMEWORKS = ("mindspore", "torch", "onnxruntime")
 WITH_PROCESSES = (
     "test_atc", "test_bounds", "test_checkpoint", "test_distributed", "test_editor", "test_hostile",
-    "test_installs", "test_lsp", "test_mcp", "test_processes", "test_readme", "test_search_storage",
-    "test_search_trials", "test_studio_bundle", "test_studio_page", "test_terminal",
-    "test_vscode",
+    "test_installs", "test_lsp", "test_mcp", "test_pages", "test_processes", "test_readme",
+    "test_search_storage", "test_search_trials", "test_studio_bundle", "test_studio_page",
+    "test_studio_safety", "test_studio_views", "test_terminal", "test_vscode",
 )  # fmt: skip
 """Files that --fast leaves out whole: nearly all their tests start processes, or wait for them."""
 

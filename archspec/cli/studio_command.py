@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="?",
         metavar="SPEC|FOLDER|RUN",
-        help="a spec (FILE:LINE opens it there), a shipped one's bare name, a folder, or the folder of"
-        " a training or a search; default: the shipped specs",
+        help="a spec (FILE:LINE opens it there), a shipped one's bare name, a folder, or the folder"
+        " of a training or a search; default: the shipped specs",
     )
     parser.add_argument("--port", type=int, metavar="N", help="default: 7353, or any that is free")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")

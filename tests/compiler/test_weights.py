@@ -83,8 +83,9 @@ def test_what_is_written_is_read(path, graph, weights):
         metadata = dict(file.metadata)
     metadata.pop("crc32", None)
     assert metadata == {
-        "spec": graph.name, "fingerprint": graph.fingerprint, "archspec": version("archspec-nn"), "source": "here",
-            "structure": fingerprint_without_input(graph),
+        "spec": graph.name, "fingerprint": graph.fingerprint,
+        "archspec": version("archspec-nn"), "source": "here",
+        "structure": fingerprint_without_input(graph),
     }  # fmt: skip
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask()
     assert [other.name for other in path.parent.iterdir()] == [path.name]
