@@ -1,7 +1,5 @@
 """An exponential moving average of a network's weights, kept on the device."""
 
-# ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
-
 # pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
 # pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
 # pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
@@ -14,6 +12,9 @@ from contextlib import contextmanager
 
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore.ops.functional import partial
+
+from archspec.training.backends.mindspore.optimizers import each
 
 PREFIX = "ema"
 UPDATES = "ema_updates"
@@ -47,9 +48,7 @@ class Ema(nn.Cell):
             done = self.updates.value()
             moves = ops.maximum(9 / (10 + done), moves)
             ops.assign_add(self.updates, ops.ones_like(done))
-        for average, weight in zip(self.averages, self.weights):
-            ops.assign_add(average, (weight - average) * moves)
-        return True
+        return each(partial(approach, moves), self.averages, self.weights)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -67,3 +66,8 @@ class Ema(nn.Cell):
             held = Tensor(weight.asnumpy().copy())
             ops.assign(weight, Tensor(average.asnumpy().copy()))
             ops.assign(average, held)
+
+
+def approach(share, average, weight):
+    """A share of the way from average to weight."""
+    return ops.assign_add(average, (weight - average) * share)

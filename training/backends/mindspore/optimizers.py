@@ -8,10 +8,9 @@
 
 All take a list of gradients in the order of their parameters, with a learning rate for each step
 and weight decay by a weight's own name, the last part of its path, and both by the weight's pace.
-The loops over parameters below are unrolled where a graph is compiled.
+HyperMap walks over parameters: a graph that is compiled unrolls a loop, each turn called by the one
+before it, and 300 turns exceed the depth of calls that MindSpore allows.
 """
-
-# ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
 
 # pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
 # pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
@@ -29,11 +28,15 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
+from mindspore.ops.functional import partial
 from mindspore.ops.operations import AdamWeightDecay
 
 from archspec.training.recipe import Adam, AdamW, Lamb, Lars, Optimizer, RmsProp, Sgd
 from archspec.training.schedules import Rates
 from archspec.training.tuning import USUAL, Pace, Paces
+
+each = ops.HyperMap()
+"""each(function, tuple, ...) to the tuple of results. The function may have no free variables."""
 
 
 @dataclass(frozen=True)
@@ -165,26 +168,33 @@ class AdamCell(_Adam):
         rate = rate * root / first_correction
         epsilon = self.epsilon * root
         decay = self.decay * first_correction / root
-        for parameter, first, second, gradient, share, factor in zip(
-            self.parameters, self.first, self.second, gradients, self.decays, self.factors
-        ):
-            own = decay if share == 1.0 else decay * share
-            if not self.is_decoupled:
-                own = decay * 0.0
-                if share > 0 and self.decay > 0:
-                    gradient = gradient + self.decay * share * parameter
-            self.update(
-                parameter,
-                first,
-                second,
-                rate if factor == 1.0 else rate * factor,
-                self.betas[0],
-                self.betas[1],
-                epsilon,
-                own,
-                gradient,
-            )
-        return True
+        return self.hyper_map(
+            partial(self.move, rate, epsilon, decay),
+            self.parameters,
+            self.first,
+            self.second,
+            gradients,
+            self.decays,
+            self.factors,
+        )
+
+    def move(self, rate, epsilon, decay, parameter, first, second, gradient, share, factor):
+        own = decay if share == 1.0 else decay * share
+        if not self.is_decoupled:
+            own = decay * 0.0
+            if share > 0 and self.decay > 0:
+                gradient = gradient + self.decay * share * parameter
+        return self.update(
+            parameter,
+            first,
+            second,
+            rate if factor == 1.0 else rate * factor,
+            self.betas[0],
+            self.betas[1],
+            epsilon,
+            own,
+            gradient,
+        )
 
 
 class RmsPropCell(nn.Optimizer):
@@ -208,19 +218,26 @@ class RmsPropCell(nn.Optimizer):
     def construct(self, gradients):
         rate = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
-        for parameter, square, moment, gradient, share, factor in zip(
-            self.parameters, self.squares, self.moments, gradients, self.decays, self.factors
-        ):
-            if share > 0 and self.decay > 0:
-                gradient = gradient + self.decay * share * parameter
-            mean = self.alpha * square + (1 - self.alpha) * ops.square(gradient)
-            update = gradient / (ops.sqrt(mean) + self.epsilon)
-            ops.assign(square, mean)
-            if self.momentum > 0:
-                update = self.momentum * moment + update
-                ops.assign(moment, update)
-            ops.assign_sub(parameter, rate * factor * update)
-        return True
+        return self.hyper_map(
+            partial(self.move, rate),
+            self.parameters,
+            self.squares,
+            self.moments,
+            gradients,
+            self.decays,
+            self.factors,
+        )
+
+    def move(self, rate, parameter, square, moment, gradient, share, factor):
+        if share > 0 and self.decay > 0:
+            gradient = gradient + self.decay * share * parameter
+        mean = self.alpha * square + (1 - self.alpha) * ops.square(gradient)
+        update = gradient / (ops.sqrt(mean) + self.epsilon)
+        ops.assign(square, mean)
+        if self.momentum > 0:
+            update = self.momentum * moment + update
+            ops.assign(moment, update)
+        return ops.assign_sub(parameter, rate * factor * update)
 
 
 class LambCell(_Adam):
@@ -232,21 +249,27 @@ class LambCell(_Adam):
 
     def construct(self, gradients):
         rate = self.get_lr()
-        first_correction, second_correction = self.corrections()
-        for parameter, first, second, gradient, share, factor in zip(
-            self.parameters, self.first, self.second, gradients, self.decays, self.factors
-        ):
-            new_first = self.betas[0] * first + (1 - self.betas[0]) * gradient
-            new_second = self.betas[1] * second + (1 - self.betas[1]) * ops.square(gradient)
-            root = ops.sqrt(new_second / second_correction) + self.epsilon
-            update = new_first / first_correction / root
-            if share > 0:
-                update = update + self.decay * share * parameter
-                update = update * ratio(norm(parameter), norm(update))
-            ops.assign(first, new_first)
-            ops.assign(second, new_second)
-            ops.assign_sub(parameter, rate * factor * update)
-        return True
+        return self.hyper_map(
+            partial(self.move, rate, self.corrections()),
+            self.parameters,
+            self.first,
+            self.second,
+            gradients,
+            self.decays,
+            self.factors,
+        )
+
+    def move(self, rate, corrections, parameter, first, second, gradient, share, factor):
+        new_first = self.betas[0] * first + (1 - self.betas[0]) * gradient
+        new_second = self.betas[1] * second + (1 - self.betas[1]) * ops.square(gradient)
+        root = ops.sqrt(new_second / corrections[1]) + self.epsilon
+        update = new_first / corrections[0] / root
+        if share > 0:
+            update = update + self.decay * share * parameter
+            update = update * ratio(norm(parameter), norm(update))
+        ops.assign(first, new_first)
+        ops.assign(second, new_second)
+        return ops.assign_sub(parameter, rate * factor * update)
 
 
 class LarsCell(nn.Cell):
@@ -268,32 +291,35 @@ class LarsCell(nn.Cell):
         self.trust = settings.trust
 
     def construct(self, gradients):
-        scaled = ()
-        for parameter, gradient, decay in zip(self.parameters, gradients, self.decays):
-            if decay > 0:
-                length, slope = norm(parameter), norm(gradient)
-                share = ratio(self.trust * length, slope + decay * length)
-                share = ops.select(slope > 0, share, ops.ones_like(share))
-                gradient = (gradient + decay * parameter) * share
-            scaled += (gradient,)
-        return self.sgd(scaled)
+        return self.sgd(each(self.scale, self.parameters, gradients, self.decays))
+
+    def scale(self, parameter, gradient, decay):
+        if decay == 0:
+            return gradient
+        length, slope = norm(parameter), norm(gradient)
+        share = ratio(self.trust * length, slope + decay * length)
+        share = ops.select(slope > 0, share, ops.ones_like(share))
+        return (gradient + decay * parameter) * share
 
 
 def clip(gradients, largest):
     """Gradients scaled down together where their L2 norm, over all of them, exceeds `largest`."""
-    total = 0.0
-    for gradient in gradients:
-        total = total + ops.square(gradient.astype(ms.float32)).sum()
+    total = ops.stack(each(sum_of_squares, gradients)).sum()
     share = largest / ops.maximum(ops.sqrt(total), largest)
-    result = ()
-    for gradient in gradients:
-        result += (gradient * share.astype(gradient.dtype),)
-    return result
+    return each(partial(multiply, share), gradients)
+
+
+def sum_of_squares(x):
+    return ops.square(x.astype(ms.float32)).sum()
+
+
+def multiply(share, x):
+    return x * share.astype(x.dtype)
 
 
 def norm(x):
     """The L2 norm of a tensor, as a scalar in float32."""
-    return ops.sqrt(ops.square(x.astype(ms.float32)).sum())
+    return ops.sqrt(sum_of_squares(x))
 
 
 def ratio(above, below):

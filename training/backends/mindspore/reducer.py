@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 from mindspore import nn, ops
+from mindspore.ops.functional import partial
 
+from archspec.training.backends.mindspore.optimizers import each
 from archspec.training.distributed import Ranks
 
 
@@ -25,25 +28,26 @@ def build_reducer(parameters: Any, ranks: Ranks, device: str) -> Any:
     if ranks.ranks == 1:
         return None
     if device == "CPU":
-        return _AsOne(ranks.ranks)
+        return _AsOne(parameters, ranks.ranks)
     return nn.DistributedGradReducer(parameters, True, ranks.ranks)
 
 
 class _AsOne(nn.Cell):
-    def __init__(self, ranks: int):
+    def __init__(self, parameters: Any, ranks: int):
         super().__init__()
         self.ranks = ranks
+        sizes = [parameter.size for parameter in parameters]
+        self.starts = tuple(accumulate(sizes, initial=0))[:-1]
         self.sum = ops.AllReduce(ops.ReduceOp.SUM)
 
     def construct(self, gradients):
-        parts = ()
-        for gradient in gradients:
-            parts += (gradient.reshape(-1),)
-        means = self.sum(ops.concat(parts)) / self.ranks
-        result = ()
-        start = 0
-        for gradient in gradients:
-            stop = start + gradient.size
-            result += (means[start:stop].reshape(gradient.shape),)
-            start = stop
-        return result
+        means = self.sum(ops.concat(each(flatten, gradients))) / self.ranks
+        return each(partial(cut, means), gradients, self.starts)
+
+
+def flatten(gradient):
+    return gradient.reshape(-1)
+
+
+def cut(means, gradient, start):
+    return means[start : start + gradient.size].reshape(gradient.shape)

@@ -8,8 +8,6 @@ are parameters of the cell, by name (`state`), so a run that is taken up from th
 the bit.
 """
 
-# ruff: noqa: B905 (a compiled graph knows zip, but not its `strict`)
-
 # pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false
 # pyright: reportGeneralTypeIssues=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
 # pyright: reportOptionalMemberAccess=false, reportOptionalOperand=false, reportOptionalSubscript=false
@@ -21,10 +19,11 @@ from typing import Any
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, amp, nn, ops
+from mindspore.ops.functional import partial
 
 from archspec.training.backends.mindspore.ema import Ema
 from archspec.training.backends.mindspore.noise import PREFIX as NOISE
-from archspec.training.backends.mindspore.optimizers import clip
+from archspec.training.backends.mindspore.optimizers import clip, each
 from archspec.training.recipe import LossScale
 
 TEACHER = "teacher"
@@ -130,23 +129,15 @@ class TrainStep(nn.Cell):
             return self.scaler.unscale(gradients)
         if self.fixed_scale == 1.0:
             return gradients
-        result = ()
-        for gradient in gradients:
-            result += (gradient / self.fixed_scale,)
-        return result
+        return each(partial(divide, self.fixed_scale), gradients)
 
     def sum_up(self, gradients):
         """Add a batch's share of the mean gradient; with the last one's, make the step."""
-        for total, gradient in zip(self.sums, gradients):
-            ops.assign_add(total, gradient / self.accumulate)
+        each(partial(add_share, self.accumulate), self.sums, gradients)
         ops.assign_add(self.batches, 1)
         if self.batches == self.accumulate:
-            sums = ()
-            for total in self.sums:
-                sums += (total.value(),)
-            self.step(sums)
-            for total in self.sums:
-                ops.assign(total, ops.zeros_like(total))
+            self.step(each(value_of, self.sums))
+            each(clear, self.sums)
             ops.assign(self.batches, 0)
 
     def step(self, gradients):
@@ -166,6 +157,22 @@ class TrainStep(nn.Cell):
         self.optimizer(gradients)
         if self.ema is not None:
             self.ema()
+
+
+def divide(number, gradient):
+    return gradient / number
+
+
+def add_share(batches, total, gradient):
+    return ops.assign_add(total, gradient / batches)
+
+
+def value_of(total):
+    return total.value()
+
+
+def clear(total):
+    return ops.assign(total, ops.zeros_like(total))
 
 
 def _check_names(step: TrainStep) -> None:
