@@ -361,6 +361,16 @@ def test_optimizer(parts, settings, reference):
         np.testing.assert_allclose(found[name], wanted, rtol=0, atol=3e-6 * max(moved, 1))
 
 
+@pytest.mark.parametrize("parts", ["mindspore, compiled"], indirect=True)
+def test_a_network_may_have_many_weights(parts):
+    """MindSpore unrolls a loop into calls within calls, of which it allows a thousand."""
+    names = [f"layer{n}.weight" for n in range(400)]
+    starts = {name: np.ones(1, np.float32) for name in names}
+    gradients = [[np.ones(1, np.float32)] * len(names)]
+    found = parts.optimize(AdamW(lr=1, weight_decay=0), starts, RATES[:1], gradients)
+    np.testing.assert_allclose([found[name][0] for name in names], 1 - RATES[0], rtol=1e-5)
+
+
 def test_weights_of_zero_have_a_trust_ratio_of_one(parts):
     def move(settings, start, gradient):
         arrays = np.full((2, 2), start, np.float32), np.full((2, 2), gradient, np.float32)
