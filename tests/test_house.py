@@ -417,3 +417,9 @@ def test_frameworks_name_the_devices_that_there_are():
     from archspec.compiler.targets.mindspore import device
 
     assert {*device.DEVICES} < {*DEVICES}
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """pytest imports them by their names, and refuses the second."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names))

@@ -168,8 +168,11 @@ def _leave_group(trainer: int, number: int) -> None:
     """In a worker: a Ctrl-C is meant for whoever trains, and whoever trains must be able to end its
     workers by a signal that it blocks itself. Where that one is killed, so is the worker, which
     would hold the connections to other processes open, and those would wait for an answer."""
-    if os.getppid() == trainer:
+    parent = os.getppid()
+    if parent == trainer:
         end_with_parent()
+    if os.getppid() != parent or parent == 1 != trainer:
+        os._exit(1)  # it was gone before we asked
     if hasattr(os, "setsid"):
         os.setsid()
     if hasattr(signal, "pthread_sigmask"):
