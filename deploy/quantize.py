@@ -19,8 +19,7 @@ import numpy as np
 
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.compiler.quantize.quantization import Quantization
-from archspec.compiler.quantize.walking import weights_of
-from archspec.compiler.targets.reference.dispatch import forward
+from archspec.compiler.quantize.walking import compute_of
 from archspec.deploy import aipp, amct
 from archspec.deploy.atc import SCRIPT, Conversion, leave_kit
 from archspec.deploy.checking import told_when_slow
@@ -153,12 +152,12 @@ def _check_nodes(content: bytes, quantization: Quantization, images: np.ndarray)
     arrays: dict[str, Any] = dict(zip(names, session.run(names, {"image": images}), strict=True))
     found = {t: arrays[value] for t, value in values.items() if value in arrays}
     found[Tensor(INPUT)] = images
-    worst = 0.0
+    compute, worst = compute_of(quantization.rounded, images), 0.0
     for node in graph.nodes.values():
         if not all(tensor in found for tensor in (*node.inputs, *node.results)):
             continue
         read = [quantization.reading(node, t, found[t]) for t in node.inputs]
-        results = forward(node.op, read, weights_of(quantization.rounded, node, images))
+        results = compute(node, read)
         for tensor, ours in zip(node.results, results, strict=True):
             length = max(float(np.linalg.norm(ours)), 1e-20)
             share = float(np.linalg.norm(ours - found[tensor])) / length

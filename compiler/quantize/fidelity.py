@@ -16,8 +16,7 @@ from archspec.compiler.quantize.calibrate import Observations
 from archspec.compiler.quantize.factors import Array, round_tensor
 from archspec.compiler.quantize.histograms import Histogram
 from archspec.compiler.quantize.quantization import Quantization
-from archspec.compiler.quantize.walking import walk, weights_of
-from archspec.compiler.targets.reference.dispatch import forward
+from archspec.compiler.quantize.walking import compute_of, walk
 from archspec.node import Node, Tensor
 
 BEST = 200.0
@@ -93,7 +92,7 @@ def _alone(quantization: Quantization, node: Node, inputs: Iterable[Array], imag
             round_tensor(array, quantization.activations[tensor])
             for tensor, array in zip(node.inputs, inputs, strict=True)
         ]
-    return forward(node.op, own, weights_of(quantization.rounded, node, images))[0]
+    return compute_of(quantization.rounded, images)(node, own)[0]
 
 
 def _add(sums: _Sums, one: Array, other: Array, own: Array) -> None:

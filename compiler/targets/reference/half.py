@@ -8,10 +8,14 @@ and the chip's own exponential are not known here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from archspec.compiler.model import Model
 from archspec.compiler.targets.reference import Array, forward
+from archspec.compiler.targets.reference.walking import arrays_of, outputs_of
+from archspec.node import Node
 
 IN_HALF = ("function", "scale", "sum")
 """Kinds of work that the vector unit does in float16 throughout."""
@@ -19,17 +23,18 @@ IN_HALF = ("function", "scale", "sum")
 
 def run_half(model: Model, image: Array) -> dict[str, Array]:
     """The outputs by name, float32; what passes 65,504 is infinite, as there."""
-    graph, weights = model.graph, model.weights
+    weights = model.weights
     assert weights is not None, "a model with weights"
-    values: dict[tuple[str, int], Array] = {("in", 0): image.astype(np.float16)}
+
+    def compute(node: Node, inputs: Sequence[Array]) -> list[Array]:
+        kind = np.float16 if node.op.work().kind in IN_HALF else np.float32
+        used = {
+            name: array.astype(np.float16).astype(kind)
+            for name, array in arrays_of(node, weights).items()
+        }
+        results = forward(node.op, [array.astype(kind) for array in inputs], used)
+        return [np.asarray(result).astype(np.float16) for result in results]
+
     with np.errstate(all="ignore"):
-        for name, node in graph.nodes.items():
-            kind = np.float16 if node.op.work().kind in IN_HALF else np.float32
-            own = {
-                w.name: weights[f"{name}.{w.name}"].astype(np.float16).astype(kind)
-                for w in node.layer.weights
-            }
-            inputs = [values[tensor].astype(kind) for tensor in node.inputs]
-            for index, result in enumerate(forward(node.op, inputs, own)):
-                values[name, index] = np.asarray(result).astype(np.float16)
-    return {key: values[tensor].astype(np.float32) for key, tensor in graph.outputs.items()}
+        outputs = outputs_of(model.graph, image.astype(np.float16), compute)
+    return {name: array.astype(np.float32) for name, array in outputs.items()}
