@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,17 +77,11 @@ def check_onnx(
     """Run the ONNX of a spec's model in onnxruntime; None, with a word on standard error, where
     that is not installed. Raises SpecError where it does not run, or gives other numbers; then the
     node is named that differs most, where `written` is the model that the file was made of."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        why = lacking("that", "onnxruntime", error)
-        print(f"note: the ONNX was not run; {why}", file=sys.stderr)
+    if not has_onnxruntime():
         return None
     sample = sample_of(model, batch)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
     with told_when_slow(f"running {sample.network} in onnxruntime"), _not_running("onnxruntime"):
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = open_session(content)
         names = [output.name for output in session.get_outputs()]
         results = session.run(names, {session.get_inputs()[0].name: sample.images})
     try:
@@ -115,25 +109,11 @@ def _differing_nodes(
     """In words, the node whose result differs most from numpy's for the same graph and weights, as
     a share of its largest value, and the first that differs by more than the tolerance; or that the
     network magnifies rounding, where its outputs are `moved` by more than the tolerance so."""
-    import onnx
-    import onnxruntime
-
-    proto = onnx.load_from_string(content)
-    results = {name for node in proto.graph.node for name in node.output}
-    told = {output.name for output in proto.graph.output}
-    nodes = {
-        name: Tensor(name)
-        for name, node in written.graph.nodes.items()
-        if name in results and len(node.results) == 1
-    }
-    for name in nodes.keys() - told:
-        proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    single = [name for name, node in written.graph.nodes.items() if len(node.results) == 1]
+    content, there = expose(content, single)
+    nodes = {name: Tensor(name) for name in single if name in there}
     rows = list(sample.rows)
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(content)
     ours = session.run([*nodes], {session.get_inputs()[0].name: sample.images})
     with np.errstate(all="ignore"):
         theirs = reference.run(
@@ -161,6 +141,44 @@ def _differing_nodes(
         f"the node that differs most is {worst}, by {shares[worst]:.3g} of its largest value, and"
         f" the first beyond the tolerance is {first}, by {shares[first]:.3g}"
     )
+
+
+def has_onnxruntime() -> bool:
+    """Whether it is installed; where not, a word on standard error says that nothing was run."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        why = lacking("that", "onnxruntime", error)
+        print(f"note: the ONNX was not run; {why}", file=sys.stderr)
+        return False
+    return True
+
+
+def open_session(content: bytes, *, is_optimized: bool = True) -> Any:
+    """An ONNX in onnxruntime, on the CPU; node by node as it is written, or with nodes fused."""
+    import onnxruntime
+
+    level = onnxruntime.GraphOptimizationLevel
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = (
+        level.ORT_ENABLE_ALL if is_optimized else level.ORT_DISABLE_ALL
+    )
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def expose(content: bytes, values: Iterable[str]) -> tuple[bytes, set[str]]:
+    """An ONNX with these values as outputs too, as far as its nodes give them, and all that its
+    nodes give."""
+    import onnx
+
+    proto = onnx.load_from_string(content)
+    there = {name for node in proto.graph.node for name in node.output}
+    told = {output.name for output in proto.graph.output}
+    for name in dict.fromkeys(values):
+        if name in there - told:
+            proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    return proto.SerializeToString(), there
 
 
 def check_mindir(

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 
 from archspec.compiler.images.steps import preprocessing_of
+from archspec.compiler.quantize.fidelity import cosines
 from archspec.compiler.quantize.quantization import Quantization
 from archspec.compiler.quantize.walking import compute_of
 from archspec.deploy import aipp, amct
 from archspec.deploy.atc import SCRIPT, Conversion, leave_kit
-from archspec.deploy.checking import told_when_slow
+from archspec.deploy.checking import expose, has_onnxruntime, open_session, told_when_slow
 from archspec.deploy.description import write_sidecar
 from archspec.deploy.socs import cautions, check_soc
 from archspec.errors import SpecError, UsageError
-from archspec.extras import lacking
 from archspec.node import INPUT, Tensor
 from archspec.writing import write_whole
 
@@ -115,39 +115,26 @@ def _serialize(
 def check(content: bytes, quantization: Quantization, images: np.ndarray) -> Checked | None:
     """Run the ONNX, each node held against numpy given what onnxruntime gave the node, so that one
     integer rounded otherwise does not spread; then by int8 kernels. Raises SpecError."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        why = lacking("that", "onnxruntime", error)
-        print(f"note: the ONNX was not run; {why}", file=sys.stderr)
+    if not has_onnxruntime():
         return None
     worst = _check_nodes(content, quantization, images)
-    session = _session(content, onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    session = _session(content)
     names = [output.name for output in session.get_outputs()]
     results = dict(zip(names, session.run(names, {"image": images}), strict=True))
-    cosines = [_cosine(results[name], array) for name, array in quantization.run(images).items()]
-    return Checked(worst, min(cosines))
+    found = quantization.run(images).items()
+    return Checked(worst, min(float(cosines(results[name], own).min()) for name, own in found))
 
 
 def _check_nodes(content: bytes, quantization: Quantization, images: np.ndarray) -> float:
-    import onnx
-    import onnxruntime
-
-    proto = onnx.load_from_string(content)
     graph = quantization.model.graph
-    written = {name for node in proto.graph.node for name in node.output}
     named = {t: key for key, t in graph.outputs.items()}
     values = {
         tensor: named.get(tensor, name if len(node.results) == 1 else f"{name}.{tensor.output + 1}")
         for name, node in graph.nodes.items()
         for tensor in node.results
     }
-    told = {output.name for output in proto.graph.output}
-    for value in {*values.values()} - told:
-        if value in written:
-            proto.graph.output.append(onnx.helper.make_empty_tensor_value_info(value))
-    level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = _session(proto.SerializeToString(), level)
+    content, _ = expose(content, values.values())
+    session = _session(content, is_optimized=False)
     names = [output.name for output in session.get_outputs()]
     arrays: dict[str, Any] = dict(zip(names, session.run(names, {"image": images}), strict=True))
     found = {t: arrays[value] for t, value in values.items() if value in arrays}
@@ -170,22 +157,11 @@ def _check_nodes(content: bytes, quantization: Quantization, images: np.ndarray)
     return worst
 
 
-def _session(content: bytes, level: Any) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = level
+def _session(content: bytes, *, is_optimized: bool = True) -> Any:
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return open_session(content, is_optimized=is_optimized)
     except Exception as error:  # onnxruntime has a class of its own for each reason
         reason = str(error).partition("\n")[0]
         raise UsageError(
             f"onnxruntime cannot run the quantised ONNX, so it was not written ({reason})"
         ) from None
-
-
-def _cosine(one: np.ndarray, other: np.ndarray) -> float:
-    one, other = (a.reshape(len(a), -1).astype(np.float64) for a in (one, other))
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return float(((one * other).sum(axis=1) / np.maximum(lengths, 1e-300)).min())

@@ -65,7 +65,7 @@ def compare(quantization: Quantization, found: Observations, batches: Iterable[A
     names = [*quantization.layers, *sorted(quantization.sums)]
     sums = {name: _Sums() for name in names}
     alike: list[Array] = []
-    cosines: list[Array] = []
+    angles: list[Array] = []
     key = next(iter(quantization.model.graph.outputs.values()))
     for images in batches:
         floats = walk(quantization.source, images)
@@ -77,9 +77,9 @@ def compare(quantization: Quantization, found: Observations, batches: Iterable[A
                 _add(sums[name], one.results[0], other.results[0], own)
             if name == key.node:
                 alike.append(_agree(one.results[key.output], other.results[key.output]))
-                cosines.append(_cosines(one.results[key.output], other.results[key.output]))
+                angles.append(cosines(one.results[key.output], other.results[key.output]))
     layers = tuple(_layer(quantization, found, name, sums[name]) for name in names)
-    agreed, cosine = np.concatenate(alike), np.concatenate(cosines)
+    agreed, cosine = np.concatenate(alike), np.concatenate(angles)
     return Outcome(layers, float(agreed.mean()), float(cosine.min()), len(agreed))
 
 
@@ -140,7 +140,8 @@ def _agree(one: Array, other: Array) -> Array:
     return one.reshape(flat).argmax(axis=1) == other.reshape(flat).argmax(axis=1)
 
 
-def _cosines(one: Array, other: Array) -> Array:
+def cosines(one: Array, other: Array) -> Array:
+    """Of each image the cosine of two results."""
     one, other = (a.reshape(len(a), -1).astype(np.float64) for a in (one, other))
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return (one * other).sum(axis=1) / np.maximum(lengths, 1e-300)
