@@ -4,7 +4,6 @@ machine alone serves."""
 from __future__ import annotations
 
 import argparse
-import contextlib
 
 from archspec.errors import UsageError
 from archspec.extras import need
@@ -37,7 +36,5 @@ def run(options: argparse.Namespace) -> int:
     from archspec.studio.app import serve
     from archspec.studio.opening import open_what
 
-    # Ctrl-C is how it is meant to end, and uvicorn raises it again
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(open_what(options.what), options.port, not options.no_browser)
+    serve(open_what(options.what), options.port, not options.no_browser)
     return 0

@@ -10,9 +10,8 @@ from typing import Any
 
 from archspec import authoring
 from archspec.project import Project
-from archspec.sources import shipped_folder
 from archspec.studio.files import home_of
-from archspec.studio.opening import SHIPPED
+from archspec.studio.opening import find_shipped
 from archspec.studio.questions import Part, Pause, Question
 
 MAX_COMPLETIONS = 400
@@ -123,7 +122,5 @@ def locate(question: Question, _pause: Pause) -> Iterator[Part]:
 def _name_of(path: Path, root: Path) -> str:
     """What the page calls a file, "" where it may not be opened."""
     path = path if path.is_absolute() else root / path
-    shipped = shipped_folder().resolve()
-    if path.is_relative_to(shipped) and not root.is_relative_to(shipped):
-        return f"{SHIPPED}{path.relative_to(shipped).with_suffix('').as_posix()}"
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+    own = path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+    return find_shipped(path, root) or own

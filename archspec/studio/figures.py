@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.graph import Graph
 from archspec.shapes import written
-from archspec.stats import LayerStats
+from archspec.stats import LayerStats, Stats
 from archspec.studio.subject import Settings, Subject
 
 MAX_ROWS = 2000
@@ -16,9 +16,8 @@ MAX_ROWS = 2000
 MAX_DECISIONS = 400
 
 
-def totals(graph: Graph, settings: Settings) -> dict[str, Any]:
+def totals(graph: Graph, stats: Stats) -> dict[str, Any]:
     """Totals for a batch: parameters, MACs, bytes of activations in float32."""
-    stats = graph.stats(settings.batch)
     return {
         "nodes": len(graph.nodes),
         "params": stats.params,
@@ -41,7 +40,7 @@ def figures(subject: Subject, settings: Settings) -> dict[str, Any]:
         "doc": graph.doc,
         "input": list(graph.input_shape),
         "outputs": outputs,
-        "totals": totals(graph, settings),
+        "totals": totals(graph, stats),
         "blocks": _rows(stats.by_block()),
         "nodes": _rows(stats.layers[:MAX_ROWS]),
         "left_out": max(0, len(stats.layers) - MAX_ROWS),

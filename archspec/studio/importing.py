@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +24,7 @@ def import_file(question: Question, _pause: Pause) -> Iterator[Part]:
     and, where `weights` says so, its weights beside it. Nothing is written over."""
     for package in ("numpy", "onnx", "onnxruntime"):
         need("importing ONNX", package)
-    from archspec.compiler.importing.onnx import import_onnx
+    from archspec.compiler.importing.onnx import import_onnx, name_for
     from archspec.compiler.weights.loading import save_weights
 
     root, name, file = Path(question["root"]), question["name"], Path(question["file"])
@@ -39,7 +37,7 @@ def import_file(question: Question, _pause: Pause) -> Iterator[Part]:
         if path.exists():
             raise UsageError(f"{path.relative_to(root)} exists already; use another name")
     try:
-        found = import_onnx(file, _name_of(spec))
+        found = import_onnx(file, name_for(spec))
     except SpecError as error:
         raise UsageError(str(error).replace(str(file), file.name)) from None
     spec.parent.mkdir(parents=True, exist_ok=True)
@@ -49,15 +47,8 @@ def import_file(question: Question, _pause: Pause) -> Iterator[Part]:
     yield {"name": name, "report": [*_report(found), *(f"wrote {of_weights}" for _ in paths[1:])]}
 
 
-def _name_of(spec: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", spec.stem).lstrip(".+-") or "imported"
-
-
 def _report(found: Found) -> Iterator[str]:
     """What `archspec import` says of it."""
     graph = found.model.graph
-    counts = Counter(node.op.name for node in graph.nodes.values())
-    ops = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    yield f"read {found.nodes:,} nodes as {len(graph.nodes):,}: {ops}"
-    yield str(found.agreement)
+    yield from found.tell()
     yield f"{graph.params:,} parameters, {shown_amount(graph.macs)} MACs"

@@ -45,7 +45,7 @@ class Looker:
             return
         pause()
         saved = self._saved_graph(question, settings)
-        totals = None if saved is None else figures.totals(saved, settings)
+        totals = None if saved is None else figures.totals(saved, saved.stats(settings.batch))
         yield {"part": "figures", **figures.figures(subject, settings), "saved": totals}
         pause()
         picture = self._draw(question, graph, settings)

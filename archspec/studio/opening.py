@@ -50,13 +50,20 @@ def open_what(name: str | None) -> Opened:
     if path.is_dir():
         return Opened(path, is_run=(path / RUN_FACTS).is_file())
     path = Path(real_path(spec_path(name)))
-    shipped = shipped_folder().resolve()
-    if path.is_relative_to(shipped) and not here.is_relative_to(shipped):
-        return Opened(
-            here, f"{SHIPPED}{path.relative_to(shipped).with_suffix('').as_posix()}", line
-        )
+    shipped = find_shipped(path, here)
+    if shipped:
+        return Opened(here, shipped, line)
     root = project_folder(path.parent)
     return Opened(root, path.relative_to(root).as_posix(), line)
+
+
+def find_shipped(path: Path, root: Path) -> str:
+    """What the page calls a file of the shipped specs; "" for another, and where the folder that
+    was opened is among them, so that they are files like others."""
+    shipped = shipped_folder().resolve()
+    if not path.is_relative_to(shipped) or root.is_relative_to(shipped):
+        return ""
+    return f"{SHIPPED}{path.relative_to(shipped).with_suffix('').as_posix()}"
 
 
 def _split_line(name: str) -> tuple[str, int]:
