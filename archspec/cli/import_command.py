@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run_onnx(options: argparse.Namespace) -> int:
-    from archspec.compiler.importing.onnx import import_onnx
+    from archspec.compiler.importing.onnx import import_onnx, name_for
     from archspec.compiler.weights.files import check_writable
     from archspec.compiler.weights.loading import save_weights
 
@@ -81,7 +79,10 @@ def _run_onnx(options: argparse.Namespace) -> int:
     if options.weights:
         check_writable(options.weights)
     found = import_onnx(
-        options.file, _name(options), with_norms=options.unfold_norms, is_flat=options.flat
+        options.file,
+        options.name or name_for(options.output),
+        with_norms=options.unfold_norms,
+        is_flat=options.flat,
     )
     graph = found.model.graph
     assert found.model.weights is not None
@@ -92,19 +93,9 @@ def _run_onnx(options: argparse.Namespace) -> int:
     return 0
 
 
-def _name(options: argparse.Namespace) -> str:
-    """What is asked for, or what is left of the file's name that a spec may be called."""
-    if options.name:
-        return options.name
-    return re.sub(r"[^A-Za-z0-9_.+-]", "_", Path(options.output).stem).lstrip(".+-") or "imported"
-
-
 def _tell(options: argparse.Namespace, found: Found) -> None:
     graph = found.model.graph
-    counts = Counter(node.op.name for node in graph.nodes.values())
-    ops = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    print(f"read {found.nodes:,} nodes as {len(graph.nodes):,}: {ops}")
-    print(found.agreement)
+    print(*found.tell(), sep="\n")
     lines = Path(options.output).read_text().count("\n")
     amounts = f"{graph.params:,} parameters, {shown_amount(graph.macs)} MACs"
     print(f"wrote {options.output}: {amounts}, {lines} lines")

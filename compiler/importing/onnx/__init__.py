@@ -18,6 +18,6 @@ try:
 except ImportError as error:
     raise LackingError(lacking("archspec import onnx", "onnx", error)) from error
 
-from archspec.compiler.importing.onnx.importing import Found, import_onnx
+from archspec.compiler.importing.onnx.importing import Found, import_onnx, name_for
 
-__all__ = ["Found", "import_onnx"]
+__all__ = ["Found", "import_onnx", "name_for"]

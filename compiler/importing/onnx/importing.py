@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,17 @@ class Found:
     nodes: int
     producer: str
     agreement: Agreement
+
+    def tell(self) -> list[str]:
+        """What was read and how far it is proven, a sentence each."""
+        ops = [node.op.name for node in self.model.graph.nodes.values()]
+        counted = ", ".join(f"{count} {name}" for name, count in Counter(ops).most_common())
+        return [f"read {self.nodes:,} nodes as {len(ops):,}: {counted}", str(self.agreement)]
+
+
+def name_for(path: str | os.PathLike[str]) -> str:
+    """What is left of a file's name that a spec may be called."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", Path(path).stem).lstrip(".+-") or "imported"
 
 
 def import_onnx(
