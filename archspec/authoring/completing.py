@@ -11,6 +11,7 @@ from archspec.authoring.draft import Draft
 from archspec.authoring.expression_words import complete_expression, scope_names
 from archspec.authoring.hovering import argument_owner
 from archspec.authoring.linking import texts_beside
+from archspec.authoring.meanings import row_target
 from archspec.authoring.naming import names_within, target_of
 from archspec.authoring.roles import (
     ARG,
@@ -22,6 +23,7 @@ from archspec.authoring.roles import (
     VALUE,
     fragment_of,
     kind_of,
+    nodes_around,
     options_of,
     role_of,
 )
@@ -63,7 +65,7 @@ def _keys(draft: Draft, spot: Spot) -> Words:
     if role == NODE:
         yield from _node_keys(draft, spot, written)
     elif role == ROW:
-        yield from _argument_keys(draft, spot, written, _row_target(holder))
+        yield from _argument_keys(draft, spot, written, row_target(holder))
     elif role == "defaults":
         for name, doc in draft.known.calls.items():
             if name not in written:
@@ -111,16 +113,6 @@ def _node_keys(draft: Draft, spot: Spot, written: set[str | int]) -> Words:
         and not (key == "parallel" and others & {"repeat", "each"})
     }
     yield from _fragment_keys(spot, allowed, written)
-
-
-def _row_target(row: Any) -> str | None:
-    """What the rows' arguments are given to."""
-    if row.parent is not None and role_of(row.parent) == "defaults":
-        return str(row.key)
-    for above in row.ancestors():
-        if above.kind == "object" and role_of(above) == NODE:
-            return target_of(above)
-    return None
 
 
 def _argument_keys(draft: Draft, spot: Spot, written: set[str | int], target: str | None) -> Words:
@@ -227,7 +219,7 @@ def _sources(draft: Draft, spot: Spot) -> Words:
             return
         part, prefix = None, ""
     else:
-        node = _node_around(spot)
+        node = next(nodes_around(spot.place), None)
         part = None if node is None else body.part_of(node)
         prefix = part.prefix if part is not None else ""
     for name, other in names_within(body, part, prefix):
@@ -236,13 +228,6 @@ def _sources(draft: Draft, spot: Spot) -> Words:
         yield spot.string(name, "node", other.kind, detail)
     for name in body.inputs if part is not None else ():
         yield spot.string(name, "node", "the input of the template or the network")
-
-
-def _node_around(spot: Spot) -> Any:
-    for item in spot.place.ancestors():
-        if item.kind == "object" and role_of(item) == NODE:
-            return item
-    return None
 
 
 def _references(draft: Draft, spot: Spot) -> Words:
@@ -280,7 +265,7 @@ def _argument_of(draft: Draft, spot: Spot) -> tuple[str | None, str]:
     while item.parent is not None:
         role = role_of(item)
         if role == ARGUMENT and role_of(item.parent) == ROW:
-            return _row_target(item.parent), str(item.key)
+            return row_target(item.parent), str(item.key)
         if role in (ARGUMENT, "modifier"):
             owner = argument_owner(item)
             return (None if owner is None else target_of(owner)), str(item.key)

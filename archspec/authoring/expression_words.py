@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from archspec.authoring.draft import Draft
 from archspec.authoring.naming import names_within
-from archspec.authoring.roles import NODE, role_of
+from archspec.authoring.roles import nodes_around, role_of
 from archspec.authoring.spot import Spot
 from archspec.authoring.tree import Item
 from archspec.authoring.values import Completion
@@ -68,9 +68,7 @@ def _node_names(draft: Draft, spot: Spot, typed: str) -> Iterator[Completion]:
     body = draft.body_at(spot.place)
     if body is None:
         return
-    node = next(
-        (i for i in spot.place.ancestors() if i.kind == "object" and role_of(i) == NODE), None
-    )
+    node = next(nodes_around(spot.place), None)
     part = None if node is None else body.part_of(node)
     start = spot.offset - len(typed)
     rest = _NAME_REST.match(draft.plain, spot.offset)
@@ -91,12 +89,11 @@ def scope_names(draft: Draft, item: Item) -> Iterator[tuple[str, str]]:
     inputs = owner.get("inputs")
     if inputs is None or inputs.plain() == [INPUT]:
         yield from zip(INPUT_NAMES, INPUT_DOCS, strict=True)
-    for above in item.ancestors():
-        if above.kind == "object" and role_of(above) == NODE:
-            if above.get("repeat") is not None or above.get("each") is not None:
-                yield INDEX, "the number of the copy, from 0"
-            if above.get("parallel") is not None:
-                yield LANE, "the number of the copy beside others, from 0"
+    for node in nodes_around(item):
+        if node.get("repeat") is not None or node.get("each") is not None:
+            yield INDEX, "the number of the copy, from 0"
+        if node.get("parallel") is not None:
+            yield LANE, "the number of the copy beside others, from 0"
 
 
 def scope_owner(item: Item) -> Item | None:

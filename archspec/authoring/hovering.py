@@ -17,6 +17,7 @@ from archspec.authoring.roles import (
     OP,
     SOURCE,
     fragment_of,
+    nodes_around,
     role_of,
 )
 from archspec.authoring.tree import Item
@@ -86,10 +87,7 @@ def argument_owner(item: Item) -> Item | None:
     """The call that an argument is given to, in its node or in a row of it."""
     if role_of(item) not in (ARGUMENT, "modifier"):
         return None
-    for above in item.ancestors():
-        if above is not item and above.kind == "object" and role_of(above) == NODE:
-            return above
-    return None
+    return next((node for node in nodes_around(item) if node is not item), None)
 
 
 def _hover_call(draft: Draft, item: Item) -> Hover | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class _Index:
         return [name for name, at in self.written.items() if at == pointer]
 
 
-def _call_around(path: str, calls: dict[str, Any]) -> str:
+def _call_around(path: str, calls: Container[str]) -> str:
     """The innermost template call that a path is in, or ""."""
     while path:
         path = path.rpartition(".")[0]
@@ -159,7 +159,7 @@ def _origins(graph: Graph, name: str) -> Iterator[At]:
             origin = graph.calls[path].origin if path in graph.calls else origin
     if origin is not None:
         yield origin.node.at
-    while (path := _call_around(path, dict(graph.calls))) != "":
+    while (path := _call_around(path, graph.calls)) != "":
         yield graph.calls[path].origin.node.at
 
 

@@ -19,6 +19,7 @@ from archspec.authoring.roles import (
     ROW,
     SOURCE,
     VALUE,
+    nodes_around,
     role_of,
 )
 from archspec.authoring.tree import Item
@@ -122,13 +123,15 @@ def _meaning_of_key(draft: Draft, item: Item) -> Meaning | None:
 
 def call_target(argument: Item) -> str | None:
     """The op or template that an argument is given to, in its node, a row of it, or `defaults`."""
-    row = argument.parent
-    if row is not None and row.parent is not None and role_of(row.parent) == "defaults":
+    return None if argument.parent is None else row_target(argument.parent)
+
+
+def row_target(row: Item) -> str | None:
+    """The op or template that a row's arguments are given to; a node is its own first row."""
+    if row.parent is not None and role_of(row.parent) == "defaults":
         return str(row.key)
-    for above in argument.ancestors():
-        if above.kind == "object" and role_of(above) == NODE:
-            return target_of(above)
-    return None
+    node = next(nodes_around(row), None)
+    return None if node is None else target_of(node)
 
 
 def template_name(owner: Item | None) -> str | None:
@@ -166,8 +169,7 @@ def _find(draft: Draft, item: Item, name: str) -> tuple[Body, Found] | None:
         body = next((each for each in draft.bodies if each.owner is owner), None)
         found = None if body is None else body.find(name, "")
     else:
-        nodes = (i for i in item.ancestors() if i.kind == "object" and role_of(i) == NODE)
-        part = next(filter(None, map(body.part_of, nodes)), None)
+        part = next(filter(None, map(body.part_of, nodes_around(item))), None)
         found = None if part is None else body.find(name, part.prefix, part.began)
     return None if body is None or found is None else (body, found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.authoring.tree import Item
@@ -84,6 +84,11 @@ def _is_node(item: Item | None) -> bool:
     if item.kind == "array" and item.items:
         return _is_node(item.items[0])
     return item.kind == "object" and any(item.get(kind) is not None for kind in KINDS[:-1])
+
+
+def nodes_around(item: Item) -> Iterator[Item]:
+    """The node objects that a value is, or is in, innermost first."""
+    return (i for i in item.ancestors() if i.kind == "object" and role_of(i) == NODE)
 
 
 def kind_of(node: Item) -> str:
