@@ -92,3 +92,11 @@ def showing(browser, address, **options):
     context.close()
     expected = re.compile(r"the server responded with a status of (400|404|409)")
     assert not [said for said in complaints if not expected.search(said)]
+
+
+@contextlib.contextmanager
+def editing(browser, address, name):
+    """A page that shows a spec and its picture."""
+    with showing(browser, f"{address}#edit/{name}") as page:
+        page.wait_for_selector(".stage svg")
+        yield page

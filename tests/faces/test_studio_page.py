@@ -28,20 +28,8 @@ SPEC = """\
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with studios.browsing() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("specs")
-
-
-@pytest.fixture(scope="module")
-def address(folder):
-    with studios.serving(str(folder), folder=folder) as found:
-        yield found
 
 
 @pytest.fixture
@@ -53,8 +41,7 @@ def spec(folder):
 
 @pytest.fixture
 def page(browser, address, spec):
-    with studios.showing(browser, f"{address}#edit/{spec.name}") as found:
-        found.wait_for_selector(".stage svg")
+    with studios.editing(browser, address, spec.name) as found:
         yield found
 
 

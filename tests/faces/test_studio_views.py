@@ -29,27 +29,14 @@ SPEC = json.dumps(
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with studios.browsing() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("views")
-
-
-@pytest.fixture(scope="module")
-def address(folder):
-    with studios.serving(str(folder), folder=folder) as found:
-        yield found
 
 
 @pytest.fixture
 def page(browser, address, folder):
     (folder / "mine.json").write_text(SPEC)
-    with studios.showing(browser, f"{address}#edit/mine.json") as found:
-        found.wait_for_selector(".stage svg")
+    with studios.editing(browser, address, "mine.json") as found:
         yield found
 
 
