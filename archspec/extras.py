@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +80,15 @@ def why_missing(package: str) -> str:
         return "" if find_spec(package) else "it is not installed"
     except (ImportError, ValueError) as error:
         return str(error)
+
+
+def version_of(package: str, missing: str = "") -> str:
+    """The release of an installed package, or what stands for one that is not, as archspec's own is
+    not where it runs from a folder that was never installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return missing
 
 
 def packages_of(extra: str) -> list[str]:

@@ -14,13 +14,13 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from archspec.deploy.cann import find_toolkit, has_npu
 from archspec.deploy.socs import SOCS
 from archspec.errors import SpecError, UsageError
+from archspec.extras import version_of
 from archspec.machine import usable_cpus
 from archspec.reading import open_regular
 
@@ -52,7 +52,7 @@ def report_device(files: Iterable[str | os.PathLike[str]], note: str = "") -> di
         "machine": _machine(),
         "npu": _npu(),
         "cann": _cann(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version_of(name) for name in PACKAGES},
         "results": [_result(Path(file)) for file in files],
     }
 
@@ -113,13 +113,6 @@ def _cann() -> str:
     except UsageError:
         toolkit = None
     return _word(toolkit.release) if toolkit else ""
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _result(path: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from archspec.deploy.engines import Engine
 from archspec.deploy.feeding import Feed
 from archspec.deploy.timing import Latency
 from archspec.errors import UsageError
+from archspec.extras import PACKAGE, version_of
 from archspec.machine import usable_cpus
 from archspec.reading import sha256_of
 from archspec.tables import Column, Table, shown_count
@@ -149,12 +149,9 @@ class Results:
 
 
 def _versions(engine: str) -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in ("archspec-nn", *ENGINES[engine].packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a folder that was never installed
-            found[package] = "unknown"
+    packages = (PACKAGE, *ENGINES[engine].packages)
+    found = {package: version_of(package, "unknown") for package in packages}
+    found = {"python": platform.python_version(), **found}
     if engine == "acl":
         found["cann"] = _cann()
     return found

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
+from archspec.extras import version_of
 from archspec.training.backend import BACKENDS, FIRST
 
 PACKAGES = ("archspec-nn", "numpy", "pillow")
@@ -13,10 +13,6 @@ PACKAGES = ("archspec-nn", "numpy", "pillow")
 
 def versions(backend: str = FIRST) -> dict[str, str]:
     """Versions by package; "none" where one is not installed."""
-    found = {"python": platform.python_version()}
-    for package in sorted({*PACKAGES, *BACKENDS[backend].packages}):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "none"
-    return found
+    packages = sorted({*PACKAGES, *BACKENDS[backend].packages})
+    found = {package: version_of(package, "none") for package in packages}
+    return {"python": platform.python_version(), **found}

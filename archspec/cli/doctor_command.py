@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from archspec.cli.commands import GROUPS, NEEDS
 from archspec.cli.common import add_format, print_json
 from archspec.compiler.targets import written_by
 from archspec.errors import UsageError
-from archspec.extras import PACKAGES, install_hint, is_there, why_missing
+from archspec.extras import PACKAGE, PACKAGES, install_hint, is_there, version_of, why_missing
 from archspec.machine import DEVICES
 from archspec.tables import Column, Table, write_table
 
@@ -70,11 +69,11 @@ def _groups() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     yield Finding("Python", "yes", f"{platform.python_version()}, {sys.executable}")
-    yield Finding("archspec", "yes", version("archspec-nn"))
+    yield Finding("archspec", "yes", version_of(PACKAGE))
     for package, (_, extra) in PACKAGES.items():
         reason = why_missing(package)
         if not reason:
-            yield Finding(package, "yes", _version(package))
+            yield Finding(package, "yes", version_of(package))
         else:
             yield Finding(package, "no", install_hint(extra))
 
@@ -152,10 +151,3 @@ def _cann_by_chip() -> Finding:
             names = ", ".join(chip.name for chip in chips_under(toolkit.version))
             return Finding("CANN's chips", "-", f"{toolkit.release} lists {names}")
     return Finding("CANN by chip", "-", ", ".join(f"{c.name} {c.cann}" for c in CHIPS[:3]))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
 from archspec.compiler.model import Weights, node_of, weights_of
 from archspec.compiler.node_patterns import fits
@@ -13,6 +12,7 @@ from archspec.compiler.weights.check import Difference, differences, misfit
 from archspec.compiler.weights.files import open_tensors, write_tensors
 from archspec.compiler.weights.layouts import TORCH_COUNTER
 from archspec.errors import Problem, SpecError
+from archspec.extras import PACKAGE, version_of
 from archspec.graph import Graph
 from archspec.identity import (
     FINGERPRINT,
@@ -143,15 +143,11 @@ def _maker(file: TensorFile) -> str:
 
 def identity(graph: Graph) -> dict[str, str]:
     """What a file says of the network its weights are for."""
-    try:
-        release = version("archspec-nn")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        release = "unknown"
     return {
         "spec": graph.name,
         FINGERPRINT: graph.fingerprint,
         STRUCTURE: fingerprint_without_input(graph),
-        "archspec": release,
+        "archspec": version_of(PACKAGE, "unknown"),
     }
 
 

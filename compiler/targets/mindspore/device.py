@@ -13,11 +13,11 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from archspec.compiler.targets.mindspore.installed import mindspore
 from archspec.errors import LackingError, UsageError, did_you_mean
+from archspec.extras import version_of
 from archspec.writing import write_whole
 
 CAP = "ONEDNN_MAX_CPU_ISA"
@@ -63,7 +63,7 @@ def onednn_verdict() -> str:
     "hopeless" where neither helps and "unknown" where it could not be tried."""
     if not _has_avx512():
         return "fine"
-    key = f"{_cpu()}, mindspore {_version()}"
+    key = f"{_cpu()}, mindspore {version_of('mindspore', 'none')}"
     kept = _read_kept()
     if key not in kept:
         verdict = _try()
@@ -123,13 +123,6 @@ def _cpu() -> str:
     numbers = (known.get(key, "?") for key in ("cpu family", "model", "stepping"))
     features = len(known.get("flags", "").split())
     return f"{known.get('model name', '?')} ({'/'.join(numbers)}, {features} features)"
-
-
-def _version() -> str:
-    try:
-        return version("mindspore")
-    except PackageNotFoundError:
-        return "none"
 
 
 def _cache_file() -> Path:

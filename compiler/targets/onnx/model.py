@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import onnx
@@ -20,6 +19,7 @@ from archspec.compiler.targets.onnx.allowed import IR_VERSIONS
 from archspec.compiler.targets.onnx.net import INPUT_NAME, Net, Site
 from archspec.compiler.targets.onnx.operators import spell
 from archspec.errors import UsageError
+from archspec.extras import PACKAGE, version_of
 from archspec.graph import Graph
 from archspec.node import Node
 from archspec.shapes import Shape
@@ -98,7 +98,7 @@ def _write(
         ir_version=IR_VERSIONS[opset],
         opset_import=[helper.make_opsetid("", opset)],
         producer_name="archspec",
-        producer_version=_version(),
+        producer_version=version_of(PACKAGE),
     )
     proto.graph.name = graph.name
     proto.graph.input.extend(_values({INPUT_NAME: graph.input_shape}, batch))
@@ -171,15 +171,8 @@ def _properties(model: Model) -> dict[str, str]:
         "name": spec.name,
         "fingerprint": spec.fingerprint,
         "preprocessing": json.dumps(spec.settings, sort_keys=True),
-        "producer": f"archspec {_version()}".strip(),
+        "producer": f"archspec {version_of(PACKAGE)}".strip(),
     }
-
-
-def _version() -> str:
-    try:
-        return version("archspec-nn")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return ""
 
 
 def _check(content: bytes, name: str) -> None:
