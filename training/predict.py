@@ -31,24 +31,6 @@ BATCH = 16
 """Images that are run at a time, where there are as many."""
 
 
-def score_weights(
-    graph: Graph,
-    weights: str | os.PathLike[str],
-    data: str | os.PathLike[str],
-    split: str = "val",
-    batch: int = 64,
-    workers: int = 8,
-    device: str = "CPU",
-    tell: Callable[[str], None] | None = None,
-    backend: str | None = None,
-    flip: bool = False,
-) -> Scores:
-    """The scores alone of what `evaluate_weights` finds."""
-    return evaluate_weights(
-        graph, weights, data, split, batch, workers, device, tell, backend, flip
-    )[0]
-
-
 def evaluate_weights(
     graph: Graph,
     weights: str | os.PathLike[str],

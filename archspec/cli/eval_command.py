@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from archspec.api.networks import is_model, refuse_for_model
 from archspec.cli.answer_options import (
@@ -15,6 +16,9 @@ from archspec.cli.common import add_format, add_overrides, add_spec, graph_of, p
 from archspec.cli.device_options import add_device
 from archspec.cli.infer_command import tell_note
 from archspec.errors import UsageError
+
+if TYPE_CHECKING:
+    from archspec.graph import Graph
 
 EXAMPLES = (
     "archspec eval run/spec.json --weights run/best.safetensors --data digits",
@@ -47,42 +51,33 @@ def run(options: argparse.Namespace) -> int:
     from archspec.training.predict import writes
 
     check_report(options.report)
-    if is_model(options.spec):
-        _score_model(options)
-        return 0
-    if not options.weights:
-        raise UsageError("--weights is missing; use --weights FILE, or an exported model")
-    device = options.device or "CPU"
-    graph = graph_of(options.spec, options)
+    network = _network_of(options)
+    device = None if isinstance(network, str) else options.device or "CPU"
     found = evaluate(
-        graph, options.data, weights=options.weights, split=options.split or "val",
-        batch=options.batch or 64,
+        network, options.data, weights=options.weights, split=options.split, batch=options.batch,
         workers=options.workers, device=device, backend=options.backend, flip=options.flip,
         tell=tell_note,
     )  # fmt: skip
-    if not writes(device, options.backend):
+    if device is not None and not writes(device, options.backend):
         return 0
     if options.format == "json":
-        said = {"network": graph.name, "fingerprint": graph.fingerprint, **vars(found.scores)}
-        print_json({**said, **answers_as_json(found, options)})
+        said: dict[str, Any] = {}
+        if not isinstance(network, str):
+            said = {"network": network.name, "fingerprint": network.fingerprint}
+        print_json({**said, **vars(found.scores), **answers_as_json(found, options)})
     else:
         print(found.scores)
     tell_answers(found, options)
     return 0
 
 
-def _score_model(options: argparse.Namespace) -> None:
-    """As `archspec infer` does, which has its latency too."""
-    from archspec.api.evaluating import evaluate
-
-    refuse_for_model(options.spec, device=options.device, set=options.set, input=options.input)
-    found = evaluate(
-        options.spec, options.data, weights=options.weights, split=options.split,
-        batch=options.batch, workers=options.workers, backend=options.backend, flip=options.flip,
-        tell=tell_note,
-    )  # fmt: skip
-    if options.format == "json":
-        print_json({**vars(found.scores), **answers_as_json(found, options)})
-    else:
-        print(found.scores)
-    tell_answers(found, options)
+def _network_of(options: argparse.Namespace) -> Graph | str:
+    """A spec's graph, or the path of an exported model, which has its latency by `archspec infer`.
+    Raises UsageError for what does not go with it."""
+    if is_model(options.spec):
+        own = {"device": options.device, "set": options.set, "input": options.input}
+        refuse_for_model(options.spec, **own)
+        return options.spec
+    if not options.weights:
+        raise UsageError("--weights is missing; use --weights FILE, or an exported model")
+    return graph_of(options.spec, options)

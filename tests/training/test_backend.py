@@ -39,7 +39,7 @@ from archspec.training.loop import train_run  # noqa: E402
 from archspec.training.meter import Meter, Sums  # noqa: E402
 from archspec.training.noise import draw_mask  # noqa: E402
 from archspec.training.plan import scan_splits  # noqa: E402
-from archspec.training.predict import open_classifier, score_weights  # noqa: E402
+from archspec.training.predict import evaluate_weights, open_classifier  # noqa: E402
 from archspec.training.run import RunError, open_run  # noqa: E402
 from archspec.training.search import search  # noqa: E402
 from archspec.training.search.single_path import (  # noqa: E402
@@ -142,9 +142,15 @@ def test_it_learns(tmp_path):
 def test_weights_score_what_the_metrics_say(whole):
     best = max(runs.metrics(whole), key=lambda line: line.get("top1", 0))
     graph = open_run(whole).networks[0]
-    scores = score_weights(graph, whole / "best.safetensors", "data", batch=5, backend="fake")
+    scores, _ = evaluate_weights(graph, whole / "best.safetensors", "data", batch=5, backend="fake")
     assert scores.top1 == pytest.approx(best["top1"])
     assert scores.loss == pytest.approx(best["val_loss"], rel=1e-5)
+
+
+def test_an_evaluation_of_no_images_at_a_time_is_refused(whole, run):
+    weights = ("--weights", whole / "best.safetensors", "--backend", "fake", "--batch", 0)
+    code, _, err = run("eval", whole / "spec.json", "--data", "data", *weights)
+    assert (code, err) == (2, "error: --batch 0: must be 1 to 100,000\n")
 
 
 def test_peers_and_accumulation_have_their_place(tmp_path):
@@ -455,9 +461,10 @@ def test_a_mirrored_look_is_the_mean_of_both(whole, told):
     one, other = (pixels, pixels[..., ::-1])
     logits = sum(one.reshape(len(one), -1) @ arrays["dense.weight"].T for one in (one, other)) / 2
     wanted = (logits + arrays["dense.bias"]).argmax(1)
-    scores = score_weights(graph, weights, "data", batch=4, backend="fake", flip=True)
+    scores, _ = evaluate_weights(graph, weights, "data", batch=4, backend="fake", flip=True)
+    plain, _ = evaluate_weights(graph, weights, "data", batch=4, backend="fake")
     assert scores.top1 == pytest.approx((wanted == np.repeat(range(3), 6)).mean())
-    assert scores.loss != score_weights(graph, weights, "data", batch=4, backend="fake").loss
+    assert scores.loss != plain.loss
     arguments = ("linear.json", *images, "--weights", weights, "--top", 1, "--format", "json")
     found = json.loads(told("predict", *arguments, "--backend", "fake", "--flip"))
     assert [row["number"] for row in found] == [*wanted]
@@ -654,12 +661,12 @@ def test_a_single_path_search_ends_in_time(tmp_path):
 def test_nothing_of_a_framework_is_imported(inputs, whole):
     """By training, evaluating, classifying and searching over a backend that is not one."""
     code = f"""
-from archspec.training.predict import open_classifier, score_weights
+from archspec.training.predict import evaluate_weights, open_classifier
 from archspec.training.search import plan, run, worker
 from archspec.training.search.single_path import engine
 graph = open_run({str(whole)!r}).networks[0]
 begin("imports")
-score_weights(graph, "imports/best.safetensors", "data", backend="fake")
+evaluate_weights(graph, "imports/best.safetensors", "data", backend="fake")
 open_classifier(graph, "imports/best.safetensors", backend="fake")
 print(*{{name.split(".")[0] for name in sys.modules}})
 """
