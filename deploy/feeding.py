@@ -103,8 +103,8 @@ def feed_of(port: Port, preprocessing: Preprocessing, wanted: int | None, where:
 
 
 def pixels_of(port: Port, preprocessing: Preprocessing) -> str:
-    """Which pixels an OM with AIPP takes, by how many bytes an image has: NV12 has half of"
-    " RGB's."""
+    """Which pixels an OM with AIPP takes, by how many bytes an image has: NV12 has half of
+    RGB's."""
     if preprocessing.channels == 3:
         shape = source_shape(preprocessing, YUV420SP)
         if math.prod(extent or 0 for extent in port.shape[1:]) == math.prod(shape):

@@ -71,9 +71,8 @@ CHIPS: tuple[Chip, ...] = (
     ),
 )  # fmt: skip
 """Most asked for first. `last` is what the manuals of --soc_version show: 310 stands on the pages
-of
-CANN 8.1 and 8.2 and on none from 8.3 on. `since` is common knowledge that nobody here checked; it
-warns, and refuses nothing."""
+of CANN 8.1 and 8.2 and on none from 8.3 on. `since` is common knowledge that nobody here checked;
+it warns, and refuses nothing."""
 
 SOCS = tuple(name for chip in CHIPS for name in chip.socs)
 

@@ -75,8 +75,7 @@ def fit_layers(device: Device, measured: Sequence[MeasuredLayers]) -> LayerFit:
     if fitted is None:
         raise SpecError(
             "these layers do not tell the cube's efficiency from the cost of a launch; use a"
-            " network"
-            " of layers that differ more"
+            " network of layers that differ more"
         )
     names = ", ".join(Path(one.source).name for one in measured)[:LONGEST_NAME]
     provenance = {
