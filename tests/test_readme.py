@@ -20,11 +20,6 @@ MAX_LINES = 180
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path
-
-
-@pytest.fixture
 def checkout(tmp_path):
     """A folder that looks like a checkout to who follows the README, with photographs to train on:
     crops of the three that are here, by the script of the tutorial."""
@@ -67,16 +62,16 @@ def test_every_command_is_shown():
     assert not missing, "the README and docs/guides/tour.md lack a command"
 
 
-def test_the_import_of_an_isynet_prints_what_the_tour_shows(folder):
-    (folder / "n1.json").write_text(json.dumps(original(NETWORKS["isynet_n1"])))
+def test_the_import_of_an_isynet_prints_what_the_tour_shows(tmp_path):
+    (tmp_path / "n1.json").write_text(json.dumps(original(NETWORKS["isynet_n1"])))
     (block,) = (b for b in blocks_of(TOUR.read_text()) if "archspec import isynet" in b.text)
     command, _, shown = block.text.removeprefix("$ archspec ").partition("\n")
-    assert output_of(["-m", "archspec.cli", *command.split()], folder) == shown
+    assert output_of(["-m", "archspec.cli", *command.split()], tmp_path) == shown
 
 
-def test_python_page_runs(folder):
+def test_python_page_runs(tmp_path):
     code = "".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
-    lines = output_of(["-c", code], folder).splitlines()
+    lines = output_of(["-c", code], tmp_path).splitlines()
     assert lines[-1] == re.search(r"# (Cost\(.*\))", code).group(1)
     for comment in re.findall(r"# (?:\.\.\. )?((?:written|net\.json).*?)(?: \.\.\.)?\n", code):
         assert any(comment in line for line in lines)
