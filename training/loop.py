@@ -157,7 +157,7 @@ def _train(run: Run, backend: Backend, ranks: Ranks, stop: Stop, style: str) -> 
         saved, events,
     )  # fmt: skip
     stop.listen()
-    with display, events or nullcontext():
+    with display, events or nullcontext(), closing(pipeline):
         session.learn(training, recipe.epochs)
     if ranks.is_first:
         write_report(run)

@@ -19,6 +19,7 @@ from oracles import runs
 from PIL import Image
 
 import archspec
+from archspec import training
 from archspec.compiler.images.preprocess import preprocess_bytes
 from archspec.compiler.images.steps import preprocessing_of
 from archspec.errors import UsageError
@@ -63,7 +64,8 @@ def made(data):
         return own[-1]
 
     yield make
-    own.clear()
+    for pipeline in own:
+        pipeline.close()
 
 
 def steps(pipeline, epoch=0, skip=0):
@@ -283,6 +285,27 @@ def test_processes_end_with_their_parent(data, tmp_path):
     while any(map(is_there, workers)) and time.monotonic() < ends:
         time.sleep(0.1)
     assert not any(map(is_there, workers))
+
+
+def test_processes_end_with_their_pipeline(made):
+    """A search trains one network after the other in one process."""
+    before = {*multiprocessing.active_children()}
+    pipeline = made(augment=RANDOM, workers=2)
+    wanted = steps(pipeline)
+    assert len({*multiprocessing.active_children()} - before) == 2
+    pipeline.close()
+    assert not {*multiprocessing.active_children()} - before
+    assert steps(pipeline) == wanted
+
+
+def test_processes_end_with_their_run(tmp_path):
+    runs.write_inputs(tmp_path)
+    before = {*multiprocessing.active_children()}
+    training.train(
+        tmp_path / "noisy.json", str(tmp_path / "small.yaml"), tmp_path / "data",
+        tmp_path / "run", settings=["epochs=1"], backend="torch",
+    )  # fmt: skip
+    assert not {*multiprocessing.active_children()} - before
 
 
 def test_a_process_that_is_killed_is_one_sentence(made):

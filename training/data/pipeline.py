@@ -84,6 +84,9 @@ class Pipeline(ABC):
         """Images, float32 NCHW, and labels: int32 (images,), or where the recipe mixes float32
         (images, classes). Raises UsageError where files have changed since they were checked."""
 
+    def close(self) -> None:  # noqa: B027 (most start nothing)
+        """End what was started to make batches, which would live as long as this process."""
+
     def order(self, epoch: int) -> np.ndarray:
         """Indices of this rank's images, int64 (steps, batch)."""
         return self._share(self._numbers(epoch))

@@ -55,6 +55,15 @@ class TrainPipeline(Pipeline):
             images, labels = made
             yield images, labels.numpy()
 
+    def close(self) -> None:
+        # PyTorch has no name for it that is not private. It ends workers when their last holder
+        # lets go of them, which an error's traceback is as well, and where that is left to the
+        # collection of cycles they are not told, and waited for for five seconds each
+        iterator = getattr(self._loader, "_iterator", None)
+        self._loader = None
+        if iterator is not None:
+            iterator._shutdown_workers()
+
     def _make(self, places: list[Place]) -> Iterator[Any]:
         if not isinstance(self.source, ImageFolder):
             # what another library reads is read in one process, in turn
@@ -62,6 +71,14 @@ class TrainPipeline(Pipeline):
             yield from one_ahead(torch.utils.data.default_convert(whole[at]) for at in places)
             return
         self._places.coming = places
+        try:
+            yield from self._batches()
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            if not _tells_of_an_end(error):
+                raise
+            raise DeviceError("a process that reads images was ended from outside") from error
+
+    def _batches(self) -> Iterator[Any]:
         if self._loader is None:
             self._loader = DataLoader(
                 self._maker,
@@ -72,16 +89,10 @@ class TrainPipeline(Pipeline):
                 persistent_workers=True,
                 worker_init_fn=partial(_leave_group, os.getpid()),
             )
-        try:
-            with warnings.catch_warnings(), _keep_handler():
-                # workers that only read images are safe to fork beside threads
-                warnings.simplefilter("ignore", DeprecationWarning)
-                batches = iter(self._loader)
-            yield from batches
-        except (RuntimeError, ConnectionError, EOFError) as error:
-            if not _tells_of_an_end(error):
-                raise
-            raise DeviceError("a process that reads images was ended from outside") from error
+        with warnings.catch_warnings(), _keep_handler():
+            # workers that only read images are safe to fork beside threads
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return iter(self._loader)
 
 
 def _tells_of_an_end(error: Exception) -> bool:

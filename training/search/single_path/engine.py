@@ -117,10 +117,12 @@ class _Searching:
         """Learn up to an epoch, with checkpoints and log in a folder; False where someone wished to
         stop before, or the time was over."""
         self.home = home
-        return Session(
+        session = Session(
             self.searcher.trainer, self.progress, home / CHECKPOINTS, CHECKPOINTS_KEPT, stop,
             what=f"the loss of {self.search.name}", ends=math.inf if ends is None else ends,
-        ).learn(self, until)  # fmt: skip
+        )  # fmt: skip
+        with closing(self.weights), closing(self.thresholds):
+            return session.learn(self, until)
 
     def steps(self) -> Generator[None, None, None]:
         """Steps of the weights, those of the thresholds evenly between them."""
@@ -223,7 +225,8 @@ def _write_found(
             f"{home.name}: {shown(plan.runtime.of(assignment))} found for a target of"
             f" {shown(search.target)}; the nearest possible is {shown(nearest)}"
         )
-    with closing(plan.pipelines(search.seed)[0].epoch(plan.recipe.epochs)) as batches:
+    pipeline = plan.pipelines(search.seed)[0]
+    with closing(pipeline), closing(pipeline.epoch(plan.recipe.epochs)) as batches:
         seen = (images for images, _ in islice(batches, STATISTICS_STEPS))
         searcher.trainer.gather_statistics(seen)
     with searcher.trainer.serving():
