@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import networkx
@@ -44,6 +45,7 @@ LAYERS = ("compiler", "training", "deploy")
 """Folders of the checkout that are packages below archspec."""
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Names of the modules a file imports anywhere, those for type checking alone left out."""
     found: set[str] = set()

@@ -162,7 +162,7 @@ def test_commands_in_a_folder_with_such_names(way, pythons, folder):
     [
         slow("checkout"),  # as test_distributed runs it anyway
         slow("editable"),
-        "wheel",
+        slow("wheel"),
     ],
 )
 def test_trainings_in_a_folder_with_such_names(way, pythons, folder):

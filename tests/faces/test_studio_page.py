@@ -1,5 +1,7 @@
 """The studio's page in a real browser."""
 
+import time
+
 import pytest
 import studios
 
@@ -240,3 +242,45 @@ def test_the_gallery_opens_and_begins(browser, address, spec, folder):
         page.locator("header button.main").click()
         page.wait_for_selector("text=saved begun.json")
         assert archspec.load(folder / "begun.json").name == "begun"
+
+
+TELL_DRAWN = """() => {
+    const parse = JSON.parse;
+    JSON.parse = (text) => {
+        const found = parse(text);
+        window.drawn = found?.svg ?? window.drawn;
+        return found;
+    };
+}"""
+IS_AS_DRAWN = """() => {
+    const shapesOf = (svg) => [svg, ...svg.children]
+        .filter((shape) => !shape.matches(".bad, .legend"))
+        .map((shape) => [
+            shape === svg ? "" : shape.textContent,
+            ...[...shape.attributes].map(({ name, value }) => `${name}=${value}`)
+                .filter((words) => !/^(class|style|textLength|data-kept)=/.test(words)),
+        ].join(" "));
+    if (!window.drawn) return false;
+    const drawn = new DOMParser().parseFromString(window.drawn, "image/svg+xml").documentElement;
+    const shown = shapesOf(document.querySelector(".stage svg"));
+    return shown.length > 20 && shown.join("|") === shapesOf(drawn).join("|");
+}"""
+
+
+def test_the_picture_becomes_what_a_fresh_one_would_be(page):
+    """It is changed where its text has changed: one shape, several, more or fewer of them, all."""
+    page.evaluate(TELL_DRAWN)
+    edits = [
+        ("16", "32"), ("10", "12"), ("24", "40"), ("32", "64"), ("mine", "own"),
+        ("stem", "root"), ("MBConv", "Bottleneck"),
+    ]  # fmt: skip
+    kept = 0
+    for old, new in edits:
+        page.evaluate("window.drawn = null; document.querySelector('.stage svg').dataset.kept = ''")
+        replace(page, old, new)
+        ends = time.monotonic() + 20
+        while not page.evaluate(IS_AS_DRAWN):
+            assert time.monotonic() < ends, f"{old} became {new}"
+            page.wait_for_timeout(300)
+        kept += page.locator(".stage svg[data-kept]").count()
+    assert 3 <= kept < len(edits)

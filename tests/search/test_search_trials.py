@@ -189,7 +189,9 @@ def wait_for_workers(folder, count, process):
     wait_for(lambda: len([*folder.glob("at-*")]) >= count, process)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_killed_search_goes_on_as_if_nothing_had_been(there, how):
     arguments = (TINY, *SLOW, "--trials", 9, "--engine", "nsga2")
     whole = start(there, *arguments, "--out", "whole")

@@ -158,6 +158,7 @@ def test_it_works_under_msrun(inputs, settings, three, framework):
     assert done_in(inputs / "msrun") == dict.fromkeys(range(WORKERS), STEPS * EPOCHS[framework])
 
 
+@pytest.mark.slow  # beside the test of three processes: that groups of other machines meet
 def test_two_groups_of_torchrun_are_one_training(inputs, settings, three, framework):
     """As on two machines, of one process and of two."""
     if framework != "torch":

@@ -171,6 +171,7 @@ def test_a_cpu_trains_in_float32(level, dtype, there, trained, tmp_path, run):
 
 
 @pytest.mark.parametrize("framework", ["mindspore", "torch"])
+@pytest.mark.long_on("mindspore")  # whose weights torch serves elsewhere
 def test_weights_score_the_same_on_the_other(framework, there, tmp_path, told):
     pytest.importorskip("mindspore")
     settings = ["epochs=3", "data.workers=1", "augment=[]", "mix=null", "ema=null"]

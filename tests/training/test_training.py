@@ -90,6 +90,7 @@ COMPILED = ("finetune", "isynet")
 """Recipes of which MindSpore compiles a step in make test, which takes it a while."""
 
 
+@pytest.mark.long_on("mindspore")  # with which make demo does it
 def test_digits_are_read(tmp_path, capsys):
     """The whole path on real images, cut short: `make demo` does it in full."""
     assert main(["data", "digits", str(tmp_path / "digits")]) == 0

@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from traceback import clear_frames
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,9 @@ class TrainPipeline(Pipeline):
             yield images, labels.numpy()
 
     def close(self) -> None:
-        # PyTorch has no name for it that is not private. It ends workers when their last holder
-        # lets go of them, which an error's traceback is as well, and where that is left to the
-        # collection of cycles they are not told, and waited for for five seconds each
-        iterator = getattr(self._loader, "_iterator", None)
+        # PyTorch ends workers when their last holder lets go of them; left to the collection of
+        # cycles they are not told, and waited for for five seconds each
         self._loader = None
-        if iterator is not None:
-            iterator._shutdown_workers()
 
     def _make(self, places: list[Place]) -> Iterator[Any]:
         if not isinstance(self.source, ImageFolder):
@@ -74,6 +71,7 @@ class TrainPipeline(Pipeline):
         try:
             yield from self._batches()
         except (RuntimeError, ConnectionError, EOFError) as error:
+            clear_frames(error.__traceback__)  # PyTorch's make a cycle that holds the workers
             if not _tells_of_an_end(error):
                 raise
             raise DeviceError("a process that reads images was ended from outside") from error

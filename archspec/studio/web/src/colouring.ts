@@ -41,11 +41,18 @@ export function paint(svg: SVGElement): void {
     const name = shape.dataset["node"] ?? "";
     const box = boxes[name];
     const share = box && total ? valueOf(name, box, metric) / total : 0;
-    shape.setAttribute("class", `${shape.classList[0]} s${step(share)}`);
+    setStep(shape, step(share));
   }
-  svg.querySelectorAll("rect.swatch").forEach((swatch, index) => swatch.setAttribute("class", `swatch s${index}`));
+  svg.querySelectorAll("rect.swatch").forEach((swatch, index) => setStep(swatch, index));
   const legend = svg.querySelector("text.legend");
-  if (legend) {
-    legend.textContent = METRICS.find((one) => one.key === metric)!.legend;
-  }
+  const title = METRICS.find((one) => one.key === metric)!.legend;
+  if (legend && legend.textContent !== title) legend.textContent = title;
+}
+
+/** A class that is set, even to what it was, is styled anew. */
+function setStep(shape: Element, wanted: number): void {
+  const classes = shape.classList;
+  if (classes.contains(`s${wanted}`)) return;
+  classes.remove(...LEAST.map((_, index) => `s${index}`));
+  classes.add(`s${wanted}`);
 }

@@ -33,9 +33,14 @@ export function follow(): void {
 }
 
 function boxesOf(shown: Picture, place: number): Set<string> {
-  const found = Object.keys(shown.boxes).filter((name) => shown.boxes[name]!.places.includes(place));
+  const found = new Set(Object.keys(shown.boxes).filter((name) => shown.boxes[name]!.places.includes(place)));
   // of boxes within each other the outermost says it
-  return new Set(found.filter((name) => !found.some((outer) => name.startsWith(`${outer}.`))));
+  return new Set([...found].filter((name) => !holdersOf(name).some((outer) => found.has(outer))));
+}
+
+function holdersOf(name: string): string[] {
+  const parts = name.split(".");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("."));
 }
 
 /** Choose a box; the editor shows the line that wrote it, and takes the keys where it `focuses`. */

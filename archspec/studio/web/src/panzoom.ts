@@ -31,7 +31,7 @@ export class PanZoom {
   show(svg: SVGSVGElement, width: number, height: number): void {
     const isFirst = !this.svg;
     [this.svg, this.width, this.height] = [svg, width, height];
-    this.frame.replaceChildren(svg);
+    if (svg.parentNode !== this.frame) this.frame.replaceChildren(svg);
     if (isFirst || this.isFitted) this.fit();
     else this.place();
   }

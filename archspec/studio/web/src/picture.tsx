@@ -1,5 +1,5 @@
 // The live picture: archspec's own SVG, panned, zoomed, coloured by what one asks for, and linked.
-import { effect, signal } from "@preact/signals";
+import { effect, signal, untracked } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { browse } from "./browsing";
 import { colourBy, type Metric, METRICS, paint } from "./colouring";
@@ -7,12 +7,14 @@ import { Info } from "./info";
 import { follow, lit } from "./linking";
 import { look } from "./looking";
 import { PanZoom } from "./panzoom";
+import { Drawing } from "./patching";
 import { change, isStale, kind, picture, selected, settings, times } from "./state";
 
 const zoom = signal(1);
 /** Of a network's time, what a finding must cost to be marked in the picture. */
 const NOTABLE = 0.01;
 let stage: PanZoom | null = null;
+let drawing: Drawing | null = null;
 
 export function Picture() {
   const holder = useRef<HTMLDivElement>(null);
@@ -59,17 +61,16 @@ export function Picture() {
 function showPicture(stage: PanZoom): void {
   const shown = picture.value;
   if (!shown) {
+    drawing = null;
     stage.clear();
     return;
   }
-  const parsed = new DOMParser().parseFromString(shown.svg, "image/svg+xml").documentElement;
-  if (parsed.tagName !== "svg") return;
-  const svg = document.importNode(parsed, true) as unknown as SVGSVGElement;
-  // the page has the typeface that texts were measured in; holding them to a width costs time
-  for (const words of svg.querySelectorAll("text")) words.removeAttribute("textLength");
-  paint(svg);
+  if (!drawing?.become(shown.svg)) drawing = Drawing.of(shown.svg);
+  if (!drawing) return;
+  const { svg } = drawing;
+  untracked(() => paint(svg));
   stage.show(svg, shown.width, shown.height);
-  follow();
+  untracked(follow);
 }
 
 function recolour(frame: HTMLElement): void {
