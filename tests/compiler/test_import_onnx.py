@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import math
+import os
 import random
 import warnings
 from pathlib import Path
@@ -21,6 +23,8 @@ from test_ops import EXAMPLES
 import archspec
 from archspec.cli import main
 from archspec.compiler.importing.onnx import import_onnx
+from archspec.compiler.importing.onnx.reading import read_model
+from archspec.compiler.importing.onnx.settling import settle
 from archspec.compiler.model import Model, weights_of
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.targets import reference
@@ -513,6 +517,76 @@ def test_what_crosses_keeps_its_names(tmp_path):
 
     spec = folded(of_torch(forward, layers), tmp_path)
     assert any("from" in node for node in spec["body"])
+
+
+def test_parts_that_hand_on_several_tensors_are_one_template(tmp_path):
+    """As the modules of HRNet: three of them, each reading both tensors of the one before."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Part(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fine, self.coarse = nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 8, 1)
+
+        def forward(self, a, b):
+            a, b = self.fine(a).relu(), self.coarse(b).relu()
+            return a + b * a, (a - b).relu()
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.third = (nn.Conv2d(8, 8, 1) for _ in range(3))
+            self.parts = nn.ModuleList(Part() for _ in range(3))
+
+        def forward(self, x):
+            a, b = self.first(x), self.second(x)
+            for part in self.parts:
+                a, b = part(a, b)
+            return a * self.third(b) + b
+
+    spec = folded(Network(), tmp_path)
+    ((name, part),) = spec["templates"].items()
+    assert part["inputs"] == ["streams[]"]
+    assert len(part["outputs"]["streams[]"]) == 2
+    (call,) = [node for node in spec["body"] if isinstance(node, dict) and node["op"] == name]
+    assert (call["repeat"], len(call["from"])) == (3, 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much is held")
+def test_the_file_is_let_go_once_it_is_read(tmp_path):
+    """64 MB of weights are held once; a constant that is computed once kept the whole message."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Sqrt", ["four"], ["two"]),
+            helper.make_node("Mul", ["x", "two"], ["scaled"]),
+            helper.make_node("Flatten", ["scaled"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "w"], ["y"]),
+        ],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 32, 32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4096])],
+        [
+            numpy_helper.from_array(np.array(4, np.float32), "four"),
+            numpy_helper.from_array(np.ones((4096, 4096), np.float32), "w"),
+        ],
+    )
+    path = saved(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), tmp_path)
+    gc.disable()
+    try:
+        before = held_bytes()
+        proto = read_model(path)
+        net = settle(proto, path)
+        del proto
+        assert held_bytes() - before < 1.5 * path.stat().st_size
+    finally:
+        gc.enable()
+    assert net.constants["two"] == 2
+
+
+def held_bytes():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def dense_layers(t, m, x):

@@ -56,12 +56,12 @@ def _fold_level(body: list[Element], depth: int, table: Table) -> None:
     groups: dict[Any, list[Element]] = defaultdict(list)
     for scope in scopes:
         inner = scope.node["scope"]
-        if _is_stage(inner, table) and not _names_sources(inner):
+        if _is_stage(inner, table) and not names_sources(inner):
             continue
         if len(inner) > 1 or as_residual(inner):
             groups[skeleton(scope.node["scope"], loose=True)].append(scope)
     for group in groups.values():
-        if len(group) < 2 and not _names_sources([*group, *group[0].node["scope"]]):
+        if len(group) < 2 and not names_sources([*group, *group[0].node["scope"]]):
             continue
         _make_one(group, table)
     _open(body, depth)
@@ -72,10 +72,10 @@ def _is_stage(body: list[Element], table: Table) -> bool:
     return all(element.op in (*table.templates, "Bottleneck", "BasicBlock") for element in body)
 
 
-def _names_sources(body: list[Element]) -> bool:
+def names_sources(body: list[Element]) -> bool:
     """Whether somebody in it says what it reads, which is known by that name here alone."""
     return any(
-        "from" in element.node or any(_names_sources(inner) for inner in element.lists())
+        "from" in element.node or any(names_sources(inner) for inner in element.lists())
         for element in body
     )
 

@@ -13,10 +13,12 @@ from archspec.node import INPUT, Node, Tensor
 
 
 class Ways(NamedTuple):
-    """How names are read where there is more than one way: which says it shortest is tried."""
+    """What is done where there is more than one way: which says it shortest is tried."""
 
     keeps_mixed: bool
     """Whether a name that is a module's and a node's is a module all the same."""
+    joins_streams: bool
+    """Whether parts that hand on several tensors become templates over lists."""
 
 
 def read_modules(graph: Graph, ways: Ways) -> list[Element]:

@@ -14,6 +14,7 @@ from archspec.compiler.importing.folding.folded import fold, read_names
 from archspec.compiler.importing.folding.known import DEFAULTS
 from archspec.compiler.importing.folding.modules import Ways, read_modules
 from archspec.compiler.importing.folding.sequences import EITHER_WAY, Tangled
+from archspec.compiler.importing.folding.streams import join_streams
 from archspec.compiler.importing.folding.templates import Table
 from archspec.errors import SpecError
 from archspec.graph import Graph
@@ -50,6 +51,8 @@ def _fold_by(graph: Graph, ways: Ways) -> Folded | None:
     try:
         table = Table()
         body = fold(read_modules(graph, ways), table)
+        if ways.joins_streams:
+            body = join_streams(body, table)
     except Tangled:
         return None
     order = [name for element in body for name in element.flat_names()]
@@ -201,8 +204,11 @@ class _Writer:
         self.read = read
 
     def template(self, template: Json) -> Json:
-        args = {"args": template["args"]} if template["args"] else {}
-        return {**args, "body": self.body(template["body"])}
+        written = {key: template[key] for key in ("inputs", "args") if template.get(key)}
+        written["body"] = self.body(template["body"])
+        if "outputs" in template:
+            written["outputs"] = template["outputs"]
+        return written
 
     def body(self, body: list[Element]) -> Any:
         written = [self.node(element) for element in body]

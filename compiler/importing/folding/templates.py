@@ -86,6 +86,15 @@ class Table:
             elements.append(Element({"op": name, "name": "block", **own}, leaves, body[0].channels))
         return elements
 
+    def add_over_list(self, wanted: str, pattern: list[Element], given: list[str]) -> str:
+        """The name of a template that takes a list `streams` and gives the one of `given`."""
+        name = self._free(wanted)
+        self.templates[name] = {
+            "inputs": ["streams[]"], "args": {}, "body": pattern, "outputs": {"streams[]": given},
+        }  # fmt: skip
+        self.defaults[name] = {}
+        return name
+
     def _free(self, wanted: str) -> str:
         name = re.sub(r"[^A-Za-z0-9]", " ", wanted).title().replace(" ", "")
         name = re.sub(r"\d+$", "", name) or "Block"

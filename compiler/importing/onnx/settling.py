@@ -207,8 +207,7 @@ class _Settling:
 
     def _infer(self, node: onnx.NodeProto, inputs: list[str]) -> None:
         schema = onnx.defs.get_schema(node.op_type, self.opset, "")
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
+        copy = _apart(node)
         del copy.input[:]
         copy.input.extend(inputs)
         data = {
@@ -252,7 +251,8 @@ class _Settling:
                 return False
             self._set(node.output[0], self.constants[inputs[0]].reshape(shape))
             return True
-        evaluator = ReferenceEvaluator(node, opsets={"": self.opset}, verbose=0)
+        # The evaluator lives in a circle of references; a node of the file would keep all of it.
+        evaluator = ReferenceEvaluator(_apart(node), opsets={"": self.opset}, verbose=0)
         feeds = {
             old: self.constants[name] for old, name in zip(node.input, inputs, strict=True) if name
         }
@@ -281,6 +281,12 @@ class _Settling:
             raise self._error(
                 f"the shapes of {names} are not known before it runs; export it with fixed sizes"
             )
+
+
+def _apart(node: onnx.NodeProto) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    return copy
 
 
 def _constant(settings: dict[str, Any]) -> np.ndarray:
