@@ -83,12 +83,22 @@ def why_missing(package: str) -> str:
 
 
 def version_of(package: str, missing: str = "") -> str:
-    """The release of an installed package, or what stands for one that is not, as archspec's own is
-    not where it runs from a folder that was never installed."""
+    """The release of an installed package, or what stands for one that is not. Archspec's own is
+    that of the code that runs: a checkout's, though another release or none may be installed."""
     try:
-        return version(package)
+        return (package == PACKAGE and _checkout_version()) or version(package)
     except PackageNotFoundError:
         return missing
+
+
+def _checkout_version() -> str:
+    """What pyproject.toml says of the folder that archspec runs from; nothing for a wheel."""
+    try:
+        text = Path(HOME, "pyproject.toml").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = re.search(rf'^name = "{PACKAGE}"\nversion = "([^"\n]+)"$', text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def packages_of(extra: str) -> list[str]:

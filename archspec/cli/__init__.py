@@ -67,9 +67,9 @@ def _run(arguments: list[str]) -> int:
         print(_overview())
         return OK if arguments else USAGE
     if arguments[0] in ("-V", "--version"):
-        from importlib.metadata import version
+        from archspec.extras import PACKAGE, version_of
 
-        print(f"archspec {version('archspec-nn')}")
+        print(f"archspec {version_of(PACKAGE, 'unknown')}")
         return OK
     name = arguments[0]
     if name not in COMMANDS:

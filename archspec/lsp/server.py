@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib.metadata import version
 from typing import Any, BinaryIO, cast
 
 from lsprotocol import types
@@ -15,7 +14,7 @@ from pygls.lsp.server import LanguageServer
 from archspec import authoring
 from archspec.authoring import Draft, Lines
 from archspec.errors import SpecError
-from archspec.extras import PACKAGE
+from archspec.extras import PACKAGE, version_of
 from archspec.lsp import words
 from archspec.lsp.texts import OpenFiles
 from archspec.sources import real_path
@@ -29,7 +28,7 @@ class Server(LanguageServer):
     """One editor's server, with its open texts."""
 
     def __init__(self) -> None:
-        super().__init__("archspec", version(PACKAGE))
+        super().__init__("archspec", version_of(PACKAGE))
         self.files = OpenFiles(self._find_open)
         self._waiting: asyncio.TimerHandle | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from archspec.extras import PACKAGE
+from archspec.extras import PACKAGE, version_of
 from archspec.mcp.folder import Outside, check_path
 from archspec.mcp.running import SECONDS, Answer, Workplace, open_workplace, overrides
 
@@ -41,7 +40,7 @@ Output = Annotated[str, Field(description="a path below the folder of a file tha
 def make_server(root: Path) -> MCPServer:
     """A server whose files are those below `root`, every link followed."""
     server = MCPServer(
-        "archspec", instructions=INSTRUCTIONS, version=version(PACKAGE), log_level="ERROR"
+        "archspec", instructions=INSTRUCTIONS, version=version_of(PACKAGE), log_level="ERROR"
     )
     tools = Tools(Path(root).resolve())
     for tool in (

@@ -309,6 +309,18 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("archspec 0.")
 
 
+@pytest.mark.parametrize("asked", ["--version", "-V"])
+def test_the_version_of_a_checkout_that_nobody_installed(asked, tmp_path):
+    root = Path(__file__).parents[2]
+    result = subprocess.run(
+        [sys.executable, "-S", "-m", "archspec", asked],  # -S: without what is installed
+        cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True,
+    )  # fmt: skip
+    release = re.search(r'^version = "(.+)"$', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"archspec {release[1]}\n"
+
+
 def test_schema_for_a_file_knows_its_templates(run):
     schema = json.loads(run("schema", "--for", "isynet_n1")[1])
     assert set(schema["$defs"]["template_isynet_Stage"]["properties"]) >= {
