@@ -40,13 +40,18 @@ def search_and_tell(
             text = f"{done:,} of {wanted:,} networks counted  ETA {left}"
             print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
 
-    before: list[int] = []
+    first: list[tuple[float, int]] = []
 
     def tell(record: Mapping[str, Any], done: int, wanted: int) -> None:
-        before.append(done - 1)  # what ended before this call says nothing of its pace
-        pace = (time.monotonic() - began) / (done - before[0])
-        left = f"  ETA {clock(pace * (wanted - done))}" if done < wanted else ""
-        print(f"{_line(record)}  {done:,} of {wanted:,}{left}", file=sys.stderr, flush=True)
+        now = time.monotonic()
+        if not first:  # what ended before this, and what led to it, say nothing of its pace
+            first.append((now - record["seconds"], done - 1))
+        since, before = first[0]
+        left = (now - since) / (done - before) * (wanted - done)
+        if budget is not None:
+            left = min(left, max(began + budget - now, 0.0))
+        words = f"  ETA {clock(left)}" if done < wanted else ""
+        print(f"{_line(record)}  {done:,} of {wanted:,}{words}", file=sys.stderr, flush=True)
 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
@@ -75,6 +80,8 @@ def search_and_tell(
         command = f"archspec search --resume {trials.path}"
         print(f"stopped and saved; {command} resumes it", file=sys.stderr)
         return 128 + stop.number
+    if not waits and not results.failed:
+        return 0  # a worker that ends first: others try networks still
     return tell_whether_found(results)
 
 

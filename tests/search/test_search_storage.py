@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from oracles.searches import draw, lines, mine
+from page_runner import blocks_of, environment
 
 pytest.importorskip("optuna")
 
@@ -212,6 +215,34 @@ def test_sigterm_leaves_a_copy_to_go_on(there):
     _, err = first.communicate()
     assert (first.returncode, "Error" in err) == (0, False)
     assert_whole(there / "found", 8)
+
+
+def test_time_left_and_a_worker_that_ends_first(there):
+    """No time left is more than the search may take; a worker knows of no network that another
+    tries still, and does not say that none is tried."""
+    (there / "table.py").write_text(
+        "import os, time\n"
+        "def score(graph):\n"
+        "    open(f'at-{os.getpid()}', 'w').close()\n"
+        "    while os.path.exists(os.environ.get('HOLD', 'none')):\n"
+        "        time.sleep(0.01)\n"
+        "    time.sleep(1.1)\n"
+        "    return 1.0\n"
+    )
+    (there / "hold").touch()
+    arguments = ("--objective", "max:python:table:score", "--budget", "1s")
+    first = start(there, TINY, *arguments, "--trials", 50, "--out", "found", HOLD="hold")
+    wait_for(lambda: [*there.glob("at-*")], first)
+    second = start(there, "worker", "found", *arguments)
+    _, said = second.communicate()
+    assert (second.returncode, mine(there / "found")) == (0, [])
+    assert said.count("random 0") == 1
+    assert "No network is tried yet" not in said
+    (there / "hold").unlink()
+    _, err = first.communicate()
+    assert first.returncode == 0
+    shown = re.findall(r"ETA (\S+)", said + err)
+    assert shown and set(shown) <= {"0:00", "0:01"}
 
 
 # What goes wrong and passes.
@@ -419,3 +450,38 @@ def test_postgresql_is_restarted_under_a_search(there, server):
     texts = [p.read_text(errors="replace") for p in there.glob("*/*") if p.is_file()]
     assert all("pass%" not in text for text in (*texts, *said[0], *said[1]))
     assert open_trials(there / "found").facts["storage"].startswith("postgresql://me:***@127.0.0.1")
+
+
+@pytest.mark.slow
+def test_the_tutorial_with_postgresql(tmp_path, server):
+    """Its commands as they stand there, but for the address: by the server's own createuser and
+    createdb, to which no terminal is at hand, so that they read the password from what is piped."""
+    pytest.importorskip("torch")
+    blocks = [*blocks_of((ROOT / "docs" / "tutorials" / "search.md").read_text())]
+    (space,) = (block.text for block in blocks if block.title == "space.json")
+    (tmp_path / "space.json").write_text(space)
+    at = next(n for n, block in enumerate(blocks) if "createuser" in block.text)
+    made = blocks[at].text.replace("db.example", f"127.0.0.1:{server.port}")
+    _, searched = blocks[at + 1].text.split("\n", 1)  # without the line that names SQLite
+    variables = environment()
+    variables["PATH"] += f"{os.pathsep}{server.binaries}"
+    variables.update(PGHOST="127.0.0.1", PGPORT=str(server.port), PGUSER="me")
+    variables["PGPASSWORD"] = "pass%word"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"archspec data digits digits\n{made}\n{searched}"],
+        cwd=tmp_path, env=variables, input="PASSWORD\n" * 2, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "PASSWORD@" not in done.stdout
+    for name in ("first", "second"):
+        assert sorted(trial["number"] for trial in mine(tmp_path / name)) == [0, 1]
+        assert {trial["state"] for trial in mine(tmp_path / name)} == {"done"}
+    kept = json.loads((tmp_path / "first" / "run.json").read_text())["storage"]
+    assert kept == f"postgresql://searcher:***@127.0.0.1:{server.port}/searches"
+    driver = "psycopg" if importable("psycopg") else "psycopg2"
+    address = server.url.removeprefix("postgresql").removesuffix("postgres")
+    url = f"postgresql+{driver}{address}searches"
+    with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect() as connection:
+        rows = connection.execute(sqlalchemy.text("select study_name from studies"))
+        assert [row[0] for row in rows] == ["digits-1-search"]
