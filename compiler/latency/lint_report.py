@@ -91,7 +91,7 @@ def _saves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         elif saved == [row["cost_ms"] for row in same]:
             all_of_it.append(rule)
         else:
-            some.append(f"up to {shown_ms(max(saved))} in a row ({rule})")
+            some.append(f"up to {shown_ms(max(saved))} at one node ({rule})")
     told = [
         *([f"all of the cost ({', '.join(all_of_it)})"] if all_of_it else []),
         *some,
