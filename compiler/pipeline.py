@@ -94,7 +94,7 @@ def _apply(step: Pass, model: Model) -> Model:
 
 
 def _check_promises(before: Model, after: Model, said_of: str) -> None:
-    check_model(after, said_of)
+    check_model(after, said_of, before.graph)
     one, other = before.graph, after.graph
     if one.output_shapes != other.output_shapes or [*one.outputs] != [*other.outputs]:
         raise ModelError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from archspec.compiler.model import Model, Weights, weights_of
 from archspec.errors import did_you_mean, listed
@@ -18,23 +18,24 @@ class ModelError(ValueError):
     """A graph that no expansion gives, or weights that are not its own; the text says where."""
 
 
-def check_model(model: Model, said_of: str) -> None:
-    """Raise ModelError with the first problem: `said_of` begins the sentence."""
-    for problem in problems_of(model):
+def check_model(model: Model, said_of: str, checked: Graph | None = None) -> None:
+    """Raise ModelError with the first problem: `said_of` begins the sentence. The shapes that an op
+    gives are not inferred again for nodes of a graph that was `checked`."""
+    for problem in problems_of(model, checked):
         raise ModelError(f"{said_of}: {problem}")
 
 
-def problems_of(model: Model) -> Iterator[str]:
+def problems_of(model: Model, checked: Graph | None = None) -> Iterator[str]:
     """What is wrong with the graph, or else with its weights."""
     found = False
-    for problem in _graph_problems(model.graph):
+    for problem in _graph_problems(model.graph, {} if checked is None else checked.nodes):
         found = True
         yield problem
     if not found and model.weights is not None:
         yield from _weight_problems(model.graph, model.weights)
 
 
-def _graph_problems(graph: Graph) -> Iterator[str]:
+def _graph_problems(graph: Graph, checked: Mapping[str, Node]) -> Iterator[str]:
     known: dict[Tensor, Shape] = {Tensor(INPUT): graph.input_shape}
     for name, node in graph.nodes.items():
         if node.name != name or name == INPUT:
@@ -43,7 +44,9 @@ def _graph_problems(graph: Graph) -> Iterator[str]:
             if tensor not in known:
                 yield f"{name!r} reads {_place(tensor)}, which does not stand before it"
                 return
-        yield from _layer_problems(node, tuple(known[tensor] for tensor in node.inputs))
+        inputs = tuple(known[tensor] for tensor in node.inputs)
+        if checked.get(name) is not node or node.layer.input_shapes != inputs:
+            yield from _layer_problems(node, inputs)
         yield from _sharing_problems(graph, node)
         shapes = zip(node.results, node.layer.output_shapes, strict=True)
         known.update(shapes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Looker:
             return
         pause()
         saved = self._saved_graph(question, settings)
-        totals = None if saved is None else figures.totals(saved, saved.stats(settings.batch))
+        totals = None if saved is None else _totals(saved, settings.batch)
         yield {"part": "figures", **figures.figures(subject, settings), "saved": totals}
         pause()
         picture = self._draw(question, graph, settings)
@@ -82,6 +83,11 @@ class Looker:
             known = (key, subject.graph)
             _remember(self._saved, question["tab"], known)
         return known[1]
+
+
+@lru_cache(MAX_TABS)
+def _totals(saved: Graph, batch: int) -> dict[str, Any]:
+    return figures.totals(saved, saved.stats(batch))
 
 
 def _remember(kept: dict[str, Any], tab: str, value: Any) -> None:

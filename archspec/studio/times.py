@@ -3,16 +3,20 @@ on it."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from archspec.compiler.latency import lint_report
-from archspec.compiler.latency.device import Device, devices
+from archspec.compiler.latency.device import devices
 from archspec.compiler.latency.lint import LEAST_SHARE
 from archspec.compiler.latency.model import total_ms
 from archspec.compiler.pipeline import for_deployment
 from archspec.graph import Graph
 from archspec.plot.display import Picture
 from archspec.studio.subject import Settings
+
+KEPT = 8
+"""Times of saved networks that are remembered."""
 
 
 def times(
@@ -31,7 +35,7 @@ def times(
     return {
         "device": device.name,
         "ms": estimate.ms,
-        "saved_ms": None if saved is None else _total(saved, device, settings.batch),
+        "saved_ms": None if saved is None else _total(saved, device.name, settings.batch),
         "ms_by_node": by_node,
         "ms_by_box": _by_box(graph, picture, by_node),
         "cautions": [caution["text"] for caution in told["cautions"]],
@@ -39,8 +43,9 @@ def times(
     }
 
 
-def _total(graph: Graph, device: Device, batch: int) -> float:
-    return total_ms(for_deployment(graph).graph, device, batch)
+@lru_cache(KEPT)
+def _total(saved: Graph, device: str, batch: int) -> float:
+    return total_ms(for_deployment(saved).graph, devices()[device], batch)
 
 
 def _by_box(graph: Graph, picture: Picture, by_node: dict[str, float]) -> dict[str, float]:
