@@ -75,7 +75,7 @@ def _node(item: Item) -> Symbol:
             ]
         else:
             children += _nodes(inner)
-    kinds = "op" if target[:1].islower() else "call"
+    kinds = "op" if target.rpartition(".")[2][:1].islower() else "call"
     head = item.get(kind)
     span = name.span if name is not None and is_named else item.span
     if not is_named and kind == "op" and head is not None:

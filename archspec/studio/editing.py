@@ -3,8 +3,9 @@ Offsets on the page count UTF-16 units."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from archspec.studio.opening import find_shipped
 from archspec.studio.questions import Part, Pause, Question
 
 MAX_COMPLETIONS = 400
+MAX_HINTS, MAX_SYMBOLS = 5000, 2000
+"""Of one text that are sent; it is written by hand, and has seldom as many."""
 
 
 def draft_of(question: Question) -> authoring.Draft:
@@ -44,10 +47,7 @@ def marks(draft: authoring.Draft) -> list[dict[str, Any]]:
             "fixes": [
                 {
                     "title": fix.title,
-                    "edits": [
-                        {"from": units(edit.start), "to": units(edit.end), "insert": edit.text}
-                        for edit in fix.edits
-                    ],
+                    "edits": [_edit(edit, units) for edit in fix.edits],
                 }
                 for fix in found.fixes
             ],
@@ -117,6 +117,55 @@ def locate(question: Question, _pause: Pause) -> Iterator[Part]:
     places = authoring.find_places(draft, str(question.get("node", "")))
     here = next((place for place in places if place.is_here), None)
     yield {} if here is None else {"at": draft.lines.units(here.start)}
+
+
+def tell_hints(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{hints}: shapes and totals to show at offsets."""
+    draft = draft_of(question)
+    units = draft.lines.units
+    found = authoring.find_hints(draft)
+    yield {
+        "hints": [
+            {"at": units(hint.offset), "label": hint.label, "tooltip": hint.tooltip}
+            for hint in found[:MAX_HINTS]
+        ]
+    }
+
+
+def outline(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{symbols}: args, templates and nodes in their order, each with how deep it is."""
+    draft = draft_of(question)
+
+    def flat(symbols: Sequence[authoring.Symbol], depth: int) -> Iterator[Part]:
+        for symbol in symbols:
+            quote = draft.text.startswith('"', symbol.name_start)
+            yield {
+                "name": symbol.name,
+                "kind": symbol.kind,
+                "detail": symbol.detail,
+                "at": draft.lines.units(symbol.name_start + quote),
+                "depth": depth,
+            }
+            yield from flat(symbol.children, depth + 1)
+
+    yield {"symbols": [*islice(flat(authoring.outline(draft), 0), MAX_SYMBOLS)]}
+
+
+def rename(question: Question, _pause: Pause) -> Iterator[Part]:
+    """{old}: the name at an offset that can be another, or {}; with `new` given, {edits} that make
+    it that. Raises SpecError where they cannot be made."""
+    draft = draft_of(question)
+    units, at = draft.lines.units, draft.lines.from_units(question["at"])
+    if "new" in question:
+        edits = authoring.rename(draft, at, str(question["new"]))
+        yield {"edits": [_edit(edit, units) for edit in edits]}
+        return
+    place = authoring.find_name(draft, at)
+    yield {} if place is None else {"old": draft.text[place.start : place.end]}
+
+
+def _edit(edit: authoring.Edit, units: Callable[[int], int]) -> Part:
+    return {"from": units(edit.start), "to": units(edit.end), "insert": edit.text}
 
 
 def _name_of(path: Path, root: Path) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from archspec.document import read_text
 from archspec.errors import UsageError
 from archspec.project import Project
 from archspec.sources import Folder, Installed
-from archspec.studio.opening import SHIPPED
+from archspec.studio.opening import RUN_FACTS, SHIPPED
 from archspec.writing import write_whole
 
 MAX_LISTED = 2000
@@ -21,6 +23,7 @@ MAX_LOOKED_AT = 20_000
 """Files and folders passed on the way to those."""
 HEAD = 4096
 """Bytes of a JSON file in which a spec says that it is one."""
+SAYS = re.compile(rb'"archspec"\s*:\s*\d')
 
 
 class Outside(UsageError):
@@ -94,7 +97,25 @@ def save(root: Path, name: str, text: str, known: str | None) -> Text:
 
 def list_specs(root: Path) -> Iterator[str]:
     """Names of the files that say they are specs, folders that are hidden or links left out."""
-    waiting, looked, listed = [root], 0, 0
+    found = (
+        path.relative_to(root).as_posix()
+        for path in _walk(root)
+        if path.name.endswith(".json") and _is_spec(path)
+    )
+    return islice(found, MAX_LISTED)
+
+
+def list_runs(root: Path) -> Iterator[str]:
+    """Names of the folders of trainings and searches, "." for the one that was opened."""
+    found = (
+        path.parent.relative_to(root).as_posix() for path in _walk(root) if path.name == RUN_FACTS
+    )
+    return islice(found, MAX_LISTED)
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """The files below a folder, those nearest first."""
+    waiting, looked = [root], 0
     while waiting:
         folder = waiting.pop(0)
         try:
@@ -103,20 +124,19 @@ def list_specs(root: Path) -> Iterator[str]:
             continue
         for entry in entries:
             looked += 1
-            if looked > MAX_LOOKED_AT or listed >= MAX_LISTED:
+            if looked > MAX_LOOKED_AT:
                 return
             if entry.name.startswith(".") or entry.is_symlink() or entry.name == "node_modules":
                 continue
             if entry.is_dir():
                 waiting.append(Path(entry.path))
-            elif entry.name.endswith(".json") and entry.is_file() and _is_spec(entry.path):
-                listed += 1
-                yield Path(entry.path).relative_to(root).as_posix()
+            elif entry.is_file():
+                yield Path(entry.path)
 
 
-def _is_spec(path: str) -> bool:
+def _is_spec(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
-            return b'"archspec"' in file.read(HEAD)
+            return SAYS.search(file.read(HEAD)) is not None
     except OSError:
         return False

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from archspec.sources import project_folder, real_path, shipped_folder, spec_path
 
-RUN_FACTS = "run.json"
-"""What the folder of a training or of a search has."""
+RUN_FACTS, SPACE = "run.json", "space.json"
+"""What the folder of a training or of a search has; of a search, the latter too."""
 SHIPPED = "shipped:"
 """How the page calls a shipped spec, before its bare name; any other name is a file's below the
 folder that was opened."""

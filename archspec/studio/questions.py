@@ -12,7 +12,10 @@ Pause: TypeAlias = Callable[[], None]
 Answer: TypeAlias = Callable[[Question, Pause], Iterator[Part]]
 
 LOOK, IMPORT = "look", "import"
-QUICK = ("complete", "hover", "define", "locate", "command", "card", "compare", "run", "trial")
+QUICK = (
+    "complete", "hover", "define", "locate", "hints", "outline", "rename", "command", "card", "compare",
+    "run", "trial",
+)  # fmt: skip
 SLOW = (LOOK, "cards", "range", "write", IMPORT)
 """Kinds that wait while others are answered."""
 ANSWERED = tuple(kind for kind in (*QUICK, *SLOW) if kind != IMPORT)

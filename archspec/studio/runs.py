@@ -11,7 +11,7 @@ from archspec.errors import SpecError, UsageError
 from archspec.plot.page import draw
 from archspec.plot.svg import render_svg
 from archspec.studio.files import locate
-from archspec.studio.opening import RUN_FACTS
+from archspec.studio.opening import RUN_FACTS, SPACE
 from archspec.studio.questions import Part, Pause, Question
 from archspec.writing import written_normal_form
 
@@ -35,7 +35,7 @@ def tell_run(question: Question, _pause: Pause) -> Iterator[Part]:
     if question.get("seen") == stamp:
         yield {"same": True}
         return
-    told = _tell_search(folder) if (folder / "space.json").exists() else _tell_training(folder)
+    told = _tell_search(folder) if (folder / SPACE).exists() else _tell_training(folder)
     spec = folder / "spec.json"
     name = spec.relative_to(question["root"]).as_posix() if spec.is_file() else ""
     yield {"stamp": stamp, "folder": folder.name, "spec": name, **told}
@@ -70,7 +70,7 @@ def tell_trial(question: Question, _pause: Pause) -> Iterator[Part]:
 def _folder_of(question: Question) -> Path:
     root, name = Path(question["root"]), str(question.get("run", ""))
     folder = root if name in ("", ".") else locate(root, name)
-    for file in (RUN_FACTS, *_GROWS, "space.json"):
+    for file in (RUN_FACTS, *_GROWS, SPACE):
         if (folder / file).is_symlink():
             raise UsageError(f"{file} is a link; a run has its files itself")
     if not (folder / RUN_FACTS).is_file():

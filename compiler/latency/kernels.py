@@ -26,7 +26,7 @@ from archspec.shapes import elements
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
 """Activations of a few comparisons and products, done to a result before it is stored."""
 
-MAX_LAYERS = 2**16
+MAX_LAYERS = 2**13
 """Remembered for the next network of a search, most of whose layers were met before."""
 
 Role: TypeAlias = Literal["kernel", "fused", "read", "view"]

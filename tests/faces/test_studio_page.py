@@ -244,6 +244,34 @@ def test_the_gallery_opens_and_begins(browser, address, spec, folder):
         assert archspec.load(folder / "begun.json").name == "begun"
 
 
+def test_names_are_found_changed_and_told_of(page, spec):
+    last = archspec.loads(SPEC).nodes["stem.conv"].layer.output_shapes[0]
+    shape = "x".join(map(str, last))
+    page.wait_for_selector(f'.cm-hint[data-label="{shape}"]')
+    assert shape not in page.locator(".cm-content").inner_text()  # it is no part of the text
+    page.locator("button", has_text="shapes").click()
+    page.wait_for_selector(".cm-hint", state="detached")
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+Shift+O")
+    page.get_by_label("find in the outline").fill("blo")
+    page.wait_for_selector(".outline li >> nth=1", state="detached")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog", state="detached")
+    page.wait_for_selector(".cm-lineNumbers .cm-activeLineGutter >> text=11")
+    page.keyboard.press("F2")
+    for name, words in (("a b", "a b"), ("stem", "stem")):
+        page.locator("dialog input").fill(name)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"dialog .problem >> text={words}")
+    page.locator("dialog input").fill("part")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog", state="detached")
+    page.wait_for_selector('.stage [data-node="part1"]')
+    page.keyboard.press("Control+s")
+    page.wait_for_selector("text=saved mine.json")
+    assert spec.read_text() == SPEC.replace('"block"', '"part"')
+
+
 TELL_DRAWN = """() => {
     const parse = JSON.parse;
     JSON.parse = (text) => {

@@ -1,6 +1,7 @@
 """What the studio shows beside one spec: imports, comparisons, runs; each view is accessible."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -174,7 +175,7 @@ def test_a_training_is_shown_as_it_grows(browser, runs, axe):
         top1 = json.loads(lines[last])["top1"]
         page.wait_for_selector(f".log li >> text=top-1 {top1:.2%}")
         assert page.locator(".chart path.curve").first.get_attribute("d") != drawn
-        assert complaints(page, axe) == []
+        assert complaints_in_both(page, axe) == []
         metrics.rename(metrics.with_suffix(".away"))
         metrics.symlink_to("/etc/passwd")
         page.wait_for_selector(".problem >> text=metrics.jsonl is a link")
@@ -191,8 +192,10 @@ def test_a_searchs_networks_are_shown_and_opened(browser, runs, axe):
     rows = (runs / "search" / "pareto.csv").read_text().splitlines()[1:]
     with (
         studios.serving(str(runs), folder=runs) as address,
-        studios.showing(browser, f"{address}#run/search", color_scheme="dark") as page,
+        studios.showing(browser, address, color_scheme="dark") as page,
     ):
+        page.wait_for_selector(".card.run >> text=trained by")
+        page.locator(".card.run", has_text="searched by nsga2").click()
         page.wait_for_selector(".dot.front")
         assert page.locator(".dot.front").count() >= len(rows)
         assert page.locator(".dot.random").count() == 40
@@ -202,7 +205,7 @@ def test_a_searchs_networks_are_shown_and_opened(browser, runs, axe):
         identity = page.locator("section[aria-label='the network'] h2").inner_text()
         (row,) = (row for row in rows if row.startswith(identity))
         assert page.locator("section[aria-label='the network'] p").inner_text()
-        assert complaints(page, axe) == []
+        assert complaints_in_both(page, axe) == []
         first.focus()
         page.keyboard.press("Enter")
         page.wait_for_selector(f".file >> text=search/archs/{identity}.json")
@@ -230,6 +233,17 @@ def complaints(page, axe):
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
+def complaints_in_both(page, axe):
+    """The same, light and dark; the page ends in the mode that it had."""
+    found = complaints(page, axe)
+    mode = page.locator("html").get_attribute("data-theme")
+    for _ in range(2):
+        page.locator("header button", has_text=re.compile("^(light|dark)$")).click()
+        found += complaints(page, axe)
+    assert page.locator("html").get_attribute("data-theme") == mode
+    return found
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_every_view_is_accessible(browser, address, folder, axe, mode):
     (folder / "mine.json").write_text(SPEC)
@@ -243,8 +257,8 @@ def test_every_view_is_accessible(browser, address, folder, axe, mode):
         page.wait_for_selector(".stage svg")
         page.wait_for_selector(".table tbody tr")
         found["edit"] = complaints(page, axe)
-        for button in ("save as", "compare…", "write…"):
-            page.locator("header button", has_text=button).click()
+        for button in ("save as", "compare…", "write…", "outline"):
+            page.locator("button", has_text=button).click()
             page.wait_for_timeout(400)
             found[button] = complaints(page, axe)
             page.keyboard.press("Escape")

@@ -62,12 +62,13 @@ interface ChartProps {
 
 export function Chart({ title, x, y, curves, wide = false, others = [], children }: ChartProps) {
   const [width, height] = wide ? WIDE : NARROW;
+  const top = y === title ? TOP : TOP + 14; // beneath the name of the axis
   const all = [...curves.flatMap((curve) => curve.points), ...others];
   const [left, right] = range(all.map((point) => point[0]));
   const [low, high] = range(all.map((point) => point[1]));
   const frame: Frame = {
     x: (value) => LEFT + ((value - left) / (right - left)) * (width - LEFT - RIGHT),
-    y: (value) => height - BOTTOM - ((value - low) / (high - low)) * (height - TOP - BOTTOM),
+    y: (value) => height - BOTTOM - ((value - low) / (high - low)) * (height - top - BOTTOM),
   };
   return (
     <figure class="chart">

@@ -26,6 +26,7 @@ export const colours = EditorView.theme({
   },
   ".cm-selectionMatch": { backgroundColor: "var(--selection-faint)" },
   "&.cm-focused .cm-matchingBracket": { backgroundColor: "var(--selection)", outline: "none" },
+  ".cm-hint::after": { content: "attr(data-label)", color: "var(--faint)", fontFamily: "var(--face)", fontSize: "11.5px", paddingLeft: "10px" },
   ".cm-panels": { backgroundColor: "var(--panel)", color: "var(--ink)", borderColor: "var(--frame)" },
   ".cm-panels input, .cm-panels button, .cm-panels label": { fontFamily: "var(--face)" },
   ".cm-textfield": { backgroundColor: "var(--paper)", border: "1px solid var(--frame)" },

@@ -41,7 +41,8 @@ export async function fill(): Promise<void> {
 export function Gallery() {
   const words = wanted.value.toLowerCase().split(/\s+/).filter(Boolean);
   const fitting = cards.value.filter((card) => words.every((word) => `${card.name} ${card.doc}`.toLowerCase().includes(word)));
-  const own = fitting.filter((card) => !card.name.startsWith(SHIPPED));
+  const runs = fitting.filter(isRun);
+  const own = fitting.filter((card) => !card.name.startsWith(SHIPPED) && !isRun(card));
   const shipped = fitting.filter((card) => card.name.startsWith(SHIPPED));
   return (
     <main class="gallery">
@@ -50,6 +51,7 @@ export function Gallery() {
         <button class="main" onClick={() => (wish.value = "new")}>new</button>
         <button onClick={chooseFile}>import ONNX…</button>
       </p>
+      {runs.length > 0 && <Shelf title="trainings and searches" cards={runs} />}
       {own.length > 0 && <Shelf title={start.value.root} cards={own} />}
       <Shelf title="shipped with archspec" cards={shipped} />
     </main>
@@ -62,12 +64,27 @@ function Shelf({ title, cards }: { title: string; cards: Card[] }) {
       <h2>{title}</h2>
       <ul class="cards">
         {cards.map((card) => (
-          <li key={card.name}>
-            <Face card={card} />
+          <li key={`${card.kind} ${card.name}`}>
+            {isRun(card) ? <RunFace card={card} /> : <Face card={card} />}
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+function isRun(card: Card): boolean {
+  return card.kind === "training" || card.kind === "search";
+}
+
+/** Of a run, its name and what it is; it may be growing, so nothing of it is counted here. */
+function RunFace({ card }: { card: Card }) {
+  return (
+    <button class="card run" onClick={() => (location.hash = `#run/${encodeURIComponent(card.name)}`)}>
+      <b>{card.name === "." ? "this folder" : card.name}</b>
+      <span class="costs">{card.kind}</span>
+      <span class="doc">{card.doc}</span>
+    </button>
   );
 }
 

@@ -1,4 +1,5 @@
 // The page: a bar above; the gallery, or the editor, the picture and the numbers beside each other.
+import { keymap } from "@codemirror/view";
 import { useEffect, useRef } from "preact/hooks";
 import { Budgets } from "./budgets";
 import { authoring } from "./completing";
@@ -9,12 +10,14 @@ import { mountEditor, text } from "./editor";
 import { noteChange, open, save, watchDisk } from "./filing";
 import { Importing, takeDrops } from "./dropping";
 import { fill, Gallery } from "./gallery";
+import { hints, showHints } from "./hinting";
 import { follow } from "./linking";
 import { lookAt } from "./looking";
 import { showMarks } from "./marking";
 import { Naming, wish } from "./naming";
 import { Numbers } from "./numbers";
 import { isOut, Out } from "./out";
+import { Outline, Renaming, showOutline, startRenaming, TextBar } from "./outline";
 import { Picture } from "./picture";
 import { Problems } from "./problems";
 import { Run, runName } from "./runs";
@@ -35,6 +38,8 @@ export function Layout() {
       <Out />
       <Importing />
       <Compare />
+      <Outline />
+      <Renaming />
     </>
   );
 }
@@ -88,13 +93,19 @@ export function showGallery(): void {
   void fill();
 }
 
+const keys = keymap.of([
+  { key: "Mod-Shift-o", preventDefault: true, run: () => (showOutline(), true) },
+  { key: "F2", run: () => (startRenaming(), true) },
+]);
+
 function Edit() {
   const holder = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const go = (name: string, at: number) => void open(name, at).catch((error: Error) => (message.value = error.message));
-    mountEditor(holder.current!, { changed: noteChange, moved: follow, save: saveOrName }, authoring(go));
+    mountEditor(holder.current!, { changed: noteChange, moved: follow, save: saveOrName }, [authoring(go), hints, keys]);
     lookAt(text);
     showMarks();
+    showHints();
     watchDisk();
     takeDrops();
     window.addEventListener("keydown", saveByKey); // the text itself has the same key
@@ -102,6 +113,7 @@ function Edit() {
   return (
     <main class="edit" hidden={view.value !== "edit"}>
       <section class="text" aria-label="Text">
+        <TextBar />
         <div class="editor" ref={holder} />
         <Problems />
       </section>

@@ -8,7 +8,7 @@ import { follow, lit } from "./linking";
 import { look } from "./looking";
 import { PanZoom } from "./panzoom";
 import { Drawing } from "./patching";
-import { change, isStale, kind, picture, selected, settings, times } from "./state";
+import { change, isStale, kind, marks, picture, selected, settings, times } from "./state";
 
 const zoom = signal(1);
 /** Of a network's time, what a finding must cost to be marked in the picture. */
@@ -53,6 +53,7 @@ export function Picture() {
         aria-label="The network, drawn: arrows go from box to box, Enter goes to its line, f folds it"
       />
       {!picture.value && kind.value === "library" && <p class="empty">A library of templates has no network to draw.</p>}
+      {!picture.value && kind.value === "broken" && marks.value.length > 0 && <p class="empty">There is a picture once the text has no errors.</p>}
       <Info />
     </section>
   );
