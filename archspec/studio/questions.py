@@ -13,8 +13,8 @@ Answer: TypeAlias = Callable[[Question, Pause], Iterator[Part]]
 
 LOOK, IMPORT = "look", "import"
 QUICK = (
-    "complete", "hover", "define", "locate", "hints", "outline", "rename", "command", "card", "compare",
-    "run", "trial",
+    "complete", "hover", "define", "locate", "hints", "outline", "rename", "command", "card",
+    "compare", "run", "trial",
 )  # fmt: skip
 SLOW = (LOOK, "cards", "range", "write", IMPORT)
 """Kinds that wait while others are answered."""

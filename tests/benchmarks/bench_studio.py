@@ -23,6 +23,7 @@ from archspec.writing import written_json  # noqa: E402
 
 NETWORKS = ("resnet50", "hrnet_w18", "densenet121", "resnext152_64x4d")
 EDITS = 50
+"""Each another number, so that no text is met twice."""
 PAUSE = 150
 """Milliseconds between two of them, as of somebody who types."""
 PROCESSES = ((b"chromium", b"--type=renderer"), (b"archspec.studio.desk",))
@@ -82,8 +83,10 @@ def measure(browser, folder, name):
         before = [worked(*words) for words in PROCESSES]
         slowest = []
         for edit in range(EDITS):
+            for _ in "1000":
+                page.keyboard.press("Shift+ArrowLeft")
             page.evaluate("window.waiting = window.wait(), 0")
-            page.keyboard.press("Backspace" if edit % 2 else "5")
+            page.keyboard.insert_text(str(1001 + edit))
             slowest.append(page.evaluate("window.waiting"))
             page.wait_for_timeout(PAUSE)
         after = [worked(*words) for words in PROCESSES]

@@ -300,7 +300,7 @@ def test_the_picture_becomes_what_a_fresh_one_would_be(page):
     page.evaluate(TELL_DRAWN)
     edits = [
         ("16", "32"), ("10", "12"), ("24", "40"), ("32", "64"), ("mine", "own"),
-        ("stem", "root"), ("MBConv", "Bottleneck"),
+        ("stem", "root"), ("MBConv", "ConvNormAct"),
     ]  # fmt: skip
     kept = 0
     for old, new in edits:

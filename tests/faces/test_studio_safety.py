@@ -202,6 +202,23 @@ def test_bombs_leave_the_page_alive(page):
     page.wait_for_selector(".stage:not(.stale) svg")
 
 
+@pytest.mark.slow
+def test_of_ten_thousand_nodes_it_says_what_it_leaves_out(page):
+    body = [
+        node
+        for k in range(5000)
+        for node in ({"op": "conv", "name": f"c{k}", "channels": 3 + k % 61, "kernel": 3}, "relu")
+    ]
+    put(page, json.dumps({**json.loads(SPEC), "body": body}, indent=1))
+    page.wait_for_selector(".numbers dd b >> text=10,000")
+    page.locator("text=by node").click()
+    page.wait_for_selector("text=8,000 more nodes are left out; by block shows all")
+    page.wait_for_selector(".stage svg text >> text=note: neighbouring")
+    assert page.locator(".stage svg > *").count() < 1000
+    put(page, SPEC.replace('"channels": 8', '"channels": 9'))
+    page.wait_for_selector(".numbers b >> text=243")
+
+
 def test_a_paste_of_fifty_megabytes_is_refused_with_a_sentence(page):
     page.evaluate(
         """() => {

@@ -4,10 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import archspec
+from archspec.sources import spec_path
 from archspec.studio import worker as rooms
 from archspec.studio.worker import Worker
 
@@ -51,6 +55,38 @@ def run(scenario, **options):
             await worker.stop()
 
     return asyncio.run(main())
+
+
+GROWTH = """
+import json, re, sys
+from pathlib import Path
+from archspec.studio.looking import Looker
+
+def held():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+looker, spec = Looker(), json.loads(Path(sys.argv[1]).read_text())
+del spec["expect"]
+text = json.dumps(spec)
+asked = {"tab": "t", "name": "shipped:resnet50", "root": ".", "settings": {"device": "ascend310"}}
+for edit in range(600):
+    changed = text.replace("1000", str(1000 + edit), 1)
+    parts = [*looker.look({**asked, "text": changed, "saved": text}, lambda: None)]
+    assert len(parts) == 4, parts[0]
+    if edit == 200:
+        before = held()
+print(held() / before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
+def test_edits_leave_nothing_behind():
+    """What a look made and no other needs is let go: 400 more of them, in kibibytes held."""
+    path = str(spec_path("resnet50"))
+    command = [sys.executable, "-c", GROWTH, path]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    assert float(told.stdout) < 1.2
 
 
 def test_a_look_has_its_parts():
