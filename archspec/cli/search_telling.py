@@ -40,16 +40,10 @@ def search_and_tell(
             text = f"{done:,} of {wanted:,} networks counted  ETA {left}"
             print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
 
-    first: list[tuple[float, int]] = []
+    pace = _Pace(None if budget is None else began + budget)
 
     def tell(record: Mapping[str, Any], done: int, wanted: int) -> None:
-        now = time.monotonic()
-        if not first:  # what ended before this, and what led to it, say nothing of its pace
-            first.append((now - record["seconds"], done - 1))
-        since, before = first[0]
-        left = (now - since) / (done - before) * (wanted - done)
-        if budget is not None:
-            left = min(left, max(began + budget - now, 0.0))
+        left = pace.estimate(record["seconds"], done, wanted)
         words = f"  ETA {clock(left)}" if done < wanted else ""
         print(f"{_line(record)}  {done:,} of {wanted:,}{words}", file=sys.stderr, flush=True)
 
@@ -83,6 +77,23 @@ def search_and_tell(
     if not waits and not results.failed:
         return 0  # a worker that ends first: others try networks still
     return tell_whether_found(results)
+
+
+class _Pace:
+    """How long trials take that end while this process looks on, and what is left by that."""
+
+    def __init__(self, ends: float | None):
+        self._ends = ends
+        self._first: tuple[float, int] | None = None
+
+    def estimate(self, seconds: float, done: int, wanted: int) -> float:
+        """After a trial of so many seconds; never more than until the search must end."""
+        now = time.monotonic()
+        if self._first is None:  # what ended before, and what led to it, say nothing of the pace
+            self._first = now - seconds, done - 1
+        since, before = self._first
+        left = (now - since) / (done - before) * (wanted - done)
+        return left if self._ends is None else min(left, max(self._ends - now, 0.0))
 
 
 def tell_whether_found(results: Results) -> int:
