@@ -553,6 +553,27 @@ def test_parts_that_hand_on_several_tensors_are_one_template(tmp_path):
     assert (call["repeat"], len(call["from"])) == (3, 2)
 
 
+def test_sums_of_several_are_lanes(tmp_path):
+    """As MobileOne trains: convolutions beside each other, written as sums of two."""
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.branches = nn.ModuleList(nn.Conv2d(8, 8, 3, 1, 1) for _ in range(3))
+            self.point = nn.Conv2d(8, 8, 1)
+
+        def forward(self, x):
+            return (sum((conv(x) for conv in self.branches), self.point(x))).relu()
+
+    spec = folded(nn.Sequential(Branches(), Branches()), tmp_path)
+    ((_, template),) = spec["templates"].items()
+    call, act = template["body"]
+    assert call["parallel"] == [{"kernel": 1}, {"kernel": 3}, {"kernel": 3}, {"kernel": 3}]
+    assert (call["join"], act) == ("add", "relu")
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much is held")
 def test_the_file_is_let_go_once_it_is_read(tmp_path):
     """64 MB of weights are held once; a constant that is computed once kept the whole message."""

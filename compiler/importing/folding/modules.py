@@ -17,8 +17,9 @@ class Ways(NamedTuple):
 
     keeps_mixed: bool
     """Whether a name that is a module's and a node's is a module all the same."""
-    joins_streams: bool
-    """Whether parts that hand on several tensors become templates over lists."""
+    uses_lists: bool
+    """Whether parts that hand on several tensors become templates over lists, and branches that
+    are alike lanes."""
 
 
 def read_modules(graph: Graph, ways: Ways) -> list[Element]:

@@ -12,6 +12,7 @@ from typing import Any
 from archspec.compiler.importing.folding.elements import CALL, USUAL, Element
 from archspec.compiler.importing.folding.folded import fold, read_names
 from archspec.compiler.importing.folding.known import DEFAULTS
+from archspec.compiler.importing.folding.lanes import write_lanes
 from archspec.compiler.importing.folding.modules import Ways, read_modules
 from archspec.compiler.importing.folding.sequences import EITHER_WAY, Tangled
 from archspec.compiler.importing.folding.streams import join_streams
@@ -51,7 +52,8 @@ def _fold_by(graph: Graph, ways: Ways) -> Folded | None:
     try:
         table = Table()
         body = fold(read_modules(graph, ways), table)
-        if ways.joins_streams:
+        if ways.uses_lists:
+            write_lanes(body, table)
             body = join_streams(body, table)
     except Tangled:
         return None
@@ -222,7 +224,7 @@ class _Writer:
                 result[key] = self.body(value)
             elif key == "branches":
                 result[key] = [self.body(inner) if inner else [] for inner in value]
-            elif key in ("op", "name", "from", "repeat", "each", "first"):
+            elif key in ("op", "name", "from", "repeat", "each", "first", "parallel"):
                 result[key] = value
             elif key == "join":
                 if value != "add" or "residual" not in node:

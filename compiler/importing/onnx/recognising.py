@@ -12,7 +12,7 @@ from archspec.compiler.importing.onnx.operators import SAYS
 from archspec.compiler.importing.onnx.patterns import name_patterns
 from archspec.compiler.importing.onnx.rewriting import drop_repeats, join_slices
 from archspec.compiler.importing.onnx.site import Site
-from archspec.compiler.importing.onnx.tidying import tidy
+from archspec.compiler.importing.onnx.tidying import join_sums, tidy
 from archspec.compiler.importing.onnx.views import Atom, Unsaid, View, fresh, has_batch
 from archspec.errors import Problem, SpecError
 from archspec.ops.learnt import Param
@@ -53,6 +53,8 @@ def recognise(net: Net, path: str) -> Plan:
             raise SpecError(Problem(f"the result {name} {why}", path)) from None
         drafts += site.written
     tidy(plan)
+    if not net.producer.startswith("archspec"):  # whose own files come back as they were written
+        join_sums(plan)
     return plan
 
 

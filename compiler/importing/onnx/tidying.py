@@ -73,6 +73,26 @@ def _nest_concats(plan: Plan) -> None:
         known.setdefault((draft.op.axis, key), draft)
 
 
+def join_sums(plan: Plan) -> None:
+    """a + b + c, which exporters write as two sums, as one, added in the same order; those of
+    different modules stay apart."""
+    readers = plan.readers()  # how many each result has stays as it is
+    for draft in list(plan.drafts):
+        if not isinstance(draft.op, Add):
+            continue
+        for result in draft.inputs:
+            inner = result.draft
+            if inner is None or not isinstance(inner.op, Add) or inner.scope != draft.scope:
+                continue
+            if len(readers[result[:2]]) != 1:
+                continue
+            others = [other for other in draft.inputs if other is not result]
+            draft.inputs = [*inner.inputs, *others]
+            draft.covers = [*inner.covers, *draft.covers]
+            plan.drop(inner)
+            break
+
+
 def _merge_rolls(plan: Plan) -> None:
     for draft in list(plan.drafts):
         before = draft.inputs[0].draft if draft.inputs else None
