@@ -11,6 +11,7 @@ from typing import Any
 
 from archspec.cli.commands import COMMANDS
 
+WIDEST = 100
 SHOWN = 3
 """Examples under one help."""
 
@@ -32,8 +33,20 @@ class CommandParser(argparse.ArgumentParser):
         return [line for line in self.examples if f"{called_by(line)} ".startswith(own)][:SHOWN]
 
     def format_help(self) -> str:
-        lines = "".join(f"  {line}\n" for line in self.own_examples())
+        lines = "".join(f"  {fold(line)}\n" for line in self.own_examples())
         return f"{super().format_help()}\nexamples:\n{lines}" if lines else super().format_help()
+
+
+def fold(example: str) -> str:
+    """A line of a shell within WIDEST columns where it stands in a help, broken before options."""
+    first, *options = example.split(" --")
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + len(option) + len("   --  \\") > WIDEST:
+            lines.append(f"    --{option}")
+        else:
+            lines[-1] += f" --{option}"
+    return " \\\n  ".join(lines)
 
 
 def called_by(example: str) -> str:

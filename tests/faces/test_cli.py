@@ -257,7 +257,10 @@ def test_every_help_ends_with_examples_that_the_command_takes(command):
     for parser in parsers_below(whole):
         examples = parser.own_examples()
         assert len(examples) >= 2, parser.prog
-        assert parser.format_help().endswith("\n".join(f"  {line}" for line in examples) + "\n")
+        text = parser.format_help()
+        assert max(map(len, text.splitlines())) <= 100
+        shown = re.sub(r" \\\n +", " ", text)  # as a shell reads what goes on in the next line
+        assert shown.endswith("\n".join(f"  {line}" for line in examples) + "\n")
     for line in whole.examples:
         name, *arguments = shlex.split(called_by(line), comments=True)[1:]
         assert name == command
