@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 from archspec.judging import judge
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Validator:
         try:
             from archspec.strict_dialect import StrictValidator
         except ModuleNotFoundError as error:
-            raise UsageError(
+            raise LackingError(
                 f"something here is not right, and {error.name} is needed to say what, which is not"
                 " installed; run pip install jsonschema"
             ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.errors import listed
@@ -12,47 +12,62 @@ from archspec.syntax import COPYING, JOINS, KINDS, MODIFIERS, NOTHING
 Schema: TypeAlias = "Mapping[str, Any]"
 
 
-class NodeRule(NamedTuple):
-    """What the keys of a node ask of each other: where one of `keys` is written, one of `beside`
-    must be too, and none of `without`."""
+class Apart(NamedTuple):
+    """Keys of which a node has at most one; that of two the first is wrong is what is told."""
 
-    keys: tuple[str, ...]
+    keys: tuple[str, str]
     sentence: str
-    beside: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
 
     def broken_by(self, node: Mapping[str, Any]) -> list[str]:
         """The keys of a node that break the rule."""
-        is_kept = not self.beside or any(key in node for key in self.beside)
-        if is_kept and not any(key in node for key in self.without):
-            return []
-        return [key for key in self.keys if key in node]
+        return [self.keys[0]] if all(key in node for key in self.keys) else []
+
+    def admits(self, key: str, others: Container[str]) -> bool:
+        """Whether a key may be written beside these others."""
+        return key not in self.keys or not any(o in others for o in self.keys if o != key)
 
     def as_schema(self) -> Schema:
         """The rule for an editor."""
-        message = {"errorMessage": sentence_case(self.sentence)}
-        if self.without:
-            return {"not": {"required": [*self.keys, *self.without]}, **message}
-        refusal = {"if": {"not": has_any(self.beside)}, "then": {"not": {}, **message}}
-        return {"if": has_any(self.keys), "then": refusal}
+        return {"not": {"required": [*self.keys]}, "errorMessage": sentence_case(self.sentence)}
 
 
-COPY_RULES = (
-    NodeRule(("each",), "a node must have repeat or each, not both", without=("repeat",)),
+class Beside(NamedTuple):
+    """Keys that mean something only where one of `beside` is written, too."""
+
+    keys: tuple[str, ...]
+    sentence: str
+    beside: tuple[str, ...]
+
+    def broken_by(self, node: Mapping[str, Any]) -> list[str]:
+        """The keys of a node that break the rule."""
+        return [key for key in self.keys if key in node and not self.admits(key, node)]
+
+    def admits(self, key: str, others: Container[str]) -> bool:
+        """Whether a key may be written beside these others."""
+        return key not in self.keys or any(other in others for other in self.beside)
+
+    def as_schema(self) -> Schema:
+        """The rule for an editor."""
+        refusal = {"not": {}, "errorMessage": sentence_case(self.sentence)}
+        told = {"if": {"not": has_any(self.beside)}, "then": refusal}
+        return {"if": has_any(self.keys), "then": told}
+
+
+COPY_RULES: tuple[Apart | Beside, ...] = (
+    Apart(("each", "repeat"), "a node must have repeat or each, not both"),
     *(
-        NodeRule(
-            ("parallel",),
+        Apart(
+            ("parallel", other),
             f"a node must have parallel or {other}, not both; use a body within a body",
-            without=(other,),
         )
         for other in ("repeat", "each")
     ),
-    NodeRule(
+    Beside(
         ("first", "last"),
         "first and last must stand beside a repeat, an each or a parallel",
         beside=COPYING,
     ),
-    NodeRule(
+    Beside(
         ("join",),
         "join must stand beside a parallel, a residual or branches",
         beside=("parallel", "residual", "branches"),
@@ -60,7 +75,7 @@ COPY_RULES = (
 )
 """Of every node."""
 KIND_RULES = {
-    "branches": NodeRule(
+    "branches": Beside(
         ("branches",), f"branches need a join; use {listed(JOINS)}", beside=("join",)
     )
 }

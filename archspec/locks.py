@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from archspec.errors import UsageError
+from archspec.errors import LackingError
 
 PLACE = 1 << 30
 """The byte that is locked where locks are of bytes: beyond all that anyone reads."""
@@ -38,7 +38,7 @@ _held = threading.local()
 @contextmanager
 def locked_file(path: Path, waits: bool) -> Iterator[None]:
     """Raises BlockingIOError where another process has the lock and this one does not wait,
-    UsageError where the system has no locks. A thread that waits may take a lock that it has."""
+    LackingError where the system has no locks. A thread that waits may take a lock that it has."""
     if not waits:
         with _lock(path, waits):
             yield
@@ -79,7 +79,7 @@ def _lock_byte(path: Path, waits: bool) -> Iterator[None]:
     try:
         import msvcrt
     except ImportError:
-        raise UsageError(
+        raise LackingError(
             f"{path} cannot be locked: this Python has neither fcntl nor msvcrt, so that two"
             " processes could spoil each other's work; use Linux, macOS or Windows"
         ) from None

@@ -33,7 +33,7 @@ def script_lines(stem: str) -> str:
 python="${{PYTHON:-python3}}"
 if ! "$python" -c "import amct_onnx" 2> /dev/null; then
   echo "amct_onnx is not installed for $python; install your CANN's AMCT, or set PYTHON" >&2
-  exit 2
+  exit 1
 fi
 rm -rf amct
 mkdir amct

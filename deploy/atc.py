@@ -161,7 +161,7 @@ if [ -z "${{{SOURCED}:-}}" ]; then
 fi
 if ! command -v "${{ATC:-atc}}" > /dev/null; then
   echo "atc is not on PATH; run source .../set_env.sh of your CANN first" >&2
-  exit 2
+  exit 1
 fi
 
 # without an NPU there is no driver, but CANN has copies of its libraries

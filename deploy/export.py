@@ -126,7 +126,7 @@ def write_air(source: Source, path: str | os.PathLike[str]) -> None:
             ms.export(cell, image, file_name=str(written.with_suffix("")), file_format="AIR")
         except (RuntimeError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
-            raise UsageError(
+            raise LackingError(
                 f"MindSpore cannot write AIR here ({reason}); use --format om"
             ) from None
         _copy(written, file)
@@ -200,7 +200,7 @@ def _preprocessing(model: Model) -> Preprocessing:
         raise UsageError(f"{error}; use --no-aipp, with float input") from None
 
 
-def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: bytes) -> UsageError:
+def _without_atc(source: Source, target: Path, conversion: Conversion, onnx: bytes) -> LackingError:
     chip = chip_of(conversion.soc)
     release = "" if chip is None else f" {chip.cann}"
     kit = target.with_name(target.stem + KIT)

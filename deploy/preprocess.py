@@ -24,7 +24,7 @@ from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
 from archspec.deploy.engines import Port
 from archspec.deploy.feeding import feed_of
-from archspec.errors import UsageError
+from archspec.errors import LackingError, UsageError
 from archspec.tables import shown_bytes
 from archspec.writing import whole_folder
 
@@ -92,7 +92,7 @@ def _check_room(folder: Path, needed: int) -> None:
         return  # writing says so better
     free = shutil.disk_usage(parent).free
     if needed > free:
-        raise UsageError(
+        raise LackingError(
             f"{folder} would take {shown_bytes(needed)} and {parent} has {shown_bytes(free)} left;"
             " use archspec infer, which writes none of it"
         )

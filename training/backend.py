@@ -270,7 +270,7 @@ def is_installed(name: str) -> bool:
 
 def choose_backend(device: str, what: str = "this") -> str:
     """The backend for a device where nobody names one: that whose launcher the environment speaks
-    of, else the first that is installed of those that are preferred there. Raises UsageError where
+    of, else the first that is installed of those that are preferred there. Raises LackingError where
     none is, for `what` asks for one."""
     preferred = PREFERRED.get(device, tuple(BACKENDS))
     installed = [name for name in preferred if is_installed(name)]
@@ -282,7 +282,7 @@ def choose_backend(device: str, what: str = "this") -> str:
     if len(packages) == 1:
         raise LackingError(lacking(what, packages[0]))
     titles, extras = zip(*(PACKAGES[package] for package in packages), strict=True)
-    raise UsageError(
+    raise LackingError(
         f"{what} needs {' or '.join(titles)}, of which none is installed; run"
         f" {' or '.join(map(install_hint, extras))}"
     )

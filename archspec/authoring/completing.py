@@ -90,7 +90,7 @@ def _keys(draft: Draft, spot: Spot) -> Words:
 def _node_keys(draft: Draft, spot: Spot, written: set[str | int]) -> Words:
     holder = spot.holder
     kind = kind_of(holder)
-    others = {key for key in written if key != ""}
+    others = {key for key in written if isinstance(key, str)}
     if kind == "op":
         yield from _argument_keys(draft, spot, written, target_of(holder))
         beside = {**MODIFIER_PROPERTIES, **COPY_PROPERTIES}
@@ -104,13 +104,7 @@ def _node_keys(draft: Draft, spot: Spot, written: set[str | int]) -> Words:
     allowed = {
         key: fragment
         for key, fragment in beside.items()
-        if not any(
-            key in rule.keys
-            and ((rule.beside and not others & {*rule.beside}) or others & {*rule.without})
-            for rule in grammar.COPY_RULES
-        )
-        and not (key == "repeat" and others & {"each", "parallel"})
-        and not (key == "parallel" and others & {"repeat", "each"})
+        if all(rule.admits(key, others) for rule in grammar.COPY_RULES)
     }
     yield from _fragment_keys(spot, allowed, written)
 

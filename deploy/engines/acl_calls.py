@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.deploy.cann import how_to_source
 from archspec.deploy.engines.acl_codes import explain, is_of_the_file
-from archspec.errors import LackingError, Problem, SpecError, UsageError
+from archspec.errors import LackingError, Problem, SpecError
 
 LONGEST_SAYING = 300
 
@@ -23,8 +23,8 @@ _users: Counter[Hashable] = Counter()
 class Acl:
     """pyACL for one model's file. A call is named as below `acl`, such as "mdl.execute".
 
-    A code that is not 0 raises SpecError where it tells of the file, else UsageError; both have the
-    call, the code and what it means.
+    A code that is not 0 raises SpecError where it tells of the file, else LackingError; both have
+    the call, the code and what it means.
     """
 
     def __init__(self, path: str):
@@ -50,7 +50,7 @@ class Acl:
         """A call that gives an address, 0 where it fails."""
         address = self.number(call, *arguments)
         if not address:
-            raise UsageError(
+            raise LackingError(
                 f"{self._path}: acl.{call} gave nothing{self._saying()}; use a device with room for"
                 " the model"
             )
@@ -61,7 +61,7 @@ class Acl:
         try:
             function = reduce(getattr, call.split("."), self._module)
         except AttributeError:
-            raise UsageError(f"this CANN's acl has no {call}; use a newer CANN") from None
+            raise LackingError(f"this CANN's acl has no {call}; use a newer CANN") from None
         return function(*arguments)
 
     def later(self, call: str, *arguments: Any) -> None:
@@ -99,12 +99,12 @@ class Acl:
     def is_closed(self) -> bool:
         return not self._closings
 
-    def _error(self, call: str, code: int) -> SpecError | UsageError:
+    def _error(self, call: str, code: int) -> SpecError | LackingError:
         meaning, advice = explain(code)
         said = f"acl.{call} gave {code} ({meaning}){self._saying()}; {advice}"
         if is_of_the_file(code):
             return SpecError(Problem(said, self._path))
-        return UsageError(f"{self._path}: {said}")
+        return LackingError(f"{self._path}: {said}")
 
     def _saying(self) -> str:
         """CANN's own words on what went wrong last, where it has any."""
@@ -121,7 +121,7 @@ def _acl() -> Any:
             " in this shell"
         ) from None
     if not hasattr(module, "mdl"):
-        raise UsageError(
+        raise LackingError(
             f"the module acl is not CANN's but {getattr(module, '__file__', 'another')};"
             f" use {how_to_source()} in this shell"
         )

@@ -23,7 +23,7 @@ from archspec.deploy.profile.others import (
 )
 from archspec.deploy.profile.repeat import WARM_UP
 from archspec.deploy.profile.report import MEASURED, SIMULATED, LayerTime, Profile
-from archspec.errors import SpecError, UsageError
+from archspec.errors import LackingError, SpecError, UsageError
 from archspec.graph import Graph
 from archspec.processes import python_command
 
@@ -49,8 +49,8 @@ def find_msprof(environment: Mapping[str, str]) -> Path | None:
     return Path(found) if found else None
 
 
-def no_msprof() -> UsageError:
-    return UsageError(
+def no_msprof() -> LackingError:
+    return LackingError(
         f"there is no msprof here; where CANN is installed, use {how_to_source()}, and"
         " archspec profile SPEC --device ascend310 estimates without"
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import combinations
 
 import pytest
 
-from archspec import authoring
+from archspec import authoring, grammar
 from archspec.sources import FILES, shipped_folder, shipped_names
+from archspec.syntax import COPYING
 
 PATHS = {name: str(shipped_folder() / f"{name}.json") for name in shipped_names()}
 
@@ -74,6 +76,22 @@ def test_words_at_a_position(mark):
     assert (first.label, first.detail) == ("channels", "required")
     whole = authoring.Edit(first.start, first.end, authoring.plain_insert(first))
     assert json.loads(authoring.apply_edits(draft.text, [whole]))
+
+
+def copying_rules_are_kept(keys) -> bool:
+    return not any(rule.broken_by(dict.fromkeys(keys, 2)) for rule in grammar.COPY_RULES)
+
+
+def test_keys_are_offered_where_the_checker_takes_them(mark):
+    """Of each node that is right, in whatever order its keys are written."""
+    known = {*COPYING, "first", "last", "join"}
+    for count in range(3):
+        for written in filter(copying_rules_are_kept, combinations(sorted(known), count)):
+            body = "".join(f', "{key}": 2' for key in written)
+            draft, offset = mark('{"archspec": 1, "body": [{"op": "relu"%s, "|"}]}' % body)
+            offered = {word.label for word in authoring.complete(draft, offset)}
+            for key in known - {*written}:
+                assert (key in offered) == copying_rules_are_kept([*written, key]), (written, key)
 
 
 def test_hover_tells_shapes_and_cost():

@@ -18,7 +18,7 @@ import pytest
 from archspec.compiler.model import Model
 from archspec.compiler.pipeline import for_deployment
 from archspec.compiler.weights.initialize import initialize
-from archspec.errors import SpecError, UsageError
+from archspec.errors import LackingError, SpecError, UsageError
 from archspec.ops.activation import Act
 from archspec.ops.conv import Conv
 from archspec.ops.linear import Dense
@@ -575,7 +575,9 @@ def test_another_module_called_acl(monkeypatch, tmp_path, om):
     (tmp_path / "acl.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "acl", raising=False)
-    with pytest.raises(UsageError, match=rf"the module acl is not CANN's but {tmp_path}/acl\.py; "):
+    with pytest.raises(
+        LackingError, match=rf"the module acl is not CANN's but {tmp_path}/acl\.py; "
+    ):
         AclEngine(om)
     del sys.modules["acl"]
 

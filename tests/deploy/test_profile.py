@@ -288,7 +288,7 @@ def test_an_om_without_a_device_is_estimated_if_its_spec_is_known(
     assert captured.err == ("note: there is no msprof here, so this is an estimate for ascend310\n")
     assert "ESTIMATE" in captured.out
     for arguments in ([om], [om, "--spec", "isynet_n1", "--msprof"]):
-        said = told("profile", *arguments, code=USAGE)
+        said = told("profile", *arguments, code=WRONG)
         assert said.startswith(
             "error: there is no msprof here; where CANN is installed, use `source /"
         )

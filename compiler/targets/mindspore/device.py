@@ -181,4 +181,4 @@ def set_device(name: str, number: int | None = None) -> None:
         if runs_on == (name, number or 0):
             return
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]
-        raise UsageError(f"{name} cannot be used here: MindSpore says {reason!r}") from error
+        raise LackingError(f"{name} cannot be used here: MindSpore says {reason!r}") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from archspec.errors import LackingError, UsageError
+from archspec.errors import LackingError
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ _taken: list[torch.device] = []
 
 def take_device(name: str, number: int | None = None) -> torch.device:
     """The device of a name, of several the one with this number, for all that this process does.
-    Raises UsageError where it does not exist here or cannot be used."""
+    Raises LackingError where it does not exist here or cannot be used."""
     device = _find(name, number or 0)
     if device.type != "cpu":
         _try(name, device)
@@ -72,7 +72,7 @@ def _find(name: str, number: int) -> torch.device:
     module = getattr(torch, kind.word)
     count = module.device_count()
     if number >= count:
-        raise UsageError(
+        raise LackingError(
             f"process {number + 1} of this machine has no {name} of its own, for there are {count};"
             f" use at most {count} processes a machine"
         )
@@ -88,7 +88,7 @@ def _is_available(word: str) -> bool:
 
 
 def _try(name: str, device: torch.device) -> None:
-    """Raises UsageError where a device is there and does not compute."""
+    """Raises LackingError where a device is there and does not compute."""
     try:
         (torch.ones(2, device=device) + 1).sum().item()
     except Exception as error:  # drivers raise what they like
