@@ -24,6 +24,12 @@ def shallow_choice() -> Any:
 
 
 @cache
+def shallow_declaration() -> Any:
+    """Of a declared argument."""
+    return Validator(_without_nodes(schema.ARGUMENT_DECLARATION))
+
+
+@cache
 def shallow_node(kind: str) -> Any:
     """Of a node of one kind, or of a call of some "Template"."""
     if kind == "Template":

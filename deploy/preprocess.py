@@ -24,7 +24,7 @@ from archspec.compiler.images.source import Source
 from archspec.compiler.images.steps import Preprocessing
 from archspec.deploy.engines import Port
 from archspec.deploy.feeding import feed_of
-from archspec.errors import LackingError, UsageError
+from archspec.errors import LackingError
 from archspec.tables import shown_bytes
 from archspec.writing import whole_folder
 
@@ -53,7 +53,7 @@ def write_bins(
     progress: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Write all images into a new folder. The last batch is filled up with zeros, which have no
-    labels. Raises UsageError where the folder is there already or the disk has no room."""
+    labels. Raises LackingError where the disk has no room."""
     port = Port("data", "float32", (None, *preprocessing.shape))
     feed = feed_of(port, preprocessing, batch, "this layout")
     total = len(images.labels)

@@ -270,8 +270,8 @@ def is_installed(name: str) -> bool:
 
 def choose_backend(device: str, what: str = "this") -> str:
     """The backend for a device where nobody names one: that whose launcher the environment speaks
-    of, else the first that is installed of those that are preferred there. Raises LackingError where
-    none is, for `what` asks for one."""
+    of, else the first that is installed of those that are preferred there. Raises LackingError
+    where none is, for `what` asks for one."""
     preferred = PREFERRED.get(device, tuple(BACKENDS))
     installed = [name for name in preferred if is_installed(name)]
     # who was started by one's launcher would train alone by the other

@@ -4,12 +4,13 @@ takes. It is found in texts that are not right yet, too."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeGuard
 
 from archspec import schema
 from archspec.document import At, Document, parse_document
+from archspec.editor.passing import Find
 from archspec.editor.words import EXAMPLES, arguments_of
 from archspec.errors import SpecError
 from archspec.grammar import WORDS, Schema
@@ -17,9 +18,8 @@ from archspec.library import Library, read_library, standard_library
 from archspec.ops import OPS
 from archspec.project import Source
 from archspec.referring import follow_extends
+from archspec.shallow import shallow_declaration
 from archspec.syntax import INPUT, LIST, NETWORK, is_declaration, is_op
-
-DEEPEST_FLOW = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,12 @@ class Callee:
         """Its arguments as written; a doc that is no text is none."""
         args = self.written.get("args")
         return {name: _without_odd_doc(one) for name, one in args.items()} if _is_dict(args) else {}
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """It with no more of wrong declarations than their docs and defaults."""
+        args = {name: _without_wrong_range(one) for name, one in self.args.items()}
+        return {"args": args, "body": self.written.get("body")}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -99,34 +105,19 @@ class Known:
         callee = self.templates.get(target)
         if callee is None:
             return {}
-        result = arguments_of({"args": callee.args})
-        for name in result:
-            flows = list(self._flow(callee, name, 0))
-            options = next((part for part in flows if _enums(part)), None)
-            if options is not None:
-                described = schema.described(options, result[name].get("description", ""))
-                result[name] = described
-        return result
+        return arguments_of(callee.template, self._finder(callee))
 
-    def _flow(self, callee: Callee, name: str, depth: int) -> Iterator[Schema]:
-        """What is asked of the attributes that an argument is passed on to as it is."""
-        if depth > DEEPEST_FLOW or not isinstance(callee.args.get(name), (str, dict)):
-            return
-        written = f"={name}"
-        for node in _objects(callee.written.get("body")):
-            target = node.get("op")
-            for key, value in node.items():
-                if value != written or key == "op" or not isinstance(target, str):
-                    continue
-                if target in OPS:
-                    yield schema.attribute_properties(OPS[target]).get(key, {})
-                elif not target.startswith("="):
-                    inner = self._beside(callee, target)
-                    if inner is not None:
-                        yield from self._flow(inner, key, depth + 1)
+    def _finder(self, callee: Callee) -> Find:
+        """What names mean in the body of a template."""
+
+        def find(target: str) -> tuple[Mapping[str, Any], Find] | None:
+            inner = self._beside(callee, target)
+            return None if inner is None else (inner.template, self._finder(inner))
+
+        return find
 
     def _beside(self, callee: Callee, target: str) -> Callee | None:
-        """What a name means in the body of a template."""
+        """What a name means there."""
         if callee.library is None:
             return self.templates.get(target)
         return _callee(callee.library, target)
@@ -155,6 +146,12 @@ def _without_odd_doc(written: Any) -> Any:
     if not _is_dict(written) or isinstance(written.get("doc", ""), str):
         return written
     return {key: value for key, value in written.items() if key != "doc"}
+
+
+def _without_wrong_range(written: Any) -> Any:
+    if not is_declaration(written) or shallow_declaration().is_valid(written):
+        return written
+    return {key: value for key, value in written.items() if key in ("doc", "default")}
 
 
 def read_known(data: Any, source: Source, shown: str) -> Known:
@@ -211,19 +208,3 @@ def _callee(library: Library, name: str) -> Callee | None:
         return None
     own = name.rpartition(".")[2]
     return Callee(name, definition.library.written(own), definition.library)
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value:
-        if isinstance(inner, (dict, list)):
-            yield from _objects(inner)
-
-
-def _enums(fragment: Schema) -> list[Any]:
-    """The words that a fragment lists."""
-    found = list(fragment.get("enum", ()))
-    for part in fragment.get("anyOf", ()):
-        found += part.get("enum", ())
-    return found

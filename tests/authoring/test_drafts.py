@@ -87,8 +87,8 @@ def test_keys_are_offered_where_the_checker_takes_them(mark):
     known = {*COPYING, "first", "last", "join"}
     for count in range(3):
         for written in filter(copying_rules_are_kept, combinations(sorted(known), count)):
-            body = "".join(f', "{key}": 2' for key in written)
-            draft, offset = mark('{"archspec": 1, "body": [{"op": "relu"%s, "|"}]}' % body)
+            node = "".join(f'"{key}": 2, ' for key in written)
+            draft, offset = mark(f'{{"archspec": 1, "body": [{{"op": "relu", {node}"|"}}]}}')
             offered = {word.label for word in authoring.complete(draft, offset)}
             for key in known - {*written}:
                 assert (key in offered) == copying_rules_are_kept([*written, key]), (written, key)

@@ -592,7 +592,7 @@ def test_the_script_takes_no_old_om_for_a_new_one(kit):
 def test_the_script_without_cann(kit):
     result = in_bash(kit, PATH="/usr/bin:/bin")
     assert (result.returncode, result.stderr) == (
-        2, "atc is not on PATH; run source .../set_env.sh of your CANN first\n"
+        1, "atc is not on PATH; run source .../set_env.sh of your CANN first\n"
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -295,6 +296,31 @@ def test_whatever_an_objective_raises_fails_its_network(run, there, raised):
     assert [trial["state"] for trial in lines("found")] == ["failed", "failed"]
     assert (code, f"None of 2 networks ended well: python:table:score: {kind}" in err) == (1, True)
     assert run("search", "pareto", "found")[0] == 1
+
+
+def test_a_search_in_which_nothing_works_stops_and_resumes(run, there):
+    Path("table.py").write_text(
+        "from pathlib import Path\n"
+        "def score(graph):\n"
+        "    try:\n"
+        "        return float(Path('table.txt').read_text())\n"
+        "    except FileNotFoundError:\n"
+        "        raise ValueError(f'no table for {graph.fingerprint[:12]}') from None\n"
+    )
+    seeks = ("--objective", "max:python:table:score")
+    code, _, err = run("search", TINY, *seeks, "--trials", 10, "--out", "found")
+    assert (code, len(lines("found"))) == (1, 3)
+    assert re.search(
+        r"error: found: the first 3 networks all failed for one reason \(python:table:score:"
+        r" ValueError: no table for \w{12}\); what was tried is saved, so use archspec search"
+        r" --resume found when that is repaired\n$",
+        err,
+    )
+    assert run("search", "--resume", "found", *seeks, "--workers", 2)[0] == 1
+    Path("table.txt").write_text("2")
+    assert run("search", "--resume", "found", *seeks)[0] == 0
+    assert len(lines("found")) == 20
+    assert Counter(trial["state"] for trial in lines("found"))["done"] >= 10
 
 
 def test_what_a_module_raises_when_imported_is_a_sentence(run, there):

@@ -30,7 +30,7 @@ from archspec.training.search.results import Results
 from archspec.training.search.sharing import share
 from archspec.training.search.single_path.found import FOLDER
 from archspec.training.search.trials import FOUND, Trials
-from archspec.training.search.worker import Worker
+from archspec.training.search.worker import NothingWorksError, Worker
 from archspec.training.signals import Stop
 
 Say = Callable[[Mapping[str, Any], int, int], None]
@@ -56,7 +56,8 @@ def run_search(
     only where it is among them. `counting`, `tried` and `say` are told of progress. One that
     `waits` ends when the networks that others try have ended too; one that `restarts` begins those
     searches of a supernet again that have lost their checkpoints. Raises UsageError, SpecError;
-    RunError where a single-path search fails, or its storage is out of reach for long.
+    RunError where a single-path search fails, or its storage is out of reach for long;
+    NothingWorksError where the first networks all fail for one reason.
     """
     ends = None if budget is None else time.monotonic() + budget
     objectives = trials.objectives
@@ -72,8 +73,13 @@ def run_search(
             trials, listed = _list_networks(trials, problem, stop, say, ends, restarts)
         worker = Worker(trials, problem, objectives, stop, listed, tried, say, waits)
         if stop.number is None and (listed or trials.facts["engine"] != LISTED):
-            with helpers(trials, workers - 1, ends, allowed, stop, say):
-                worker.work(ends)
+            try:
+                with helpers(trials, workers - 1, ends, allowed, stop, say):
+                    worker.work(ends)
+            except NothingWorksError:
+                with trials.lock():
+                    publish(trials, problem)
+                raise
     with trials.lock():
         results = publish(trials, problem)
     is_over = stop.number is None and (ends is None or time.monotonic() < ends)

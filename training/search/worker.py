@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archspec.errors import SpecError
 from archspec.graph import Graph
 from archspec.identity import FINGERPRINT, list_fingerprints
 from archspec.training.backend import FIRST, find_lone_backend
@@ -40,7 +41,7 @@ from archspec.training.search.patience import Interrupted, Patience
 from archspec.training.search.proposers import History, Proposer, seed_of
 from archspec.training.search.storage import open_storage, without_secrets
 from archspec.training.search.study import HOST, IDENTITY, ORIGIN, ROW, WORKER, Self, Study
-from archspec.training.search.trials import Trials
+from archspec.training.search.trials import ID_LENGTH, Trials
 from archspec.training.signals import Stop
 
 if TYPE_CHECKING:
@@ -50,8 +51,14 @@ MAX_TIMES = 5
 """That a trial is begun whose process always ends before it does."""
 WAIT_EVERY = 1.0
 """Seconds between two looks at the trials of others."""
+FIRST_TRIALS = 3
+"""After which, where all failed for one reason, the others would, too."""
 SEARCH, BASELINE = "search", "baseline"
 Record = Mapping[str, Any]
+
+
+class NothingWorksError(SpecError):
+    """A search whose first trials all failed for one reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +80,8 @@ class Worker:
     def work(self, ends: float | None = None) -> None:
         """Try networks until there are enough, time.monotonic() is at `ends`, or someone wishes to
         stop. Raises RunError where the storage, or the disk, is out of reach for long, SpecError or
-        UsageError where no training can be made here."""
+        UsageError where no training can be made here, NothingWorksError where no network ended well
+        and the first here failed for one reason."""
         training = self.trials.facts["training"]
         if training:
             backend = training.get("backend", FIRST)
@@ -82,8 +90,9 @@ class Worker:
         self.stop.listen()
         with suppress(Interrupted), self.trials.worker() as (number, identity):
             tasks = self._tasks(Self(number, identity), functions)
+            first: list[Record] = []
             while self._is_wanted(ends):
-                self._try_all([*tasks], ends)
+                self._try_all([*tasks], ends, first)
                 if not self.waits or not any(task.study.running() for task in tasks):
                     break
                 time.sleep(WAIT_EVERY)
@@ -93,17 +102,33 @@ class Worker:
     def _is_wanted(self, ends: float | None) -> bool:
         return self.stop.number is None and (ends is None or time.monotonic() < ends)
 
-    def _try_all(self, tasks: list[_Task], ends: float | None) -> None:
-        """Try networks until there is none to begin."""
+    def _try_all(self, tasks: list[_Task], ends: float | None, first: list[Record]) -> None:
+        """Try networks until there is none to begin. The records of the first are kept."""
         while tasks and self._is_wanted(ends):
             for task in tasks:
                 task.learn()
             task = min(tasks, key=_Task.share_done)  # of two as far, the search
-            if not task.try_one():
+            record = task.try_one()
+            if record is None:
                 tasks.remove(task)
                 if not task.study.is_baseline:
                     for baseline in tasks:
                         baseline.wanted = min(baseline.wanted, task.count_tried())
+            elif len(first) < FIRST_TRIALS:
+                first.append(record)
+                self._check_first(first, tasks)
+
+    def _check_first(self, first: Sequence[Record], tasks: Sequence[_Task]) -> None:
+        """Raises NothingWorksError."""
+        if len(first) < FIRST_TRIALS or any(task.study.list_trained() for task in tasks):
+            return
+        reasons = {_reason(record) for record in first}
+        if "" not in reasons and len(reasons) == 1 and any(t.share_done() < 1 for t in tasks):
+            raise NothingWorksError(
+                f"{self.trials.path}: the first {len(first)} networks all failed for one reason"
+                f" ({first[0]['error']}); what was tried is saved, so use archspec search --resume"
+                f" {self.trials.path} when that is repaired"
+            )
 
     def _tasks(
         self, worker: Self, functions: Mapping[str, Callable[[Graph], float]]
@@ -171,22 +196,22 @@ class _Task:
         # a network is tried just after it was found to be good
         self._graph = lru_cache(maxsize=4)(self._build)
 
-    def try_one(self) -> bool:
-        """Try the next network; whether there was one."""
+    def try_one(self) -> Record | None:
+        """The record of the next network, tried; None where there was none."""
         trial, times = self._next()
         if trial is None:
-            return False
+            return None
         try:
             with self.study.signing(trial):
                 record = self._try(trial, times)
         except Interrupted:
             self.study.put_back(trial, times)
-            return False
+            return None
         if self.study.is_mine(trial):
             self.patience(lambda: self.trials.append([record]))
             self.study.end(trial, record, self._values(record))
             self._tell(record)
-        return True
+        return record
 
     def count_ended(self) -> int:
         return sum(trial.state.is_finished() for trial in self.study.all())
@@ -363,3 +388,8 @@ class _Task:
         if "objectives" not in record:
             return None
         return [o.sign * record["objectives"][o.name] for o in self.worker.objectives]
+
+
+def _reason(record: Record) -> str:
+    """Why a trial failed, whatever network it was of; empty where it did not."""
+    return record.get("error", "").replace(record["fingerprint"][:ID_LENGTH], "")
