@@ -85,6 +85,7 @@ def measure(browser, folder, name):
         for edit in range(EDITS):
             for _ in "1000":
                 page.keyboard.press("Shift+ArrowLeft")
+            page.wait_for_timeout(PAUSE)  # what is chosen is framed by then
             page.evaluate("window.waiting = window.wait(), 0")
             page.keyboard.insert_text(str(1001 + edit))
             slowest.append(page.evaluate("window.waiting"))
