@@ -6,7 +6,6 @@ known form, and no path, name of a host or of a user, serial number or address i
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -18,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from archspec.deploy.cann import find_toolkit, has_npu
+from archspec.deploy.profile.others import read_object
 from archspec.deploy.socs import SOCS
 from archspec.errors import SpecError, UsageError
 from archspec.extras import version_of
 from archspec.machine import usable_cpus
-from archspec.reading import open_regular
 
-LARGEST = 1 << 26
 PACKAGES = ("archspec-nn", "numpy", "onnx", "onnxruntime", "mindspore", "torch")
 TIMES = ("device", "call", "end_to_end")
 FIGURES = ("median", "p90", "p99")
@@ -116,16 +114,10 @@ def _cann() -> str:
 
 
 def _result(path: Path) -> dict[str, Any]:
-    try:
-        with open_regular(path) as file:
-            said = json.loads(file.read(LARGEST))
-    except FileNotFoundError:
-        raise UsageError(f"{path} does not exist; use a file of archspec infer -o") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SpecError(f"{path} cannot be read as JSON ({error})") from None
-    if isinstance(said, dict) and isinstance(said.get("milliseconds_of_a_batch"), dict):
+    said = read_object(path, "a file of archspec infer -o")
+    if isinstance(said.get("milliseconds_of_a_batch"), dict):
         return _inference(said)
-    if isinstance(said, dict) and isinstance(said.get("layers"), list):
+    if isinstance(said.get("layers"), list):
         return _layers(said)
     raise SpecError(
         f"{path} is neither of archspec infer -o nor of archspec profile --format json; use those"

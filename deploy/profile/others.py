@@ -20,7 +20,7 @@ from archspec.errors import SpecError, UsageError
 from archspec.reading import open_regular
 
 COMPUTE = "NPU_compute_time"
-LARGEST = 1 << 24
+LARGEST = 1 << 26
 """Bytes of a summary; ais_bench lists the files of its inputs there."""
 KIND, COUNT, TOTAL = "optype", "count", "totaltime(us)"
 
@@ -33,7 +33,7 @@ def is_ais_bench(path: Path) -> bool:
 def read_ais_bench(path: Path) -> float:
     """Milliseconds of a batch on the device, the median of all loops. Raises SpecError for what is
     not a summary of ais_bench's, UsageError where there is no such file."""
-    said = _read_json(path).get(COMPUTE)
+    said = read_object(path, "a *_summary.json of ais_bench's").get(COMPUTE)
     if not isinstance(said, Mapping):
         raise SpecError(
             f"{path} is not a summary of ais_bench's: it has no {COMPUTE}; use the *_summary.json"
@@ -47,18 +47,18 @@ def read_ais_bench(path: Path) -> float:
     return float(value)
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def read_object(path: Path, what: str) -> Mapping[str, Any]:
+    """The JSON object in a file that another program wrote; `what` it should be is for the
+    sentence. Raises UsageError where it does not exist, SpecError where it is none."""
     try:
         with open_regular(path) as file:
             content = json.loads(file.read(LARGEST))
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist; use a *_summary.json of ais_bench's") from None
+        raise UsageError(f"{path} does not exist; use {what}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SpecError(
-            f"{path} cannot be read as JSON ({error}); use a *_summary.json of ais_bench's"
-        ) from None
+        raise SpecError(f"{path} cannot be read as JSON ({error}); use {what}") from None
     if not isinstance(content, dict):
-        raise SpecError(f"{path} is not a summary of ais_bench's: it is not one JSON object")
+        raise SpecError(f"{path} is not one JSON object; use {what}")
     return content
 
 

@@ -105,7 +105,7 @@ def test_networks_of_ais_bench(told, tmp_path):
         (
             "a_summary.json",
             "[]",
-            "is not a summary of ais_bench's: it is not one JSON object",
+            "is not one JSON object; use a *",
             WRONG,
         ),
         ("a_summary.json", "{}", "it has no NPU_compute_time; use the *_summary.json", WRONG),
