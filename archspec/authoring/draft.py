@@ -25,7 +25,7 @@ from archspec.verdict import Verdict, judge_text
 
 KEPT = 32
 """Drafts that are remembered, each while what it refers to is as it was."""
-MOST_TEXTS = 200
+MAX_TEXTS = 200
 """Of a project, that are looked at again; a name is a new one with each letter that is typed."""
 
 
@@ -133,7 +133,7 @@ class _Reads(Project):
 
     def look_again(self) -> int:
         """The version, after everything was read once more."""
-        if len(self._texts) > MOST_TEXTS:
+        if len(self._texts) > MAX_TEXTS:
             self._texts.clear()
             self.version += 1
         before = dict(self._texts)

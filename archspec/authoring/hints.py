@@ -8,7 +8,7 @@ from archspec.authoring.values import Hint
 from archspec.shapes import written
 from archspec.tables import shown_amount
 
-MOST_SHAPES = 3
+MAX_SHAPES = 3
 """Shapes of one node that are told; a template's nodes have one for each call."""
 
 
@@ -21,8 +21,8 @@ def find_hints(draft: Draft) -> tuple[Hint, ...]:
         if item is None or role_of(item) != NODE or item.kind not in ("object", "string"):
             continue
         told = [", ".join(map(written, results)) for results in shapes]
-        more = f" or {len(told) - MOST_SHAPES} more" if len(told) > MOST_SHAPES else ""
-        found.append(Hint(item.end, " or ".join(told[:MOST_SHAPES]) + more, "output shape"))
+        more = f" or {len(told) - MAX_SHAPES} more" if len(told) > MAX_SHAPES else ""
+        found.append(Hint(item.end, " or ".join(told[:MAX_SHAPES]) + more, "output shape"))
     graph, body = draft.graph, draft.tree.get("body")
     if graph is not None and body is not None:
         label = f"{shown_amount(graph.params)} parameters, {shown_amount(graph.macs)} MACs"

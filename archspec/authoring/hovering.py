@@ -28,8 +28,8 @@ from archspec.ops import OPS
 from archspec.shapes import Shape, written
 from archspec.tables import shown_amount
 
-MOST_NAMES = 3
-MOST_VALUES = 8
+MAX_NAMES = 3
+MAX_VALUES = 8
 
 
 def hover(draft: Draft, offset: int) -> Hover | None:
@@ -68,9 +68,9 @@ def _values(draft: Draft, item: Item) -> Iterator[tuple[str, str]]:
     if node is None or item.kind != "string" or not item.value.startswith("="):
         return
     found = [json.dumps(value, default=str) for value in values_of(draft, node, str(item.key))]
-    more = f" or {len(found) - MOST_VALUES} more" if len(found) > MOST_VALUES else ""
+    more = f" or {len(found) - MAX_VALUES} more" if len(found) > MAX_VALUES else ""
     if found:
-        yield "comes to", " or ".join(found[:MOST_VALUES]) + more
+        yield "comes to", " or ".join(found[:MAX_VALUES]) + more
 
 
 def key_doc(draft: Draft, item: Item) -> str:
@@ -136,11 +136,11 @@ def _rows(draft: Draft, node: Item) -> tuple[tuple[str, str], ...]:
     origin = nodes_of(draft, node) if graph is not None else None
     if graph is not None and origin is not None and origin.nodes:
         names = [*(origin.calls or origin.nodes)]
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        rows.append(("in the graph", ", ".join(names[:MOST_NAMES]) + more))
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        rows.append(("in the graph", ", ".join(names[:MAX_NAMES]) + more))
         rows.append(("input", ", ".join(map(written, _entering(graph, origin.nodes)))))
     if shapes:
-        told = [", ".join(map(written, results)) for results in shapes[:MOST_NAMES]]
+        told = [", ".join(map(written, results)) for results in shapes[:MAX_NAMES]]
         rows.append(("output", " or ".join(told)))
     if graph is not None and origin is not None and origin.nodes:
         layers = [graph.nodes[name].layer for name in origin.nodes]

@@ -20,7 +20,7 @@ from archspec.ops.base import as_json
 from archspec.project import Source
 from archspec.sources import find_reference
 
-MOST_FILES = 500
+MAX_FILES = 500
 """Looked at in a folder."""
 
 
@@ -179,7 +179,7 @@ def texts_beside(draft: Draft) -> list[str]:
     if path is None:
         return [name for name in draft.project.names() if name != own]
     folder = Path(path).parent
-    files = (each.name for each in islice(folder.glob("*.json"), MOST_FILES))
+    files = (each.name for each in islice(folder.glob("*.json"), MAX_FILES))
     return sorted(name for name in files if name != Path(path).name)
 
 
