@@ -60,7 +60,7 @@ def quantize(
     batch: int = 1,
     soc: str | None = None,
     pixels: bool = True,
-    device: str = "ascend310",
+    device: str | None = None,
     tell: Tell | None = None,
 ) -> Quantized:
     """Write a network in int8: .onnx for onnxruntime, .om as a folder that AMCT and atc make an OM
@@ -68,7 +68,8 @@ def quantize(
 
     `data` holds class folders of images, of which `calibrate` give the ranges. `left_float` are
     patterns of nodes that stay float; `max_drop` leaves the most harmful ones float until at most
-    so many of a hundred images change their likeliest class. `device` is whose times are estimated.
+    so many of a hundred images change their likeliest class. `device` is whose times are
+    estimated: that of the chip where it has one, else ascend310.
     Raises SpecError and UsageError for whatever does not fit; then no file is left.
     """
     from archspec.compiler.images.steps import preprocessing_of
@@ -80,7 +81,7 @@ def quantize(
     from archspec.deploy.quantize import leave_quantized_kit, write_quantized_onnx
 
     kind = _check(network, path, weights, soc)
-    estimated, graph = _find_device(device), graph_of(network)
+    estimated, graph = _find_device(device or _device_of(soc)), graph_of(network)
     preprocessing = preprocessing_of(graph.preprocessing, graph.input_shape)
     images = read_calibration_images(data, preprocessing, calibrate, seed)
     if tell is not None and len(images) < calibrate:
@@ -101,6 +102,14 @@ def quantize(
         return Quantized(script, checked, told)
     checked = write_quantized_onnx(quantization, path, images, batch, notes)
     return Quantized(Path(path), checked, told)
+
+
+def _device_of(soc: str | None) -> str:
+    """The device whose times are estimated for a chip."""
+    from archspec.deploy.socs import chip_of
+
+    chip = chip_of(soc) if soc else None
+    return (chip and chip.device) or "ascend310"
 
 
 def _find_device(name: str) -> Device:

@@ -11,8 +11,10 @@ DEVICE, BATCH = "ascend310", 16
 LARGEST_BATCH = 1_000_000
 
 
-def add_device(parser: argparse.ArgumentParser, default: str | None = DEVICE) -> None:
-    what = f"default: {default}" if default else "adds estimated times"
+def add_device(
+    parser: argparse.ArgumentParser, default: str | None = DEVICE, what: str = ""
+) -> None:
+    what = what or (f"default: {default}" if default else "adds estimated times")
     parser.add_argument(
         "--device",
         default=default,

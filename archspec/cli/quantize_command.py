@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-aipp", action="store_true", help="for om: take normalised float32, not pixels"
     )
-    add_device(parser)
+    add_device(parser, None, "default: that of the --soc, or ascend310")
     parser.add_argument("--report", type=OutputPath, metavar="FILE", help="the report as JSON")
     parser.add_argument("--picture", type=OutputPath, metavar="FILE", help="the report as PNG")
     parser.add_argument(

@@ -102,6 +102,7 @@ def test_the_kit_calls_amct_and_then_atc(place, run, monkeypatch):
     code, out, err = run(*WORDS, "-o", "my net.om", "--soc", "Ascend310B4", "--no-aipp")
     assert code == OK, err
     assert "in int8 for Ascend310B4\nwhere CANN and its amct_onnx are installed: bash" in out
+    assert "estimated for ascend310b1, one image" in out + err  # the chip's own
     kit = Path("my net_om")
     assert sorted(path.name for path in kit.iterdir()) == [
         "convert.sh", "my_net.om.json", "my_net.onnx", "record.txt"
