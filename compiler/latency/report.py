@@ -65,7 +65,7 @@ def timing_of(graph: Graph, device: Device, batch: int, by: str) -> Timing:
     return Timing(
         device.name,
         {row.name: row.ms for row in rows},
-        grounds(device, told.cautions),
+        grounds(device, told.cautions, told.is_int8),
         [caution._asdict() for caution in told.cautions],
     )
 
@@ -126,7 +126,7 @@ def estimate_table(told: Told, by: str = "node") -> Table:
         columns,
         rows,
         title_of(found, told.is_int8),
-        [*_totals(told), *grounds(found.device, told.cautions)],
+        [*_totals(told), *grounds(found.device, told.cautions, told.is_int8)],
     )
 
 
@@ -165,17 +165,18 @@ def comparison_table(all_told: Sequence[Told]) -> Table:
         for told in all_told
         for caution in told.cautions
     ]
-    int8 = ", int8" if all_told[0].is_int8 else ""
+    is_int8 = all_told[0].is_int8
+    int8 = ", int8" if is_int8 else ""
     title = f"estimates on {first.device.name}, batch {first.batch}{int8}"
-    return Table(columns, rows, title, [*grounds(first.device, ()), *warned])
+    return Table(columns, rows, title, [*grounds(first.device, (), is_int8), *warned])
 
 
-def grounds(device: Device, warned: Sequence[Caution]) -> list[str]:
+def grounds(device: Device, warned: Sequence[Caution], is_int8: bool = False) -> list[str]:
     """Lines below a table: what stands behind its estimates and what does not."""
     lines = [f"device       {device.title}"]
     calibration = device.calibration
     if calibration is not None:
-        line = f"calibrated   on {_networks(calibration)}"
+        line = f"calibrated   {'in fp16, ' if is_int8 else ''}on {_networks(calibration)}"
         if calibration.left_out_mean_error is not None:
             line += (
                 f"; each, left out of the fit, comes within {calibration.left_out_max_error:.1%},"

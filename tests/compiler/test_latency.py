@@ -900,6 +900,7 @@ def test_int8_is_estimated_by_the_data_sheet_and_says_so(run, tmp_path, monkeypa
     )
     out = run("latency", "resnet50", "--int8")[1]
     assert "batch 16, int8: an estimate" in out and table_widths(out) <= 100
+    assert "calibrated   in fp16, on 10 networks" in out
     assert "caution      int8 is not calibrated: its rate, 1.97 times that of fp16, is the" in out
 
 
