@@ -9,6 +9,7 @@ import math
 import os
 import random
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,21 @@ def test_every_op_on_all_its_examples_comes_back(tmp_path):
             continue
         same += found.model.graph.fingerprint == deployed.graph.fingerprint
     assert same / (len(EXAMPLES) + len(functions)) > 0.75
+
+
+@pytest.mark.parametrize(
+    "name, lines", [("vit_tiny_patch16_224", 55), ("mobilenet_v3_large", 70), ("densenet121", 55)]
+)
+def test_a_network_of_ours_comes_back_as_it_reads(name, lines, tmp_path):
+    """By its nodes' names, and with a token that all images share."""
+    graph = archspec.load(name, input_shape=(3, 64, 64))
+    deployed = for_deployment(rule_b.with_random_weights(graph))
+    found = import_onnx(saved(to_onnx(deployed), tmp_path), "net")
+    assert len(found.text.splitlines()) <= lines
+    ours = found.model.graph
+    assert (ours.params, ours.macs) == (deployed.graph.params, deployed.graph.macs)
+    kinds = [Counter(node.op.name for node in g.nodes.values()) for g in (ours, deployed.graph)]
+    assert kinds[0]["attention"] == kinds[1]["attention"] and kinds[0]["conv"] >= kinds[1]["conv"]
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])

@@ -13,8 +13,9 @@ NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 _WEIGHT = re.compile(r"(.+)\.(weight|bias|gamma|beta|running_mean|running_var)")
 
 
-def scope_of(node: onnx.NodeProto, constants: Container[str]) -> str:
-    """A dotted path, "layer1.0.conv1", or nothing."""
+def scope_of(node: onnx.NodeProto, constants: Container[str], is_ours: bool) -> str:
+    """A dotted path, "layer1.0.conv1", or nothing. In a file of our own the part of a node's name
+    before a slash is the node of the spec."""
     for entry in node.metadata_props:
         if entry.key == NAME_SCOPES:
             return _last(entry.value)
@@ -23,7 +24,7 @@ def scope_of(node: onnx.NodeProto, constants: Container[str]) -> str:
             return _clean(found[1])
     if node.name.startswith("/"):
         return _clean(_join(node.name.strip("/").split("/")[:-1]))
-    return ""
+    return _clean(node.name.partition("/")[0]) if is_ours else ""
 
 
 def _last(text: str) -> str:

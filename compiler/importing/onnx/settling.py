@@ -67,6 +67,7 @@ class _Settling:
     def __init__(self, model: onnx.ModelProto, path: Path):
         self.model = model
         self.path = path
+        self.is_ours = model.producer_name.startswith("archspec")
         self.opset = opset_of(model)
         self.constants: dict[str, np.ndarray] = {}
         self.types: dict[str, onnx.TypeProto] = {}
@@ -201,7 +202,7 @@ class _Settling:
         made = [name for name in node.output if name]
         self.operators.append(
             Operator(node.op_type, node.name or node.output[0], inputs, made, settings,
-                     scope_of(node, self.constants), [node.name or node.output[0]])
+                     scope_of(node, self.constants, self.is_ours), [node.name or node.output[0]])
         )  # fmt: skip
         self.operators[-1].settings["opset"] = self.opset
 
@@ -239,6 +240,10 @@ class _Settling:
                 raise self._error(f"{node.name[:100]} makes a constant that is too large")
             self._set(node.output[0], np.broadcast_to(value.reshape(()), extents))
             return True
+        if self._is_a_zero_an_image(node, inputs):
+            shape = _extents(self.types[node.output[0]])
+            self._set(node.output[0], np.zeros(shape or (), np.float32))
+            return True
         given = [name for name in inputs if name]
         if node.op_type not in COMPUTED or not given or any(n not in self.constants for n in given):
             return False
@@ -265,6 +270,18 @@ class _Settling:
             if name:
                 self._set(name, np.asarray(result))
         return True
+
+    def _is_a_zero_an_image(self, node: onnx.NodeProto, inputs: list[str]) -> bool:
+        """What our own export adds to numbers that all images share, to have them for each."""
+        shape = _extents(self.types[node.output[0]])
+        bounds = [self.constants.get(name) for name in inputs[1:3]]
+        return (
+            node.op_type == "Clip"
+            and shape is not None
+            and math.prod(shape[1:]) == 1
+            and len(bounds) == 2
+            and all(bound is not None and not bound.any() for bound in bounds)
+        )
 
     def _check_shapes(self, net: Net) -> None:
         for name, shape in net.shapes.items():
