@@ -87,7 +87,7 @@ def test_an_onnx_that_is_dropped_is_imported(page, folder):
         ir_version=8,
     )  # fmt: skip
     onnx.checker.check_model(model)
-    text = page.locator(".cm-content").inner_text()
+    text = page.locator(".cm-line").all_text_contents()
     drop(page, "theirs.txt", b"no model")
     page.wait_for_selector("text=is not an ONNX file")
     drop(page, "theirs.onnx", b"no model either")
@@ -103,7 +103,7 @@ def test_an_onnx_that_is_dropped_is_imported(page, folder):
     page.locator("dialog input[name=weights]").check()
     page.locator("dialog button.main").click()
     page.wait_for_selector("dialog .said >> text=onnxruntime and numpy agree")
-    assert page.locator(".cm-content").inner_text() == text
+    assert page.locator(".cm-line").all_text_contents() == text
     page.locator("dialog button.main").click()
     page.wait_for_selector(".file >> text=sub/theirs.json")
     page.wait_for_selector(".verdict.good")

@@ -250,13 +250,14 @@ def test_time_left_and_a_worker_that_ends_first(there):
 
 
 def test_a_worker_that_is_killed_is_told_of_at_once(there):
+    (there / "hold").touch()  # in which each stays at its network
     first = start(there, TINY, *SLOW, "--trials", 14, "--workers", 2, "--out", there / "found")
-    log = there / "found" / "trials.jsonl"
-    wait_for(lambda: log.exists() and '"worker": 1' in log.read_text(), first)
+    wait_for(lambda: len([*there.glob("at-*")]) == 2, first)
     found = subprocess.run(
         ["pgrep", "-f", f"search worker {there / 'found'}"], capture_output=True, text=True
     )
     os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+    (there / "hold").unlink()
     _, err = first.communicate()
     assert first.returncode == 0
     assert "note: a worker was killed by SIGKILL; another takes its place" in err
