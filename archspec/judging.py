@@ -65,7 +65,7 @@ def _type(asked: Any, value: Any, _: Mapping[str, Any]) -> Verdict:
 
 
 def _enum(asked: Any, value: Any, _: Mapping[str, Any]) -> Verdict:
-    if type(value) is str:  # what is no text is equal to none
+    if type(value) is str:  # what is not a text is equal to none
         return value in asked
     return True if any(type(value) is type(one) and value == one for one in asked) else None
 

@@ -151,7 +151,7 @@ _drafts: OrderedDict[tuple[str, str, _Reads], tuple[int, Draft]] = OrderedDict()
 def read_draft(text: str, *, name: str = "<text>", project: ProjectLike = None) -> Draft:
     """The draft that a text is; `name` and `project` are as for archspec.loads. A text that was
     asked for before, in the same project, is not read again while what it refers to is as it was.
-    Raises SpecError where the project is no folder."""
+    Raises SpecError where the project is not a folder."""
     reads = _reads_of(project)
     key = text, name, reads
     version = reads.look_again()

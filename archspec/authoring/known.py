@@ -38,7 +38,7 @@ class Callee:
 
     @property
     def args(self) -> Mapping[str, Any]:
-        """Its arguments as written; a doc that is no text is none."""
+        """Its arguments as written; a doc that is not a text is none."""
         args = self.written.get("args")
         return {name: _without_odd_doc(one) for name, one in args.items()} if _is_dict(args) else {}
 

@@ -30,7 +30,7 @@ class Part:
     name: tuple[int, int] | None
     began: int
     copies: int | None = None
-    """How often it stands: 0 where that is not known, None for a node that is no copy."""
+    """How often it stands: 0 where that is not known, None for a node that is not a copy."""
     outputs: tuple[str, ...] = ()
     number: int = -1
 

@@ -108,7 +108,7 @@ def _has_spec(root: Item) -> bool:
 
 
 def fragment_of(item: Item) -> Schema:
-    """The schema of a value that is no node, nor in one: {} where nothing is said of it."""
+    """The schema of a value that is not a node, nor in one: {} where nothing is said of it."""
     if item.parent is None:
         return DOCUMENTS[document_kind(item)]
     if role_of(item.parent) == NODE and item.parent.kind == "object":

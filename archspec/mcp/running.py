@@ -30,8 +30,8 @@ class Answer:
 
 @dataclass
 class Workplace:
-    """Where a command runs: in the folder, or, where it is given texts that are no files, in one of
-    its own, so that errors call them by a short name."""
+    """Where a command runs: in the folder, or, where it is given texts that are not files, in one
+    of its own, so that errors call them by a short name."""
 
     root: Path
     own: Path

@@ -29,7 +29,7 @@ class Collector:
 
     def add(self, logits: np.ndarray, labels: np.ndarray) -> None:
         """Logits (images, classes), and the classes that are right (images). Logits that are not
-        finite numbers are no answer: class -1, of which the network is not sure at all."""
+        finite numbers are not an answer: class -1, of which the network is not sure at all."""
         finite = np.isfinite(logits).all(axis=1)
         kept = np.where(finite[:, None], logits, 0.0).astype(np.float64)
         best = kept.argmax(axis=1)

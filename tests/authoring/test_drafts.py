@@ -124,4 +124,4 @@ def test_positions_and_nodes_find_each_other():
                 origin = authoring.find_nodes(draft, place.start + 1)
                 assert origin is not None and node in origin.nodes
         whole = authoring.find_nodes(draft, draft.tree.get("body").start)
-        assert whole is None  # the body is no node
+        assert whole is None  # the body is not a node

@@ -248,7 +248,7 @@ def test_names_are_found_changed_and_told_of(page, spec):
     last = archspec.loads(SPEC).nodes["stem.conv"].layer.output_shapes[0]
     shape = "x".join(map(str, last))
     page.wait_for_selector(f'.cm-hint[data-label="{shape}"]')
-    assert shape not in page.locator(".cm-content").inner_text()  # it is no part of the text
+    assert shape not in page.locator(".cm-content").inner_text()  # it is not part of the text
     page.locator("button", has_text="shapes").click()
     page.wait_for_selector(".cm-hint", state="detached")
     page.locator(".cm-content").click()

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from archspec.training.search.suggesting import Suggester
 
 MAX_TRIES = 20
-"""Suggestions of an engine in a row that are no good, and networks near them as far away."""
+"""Suggestions of an engine in a row that are of no use, and networks near them as far away."""
 MAX_DRAWS = 2000
-"""Networks drawn in a row that are no good, until there are taken to be no more."""
+"""Networks drawn in a row that are of no use, until there are taken to be no more."""
 START = 10
 """Networks that TPE has drawn at random before it models anything."""
 

@@ -36,7 +36,7 @@ class Words extends WidgetType {
   toDOM(): HTMLElement {
     const made = document.createElement("span");
     made.className = "cm-hint";
-    made.dataset["label"] = this.hint.label; // shown by the style sheet: it is no part of the text
+    made.dataset["label"] = this.hint.label; // shown by the style sheet: it is not part of the text
     made.title = this.hint.tooltip;
     made.setAttribute("aria-hidden", "true");
     return made;

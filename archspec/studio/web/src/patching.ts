@@ -68,7 +68,7 @@ interface Change {
   now: number;
 }
 
-/** From the first to the last, each with those before it made; the first line, which is no shape's,
+/** From the first to the last, each with those before it made; the first line, which is not a shape's,
  *  and the last are left out. */
 function changesBetween(before: readonly string[], now: readonly string[]): Change[] {
   if (before.length === now.length) {
