@@ -296,10 +296,13 @@ def _take_rolls(plan: Plan, attention: Draft) -> bool:
             if len(source.draft.inputs) != 1 or not _is_pointwise(source.draft):
                 return False
             source = source.draft.inputs[0]
+        passed: list[Draft] = []
         while source.draft is not None and isinstance(source.draft.op, Roll):
-            if source.draft not in before:
-                before.append(source.draft)
+            passed.append(source.draft)
             source = source.draft.inputs[0]
+        if _total(passed) != tuple(-n for n in op.shift):
+            return False
+        before += [roll for roll in passed if roll not in before]
     after: list[Draft] = []
     result: Any = attention
     while True:
@@ -311,7 +314,7 @@ def _take_rolls(plan: Plan, attention: Draft) -> bool:
             after.append(result)
         elif after or not _is_pointwise(result) or len(result.inputs) != 1:
             break
-    if _total(before) != tuple(-n for n in op.shift) or _total(after) != op.shift:
+    if _total(after) != op.shift:
         return False
     for draft in (*before, *after):
         plan.redirect(Result(draft, 0, draft.shapes[0]), draft.inputs[0])
