@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
 from archspec.cli.device_options import add_device
 from archspec.cli.outputs import OutputPath
-from archspec.errors import Problem, SpecError, UsageError
+from archspec.errors import LackingError, Problem, SpecError, UsageError
 from archspec.processes import python_command
 from archspec.program import read_program
 
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
 
                 code = _tell(train_run(run, stop))
         except (SpecError, UsageError) as error:
-            finish(1 if isinstance(error, SpecError) else 2, str(error))
+            finish(1 if isinstance(error, (SpecError, LackingError)) else 2, str(error))
             raise
         finish(code)
         return code
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> Run:
     from archspec.training.backend import find_backend
-    from archspec.training.run import open_run
+    from archspec.training.run import RunError, open_run
 
     for name in ("recipe", "set", "input", "weights", "reset", "out", "device", *SWITCHES):
         if getattr(options, name) not in (None, []):
@@ -130,7 +130,7 @@ def _resume(options: argparse.Namespace) -> Run:
     for note in run.notes:
         print(f"note: {note}", file=sys.stderr)
     if options.backend not in (None, run.backend):
-        raise UsageError(
+        raise RunError(
             f"{run.path} was begun with {run.backend}, whose checkpoints are of no use to"
             f" {options.backend}; use --resume {run.path} alone, or --weights"
             f" {run.path}/last.safetensors in a new run"
