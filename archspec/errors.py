@@ -61,6 +61,8 @@ class SpecError(Exception):
     """A spec, or another file handed to archspec, cannot be used; `problems` says all of why, the
     first MAX_PROBLEMS at least."""
 
+    exit_code = 1
+
     def __init__(self, problems: Problem | str | Iterable[Problem]):
         if isinstance(problems, str):
             problems = Problem(problems)
@@ -77,11 +79,15 @@ class SpecError(Exception):
 
 
 class UsageError(Exception):
-    """The command was called wrongly (exit code 2)."""
+    """The command was called wrongly."""
+
+    exit_code = 2
 
 
 class LackingError(UsageError):
-    """What was asked for is right, and this machine lacks something for it (exit code 1)."""
+    """What was asked for is right, and this machine lacks something for it."""
+
+    exit_code = 1
 
 
 _MAX_CANDIDATES = 1000

@@ -12,7 +12,7 @@ from pathlib import Path
 from archspec.cli.commands import COMMANDS, GROUPS
 from archspec.cli.outputs import folders_above
 from archspec.cli.parsing import module_of, parser_of
-from archspec.errors import LackingError, SpecError, UsageError, find_slip, printable, use
+from archspec.errors import SpecError, UsageError, find_slip, printable, use
 from archspec.terminal import OUTPUT, guard
 
 NO_THREAD = "can't start new thread"
@@ -44,10 +44,8 @@ def _guarded_main(arguments: list[str]) -> int:
         return OK
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except UsageError as error:
-        return _fail(str(error), WRONG if isinstance(error, LackingError) else USAGE)
-    except SpecError as error:
-        return _fail(str(error), WRONG)
+    except (SpecError, UsageError) as error:
+        return _fail(str(error), error.exit_code)
     except OSError as error:
         return _fail(_words_of(error), WRONG)
     except Exception as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archspec.cli.common import add_spec, arguments_of, graph_of, input_shape_of
 from archspec.cli.device_options import add_device
 from archspec.cli.outputs import OutputPath
-from archspec.errors import LackingError, Problem, SpecError, UsageError
+from archspec.errors import Problem, SpecError, UsageError
 from archspec.processes import python_command
 from archspec.program import read_program
 
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
 
                 code = _tell(train_run(run, stop))
         except (SpecError, UsageError) as error:
-            finish(1 if isinstance(error, (SpecError, LackingError)) else 2, str(error))
+            finish(error.exit_code, str(error))
             raise
         finish(code)
         return code

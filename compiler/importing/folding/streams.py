@@ -142,7 +142,8 @@ def _join(body: list[Element], start: int, length: int, count: int, table: Table
         element.node["name"] = short[element.name]
         if sources:
             element.node["from"] = sources[0] if len(sources) == 1 else sources
-    given = [short[names[place]] for place in _find_handed(first, second)]
+    handed = _find_handed(first, second)
+    given = [short[names[place]] for place in handed]
     title = re.sub(r"_?\d+_?$", "", prefix) or "part"
     template = table.add_over_list(title, pattern, given)
     taken = {element.name for element in body[:start] + body[end:]}
@@ -153,10 +154,7 @@ def _join(body: list[Element], start: int, length: int, count: int, table: Table
     node = {"op": template, "name": name, "repeat": count, "from": first.streams}
     call = Element(node, leaves, first.elements[0].channels)
     last = body[end - length : end]
-    moved = {
-        last[place].name: f"{name}[{index}]"
-        for index, place in enumerate(_find_handed(first, second))
-    }  # fmt: skip
+    moved = {last[place].name: f"{name}[{index}]" for index, place in enumerate(handed)}
     for element in body[end:]:
         _redirect(element, moved)
     return [*body[:start], call, *body[end:]]

@@ -47,6 +47,10 @@ class Net:
     is_dynamic: bool
     producer: str = ""
 
+    @property
+    def is_ours(self) -> bool:
+        return is_ours(self.producer)
+
     def makers(self) -> dict[str, Operator]:
         return {value: operator for operator in self.operators for value in operator.outputs}
 
@@ -79,3 +83,8 @@ class Net:
             name for operator in self.operators if operator in region for name in operator.covers
         ]
         self.operators = [o for o in self.operators if o is sink or o not in region]
+
+
+def is_ours(producer: str) -> bool:
+    """Whether a file is of our own export, by who it says has made it."""
+    return producer.startswith("archspec")

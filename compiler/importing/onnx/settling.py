@@ -20,7 +20,7 @@ import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from archspec.compiler.importing.onnx.net import Extents, Net, Operator
+from archspec.compiler.importing.onnx.net import Extents, Net, Operator, is_ours
 from archspec.compiler.importing.onnx.reading import (
     DOMAINS,
     array_of,
@@ -67,7 +67,7 @@ class _Settling:
     def __init__(self, model: onnx.ModelProto, path: Path):
         self.model = model
         self.path = path
-        self.is_ours = model.producer_name.startswith("archspec")
+        self.is_ours = is_ours(model.producer_name)
         self.opset = opset_of(model)
         self.constants: dict[str, np.ndarray] = {}
         self.types: dict[str, onnx.TypeProto] = {}
@@ -240,9 +240,8 @@ class _Settling:
                 raise self._error(f"{node.name[:100]} makes a constant that is too large")
             self._set(node.output[0], np.broadcast_to(value.reshape(()), extents))
             return True
-        if self._is_a_zero_an_image(node, inputs):
-            shape = _extents(self.types[node.output[0]])
-            self._set(node.output[0], np.zeros(shape or (), np.float32))
+        if node.op_type == "Clip" and (zeros := self._zero_an_image(node, inputs)) is not None:
+            self._set(node.output[0], zeros)
             return True
         given = [name for name in inputs if name]
         if node.op_type not in COMPUTED or not given or any(n not in self.constants for n in given):
@@ -271,17 +270,14 @@ class _Settling:
                 self._set(name, np.asarray(result))
         return True
 
-    def _is_a_zero_an_image(self, node: onnx.NodeProto, inputs: list[str]) -> bool:
+    def _zero_an_image(self, clip: onnx.NodeProto, inputs: list[str]) -> np.ndarray | None:
         """What our own export adds to numbers that all images share, to have them for each."""
-        shape = _extents(self.types[node.output[0]])
+        shape = _extents(self.types[clip.output[0]])
         bounds = [self.constants.get(name) for name in inputs[1:3]]
-        return (
-            node.op_type == "Clip"
-            and shape is not None
-            and math.prod(shape[1:]) == 1
-            and len(bounds) == 2
-            and all(bound is not None and not bound.any() for bound in bounds)
-        )
+        is_zero = len(bounds) == 2 and all(b is not None and not b.any() for b in bounds)
+        if shape is None or math.prod(shape[1:]) != 1 or not is_zero:
+            return None
+        return np.zeros(shape, np.float32)
 
     def _check_shapes(self, net: Net) -> None:
         for name, shape in net.shapes.items():

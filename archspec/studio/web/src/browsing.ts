@@ -1,5 +1,5 @@
 // The picture by mouse and keys: hover, choose, fold; arrows go from box to box.
-import { choose, hovered, toggleFold } from "./linking";
+import { choose, holdersOf, hovered, toggleFold } from "./linking";
 import { picture, selected } from "./state";
 
 function nameAt(target: EventTarget | null): string {
@@ -51,9 +51,5 @@ function step(by: number): string {
 /** The block around a box. */
 function around(name: string): string {
   const boxes = picture.value?.boxes ?? {};
-  for (let outer = name; outer.includes("."); ) {
-    outer = outer.slice(0, outer.lastIndexOf("."));
-    if (boxes[outer]?.block) return outer;
-  }
-  return "";
+  return holdersOf(name).reverse().find((outer) => boxes[outer]?.block) ?? "";
 }

@@ -38,3 +38,8 @@ export function share(value: number): string {
 export function signed(value: number, show: (value: number) => string): string {
   return `${value < 0 ? "−" : "+"}${show(Math.abs(value))}`;
 }
+
+/** Whether a text has all words of a search. */
+export function fits(text: string, wanted: string): boolean {
+  return wanted.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
+}

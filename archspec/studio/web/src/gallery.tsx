@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { ask } from "./api";
 import { chooseFile } from "./dropping";
-import { amount, count } from "./format";
+import { amount, count, fits } from "./format";
 import { wish } from "./naming";
 import { message, SHIPPED, start } from "./state";
 import { open } from "./filing";
@@ -39,8 +39,7 @@ export async function fill(): Promise<void> {
 }
 
 export function Gallery() {
-  const words = wanted.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const fitting = cards.value.filter((card) => words.every((word) => `${card.name} ${card.doc}`.toLowerCase().includes(word)));
+  const fitting = cards.value.filter((card) => fits(`${card.name} ${card.doc}`, wanted.value));
   const runs = fitting.filter(isRun);
   const own = fitting.filter((card) => !card.name.startsWith(SHIPPED) && !isRun(card));
   const shipped = fitting.filter((card) => card.name.startsWith(SHIPPED));

@@ -38,7 +38,8 @@ function boxesOf(shown: Picture, place: number): Set<string> {
   return new Set([...found].filter((name) => !holdersOf(name).some((outer) => found.has(outer))));
 }
 
-function holdersOf(name: string): string[] {
+/** The blocks around a box by its name, outermost first. */
+export function holdersOf(name: string): string[] {
   const parts = name.split(".");
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("."));
 }

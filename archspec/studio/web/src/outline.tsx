@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { askOnce } from "./api";
 import { Dialog } from "./dialog";
 import { editor, jump } from "./editor";
+import { fits } from "./format";
 import { hasHints, toggleHints } from "./hinting";
 import { about } from "./looking";
 import { mend } from "./marking";
@@ -54,8 +55,7 @@ export function TextBar() {
 
 export function Outline() {
   if (!symbols.value) return null;
-  const words = wanted.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const fitting = symbols.value.filter((one) => words.every((word) => `${one.name} ${one.detail}`.toLowerCase().includes(word)));
+  const fitting = symbols.value.filter((one) => fits(`${one.name} ${one.detail}`, wanted.value));
   const go = (symbol: Symbol | undefined) => {
     if (!symbol) return;
     symbols.value = null;
@@ -68,7 +68,7 @@ export function Outline() {
       </form>
       <ul class="outline" aria-label="outline">
         {fitting.map((one) => (
-          <li style={{ paddingLeft: `${words.length ? 0 : one.depth * 18}px` }}>
+          <li style={{ paddingLeft: `${wanted.value.trim() ? 0 : one.depth * 18}px` }}>
             <button class="plain" onClick={() => go(one)}>
               {one.name} <span class="faint">{[one.kind, one.detail].filter(Boolean).join(" · ")}</span>
             </button>

@@ -20,17 +20,19 @@ export class Drawing {
 
   /** Become another drawing; false, and nothing is changed, where most of it is another. */
   become(text: string): boolean {
+    if (!this.shapes.length) return false;
     const lines = text.trimEnd().split("\n");
-    const changes = this.shapes.length ? changesBetween(this.lines, lines) : [];
+    const changes = changesBetween(this.lines, lines);
     const fresh = changes.flatMap((change) => lines.slice(change.at, change.at + change.now));
-    if (!this.shapes.length || fresh.length > lines.length / 2) return false;
+    if (fresh.length > lines.length / 2) return false;
     const parsed = parse([lines[0]!, ...fresh, "</svg>"]);
-    const shapes = parsed && shapesOf(parsed, fresh.length + 2).slice(1, -1);
-    if (!parsed || shapes!.length !== fresh.length) return false;
+    if (!parsed) return false;
+    const shapes = shapesOf(parsed, fresh.length + 2).slice(1, -1);
+    if (shapes.length !== fresh.length) return false;
     for (const { name, value } of parsed.attributes) {
       if (this.svg.getAttribute(name) !== value) this.svg.setAttribute(name, value);
     }
-    for (const change of changes) this.replace(change.at, change.before, shapes!.splice(0, change.now));
+    for (const change of changes) this.replace(change.at, change.before, shapes.splice(0, change.now));
     this.lines = lines;
     return true;
   }
